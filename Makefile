@@ -1,0 +1,104 @@
+# apikeys: API keys for PostgreSQL
+#
+#   make demo            see it work, on a throwaway server
+#   make check           build it and run every test, likewise
+#   make && make install && make installcheck
+#                        for the server that PG_CONFIG names, the usual PGXS way
+#
+# make check ONLY=regress|isolation|tap TESTS='name name' runs a part. See scripts/ for the others:
+# check-asan, check-valgrind, check-clang, bench, fuzz.
+
+EXTENSION = apikeys
+DATA = $(wildcard sql/apikeys--*.sql)
+
+# The extension proper.
+MODULE_big = apikeys
+OBJS = $(patsubst %.c,%.o,$(filter-out src/apikeys_mail.c,$(sort $(wildcard src/*.c))))
+
+# SHA-256 straight from libcrypto, where the server was built with it.
+SHLIB_LINK += $(filter -lcrypto, $(LIBS))
+
+# Sending mail is a library of its own, so that no backend ever loads libcurl.
+CURL_LIBS := $(shell curl-config --libs 2>/dev/null || pkg-config --libs libcurl 2>/dev/null)
+ifneq ($(and $(CURL_LIBS),$(wildcard src/apikeys_mail.c)),)
+MODULES = src/apikeys_mail
+endif
+
+# Every file runs in one database, in this order.
+REGRESS = \
+	install
+REGRESS_OPTS = --inputdir=test
+
+ISOLATION =
+ISOLATION_OPTS = --inputdir=test
+
+PROVE_TESTS = $(sort $(wildcard test/t/*.pl))
+TAP_TESTS = $(if $(PROVE_TESTS),1)
+
+REGRESS_PREP = output_iso/expected
+
+PG_CONFIG ?= pg_config
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+
+# STRICT=1 (the checks do) refuses what a user's compiler of tomorrow may warn of. PostgreSQL's own headers are
+# system headers then; its call conventions leave parameters unused.
+ifdef STRICT
+PG_CPPFLAGS = -isystem $(includedir_server)
+PG_CFLAGS = -std=gnu99 -Wall -Wextra -Werror -Wno-unused-parameter
+endif
+
+# What has a script and needs neither a server nor its headers.
+SCRIPTED = demo check check-asan check-valgrind check-clang bench fuzz
+.PHONY: $(SCRIPTED)
+
+ifneq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
+
+demo:
+	@scripts/demo
+check:
+	@scripts/check
+check-asan check-valgrind check-clang: check-%:
+	@scripts/check $*
+bench fuzz:
+	@scripts/$@
+
+# Other goals beside them get a make of their own.
+OTHERS = $(filter-out $(SCRIPTED),$(MAKECMDGOALS))
+ifneq ($(OTHERS),)
+.PHONY: $(OTHERS)
+$(OTHERS):
+	@$(MAKE) $@
+endif
+
+else ifeq ($(PGXS),)
+
+$(error No server headers found through "$(PG_CONFIG)". Install them (Debian: postgresql-server-dev-all), \
+	or name the server by PG_CONFIG=/path/to/pg_config)
+
+else
+
+# Bitcode for the JIT compiler only where the clang that the server was built with is here, too.
+ifeq ($(shell command -v $$(sed -n 's/^CLANG *= *//p' $(dir $(PGXS))../Makefile.global) 2>/dev/null),)
+override with_llvm = no
+endif
+
+include $(PGXS)
+
+ifeq ($(CURL_LIBS),)
+all: no-mail
+.PHONY: no-mail
+no-mail:
+	@echo "libcurl's headers were not found: reports by email are left out"
+endif
+
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
+apikeys_mail.o apikeys_mail.bc: $(wildcard src/*.h)
+vpath apikeys_mail.c src
+apikeys_mail.so: LDFLAGS_SL += $(CURL_LIBS)
+
+# pg_isolation_regress looks for expected/ in its output directory alone.
+output_iso/expected:
+	$(MKDIR_P) $(@D)
+	ln -s ../expected $@
+
+endif

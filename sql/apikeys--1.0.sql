@@ -1,0 +1,469 @@
+/*
+ * apikeys 1.0: tables, constraints, triggers, views, functions, comments, and
+ * last the privileges.
+ *
+ * Everything is written with its schema.  The extension's own "schema" is
+ * pg_catalog and the schema apikeys is made here, so that CREATE EXTENSION
+ * fails, rather than adopts it, when somebody else made a schema of that name
+ * before.
+ */
+\echo Use "CREATE EXTENSION apikeys" to load this file. \quit
+
+CREATE SCHEMA apikeys;
+COMMENT ON SCHEMA apikeys IS 'API keys: issue, validate, rotate, archive and audit them';
+
+/*
+ * ------------------------------------------------------------------ tables
+ *
+ * Every table that holds what people decided carries two columns at its end:
+ * audit_id, the entry of the audit log that tells of the row's last change
+ * (0: as the extension made it), and row_digest, the SHA-256 of the row.  Both
+ * are set by triggers.  A row that is inserted with its right digest is a row
+ * that comes out of a dump; it is taken as it is.  No foreign keys: a parallel
+ * restore loads these tables in any order.
+ */
+CREATE SEQUENCE apikeys.audit_id_seq AS bigint CACHE 1;
+COMMENT ON SEQUENCE apikeys.audit_id_seq IS 'numbers the entries of the audit log';
+
+CREATE TABLE apikeys.workspace (
+	workspace		text NOT NULL,
+	name			text,
+	prefix			text NOT NULL DEFAULT 'ak',
+	archive_limit	integer NOT NULL DEFAULT 10,
+	created_at		timestamptz NOT NULL,
+	created_by		text NOT NULL,
+	updated_at		timestamptz,
+	updated_by		text,
+	audit_id		bigint NOT NULL,
+	row_digest		bytea NOT NULL,
+	CONSTRAINT workspace_pkey PRIMARY KEY (workspace)
+);
+COMMENT ON TABLE apikeys.workspace IS 'tenants: each has its own keys, secret prefix and archive limit';
+COMMENT ON COLUMN apikeys.workspace.prefix IS 'what the secrets issued in this workspace begin with';
+COMMENT ON COLUMN apikeys.workspace.archive_limit IS 'how many archived keys are kept';
+
+CREATE TABLE apikeys.api (
+	api				text NOT NULL,
+	description		text,
+	ordinal			integer NOT NULL,
+	created_at		timestamptz NOT NULL,
+	created_by		text NOT NULL,
+	unregistered_at	timestamptz,
+	unregistered_by	text,
+	audit_id		bigint NOT NULL,
+	row_digest		bytea NOT NULL,
+	CONSTRAINT api_pkey PRIMARY KEY (api)
+);
+COMMENT ON TABLE apikeys.api IS 'the registry: what a key can be allowed to call; an unregistered API keeps its row, so that a restore does not bring it back';
+COMMENT ON COLUMN apikeys.api.ordinal IS 'the registry''s order, in which API lists are stored';
+
+CREATE TABLE apikeys.key (
+	key_id			uuid NOT NULL,
+	audit_id		bigint NOT NULL,
+	key_hash		bytea NOT NULL,
+	workspace		text NOT NULL,
+	name			text NOT NULL,
+	apis			text[] NOT NULL,
+	team			text,
+	expires_at		timestamptz,
+	archived_at		timestamptz,
+	old_key_hash	bytea,
+	old_valid_until	timestamptz,
+	allowed_cidrs	cidr[],
+	rate_limit		integer,
+	rate_window		interval,
+	metadata		jsonb,
+	hint			text,
+	created_at		timestamptz NOT NULL,
+	created_by		text NOT NULL,
+	updated_at		timestamptz,
+	updated_by		text,
+	regenerated_at	timestamptz,
+	regenerated_by	text,
+	archived_by		text,
+	row_digest		bytea NOT NULL,
+	CONSTRAINT key_pkey PRIMARY KEY (key_id),
+	/* a hash index that is unique: smaller than a btree, and one probe deep */
+	CONSTRAINT key_key_hash_excl EXCLUDE USING hash (key_hash WITH OPERATOR(pg_catalog.=)),
+	CONSTRAINT key_old_key_hash_excl EXCLUDE USING hash (old_key_hash WITH OPERATOR(pg_catalog.=)),
+	CONSTRAINT key_key_hash_check CHECK (pg_catalog.octet_length(key_hash) OPERATOR(pg_catalog.=) 32),
+	CONSTRAINT key_old_key_hash_check CHECK (pg_catalog.octet_length(old_key_hash) OPERATOR(pg_catalog.=) 32)
+);
+CREATE UNIQUE INDEX key_active_name ON apikeys.key (workspace, pg_catalog.lower(name)) WHERE archived_at IS NULL;
+CREATE INDEX key_active_created ON apikeys.key (workspace, created_at) WHERE archived_at IS NULL;
+CREATE INDEX key_archived ON apikeys.key (workspace, archived_at) WHERE archived_at IS NOT NULL;
+COMMENT ON TABLE apikeys.key IS 'keys, active and archived; of a secret only its SHA-256 is here';
+COMMENT ON COLUMN apikeys.key.key_hash IS 'SHA-256 of the present secret';
+COMMENT ON COLUMN apikeys.key.old_key_hash IS 'SHA-256 of the secret before the present one';
+COMMENT ON COLUMN apikeys.key.old_valid_until IS 'the old secret is valid until then';
+COMMENT ON COLUMN apikeys.key.hint IS 'prefix and last characters of the secret, for people to recognise it by';
+
+CREATE TABLE apikeys.team_member (
+	workspace		text NOT NULL,
+	actor			text NOT NULL,
+	team			text NOT NULL,
+	audit_id		bigint NOT NULL,
+	row_digest		bytea NOT NULL,
+	CONSTRAINT team_member_pkey PRIMARY KEY (workspace, actor)
+);
+COMMENT ON TABLE apikeys.team_member IS 'the team that an actor acts for in a workspace, where act_as() names none';
+
+CREATE TABLE apikeys.access (
+	role			name NOT NULL,
+	capability		text NOT NULL,
+	workspace		text,
+	audit_id		bigint NOT NULL,
+	row_digest		bytea NOT NULL
+);
+CREATE UNIQUE INDEX access_role_capability_workspace ON apikeys.access (role, capability, (COALESCE(workspace, '')));
+COMMENT ON TABLE apikeys.access IS 'what each role may do, and in which workspace (NULL: in all); by name, so that a dump restores where a role is missing';
+
+CREATE TABLE apikeys.audit_log (
+	audit_id		bigint NOT NULL,
+	"time"			timestamptz NOT NULL,
+	workspace		text,
+	team			text,
+	entity			text NOT NULL,
+	action			text NOT NULL,
+	activity		text NOT NULL,
+	actor			text NOT NULL,
+	ip				inet,
+	key_id			uuid,
+	key_name		text,
+	changes			jsonb,
+	db_user			text NOT NULL,
+	row_digest		bytea,
+	digest			bytea NOT NULL,
+	CONSTRAINT audit_log_pkey PRIMARY KEY (audit_id)
+);
+CREATE INDEX audit_log_key_id ON apikeys.audit_log (key_id, audit_id) WHERE key_id IS NOT NULL;
+COMMENT ON TABLE apikeys.audit_log IS 'who did what: one row for one action, never changed';
+COMMENT ON COLUMN apikeys.audit_log.row_digest IS 'row_digest of the row as this action left it; NULL when it left none';
+COMMENT ON COLUMN apikeys.audit_log.digest IS 'SHA-256 of this entry';
+
+CREATE TABLE apikeys.audit_link (
+	workspace		text NOT NULL,
+	position		bigint NOT NULL,
+	audit_id		bigint NOT NULL,
+	link			bytea NOT NULL,
+	CONSTRAINT audit_link_pkey PRIMARY KEY (workspace, position)
+);
+COMMENT ON TABLE apikeys.audit_link IS 'the hash chain of each workspace''s entries in commit order; workspace '''' for what belongs to none';
+COMMENT ON COLUMN apikeys.audit_link.link IS 'SHA-256 of the link before, the position and the entry''s digest';
+
+/*
+ * ------------------------------------------------------------------- types
+ */
+CREATE TYPE apikeys.issued_key AS (
+	key_id			uuid,
+	key				text,
+	name			text,
+	apis			text[],
+	access			text,
+	workspace		text,
+	old_valid_until	timestamptz
+);
+COMMENT ON TYPE apikeys.issued_key IS 'what create_key and regenerate_key return: the only time that a secret is seen';
+
+CREATE TYPE apikeys.key_detail AS (
+	key_id			uuid,
+	workspace		text,
+	name			text,
+	state			text,
+	apis			text[],
+	access			text,
+	team			text,
+	hint			text,
+	expires_at		timestamptz,
+	allowed_cidrs	text[],
+	rate_limit		integer,
+	rate_window		interval,
+	metadata		jsonb,
+	created_at		timestamptz,
+	created_by		text,
+	updated_at		timestamptz,
+	updated_by		text,
+	regenerated_at	timestamptz,
+	regenerated_by	text,
+	old_valid_until	timestamptz,
+	archived_at		timestamptz,
+	archived_by		text
+);
+COMMENT ON TYPE apikeys.key_detail IS 'a key as people see it; state is active or archived, access Full or Partial';
+
+CREATE TYPE apikeys.verdict AS (
+	valid			boolean,
+	code			text,
+	http_status		smallint,
+	key_id			uuid,
+	workspace		text,
+	name			text,
+	team			text,
+	apis			text[],
+	expires_at		timestamptz,
+	old_valid_until	timestamptz,
+	retry_after		integer,
+	metadata		jsonb
+);
+COMMENT ON TYPE apikeys.verdict IS 'the answer to a request: show its client the http_status, keep the rest';
+
+CREATE TYPE apikeys.audit_verdict AS (
+	workspace		text,
+	entries			bigint,
+	ok				boolean,
+	first_bad		bigint,
+	problem			text,
+	head			bytea
+);
+COMMENT ON TYPE apikeys.audit_verdict IS 'the outcome of verifying one workspace''s chain; first_bad is an audit_id';
+
+/*
+ * ---------------------------------------------------------------- triggers
+ *
+ * guard_*: what must never happen, and what every row must be.  audit: one
+ * entry for one change.  Where ENABLE ALWAYS stands, a logical replication
+ * worker needs the trigger too.
+ */
+CREATE FUNCTION apikeys.guard_key() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_key';
+COMMENT ON FUNCTION apikeys.guard_key() IS 'trigger: the rules of the key table, and the archive limit';
+CREATE FUNCTION apikeys.guard_row() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_row';
+COMMENT ON FUNCTION apikeys.guard_row() IS 'trigger: the rules of workspace, api, team_member and access';
+CREATE FUNCTION apikeys.guard_log() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_log';
+COMMENT ON FUNCTION apikeys.guard_log() IS 'trigger: entries and links are made by this extension or come out of a dump, and are never changed';
+CREATE FUNCTION apikeys.guard_truncate() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_truncate';
+COMMENT ON FUNCTION apikeys.guard_truncate() IS 'trigger: no TRUNCATE';
+CREATE FUNCTION apikeys.make_way() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_make_way';
+COMMENT ON FUNCTION apikeys.make_way() IS 'trigger: what the extension came with gives way to the restored or replicated row of the same name';
+CREATE FUNCTION apikeys.audit() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_audit';
+COMMENT ON FUNCTION apikeys.audit() IS 'trigger: writes the entry that tells of a change';
+CREATE FUNCTION apikeys.invalidate() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_invalidate';
+COMMENT ON FUNCTION apikeys.invalidate() IS 'trigger: what every backend remembers of this table is outdated at commit';
+
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.key FOR EACH ROW EXECUTE FUNCTION apikeys.guard_key();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE ON apikeys.key FOR EACH ROW EXECUTE FUNCTION apikeys.audit();
+CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.key EXECUTE FUNCTION apikeys.guard_truncate();
+
+CREATE TRIGGER a_make_way BEFORE INSERT ON apikeys.workspace FOR EACH ROW EXECUTE FUNCTION apikeys.make_way();
+ALTER TABLE apikeys.workspace ENABLE ALWAYS TRIGGER a_make_way;
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.workspace FOR EACH ROW EXECUTE FUNCTION apikeys.guard_row();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON apikeys.workspace FOR EACH ROW EXECUTE FUNCTION apikeys.audit();
+CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.workspace EXECUTE FUNCTION apikeys.guard_truncate();
+
+CREATE TRIGGER a_make_way BEFORE INSERT ON apikeys.api FOR EACH ROW EXECUTE FUNCTION apikeys.make_way();
+ALTER TABLE apikeys.api ENABLE ALWAYS TRIGGER a_make_way;
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.api FOR EACH ROW EXECUTE FUNCTION apikeys.guard_row();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON apikeys.api FOR EACH ROW EXECUTE FUNCTION apikeys.audit();
+CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.api EXECUTE FUNCTION apikeys.guard_truncate();
+
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.team_member FOR EACH ROW EXECUTE FUNCTION apikeys.guard_row();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON apikeys.team_member FOR EACH ROW EXECUTE FUNCTION apikeys.audit();
+CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.team_member EXECUTE FUNCTION apikeys.guard_truncate();
+
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.access FOR EACH ROW EXECUTE FUNCTION apikeys.guard_row();
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON apikeys.access FOR EACH ROW EXECUTE FUNCTION apikeys.audit();
+CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.access EXECUTE FUNCTION apikeys.guard_truncate();
+CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE ON apikeys.access FOR EACH ROW EXECUTE FUNCTION apikeys.invalidate();
+ALTER TABLE apikeys.access ENABLE ALWAYS TRIGGER invalidate;
+
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_log FOR EACH ROW EXECUTE FUNCTION apikeys.guard_log();
+CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_log EXECUTE FUNCTION apikeys.guard_truncate();
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_link FOR EACH ROW EXECUTE FUNCTION apikeys.guard_log();
+CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_link EXECUTE FUNCTION apikeys.guard_truncate();
+
+/*
+ * ------------------------------------------- out of the box, and in a dump
+ */
+INSERT INTO apikeys.workspace (workspace, name) VALUES ('default', 'Default workspace');
+INSERT INTO apikeys.api (api, description, ordinal) VALUES
+	('data', 'Data API', 1),
+	('segmentation', 'Segmentation API', 2),
+	('push', 'Push API', 3);
+
+SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('apikeys.workspace', '');
+SELECT pg_catalog.pg_extension_config_dump('apikeys.api', '');
+SELECT pg_catalog.pg_extension_config_dump('apikeys.key', '');
+SELECT pg_catalog.pg_extension_config_dump('apikeys.team_member', '');
+SELECT pg_catalog.pg_extension_config_dump('apikeys.access', 'WHERE role IN (SELECT rolname FROM pg_catalog.pg_roles)');
+SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_log', '');
+SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_link', '');
+
+/*
+ * -------------------------------------------------------------- management
+ */
+CREATE FUNCTION apikeys.create_key(name text, apis text[], workspace text = NULL, team text = NULL,
+	expires_at timestamptz = NULL, allowed_cidrs text[] = NULL, rate_limit integer = NULL,
+	rate_window interval = NULL, metadata jsonb = NULL)
+RETURNS apikeys.issued_key LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_create_key';
+COMMENT ON FUNCTION apikeys.create_key(text, text[], text, text, timestamptz, text[], integer, interval, jsonb) IS
+'creates a key with access to the named APIs; its secret, column key of the result, is seen this once';
+
+CREATE FUNCTION apikeys.import_key(name text, apis text[], key_hash bytea, hint text = NULL, workspace text = NULL,
+	team text = NULL, expires_at timestamptz = NULL, allowed_cidrs text[] = NULL, rate_limit integer = NULL,
+	rate_window interval = NULL, metadata jsonb = NULL)
+RETURNS apikeys.key_detail LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_import_key';
+COMMENT ON FUNCTION apikeys.import_key(text, text[], bytea, text, text, text, timestamptz, text[], integer, interval, jsonb) IS
+'adopts a key issued elsewhere from the SHA-256 of its whole text; its holder notices nothing';
+
+CREATE FUNCTION apikeys.regenerate_key(key_id uuid, overlap interval = '0')
+RETURNS apikeys.issued_key LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_regenerate_key';
+COMMENT ON FUNCTION apikeys.regenerate_key(uuid, interval) IS
+'gives a key a new secret; the old one is dead at commit, or valid for the overlap';
+
+CREATE FUNCTION apikeys.end_overlap(key_id uuid)
+RETURNS apikeys.key_detail LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_end_overlap';
+COMMENT ON FUNCTION apikeys.end_overlap(uuid) IS 'ends the time in which a key''s old secret is still valid';
+
+CREATE FUNCTION apikeys.update_key(key_id uuid, name text = NULL, apis text[] = NULL, team text = NULL,
+	expires_at timestamptz = NULL, allowed_cidrs text[] = NULL, rate_limit integer = NULL,
+	rate_window interval = NULL, metadata jsonb = NULL)
+RETURNS apikeys.key_detail LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_update_key';
+COMMENT ON FUNCTION apikeys.update_key(uuid, text, text[], text, timestamptz, text[], integer, interval, jsonb) IS
+'edits a key; NULL keeps what is, '''' clears the team, ''{}'' the addresses or the metadata, ''infinity'' the expiry, 0 the rate limit';
+
+CREATE FUNCTION apikeys.archive_key(key_id uuid)
+RETURNS apikeys.key_detail LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_archive_key';
+COMMENT ON FUNCTION apikeys.archive_key(uuid) IS
+'ends a key for good at commit; beyond the workspace''s archive limit the key archived first is dropped';
+
+CREATE FUNCTION apikeys.key_details(key_id uuid)
+RETURNS apikeys.key_detail LANGUAGE C STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_key_details';
+COMMENT ON FUNCTION apikeys.key_details(uuid) IS 'one key, active or archived';
+
+CREATE FUNCTION apikeys.key_id(name text, workspace text = NULL)
+RETURNS uuid LANGUAGE C STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_key_id';
+COMMENT ON FUNCTION apikeys.key_id(text, text) IS 'the id of the active key of that name';
+
+CREATE FUNCTION apikeys.identify_key(key text)
+RETURNS SETOF apikeys.key_detail LANGUAGE C STABLE ROWS 1 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_identify_key';
+COMMENT ON FUNCTION apikeys.identify_key(text) IS
+'whose secret is this? present, old or archived; no row if nobody''s; not counted as use';
+
+CREATE FUNCTION apikeys.register_api(api text, description text = NULL)
+RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_register_api';
+COMMENT ON FUNCTION apikeys.register_api(text, text) IS 'adds an API to the registry; keys with Full access become Partial';
+
+CREATE FUNCTION apikeys.unregister_api(api text)
+RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_unregister_api';
+COMMENT ON FUNCTION apikeys.unregister_api(text) IS 'removes an API that no active key uses from the registry';
+
+CREATE FUNCTION apikeys.create_workspace(workspace text, name text = NULL, prefix text = NULL, archive_limit integer = NULL)
+RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_create_workspace';
+COMMENT ON FUNCTION apikeys.create_workspace(text, text, text, integer) IS
+'creates a workspace; prefix ak and archive limit 10 unless given';
+
+CREATE FUNCTION apikeys.update_workspace(workspace text, name text = NULL, prefix text = NULL, archive_limit integer = NULL)
+RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_update_workspace';
+COMMENT ON FUNCTION apikeys.update_workspace(text, text, text, integer) IS
+'edits a workspace; NULL keeps what is, a lower archive limit drops the keys archived first at once';
+
+CREATE FUNCTION apikeys.add_team_member(actor text, team text, workspace text = NULL)
+RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_add_team_member';
+COMMENT ON FUNCTION apikeys.add_team_member(text, text, text) IS 'puts an actor into a team, or moves the actor there';
+
+CREATE FUNCTION apikeys.remove_team_member(actor text, workspace text = NULL)
+RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_remove_team_member';
+COMMENT ON FUNCTION apikeys.remove_team_member(text, text) IS 'takes an actor out of the team';
+
+CREATE FUNCTION apikeys.act_as(actor text, team text = NULL, client text = NULL)
+RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_act_as';
+COMMENT ON FUNCTION apikeys.act_as(text, text, text) IS
+'names who does the management actions of the current transaction; the database user is recorded beside it';
+
+CREATE FUNCTION apikeys.grant_access(role name, capability text, workspace text = NULL)
+RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_grant_access';
+COMMENT ON FUNCTION apikeys.grant_access(name, text, text) IS
+'lets a role validate, view, manage, audit or admin, in one workspace or (NULL) in all';
+
+CREATE FUNCTION apikeys.revoke_access(role name, capability text, workspace text = NULL)
+RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_revoke_access';
+COMMENT ON FUNCTION apikeys.revoke_access(name, text, text) IS 'takes back what grant_access gave with the same arguments';
+
+CREATE FUNCTION apikeys.visible_workspaces(capability text)
+RETURNS text[] LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_visible_workspaces';
+COMMENT ON FUNCTION apikeys.visible_workspaces(text) IS
+'the workspaces in which the current user has that capability, within the setting apikeys.workspace; '''' among them: also what belongs to none';
+
+/*
+ * -------------------------------------------------------------- validation
+ */
+CREATE FUNCTION apikeys.validate_key(key text, api text = NULL, client text = NULL, workspace text = NULL)
+RETURNS apikeys.verdict LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10 AS 'MODULE_PATHNAME', 'ak_validate_key';
+COMMENT ON FUNCTION apikeys.validate_key(text, text, text, text) IS
+'may the holder of this secret call that API from that address? As of the latest commit, whatever the isolation level';
+
+CREATE FUNCTION apikeys.authenticate("authorization" text, api text = NULL, client text = NULL)
+RETURNS apikeys.verdict LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10 AS 'MODULE_PATHNAME', 'ak_authenticate';
+COMMENT ON FUNCTION apikeys.authenticate(text, text, text) IS
+'validates the header Basic base64(workspace:key) or Bearer key';
+
+/*
+ * --------------------------------------------------------------- audit log
+ */
+CREATE FUNCTION apikeys.verify_audit_log(workspace text = NULL, anchors jsonb = NULL)
+RETURNS SETOF apikeys.audit_verdict LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_verify_audit_log';
+COMMENT ON FUNCTION apikeys.verify_audit_log(text, jsonb) IS
+'proves every entry, its place in the chain and the keys'' last entries; names the first bad entry of each workspace';
+
+CREATE FUNCTION apikeys.audit_anchor(workspace text = NULL)
+RETURNS jsonb LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_audit_anchor';
+COMMENT ON FUNCTION apikeys.audit_anchor(text) IS
+'the heads of the chains; kept elsewhere and handed to verify_audit_log, they prove that no chain was cut or rewritten';
+
+/*
+ * ------------------------------------------------------------------- views
+ */
+CREATE VIEW apikeys.key_rows AS
+SELECT	k.key_id, k.workspace, k.name,
+		CASE WHEN k.archived_at IS NULL THEN 'active' ELSE 'archived' END AS state,
+		k.apis,
+		CASE WHEN k.apis OPERATOR(pg_catalog.@>)
+			(SELECT COALESCE(pg_catalog.array_agg(a.api), '{}') FROM apikeys.api a WHERE a.unregistered_at IS NULL)
+			THEN 'Full' ELSE 'Partial' END AS access,
+		k.team, k.hint, k.expires_at, k.allowed_cidrs::text[] AS allowed_cidrs, k.rate_limit, k.rate_window, k.metadata,
+		k.created_at, k.created_by, k.updated_at, k.updated_by, k.regenerated_at, k.regenerated_by,
+		k.old_valid_until, k.archived_at, k.archived_by
+FROM	apikeys.key k;
+COMMENT ON VIEW apikeys.key_rows IS 'every key as key_detail; what the other views and functions read, granted to nobody';
+
+CREATE VIEW apikeys.active_keys WITH (security_barrier) AS
+SELECT	k.*
+FROM	apikeys.key_rows k
+WHERE	k.archived_at IS NULL
+AND		k.workspace OPERATOR(pg_catalog.=) ANY (apikeys.visible_workspaces('view'))
+ORDER BY k.created_at DESC, k.key_id;
+COMMENT ON VIEW apikeys.active_keys IS 'the active keys that the current user may see, newest first';
+
+CREATE VIEW apikeys.archived_keys WITH (security_barrier) AS
+SELECT	k.*
+FROM	apikeys.key_rows k
+WHERE	k.archived_at IS NOT NULL
+AND		k.workspace OPERATOR(pg_catalog.=) ANY (apikeys.visible_workspaces('view'))
+ORDER BY k.archived_at DESC, k.key_id;
+COMMENT ON VIEW apikeys.archived_keys IS 'the archived keys that the current user may see, newest first';
+
+CREATE VIEW apikeys.apis WITH (security_barrier) AS
+SELECT	a.api, a.description, a.created_at, a.created_by
+FROM	apikeys.api a
+WHERE	a.unregistered_at IS NULL
+ORDER BY a.ordinal;
+COMMENT ON VIEW apikeys.apis IS 'the registered APIs, in the registry''s order';
+
+CREATE VIEW apikeys.audit_logs WITH (security_barrier) AS
+SELECT	l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.key_id, l.key_name,
+		l.changes, l.db_user, l.audit_id
+FROM	apikeys.audit_log l
+WHERE	COALESCE(l.workspace, '') OPERATOR(pg_catalog.=) ANY (apikeys.visible_workspaces('audit'))
+ORDER BY l.audit_id DESC;
+COMMENT ON VIEW apikeys.audit_logs IS 'the entries that the current user may see, newest first';
+
+/*
+ * -------------------------------------------------------------- privileges
+ *
+ * Nothing for PUBLIC; grant_access() gives each role what its capabilities
+ * need (the list is in access.c).
+ */
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA apikeys FROM PUBLIC;
+REVOKE ALL ON TYPE
+	apikeys.issued_key, apikeys.key_detail, apikeys.verdict, apikeys.audit_verdict
+FROM PUBLIC;

@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * access.h
+ *	  Who may do what, where.  See access.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_ACCESS_H
+#define AK_ACCESS_H
+
+#include "fmgr.h"
+
+/* Bits; ak_capability_names[] is in this order */
+typedef enum AkCapability
+{
+	AK_VALIDATE = 1 << 0,
+	AK_VIEW = 1 << 1,
+	AK_MANAGE = 1 << 2,
+	AK_AUDIT = 1 << 3,
+	AK_ADMIN = 1 << 4
+} AkCapability;
+
+extern void ak_access_init(void);
+extern Datum ak_visible_workspaces(PG_FUNCTION_ARGS);
+extern bool ak_capability_exists(const char *name);
+extern bool ak_may(AkCapability capability, const char *workspace);
+extern bool ak_may_text(AkCapability capability, const char *workspace, size_t len);
+extern bool ak_may_anywhere(AkCapability capability);
+extern bool ak_sees(AkCapability capability, const char *workspace);
+extern bool ak_may_something(const char *workspace);
+extern void ak_require_workspace(AkCapability capability, const char *workspace);
+extern void ak_require(AkCapability capability, const char *workspace);
+extern void ak_require_anywhere(AkCapability capability);
+
+#endif							/* AK_ACCESS_H */

@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * apikeys.c
+ *	  API keys in PostgreSQL: the module.
+ *
+ * Two ways lead through this directory:
+ *
+ *	  a request   validate.c -> token.c -> digest.c -> keystore.c -> policy.c
+ *	              -> verdict
+ *	  a change    manage.c -> table -> guard.c trigger -> audit.c trigger ->
+ *	              entry; before commit: chain.c -> link
+ *
+ * The tables are the truth, the triggers are the law, the functions are the
+ * convenience.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "access.h"
+#include "audit.h"
+#include "catalog.h"
+#include "guc.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	ak_guc_init();
+	ak_catalog_init();
+	ak_access_init();
+	ak_audit_init();
+}

@@ -1,0 +1,404 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit.c
+ *	  One action, one entry; before commit, its link in the chain.
+ *
+ * An entry is written at once, by the statement that acts.  Its place in its
+ * workspace's chain is given just before commit, for all of the transaction's
+ * entries together, so that an open transaction makes nobody wait: only the
+ * commits of one workspace queue, for as long as a commit takes.  The chain's
+ * locks are taken in one order by all, so that the log cannot deadlock; its
+ * head is read with SnapshotSelf under the lock, so that no isolation level
+ * makes it fail.  Entries of a rolled back subtransaction are forgotten.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "commands/trigger.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "audit.h"
+#include "catalog.h"
+#include "chain.h"
+#include "compat.h"
+#include "context.h"
+#include "query.h"
+#include "rowdigest.h"
+#include "rule.h"
+
+PG_FUNCTION_INFO_V1(ak_guard_log);
+PG_FUNCTION_INFO_V1(ak_guard_truncate);
+
+/* An entry of this transaction that is not linked yet */
+typedef struct AkPending
+{
+	int64		audit_id;
+	int			nest_level;		/* of the (sub)transaction that wrote it */
+	uint32		lock_tag;		/* of its workspace's chain */
+	char	   *workspace;		/* '' for none */
+	uint8		digest[AK_HASH_LEN];
+} AkPending;
+
+static AkPending *pending = NULL;	/* in TopTransactionContext */
+static int	pending_count = 0;
+static int	pending_allocated = 0;
+
+/* Set while we write to the log ourselves */
+static bool writing = false;
+
+static void
+remember_pending(int64 audit_id, const char *workspace, const uint8 *digest)
+{
+	AkPending  *new;
+
+	if (pending_count == pending_allocated)
+	{
+		pending_allocated = Max(8, pending_allocated * 2);
+		if (pending == NULL)
+			pending = MemoryContextAlloc(TopTransactionContext, pending_allocated * sizeof(AkPending));
+		else
+			pending = repalloc_huge(pending, pending_allocated * sizeof(AkPending));
+	}
+	new = &pending[pending_count];
+	new->audit_id = audit_id;
+	new->nest_level = GetCurrentTransactionNestLevel();
+	/* a transaction mostly stays in one workspace */
+	if (pending_count > 0 && strcmp(new[-1].workspace, workspace) == 0)
+		new->workspace = new[-1].workspace;
+	else
+		new->workspace = MemoryContextStrdup(TopTransactionContext, workspace);
+	new->lock_tag = ak_lock_tag(workspace);
+	memcpy(new->digest, digest, AK_HASH_LEN);
+	pending_count++;
+}
+
+/* Is this an entry that the current transaction wrote and will link? */
+bool
+ak_entry_pending(int64 audit_id)
+{
+	for (int i = pending_count - 1; i >= 0; i--)
+		if (pending[i].audit_id == audit_id)
+			return true;
+	return false;
+}
+
+/*
+ * Writes an entry and returns its audit_id.  Who acts, and when, is found
+ * here.  SPI need not be connected; the caller's rights do not matter.
+ */
+int64
+ak_write_entry(const AkEntry *entry)
+{
+	static AkQuery query = {
+		"INSERT INTO apikeys.audit_log (audit_id, \"time\", workspace, team, entity, action, activity, actor, ip, "
+		"key_id, key_name, changes, db_user, row_digest, digest) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+		_Anum_audit_log_max - 1,
+		{INT8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INETOID,
+		UUIDOID, TEXTOID, JSONBOID, TEXTOID, BYTEAOID, BYTEAOID}, NULL
+	};
+	AkRow		row;
+	Relation	log = ak_table_open(AK_AUDIT_LOG, RowExclusiveLock);
+	int64		audit_id = entry->audit_id;
+	uint8		digest[AK_HASH_LEN];
+	char		nulls[_Anum_audit_log_max];
+	AkCaller	caller;
+	AkActor		actor;
+
+	if (audit_id == 0)
+		audit_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
+	ak_current_actor(entry->workspace, &actor);
+
+	row.desc = RelationGetDescr(log);
+	memset(row.values, 0, sizeof(row.values));
+	memset(row.nulls, true, sizeof(row.nulls));
+
+#define SET(column, value)		ak_row_set(&row, Anum_audit_log_##column, value)
+#define SET_TEXT(column, text) \
+	do { if ((text) != NULL) ak_row_set_text(&row, Anum_audit_log_##column, text); } while (0)
+
+	SET(audit_id, Int64GetDatum(audit_id));
+	SET(time, TimestampTzGetDatum(GetCurrentTimestamp()));
+	SET_TEXT(workspace, entry->workspace);
+	SET_TEXT(team, actor.team);
+	SET_TEXT(entity, entry->entity);
+	SET_TEXT(action, entry->action);
+	SET_TEXT(activity, entry->activity);
+	SET_TEXT(actor, actor.actor);
+	if (actor.has_ip)
+		SET(ip, actor.ip);
+	if (entry->key_id != 0)
+		SET(key_id, entry->key_id);
+	SET_TEXT(key_name, entry->key_name);
+	if (entry->changes != NULL)
+		SET(changes, DirectFunctionCall1(jsonb_in, CStringGetDatum(entry->changes)));
+	SET_TEXT(db_user, actor.db_user);
+	if (entry->row_digest != 0)
+		SET(row_digest, entry->row_digest);
+	ak_row_digest(row.desc, row.values, row.nulls, digest);
+	SET(digest, ak_digest_datum(digest));
+
+#undef SET
+#undef SET_TEXT
+
+	for (int i = 0; i < query.nargs; i++)
+		nulls[i] = row.nulls[i] ? 'n' : ' ';
+
+	ak_become_owner(&caller);
+	SPI_connect();
+	writing = true;
+	PG_TRY();
+	{
+		ak_query(&query, row.values, nulls, AK_SEE_TRANSACTION);
+	}
+	PG_FINALLY();
+	{
+		writing = false;
+	}
+	PG_END_TRY();
+	SPI_finish();
+	ak_become_caller(&caller);
+	table_close(log, NoLock);
+
+	remember_pending(audit_id, entry->workspace ? entry->workspace : "", digest);
+	return audit_id;
+}
+
+/*
+ * The last link of a workspace's chain ('' for none): its position, 0 when the
+ * chain is empty, and the link.  The chain's lock must be held: then nobody
+ * else can add to it, and SnapshotSelf sees all that was ever committed.
+ */
+static int64
+read_head(const char *workspace, uint8 *link)
+{
+	Relation	rel = ak_table_open(AK_AUDIT_LINK, RowExclusiveLock);
+	Relation	index = index_open(ak_relid(AK_AUDIT_LINK_PKEY), AccessShareLock);
+	int64		position = 0;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_audit_link_workspace, BTEqualStrategyNumber, F_TEXTEQ,
+				CStringGetTextDatum(workspace));
+	key.sk_collation = DEFAULT_COLLATION_OID;	/* the column's */
+	scan = systable_beginscan_ordered(rel, index, SnapshotSelf, 1, &key);
+	tuple = systable_getnext_ordered(scan, BackwardScanDirection);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		bytea	   *value;
+
+		position = DatumGetInt64(heap_getattr(tuple, Anum_audit_link_position,
+											  RelationGetDescr(rel), &isnull));
+		value = DatumGetByteaPP(heap_getattr(tuple, Anum_audit_link_link,
+											 RelationGetDescr(rel), &isnull));
+		if (VARSIZE_ANY_EXHDR(value) != AK_HASH_LEN)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("the last link of workspace \"%s\" is damaged", workspace),
+					 errhint("verify_audit_log() tells more.")));
+		memcpy(link, VARDATA_ANY(value), AK_HASH_LEN);
+	}
+	systable_endscan_ordered(scan);
+	index_close(index, AccessShareLock);
+	table_close(rel, NoLock);
+	return position;
+}
+
+/* By workspace, in the order of their locks; within one, as they were written. */
+static int
+pending_order(const void *a, const void *b)
+{
+	const AkPending *x = a;
+	const AkPending *y = b;
+
+	if (x->lock_tag != y->lock_tag)
+		return x->lock_tag < y->lock_tag ? -1 : 1;
+	if (x->workspace != y->workspace)
+	{
+		int			order = strcmp(x->workspace, y->workspace);
+
+		if (order != 0)
+			return order;
+	}
+	return x->audit_id < y->audit_id ? -1 : x->audit_id > y->audit_id;
+}
+
+/* Links all of this transaction's entries. */
+static void
+link_pending(void)
+{
+	static AkQuery query = {
+		"INSERT INTO apikeys.audit_link (workspace, position, audit_id, link) "
+		"SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
+		"pg_catalog.unnest($3), pg_catalog.unnest($4))",
+		4, {TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, BYTEAARRAYOID}, NULL
+	};
+	AkCaller	caller;
+	Datum	   *columns[4];
+	Datum		args[4];
+	uint8		link[AK_HASH_LEN];
+	int64		position = 0;
+	const char *workspace = NULL;
+	Datum		workspace_datum = 0;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ak_become_owner(&caller);
+	SPI_connect();
+
+	for (int i = 0; i < 4; i++)
+		columns[i] = palloc_extended(pending_count * sizeof(Datum), MCXT_ALLOC_HUGE);
+	qsort(pending, pending_count, sizeof(AkPending), pending_order);
+	for (int i = 0; i < pending_count; i++)
+	{
+		if (workspace == NULL || strcmp(workspace, pending[i].workspace) != 0)
+		{
+			workspace = pending[i].workspace;
+			workspace_datum = CStringGetTextDatum(workspace);
+			ak_lock_object(AK_AUDIT_LINK, workspace, ExclusiveLock);
+			position = read_head(workspace, link);
+		}
+		if (!ak_link(position > 0 ? link : NULL, position + 1, pending[i].digest, link))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not compute a SHA-256 hash")));
+		position++;
+		columns[0][i] = workspace_datum;
+		columns[1][i] = Int64GetDatum(position);
+		columns[2][i] = Int64GetDatum(pending[i].audit_id);
+		columns[3][i] = ak_digest_datum(link);
+	}
+
+	writing = true;
+	PG_TRY();
+	{
+		/* in pieces, so that no array comes near the size limit */
+		for (int start = 0; start < pending_count; start += 100000)
+		{
+			int			count = Min(100000, pending_count - start);
+
+			args[0] = PointerGetDatum(construct_array(columns[0] + start, count, TEXTOID, -1, false, TYPALIGN_INT));
+			args[1] = PointerGetDatum(construct_array(columns[1] + start, count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+			args[2] = PointerGetDatum(construct_array(columns[2] + start, count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+			args[3] = PointerGetDatum(construct_array(columns[3] + start, count, BYTEAOID, -1, false, TYPALIGN_INT));
+			ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
+		}
+	}
+	PG_FINALLY();
+	{
+		writing = false;
+	}
+	PG_END_TRY();
+
+	SPI_finish();
+	ak_become_caller(&caller);
+	PopActiveSnapshot();
+	pending_count = 0;
+}
+
+static void
+at_transaction_event(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			if (pending_count > 0)
+				link_pending();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			/* the memory goes with the transaction */
+			pending = NULL;
+			pending_count = pending_allocated = 0;
+			ak_forget_fresh();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+at_subtransaction_event(SubXactEvent event, SubTransactionId mySubid,
+						SubTransactionId parentSubid, void *arg)
+{
+	int			level = GetCurrentTransactionNestLevel();
+
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		while (pending_count > 0 && pending[pending_count - 1].nest_level >= level)
+			pending_count--;
+	}
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		for (int i = pending_count - 1; i >= 0 && pending[i].nest_level >= level; i--)
+			pending[i].nest_level = level - 1;
+	}
+}
+
+/* Called once, from _PG_init. */
+void
+ak_audit_init(void)
+{
+	RegisterXactCallback(at_transaction_event, NULL);
+	RegisterSubXactCallback(at_subtransaction_event, NULL);
+}
+
+/*
+ * Trigger BEFORE INSERT OR UPDATE OR DELETE of the log's tables, each row.
+ * What this extension writes passes, and what comes out of a dump: an entry
+ * with its right digest, a link.  Anything else is refused with 55000.
+ */
+Datum
+ak_guard_log(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_log");
+	bool		is_entry = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_AUDIT_LOG);
+
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+	{
+		AkRow		row;
+
+		if (writing)
+			return PointerGetDatum(trigdata->tg_trigtuple);
+		ak_row_read(&row, trigdata->tg_relation, trigdata->tg_trigtuple);
+		if (!is_entry || ak_row_restored(&row))
+			return PointerGetDatum(trigdata->tg_trigtuple);
+	}
+	else if (writing)
+		return PointerGetDatum(TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) ?
+							   trigdata->tg_trigtuple : trigdata->tg_newtuple);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the audit log cannot be changed"),
+			 errdetail("Entries are written by the actions that they tell of.")));
+}
+
+/* Trigger BEFORE TRUNCATE: refuses with 55000. */
+Datum
+ak_guard_truncate(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a trigger", "guard_truncate")));
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table \"apikeys.%s\" cannot be truncated",
+					RelationGetRelationName(((TriggerData *) fcinfo->context)->tg_relation))));
+}

@@ -1,0 +1,143 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.c
+ *	  OIDs of our tables, looked up once and forgotten when they change.
+ *
+ * A backend may outlive the extension: DROP EXTENSION and CREATE EXTENSION in
+ * another session give every table a new OID.  Dropping a table sends a
+ * relation cache invalidation for its OID; the callback then forgets all of
+ * them, and ak_table_open() looks again when an OID has died between the
+ * look-up and the lock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "catalog.h"
+#include "compat.h"
+
+static const char *const ak_relation_names[AK_RELATION_COUNT] = {
+	"workspace", "api", "key", "team_member", "access", "audit_log", "audit_link",
+	"workspace_pkey", "api_pkey", "key_pkey", "key_key_hash_excl", "key_old_key_hash_excl",
+	"team_member_pkey", "audit_log_pkey", "audit_link_pkey",
+	"audit_id_seq"
+};
+
+static const int ak_table_natts[AK_TABLE_COUNT] = {
+	_Anum_workspace_max - 1, _Anum_api_max - 1, _Anum_key_max - 1, _Anum_team_member_max - 1,
+	_Anum_access_max - 1, _Anum_audit_log_max - 1, _Anum_audit_link_max - 1
+};
+
+static Oid	relids[AK_RELATION_COUNT];
+static Oid	owner;
+static bool relids_valid = false;
+
+/*
+ * A relation changed: forget all OIDs when it is one of ours, or when the
+ * message does not say which it is.
+ */
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	if (!relids_valid)
+		return;
+	for (int i = 0; relid != InvalidOid && i < AK_RELATION_COUNT; i++)
+	{
+		if (relids[i] == relid)
+		{
+			relids_valid = false;
+			return;
+		}
+	}
+	if (relid == InvalidOid)
+		relids_valid = false;
+}
+
+/* Called once, from _PG_init. */
+void
+ak_catalog_init(void)
+{
+	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+}
+
+static void
+look_up(void)
+{
+	Oid			nsp = get_namespace_oid("apikeys", true);
+	HeapTuple	tuple;
+
+	for (int i = 0; i < AK_RELATION_COUNT; i++)
+	{
+		relids[i] = OidIsValid(nsp) ? get_relname_relid(ak_relation_names[i], nsp) : InvalidOid;
+		if (!OidIsValid(relids[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_TABLE),
+					 errmsg("relation \"apikeys.%s\" does not exist", ak_relation_names[i]),
+					 errhint("CREATE EXTENSION apikeys makes it.")));
+	}
+
+	/*
+	 * The owner of the tables is whom the superuser code below acts as.  Only
+	 * trust relations that the extension's owner made.
+	 */
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relids[AK_KEY]));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relids[AK_KEY]);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+
+	relids_valid = true;
+}
+
+/*
+ * The OID of one of our relations.  Raises 42P01 when the extension is gone.
+ */
+Oid
+ak_relid(AkRelation which)
+{
+	if (unlikely(!relids_valid))
+		look_up();
+	return relids[which];
+}
+
+/* The owner of our tables, on whose behalf management writes. */
+Oid
+ak_extension_owner(void)
+{
+	if (unlikely(!relids_valid))
+		look_up();
+	return owner;
+}
+
+/*
+ * Opens one of our tables with that lock; the caller closes it.  Raises 42P01
+ * when the extension is gone, 55000 when the table is of another version.
+ */
+Relation
+ak_table_open(AkRelation which, LOCKMODE lockmode)
+{
+	Relation	rel = try_table_open(ak_relid(which), lockmode);
+
+	if (unlikely(rel == NULL))
+	{
+		/* dropped since we looked; there may be a new one */
+		relids_valid = false;
+		rel = table_open(ak_relid(which), lockmode);
+	}
+	if (unlikely(RelationGetDescr(rel)->natts < ak_table_natts[which]))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"apikeys.%s\" is not of the version of the loaded library",
+						ak_relation_names[which]),
+				 errhint("Run ALTER EXTENSION apikeys UPDATE, or reconnect.")));
+	return rel;
+}

@@ -1,0 +1,155 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.h
+ *	  Our tables: their OIDs and column numbers.  See catalog.c.
+ *
+ * The Anum_ enums mirror sql/apikeys--1.0.sql; catalog.c refuses to work with
+ * a table whose columns differ from them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_CATALOG_H
+#define AK_CATALOG_H
+
+#include "utils/relcache.h"
+#include "storage/lockdefs.h"
+
+/* What catalog.c knows the OID of; ak_relation_names[] is in this order */
+typedef enum AkRelation
+{
+	AK_WORKSPACE,
+	AK_API,
+	AK_KEY,
+	AK_TEAM_MEMBER,
+	AK_ACCESS,
+	AK_AUDIT_LOG,
+	AK_AUDIT_LINK,
+	/* indexes */
+	AK_WORKSPACE_PKEY,
+	AK_API_PKEY,
+	AK_KEY_PKEY,
+	AK_KEY_HASH,
+	AK_KEY_OLD_HASH,
+	AK_TEAM_MEMBER_PKEY,
+	AK_AUDIT_LOG_PKEY,
+	AK_AUDIT_LINK_PKEY,
+	/* the sequence */
+	AK_AUDIT_ID_SEQ,
+	AK_RELATION_COUNT
+} AkRelation;
+
+#define AK_TABLE_COUNT	(AK_AUDIT_LINK + 1)
+
+enum
+{
+	Anum_workspace_workspace = 1,
+	Anum_workspace_name,
+	Anum_workspace_prefix,
+	Anum_workspace_archive_limit,
+	Anum_workspace_created_at,
+	Anum_workspace_created_by,
+	Anum_workspace_updated_at,
+	Anum_workspace_updated_by,
+	Anum_workspace_audit_id,
+	Anum_workspace_row_digest,
+	_Anum_workspace_max
+};
+
+enum
+{
+	Anum_api_api = 1,
+	Anum_api_description,
+	Anum_api_ordinal,
+	Anum_api_created_at,
+	Anum_api_created_by,
+	Anum_api_unregistered_at,
+	Anum_api_unregistered_by,
+	Anum_api_audit_id,
+	Anum_api_row_digest,
+	_Anum_api_max
+};
+
+enum
+{
+	Anum_key_key_id = 1,
+	Anum_key_audit_id,
+	Anum_key_key_hash,
+	Anum_key_workspace,
+	Anum_key_name,
+	Anum_key_apis,
+	Anum_key_team,
+	Anum_key_expires_at,
+	Anum_key_archived_at,
+	Anum_key_old_key_hash,
+	Anum_key_old_valid_until,
+	Anum_key_allowed_cidrs,
+	Anum_key_rate_limit,
+	Anum_key_rate_window,
+	Anum_key_metadata,
+	Anum_key_hint,
+	Anum_key_created_at,
+	Anum_key_created_by,
+	Anum_key_updated_at,
+	Anum_key_updated_by,
+	Anum_key_regenerated_at,
+	Anum_key_regenerated_by,
+	Anum_key_archived_by,
+	Anum_key_row_digest,
+	_Anum_key_max
+};
+
+enum
+{
+	Anum_team_member_workspace = 1,
+	Anum_team_member_actor,
+	Anum_team_member_team,
+	Anum_team_member_audit_id,
+	Anum_team_member_row_digest,
+	_Anum_team_member_max
+};
+
+enum
+{
+	Anum_access_role = 1,
+	Anum_access_capability,
+	Anum_access_workspace,
+	Anum_access_audit_id,
+	Anum_access_row_digest,
+	_Anum_access_max
+};
+
+enum
+{
+	Anum_audit_log_audit_id = 1,
+	Anum_audit_log_time,
+	Anum_audit_log_workspace,
+	Anum_audit_log_team,
+	Anum_audit_log_entity,
+	Anum_audit_log_action,
+	Anum_audit_log_activity,
+	Anum_audit_log_actor,
+	Anum_audit_log_ip,
+	Anum_audit_log_key_id,
+	Anum_audit_log_key_name,
+	Anum_audit_log_changes,
+	Anum_audit_log_db_user,
+	Anum_audit_log_row_digest,
+	Anum_audit_log_digest,
+	_Anum_audit_log_max
+};
+
+enum
+{
+	Anum_audit_link_workspace = 1,
+	Anum_audit_link_position,
+	Anum_audit_link_audit_id,
+	Anum_audit_link_link,
+	_Anum_audit_link_max
+};
+
+extern void ak_catalog_init(void);
+extern Oid	ak_relid(AkRelation which);
+extern Relation ak_table_open(AkRelation which, LOCKMODE lockmode);
+extern Oid	ak_extension_owner(void);
+
+#endif							/* AK_CATALOG_H */

@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard.h
+ *	  The rules of the key table.  See guard.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_GUARD_H
+#define AK_GUARD_H
+
+#include "lib/stringinfo.h"
+
+extern void ak_lock_archive(const char *workspace);
+extern int	ak_evict(const char *workspace, StringInfo evicted);
+extern void ak_refuse_unknown_api(const char *api) pg_attribute_noreturn();
+
+#endif							/* AK_GUARD_H */

@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * policy.h
+ *	  (key, request, now) -> verdict code.  See policy.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_POLICY_H
+#define AK_POLICY_H
+
+#include "datatype/timestamp.h"
+
+/* In the order in which they apply; ak_code_names[] and statuses follow it */
+typedef enum AkCode
+{
+	AK_MALFORMED,
+	AK_NOT_FOUND,
+	AK_ARCHIVED,
+	AK_REGENERATED,
+	AK_EXPIRED,
+	AK_FORBIDDEN,
+	AK_INSUFFICIENT_PERMISSIONS,
+	AK_RATE_LIMITED,
+	AK_VALID,
+	AK_CODE_COUNT
+} AkCode;
+
+/* An IPv4 or IPv6 address, or the network of its first bits */
+typedef struct AkAddress
+{
+	bool		is_v6;
+	uint8		bits;			/* 0 to 32, or to 128; all of them: an address */
+	uint8		bytes[16];		/* in network order; IPv4 has the first four */
+} AkAddress;
+
+/* What of a key decides */
+typedef struct AkKeyState
+{
+	bool		archived;
+	bool		by_old_secret;	/* the request came with the old secret */
+	TimestampTz old_valid_until;	/* only with by_old_secret */
+	TimestampTz expires_at;		/* PG_INT64_MAX: never */
+	bool		bound_to_networks;	/* an address list is set */
+	bool		client_in_networks; /* and the client's address is inside it */
+	bool		api_allowed;	/* no API was named, or the key may call it */
+} AkKeyState;
+
+extern AkCode ak_policy_decide(const AkKeyState *key, TimestampTz now);
+extern const char *ak_code_name(AkCode code);
+extern int	ak_code_http_status(AkCode code);
+extern bool ak_address_parse(const char *text, size_t len, AkAddress *out);
+extern bool ak_address_inside(const AkAddress *address, const AkAddress *network);
+
+#endif							/* AK_POLICY_H */

@@ -1,0 +1,80 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.c
+ *	  Run our own SQL: kept plans, a stated snapshot, and the owner's rights.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/snapmgr.h"
+
+#include "catalog.h"
+#include "compat.h"
+#include "query.h"
+
+/*
+ * Acts as the owner of our tables from here on.  Whoever calls this has
+ * checked the caller's rights before.  An error puts the caller back by
+ * itself: transactions and subtransactions restore the user at abort.
+ */
+void
+ak_become_owner(AkCaller *caller)
+{
+	GetUserIdAndSecContext(&caller->userid, &caller->sec_context);
+	SetUserIdAndSecContext(ak_extension_owner(),
+						   caller->sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+}
+
+void
+ak_become_caller(const AkCaller *caller)
+{
+	SetUserIdAndSecContext(caller->userid, caller->sec_context);
+}
+
+/*
+ * Runs a statement inside an open SPI connection and returns the SPI result
+ * code; its rows are in SPI_tuptable, their number in SPI_processed.  nulls as
+ * for SPI_execute_plan.  Raises what the statement raises.
+ */
+int
+ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
+{
+	int			rc;
+
+	Assert(query->nargs <= AK_QUERY_MAX_ARGS);
+	if (query->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(query->sql, query->nargs, query->argtypes);
+
+		if (plan == NULL)
+			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+		SPI_keepplan(plan);
+		query->plan = plan;
+	}
+
+	if (sight == AK_SEE_LATEST && IsolationUsesXactSnapshot())
+	{
+		Snapshot	snapshot;
+
+		CommandCounterIncrement();
+		snapshot = RegisterSnapshot(GetLatestSnapshot());
+		rc = SPI_execute_snapshot(query->plan, args, nulls, snapshot, InvalidSnapshot,
+								  false, true, 0);
+		UnregisterSnapshot(snapshot);
+	}
+	else
+		rc = SPI_execute_plan(query->plan, args, nulls, false, 0);
+	if (rc < 0)
+		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(rc));
+	return rc;
+}
+
+/* One value of the last statement's result; row and column count from 0 and 1. */
+Datum
+ak_query_result(int row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+}

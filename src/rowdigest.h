@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * rowdigest.h
+ *	  The digest of a row of one of our tables.  See rowdigest.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_ROWDIGEST_H
+#define AK_ROWDIGEST_H
+
+#include "access/tupdesc.h"
+
+extern void ak_row_digest(TupleDesc desc, const Datum *values, const bool *nulls, uint8 *out);
+extern bool ak_row_digest_right(TupleDesc desc, const Datum *values, const bool *nulls);
+extern Datum ak_digest_datum(const uint8 *digest);
+
+#endif							/* AK_ROWDIGEST_H */

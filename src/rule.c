@@ -1,0 +1,190 @@
+/*-------------------------------------------------------------------------
+ *
+ * rule.c
+ *	  Rows under a trigger: reading, comparing, sealing.
+ *
+ * Sealing a row numbers the entry that will tell of its change (audit_id) and
+ * writes its digest.  The number is remembered until the audit trigger has
+ * written the entry: a row that carries a right digest and a number that this
+ * transaction did not give out comes out of a dump, and no entry is written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "commands/extension.h"
+#include "commands/sequence.h"
+#include "common/hashfn.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "catalog.h"
+#include "compat.h"
+#include "digest.h"
+#include "rowdigest.h"
+#include "rule.h"
+
+/* audit_ids given out in this transaction whose entries are still to be written */
+static HTAB *fresh = NULL;
+
+/*
+ * Checks that a function was called as a row trigger of one of our tables, and
+ * returns its data.  Raises 39P01.
+ */
+TriggerData *
+ak_trigger_data(FunctionCallInfo fcinfo, const char *name)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) ||
+		RelationGetDescr(trigdata->tg_relation)->natts > AK_ROW_NATTS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a row trigger of its table", name)));
+	return trigdata;
+}
+
+/* Reads a tuple of rel into row; the values stay where they are. */
+void
+ak_row_read(AkRow *row, Relation rel, HeapTuple tuple)
+{
+	row->tuple = tuple;
+	row->desc = RelationGetDescr(rel);
+	heap_deform_tuple(tuple, row->desc, row->values, row->nulls);
+}
+
+/* A text column as a C string; NULL when it is NULL. */
+char *
+ak_row_text(const AkRow *row, AttrNumber column)
+{
+	return AK_IS_NULL(row, column) ? NULL : TextDatumGetCString(AK_VALUE(row, column));
+}
+
+void
+ak_row_set(AkRow *row, AttrNumber column, Datum value)
+{
+	AK_VALUE(row, column) = value;
+	AK_IS_NULL(row, column) = false;
+}
+
+void
+ak_row_set_text(AkRow *row, AttrNumber column, const char *value)
+{
+	ak_row_set(row, column, CStringGetTextDatum(value));
+}
+
+void
+ak_row_clear(AkRow *row, AttrNumber column)
+{
+	AK_VALUE(row, column) = (Datum) 0;
+	AK_IS_NULL(row, column) = true;
+}
+
+/* Copies one column from another row of the same table. */
+void
+ak_row_copy(AkRow *row, AttrNumber column, const AkRow *from)
+{
+	AK_VALUE(row, column) = AK_VALUE(from, column);
+	AK_IS_NULL(row, column) = AK_IS_NULL(from, column);
+}
+
+/* Does a column differ, byte for byte? */
+bool
+ak_column_changed(const AkRow *old, const AkRow *new, AttrNumber column)
+{
+	Form_pg_attribute attr = TupleDescAttr(old->desc, column - 1);
+
+	if (AK_IS_NULL(old, column) || AK_IS_NULL(new, column))
+		return AK_IS_NULL(old, column) != AK_IS_NULL(new, column);
+	return !datum_image_eq(AK_VALUE(old, column), AK_VALUE(new, column), attr->attbyval, attr->attlen);
+}
+
+/* Does any column differ? */
+bool
+ak_row_changed(const AkRow *old, const AkRow *new)
+{
+	for (int column = 1; column <= old->desc->natts; column++)
+		if (ak_column_changed(old, new, column))
+			return true;
+	return false;
+}
+
+/* Is this a row to be inserted as it is: one that brings its right digest? */
+bool
+ak_row_restored(const AkRow *row)
+{
+	return ak_row_digest_right(row->desc, row->values, row->nulls);
+}
+
+/*
+ * Gives the row its audit_id and its digest, its last two columns but for the
+ * key table's audit_id, and returns it as a tuple.  What the extension's own
+ * script inserts has audit_id 0 and no entry.
+ */
+HeapTuple
+ak_row_seal(AkRow *row)
+{
+	AttrNumber	digest_column = row->desc->natts;
+	AttrNumber	id_column = SPI_fnumber(row->desc, "audit_id");
+	uint8		digest[AK_HASH_LEN];
+	int64		audit_id = 0;
+	bool		all_columns[AK_ROW_NATTS_MAX];
+
+	memset(all_columns, true, sizeof(all_columns));
+	if (!creating_extension)
+	{
+		audit_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
+		if (fresh == NULL)
+		{
+			HASHCTL		ctl = {.keysize = sizeof(int64),.entrysize = sizeof(int64),.hcxt = TopTransactionContext};
+
+			fresh = hash_create("apikeys fresh entries", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		}
+		hash_search(fresh, &audit_id, HASH_ENTER, NULL);
+	}
+	ak_row_set(row, id_column, Int64GetDatum(audit_id));
+	ak_row_digest(row->desc, row->values, row->nulls, digest);
+	ak_row_set(row, digest_column, ak_digest_datum(digest));
+	return heap_modify_tuple(row->tuple, row->desc, row->values, row->nulls, all_columns);
+}
+
+/* Was this number given out here, and its entry not yet written?  True once. */
+bool
+ak_take_fresh(int64 audit_id)
+{
+	bool		found = false;
+
+	if (fresh != NULL)
+		hash_search(fresh, &audit_id, HASH_REMOVE, &found);
+	return found;
+}
+
+/* At the end of a transaction; its memory goes with it. */
+void
+ak_forget_fresh(void)
+{
+	fresh = NULL;
+}
+
+/*
+ * Locks a name under one of our tables until the end of the transaction: the
+ * archive of a workspace under AK_KEY, its chain under AK_AUDIT_LINK, an API
+ * under AK_API.  Not an advisory lock, which any role could hold.  Names share
+ * a lock when their hashes do: that costs a wait, never more, because all who
+ * lock several sort by ak_lock_tag().
+ */
+void
+ak_lock_object(AkRelation relation, const char *name, LOCKMODE mode)
+{
+	LockDatabaseObject(ak_relid(relation), ak_lock_tag(name), 0, mode);
+}
+
+uint32
+ak_lock_tag(const char *name)
+{
+	return hash_bytes((const unsigned char *) name, strlen(name));
+}

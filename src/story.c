@@ -1,0 +1,403 @@
+/*-------------------------------------------------------------------------
+ *
+ * story.c
+ *	  Trigger: a change of a row -> what its entry tells.
+ *
+ * For each table stands here which columns are told, what they are called, and
+ * the English line that names the thing and what was done.  Hashes are never
+ * told.  What was done follows from the row before and after, so that direct
+ * SQL is told as the functions are.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "audit.h"
+#include "catalog.h"
+#include "compat.h"
+#include "guard.h"
+#include "query.h"
+#include "rule.h"
+#include "story.h"
+
+PG_FUNCTION_INFO_V1(ak_audit);
+
+bool		ak_importing = false;
+
+/* A column whose changes are told, and what people call it */
+typedef struct AkTold
+{
+	AttrNumber	column;
+	const char *label;			/* NULL: not named in the activity */
+} AkTold;
+
+static const AkTold key_columns[] = {
+	{Anum_key_name, "name"},
+	{Anum_key_apis, "API access"},
+	{Anum_key_team, "team"},
+	{Anum_key_expires_at, "expiry"},
+	{Anum_key_allowed_cidrs, "addresses"},
+	{Anum_key_rate_limit, "rate limit"},
+	{Anum_key_rate_window, "rate window"},
+	{Anum_key_metadata, "metadata"},
+	{Anum_key_hint, NULL},
+	{Anum_key_old_valid_until, NULL},
+	{Anum_key_archived_at, NULL},
+	{0, NULL}
+};
+
+static const AkTold workspace_columns[] = {
+	{Anum_workspace_name, "name"},
+	{Anum_workspace_prefix, "prefix"},
+	{Anum_workspace_archive_limit, "archive limit"},
+	{0, NULL}
+};
+
+static const AkTold api_columns[] = {
+	{Anum_api_description, "description"},
+	{0, NULL}
+};
+
+static const AkTold team_member_columns[] = {
+	{Anum_team_member_actor, "actor"},
+	{Anum_team_member_team, "team"},
+	{0, NULL}
+};
+
+static const AkTold access_columns[] = {
+	{Anum_access_role, "role"},
+	{Anum_access_capability, "capability"},
+	{Anum_access_workspace, "workspace"},
+	{0, NULL}
+};
+
+/* Appends a value as JSON, free of DateStyle, TimeZone and the like. */
+static void
+append_json(StringInfo json, Oid type, Datum value)
+{
+	switch (type)
+	{
+		case INT4OID:
+			appendStringInfo(json, "%d", DatumGetInt32(value));
+			break;
+		case TEXTOID:
+			escape_json(json, TextDatumGetCString(value));
+			break;
+		case NAMEOID:
+			escape_json(json, NameStr(*DatumGetName(value)));
+			break;
+		case TIMESTAMPTZOID:
+			{
+				char		buf[MAXDATELEN + 1];
+				int			utc = 0;
+
+				JsonEncodeDateTime(buf, value, TIMESTAMPTZOID, &utc);
+				escape_json(json, buf);
+				break;
+			}
+		case INTERVALOID:
+			{
+				int			style = IntervalStyle;
+				char	   *written;
+
+				IntervalStyle = INTSTYLE_POSTGRES;
+				written = DatumGetCString(DirectFunctionCall1(interval_out, value));
+				IntervalStyle = style;
+				escape_json(json, written);
+				break;
+			}
+		case JSONBOID:
+			{
+				Jsonb	   *j = DatumGetJsonbP(value);
+
+				JsonbToCString(json, &j->root, VARSIZE(j));
+				break;
+			}
+		case TEXTARRAYOID:
+		case CIDRARRAYOID:
+			{
+				Oid			element_type = type == TEXTARRAYOID ? TEXTOID : CIDROID;
+				Datum	   *elements;
+				int			count;
+
+				deconstruct_array(DatumGetArrayTypeP(value), element_type, -1, false, TYPALIGN_INT,
+								  &elements, NULL, &count);
+				appendStringInfoChar(json, '[');
+				for (int i = 0; i < count; i++)
+				{
+					if (i > 0)
+						appendStringInfoString(json, ", ");
+					append_json(json, element_type, elements[i]);
+				}
+				appendStringInfoChar(json, ']');
+				break;
+			}
+		case CIDROID:
+			escape_json(json, DatumGetCString(DirectFunctionCall1(cidr_out, value)));
+			break;
+		default:
+			elog(ERROR, "no JSON for type %u", type);
+	}
+}
+
+/*
+ * Tells old and new of every column that changed: appends {"name": {"old":
+ * ..., "new": ...}, ...} without the closing brace to "changes", and what the
+ * columns are called to "labels".  old is NULL for a new row, new for a row
+ * that is gone.
+ */
+static void
+tell_changes(StringInfo changes, StringInfo labels, const AkTold *told, const AkRow *old, const AkRow *new)
+{
+	const AkRow *sides[2] = {old, new};
+
+	appendStringInfoChar(changes, '{');
+	for (; told->column != 0; told++)
+	{
+		Form_pg_attribute attr = TupleDescAttr((new ? new : old)->desc, told->column - 1);
+
+		if (old != NULL && new != NULL ? !ak_column_changed(old, new, told->column) :
+			AK_IS_NULL(old ? old : new, told->column))
+			continue;
+		if (changes->len > 1)
+			appendStringInfoString(changes, ", ");
+		escape_json(changes, NameStr(attr->attname));
+		for (int i = 0; i < 2; i++)
+		{
+			appendStringInfoString(changes, i == 0 ? ": {\"old\": " : ", \"new\": ");
+			if (sides[i] == NULL || AK_IS_NULL(sides[i], told->column))
+				appendStringInfoString(changes, "null");
+			else
+				append_json(changes, attr->atttypid, AK_VALUE(sides[i], told->column));
+		}
+		appendStringInfoChar(changes, '}');
+		if (told->label != NULL)
+			appendStringInfo(labels, "%s%s", labels->len > 0 ? ", " : "", told->label);
+	}
+}
+
+/* A secret that is imported must not be somebody's old one. */
+static void
+refuse_old_hash(const AkRow *new)
+{
+	static AkQuery query = {
+		"SELECT 1 FROM apikeys.key WHERE old_key_hash OPERATOR(pg_catalog.=) $1",
+		1, {BYTEAOID}, NULL
+	};
+	Datum		args[1] = {AK_VALUE(new, Anum_key_key_hash)};
+	AkCaller	caller;
+
+	ak_become_owner(&caller);
+	SPI_connect();
+	ak_query(&query, args, NULL, AK_SEE_LATEST);
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("a key with this hash is already known")));
+	SPI_finish();
+	ak_become_caller(&caller);
+}
+
+static void
+tell_key(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
+{
+	StringInfoData labels,
+				evicted;
+	char	   *name = ak_row_text(new, Anum_key_name);
+
+	initStringInfo(&labels);
+	initStringInfo(&evicted);
+	entry->entity = "API Keys";
+	entry->workspace = ak_row_text(new, Anum_key_workspace);
+	entry->key_name = name;
+	entry->key_id = AK_VALUE(new, Anum_key_key_id);
+	tell_changes(changes, &labels, key_columns, old, new);
+
+	if (old == NULL)
+	{
+		refuse_old_hash(new);
+		entry->action = "Create";
+		entry->activity = psprintf("%s key \"%s\"", ak_importing ? "Imported" : "Created", name);
+	}
+	else if (!AK_IS_NULL(new, Anum_key_archived_at))
+	{
+		entry->action = "Delete";
+		entry->activity = psprintf("Archived key \"%s\"", name);
+		if (ak_evict(entry->workspace, &evicted) > 0)
+			appendStringInfo(changes, ", \"evicted\": [%s]", evicted.data);
+	}
+	else
+	{
+		entry->action = "Update";
+		if (ak_column_changed(old, new, Anum_key_key_hash))
+			entry->activity = psprintf("Regenerated key \"%s\"%s", name,
+									   AK_IS_NULL(new, Anum_key_old_valid_until) ? "" : " with an overlap");
+		else if (ak_column_changed(old, new, Anum_key_old_valid_until))
+			entry->activity = psprintf("Ended the overlap of key \"%s\"", name);
+		else
+			entry->activity = psprintf("Updated key \"%s\": %s", name, labels.data);
+	}
+}
+
+static void
+tell_workspace(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
+{
+	StringInfoData labels,
+				evicted;
+	char	   *name = ak_row_text(new ? new : old, Anum_workspace_workspace);
+
+	initStringInfo(&labels);
+	initStringInfo(&evicted);
+	entry->entity = "Workspaces";
+	entry->workspace = name;
+	tell_changes(changes, &labels, workspace_columns, old, new);
+	if (old == NULL || new == NULL)
+	{
+		entry->action = old == NULL ? "Create" : "Delete";
+		entry->activity = psprintf("%s workspace \"%s\"", old == NULL ? "Created" : "Removed", name);
+		return;
+	}
+	entry->action = "Update";
+	entry->activity = psprintf("Updated workspace \"%s\": %s", name, labels.data);
+	if (DatumGetInt32(AK_VALUE(new, Anum_workspace_archive_limit)) <
+		DatumGetInt32(AK_VALUE(old, Anum_workspace_archive_limit)))
+	{
+		ak_lock_archive(name);
+		if (ak_evict(name, &evicted) > 0)
+			appendStringInfo(changes, ", \"evicted\": [%s]", evicted.data);
+	}
+}
+
+static void
+tell_api(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
+{
+	StringInfoData labels;
+	char	   *name = ak_row_text(new, Anum_api_api);
+	bool		was_registered = old != NULL && AK_IS_NULL(old, Anum_api_unregistered_at);
+	bool		is_registered = AK_IS_NULL(new, Anum_api_unregistered_at);
+
+	initStringInfo(&labels);
+	entry->entity = "APIs";
+	tell_changes(changes, &labels, api_columns, was_registered ? old : NULL, is_registered ? new : NULL);
+	if (!was_registered)
+	{
+		entry->action = "Create";
+		entry->activity = psprintf("Registered API \"%s\"", name);
+	}
+	else if (!is_registered)
+	{
+		entry->action = "Delete";
+		entry->activity = psprintf("Unregistered API \"%s\"", name);
+	}
+	else
+	{
+		entry->action = "Update";
+		entry->activity = psprintf("Updated API \"%s\": %s", name, labels.data);
+	}
+}
+
+static void
+tell_team_member(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
+{
+	StringInfoData labels;
+	const AkRow *row = new ? new : old;
+	char	   *actor = ak_row_text(row, Anum_team_member_actor);
+	char	   *team = ak_row_text(row, Anum_team_member_team);
+
+	initStringInfo(&labels);
+	entry->entity = "Teams";
+	entry->workspace = ak_row_text(row, Anum_team_member_workspace);
+	tell_changes(changes, &labels, team_member_columns, old, new);
+	entry->action = old == NULL ? "Create" : new == NULL ? "Delete" : "Update";
+	entry->activity = psprintf(old == NULL ? "Added \"%s\" to team \"%s\"" :
+							   new == NULL ? "Removed \"%s\" from team \"%s\"" :
+							   "Moved \"%s\" to team \"%s\"", actor, team);
+}
+
+static void
+tell_access(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
+{
+	StringInfoData labels;
+	const AkRow *row = new ? new : old;
+	char	   *role = NameStr(*DatumGetName(AK_VALUE(row, Anum_access_role)));
+	char	   *capability = ak_row_text(row, Anum_access_capability);
+	char	   *workspace = ak_row_text(row, Anum_access_workspace);
+
+	initStringInfo(&labels);
+	entry->entity = "Access";
+	entry->workspace = workspace;
+	tell_changes(changes, &labels, access_columns, old, new);
+	entry->action = old == NULL ? "Create" : new == NULL ? "Delete" : "Update";
+	entry->activity = psprintf("%s \"%s\" %s %s role \"%s\"",
+							   old == NULL ? "Granted" : new == NULL ? "Revoked" : "Changed",
+							   capability,
+							   workspace ? psprintf("in workspace \"%s\"", workspace) : "in all workspaces",
+							   new == NULL ? "from" : "to", role);
+}
+
+static const struct
+{
+	AkRelation	relation;
+	void		(*tell) (AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new);
+}			stories[] = {
+	{AK_KEY, tell_key},
+	{AK_WORKSPACE, tell_workspace},
+	{AK_API, tell_api},
+	{AK_TEAM_MEMBER, tell_team_member},
+	{AK_ACCESS, tell_access},
+};
+
+/*
+ * Trigger AFTER INSERT OR UPDATE OR DELETE of every audited table, each row.
+ *
+ * A row that the guard sealed in this transaction gets its entry; one that came
+ * out of a dump, or did not change, gets none.
+ */
+Datum
+ak_audit(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "audit");
+	Relation	rel = trigdata->tg_relation;
+	AttrNumber	id_column = SPI_fnumber(RelationGetDescr(rel), "audit_id");
+	AkEntry		entry = {0};
+	StringInfoData changes;
+	AkRow		rows[2];
+	AkRow	   *old = NULL;
+	AkRow	   *new = NULL;
+
+	if (!TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+	{
+		old = &rows[0];
+		ak_row_read(old, rel, trigdata->tg_trigtuple);
+	}
+	if (!TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
+	{
+		new = &rows[1];
+		ak_row_read(new, rel, old ? trigdata->tg_newtuple : trigdata->tg_trigtuple);
+		entry.audit_id = DatumGetInt64(AK_VALUE(new, id_column));
+		entry.row_digest = AK_VALUE(new, RelationGetDescr(rel)->natts);
+		if (!ak_take_fresh(entry.audit_id))
+			return PointerGetDatum(NULL);
+	}
+
+	initStringInfo(&changes);
+	for (int i = 0; i < (int) lengthof(stories); i++)
+		if (ak_relid(stories[i].relation) == RelationGetRelid(rel))
+			stories[i].tell(&entry, &changes, old, new);
+	Assert(entry.entity != NULL);
+	appendStringInfoChar(&changes, '}');
+	entry.changes = changes.data;
+	ak_write_entry(&entry);
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,353 @@
+/*-------------------------------------------------------------------------
+ *
+ * validate.c
+ *	  The SQL face of validation.
+ *
+ * The way of a request: recognise the text, hash it, find the key, decide,
+ * answer.  Nothing a client can send raises an error, nothing is written, and
+ * nothing is remembered that could answer for a key that has died meanwhile.
+ *
+ * These functions must be PARALLEL UNSAFE: the latest snapshot cannot be taken
+ * in parallel mode.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/socket.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/inet.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "access.h"
+#include "catalog.h"
+#include "compat.h"
+#include "context.h"
+#include "digest.h"
+#include "httpauth.h"
+#include "keystore.h"
+#include "policy.h"
+#include "token.h"
+
+PG_FUNCTION_INFO_V1(ak_validate_key);
+PG_FUNCTION_INFO_V1(ak_authenticate);
+
+/* Columns of the type apikeys.verdict */
+enum
+{
+	Anum_verdict_valid = 1,
+	Anum_verdict_code,
+	Anum_verdict_http_status,
+	Anum_verdict_key_id,
+	Anum_verdict_workspace,
+	Anum_verdict_name,
+	Anum_verdict_team,
+	Anum_verdict_apis,
+	Anum_verdict_expires_at,
+	Anum_verdict_old_valid_until,
+	Anum_verdict_retry_after,
+	Anum_verdict_metadata,
+	_Anum_verdict_max
+};
+
+#define VERDICT_NATTS	(_Anum_verdict_max - 1)
+
+/* A text argument, not NUL-terminated; data NULL: it was NULL */
+typedef struct AkText
+{
+	const char *data;
+	size_t		len;
+} AkText;
+
+/* A request, as validate_key and authenticate both understand it */
+typedef struct AkRequest
+{
+	AkText		key;
+	AkText		api;
+	AkText		client;
+	AkText		workspace;
+} AkRequest;
+
+static AkText
+text_argument(FunctionCallInfo fcinfo, int n)
+{
+	AkText		result = {NULL, 0};
+
+	if (!PG_ARGISNULL(n))
+	{
+		text	   *value = PG_GETARG_TEXT_PP(n);
+
+		result.data = VARDATA_ANY(value);
+		result.len = VARSIZE_ANY_EXHDR(value);
+	}
+	return result;
+}
+
+static inline bool
+text_is(const AkText *text, const char *data, size_t len)
+{
+	return text->len == len && memcmp(text->data, data, len) == 0;
+}
+
+/* Is the API among those of a key, a text[]? */
+static bool
+api_listed(const AkText *api, Datum apis)
+{
+	ArrayType  *array = DatumGetArrayTypeP(apis);
+	int			count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	char	   *element = ARR_DATA_PTR(array);
+
+	/* the guard trigger lets no NULL into the list */
+	for (int i = 0; i < count; i++)
+	{
+		if (text_is(api, VARDATA_ANY(element), VARSIZE_ANY_EXHDR(element)))
+			return true;
+		element = (char *) att_align_nominal(element + VARSIZE_ANY(element), TYPALIGN_INT);
+	}
+	return false;
+}
+
+/* Is the client's text an address inside one of the networks, a cidr[]? */
+static bool
+client_inside(const AkText *client, Datum networks)
+{
+	ArrayType  *array = DatumGetArrayTypeP(networks);
+	AkAddress	address;
+	Datum	   *elements;
+	int			count;
+
+	if (client->data == NULL || !ak_address_parse(client->data, client->len, &address))
+		return false;
+	deconstruct_array(array, CIDROID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
+	for (int i = 0; i < count; i++)
+	{
+		inet	   *element = DatumGetInetPP(elements[i]);
+		AkAddress	network = {.is_v6 = ip_family(element) == PGSQL_AF_INET6,.bits = ip_bits(element)};
+
+		memcpy(network.bytes, ip_addr(element), ip_addrsize(element));
+		if (ak_address_inside(&address, &network))
+			return true;
+	}
+	return false;
+}
+
+/* What of a key decides about this request. */
+static void
+read_key_state(const AkLookup *lookup, const AkRequest *request, AkKeyState *state)
+{
+	const Datum *values = lookup->slot->tts_values;
+	const bool *nulls = lookup->slot->tts_isnull;
+
+#define IS_SET(column)	(!nulls[Anum_key_##column - 1])
+#define VALUE(column)	(values[Anum_key_##column - 1])
+
+	state->archived = IS_SET(archived_at);
+	state->by_old_secret = lookup->by_old_secret;
+	state->old_valid_until = IS_SET(old_valid_until) ? DatumGetTimestampTz(VALUE(old_valid_until)) : DT_NOBEGIN;
+	state->expires_at = IS_SET(expires_at) ? DatumGetTimestampTz(VALUE(expires_at)) : DT_NOEND;
+	state->bound_to_networks = IS_SET(allowed_cidrs);
+	state->client_in_networks = IS_SET(allowed_cidrs) && client_inside(&request->client, VALUE(allowed_cidrs));
+	state->api_allowed = request->api.data == NULL || api_listed(&request->api, VALUE(apis));
+
+#undef IS_SET
+#undef VALUE
+}
+
+/*
+ * The row type apikeys.verdict as its caller declared it, kept for the life of
+ * the call site.
+ */
+static TupleDesc
+verdict_descriptor(FunctionCallInfo fcinfo)
+{
+	TupleDesc	desc = (TupleDesc) fcinfo->flinfo->fn_extra;
+
+	if (unlikely(desc == NULL))
+	{
+		MemoryContext old;
+
+		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
+			desc->natts != VERDICT_NATTS)
+			elog(ERROR, "unexpected row type of a verdict");
+		old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		desc = BlessTupleDesc(CreateTupleDescCopy(desc));
+		MemoryContextSwitchTo(old);
+		fcinfo->flinfo->fn_extra = desc;
+	}
+	return desc;
+}
+
+/* The texts of the codes, made once */
+static Datum
+code_datum(AkCode code)
+{
+	static text *texts[AK_CODE_COUNT];
+
+	if (unlikely(texts[code] == NULL))
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		texts[code] = cstring_to_text(ak_code_name(code));
+		MemoryContextSwitchTo(old);
+	}
+	return PointerGetDatum(texts[code]);
+}
+
+/* The verdict as a row; slot is the key's, NULL when no key is to be shown. */
+static Datum
+make_verdict(FunctionCallInfo fcinfo, AkCode code, TupleTableSlot *slot, bool by_old_secret)
+{
+	static const struct
+	{
+		int			verdict;
+		int			key;
+	}			columns[] = {
+		{Anum_verdict_key_id, Anum_key_key_id},
+		{Anum_verdict_workspace, Anum_key_workspace},
+		{Anum_verdict_name, Anum_key_name},
+		{Anum_verdict_team, Anum_key_team},
+		{Anum_verdict_apis, Anum_key_apis},
+		{Anum_verdict_expires_at, Anum_key_expires_at},
+		{Anum_verdict_metadata, Anum_key_metadata},
+	};
+	TupleDesc	desc = verdict_descriptor(fcinfo);
+	Datum		values[VERDICT_NATTS];
+	bool		nulls[VERDICT_NATTS];
+	HeapTuple	tuple;
+
+	memset(nulls, true, sizeof(nulls));
+
+#define SET_VERDICT(column, datum) \
+	(values[Anum_verdict_##column - 1] = (datum), nulls[Anum_verdict_##column - 1] = false)
+
+	SET_VERDICT(valid, BoolGetDatum(code == AK_VALID));
+	SET_VERDICT(code, code_datum(code));
+	SET_VERDICT(http_status, Int16GetDatum(ak_code_http_status(code)));
+	if (slot != NULL)
+	{
+		for (int i = 0; i < (int) lengthof(columns); i++)
+		{
+			values[columns[i].verdict - 1] = slot->tts_values[columns[i].key - 1];
+			nulls[columns[i].verdict - 1] = slot->tts_isnull[columns[i].key - 1];
+		}
+		if (by_old_secret && !slot->tts_isnull[Anum_key_old_valid_until - 1])
+			SET_VERDICT(old_valid_until, slot->tts_values[Anum_key_old_valid_until - 1]);
+	}
+
+#undef SET_VERDICT
+
+	tuple = heap_form_tuple(desc, values, nulls);
+	/* a long metadata may be toasted: flattened here, while its row is in sight */
+	return HeapTupleGetDatum(tuple);
+}
+
+/* May the caller see a key of this workspace, and is it the one asked for? */
+static bool
+in_sight(const AkRequest *request, Datum workspace)
+{
+	const char *data = VARDATA_ANY(DatumGetPointer(workspace));
+	size_t		len = VARSIZE_ANY_EXHDR(DatumGetPointer(workspace));
+	const char *bound = ak_bound_workspace();
+
+	if (request->workspace.data != NULL && !text_is(&request->workspace, data, len))
+		return false;
+	if (bound != NULL && (strncmp(bound, data, len) != 0 || bound[len] != '\0'))
+		return false;
+	return ak_may_text(AK_VALIDATE, data, len);
+}
+
+/* Validates a request, and returns the verdict as a row. */
+static Datum
+validate(FunctionCallInfo fcinfo, const AkRequest *request)
+{
+	uint8		hash[AK_HASH_LEN];
+	AkLookup	lookup;
+	AkCode		code = AK_NOT_FOUND;
+	bool		found;
+	Datum		verdict;
+
+	if (request->key.data == NULL ||
+		ak_token_classify(request->key.data, request->key.len) == AK_TOKEN_MALFORMED)
+		return make_verdict(fcinfo, AK_MALFORMED, NULL, false);
+	if (!ak_sha256(request->key.data, request->key.len, hash))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not compute a SHA-256 hash")));
+
+	found = ak_keystore_find(&lookup, hash);
+	if (found)
+	{
+		bool		isnull;
+
+		found = in_sight(request, slot_getattr(lookup.slot, Anum_key_workspace, &isnull));
+	}
+	if (found)
+	{
+		AkKeyState	state;
+
+		slot_getsomeattrs(lookup.slot, Anum_key_metadata);
+		read_key_state(&lookup, request, &state);
+		code = ak_policy_decide(&state, GetCurrentTimestamp());
+	}
+	verdict = make_verdict(fcinfo, code, found ? lookup.slot : NULL, lookup.by_old_secret);
+	ak_keystore_end(&lookup);
+	return verdict;
+}
+
+/*
+ * validate_key(key text, api text = NULL, client text = NULL, workspace text = NULL) -> verdict
+ *
+ * Sees what is committed now.  Raises 42501 without the capability "validate",
+ * or when workspace disagrees with apikeys.workspace; nothing else.
+ */
+Datum
+ak_validate_key(PG_FUNCTION_ARGS)
+{
+	AkRequest	request = {
+		.key = text_argument(fcinfo, 0),
+		.api = text_argument(fcinfo, 1),
+		.client = text_argument(fcinfo, 2),
+		.workspace = text_argument(fcinfo, 3)
+	};
+
+	ak_require_anywhere(AK_VALIDATE);
+	if (request.workspace.data != NULL && ak_bound_workspace() != NULL)
+		ak_check_workspace_argument(pnstrdup(request.workspace.data, request.workspace.len));
+	return validate(fcinfo, &request);
+}
+
+/*
+ * authenticate(authorization text, api text = NULL, client text = NULL) -> verdict
+ *
+ * The same for an HTTP Authorization header.  The workspace of a Basic header
+ * is the client's word: one that is not the key's, or not in sight, is
+ * NOT_FOUND.
+ */
+Datum
+ak_authenticate(PG_FUNCTION_ARGS)
+{
+	AkText		header = text_argument(fcinfo, 0);
+	AkRequest	request = {
+		.api = text_argument(fcinfo, 1),
+		.client = text_argument(fcinfo, 2)
+	};
+	AkHttpAuth	auth;
+	Datum		verdict;
+
+	ak_require_anywhere(AK_VALIDATE);
+	if (header.data != NULL && ak_httpauth_parse(header.data, header.len, &auth))
+	{
+		request.key = (AkText) {auth.key, auth.key_len};
+		if (auth.has_workspace)
+			request.workspace = (AkText) {auth.workspace, auth.workspace_len};
+	}
+	verdict = validate(fcinfo, &request);
+	ak_wipe(&auth, sizeof(auth));
+	return verdict;
+}

@@ -1,0 +1,483 @@
+/*-------------------------------------------------------------------------
+ *
+ * verify.c
+ *	  Prove the audit log: verify_audit_log() and audit_anchor().
+ *
+ * Verification reads everything under one snapshot, the latest, in which
+ * entries and their links stand together because they commit together.  It
+ * takes no lock that anybody waits for.  The entries of the verifying
+ * transaction itself have no link yet, and are passed over.
+ *
+ * Three passes, each of which names the entry that it finds bad:
+ *	  links		every link follows from the one before, its position and its
+ *				entry's digest, which follows from the entry
+ *	  entries	every entry has its link
+ *	  keys		every key's row has its right digest and is as its last entry
+ *				left it; a key that is gone was dropped by an entry that says so
+ * Then the anchors, if any: each must be a link of its chain.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/tuplestore.h"
+
+#include "access.h"
+#include "audit.h"
+#include "catalog.h"
+#include "chain.h"
+#include "compat.h"
+#include "context.h"
+#include "query.h"
+#include "rowdigest.h"
+
+PG_FUNCTION_INFO_V1(ak_verify_audit_log);
+PG_FUNCTION_INFO_V1(ak_audit_anchor);
+
+/* Columns of the type apikeys.audit_verdict */
+enum
+{
+	Anum_audit_verdict_workspace = 1,
+	Anum_audit_verdict_entries,
+	Anum_audit_verdict_ok,
+	Anum_audit_verdict_first_bad,
+	Anum_audit_verdict_problem,
+	Anum_audit_verdict_head,
+	_Anum_audit_verdict_max
+};
+
+/* What an anchor says of a chain */
+typedef struct AkAnchor
+{
+	int64		position;		/* 0: there is no anchor */
+	int64		audit_id;
+	uint8		link[AK_HASH_LEN];
+} AkAnchor;
+
+/* A chain under verification */
+typedef struct AkChain
+{
+	char	   *workspace;		/* '' for what belongs to none */
+	int64		entries;
+	int64		position;		/* of the last link; 0: none */
+	uint8		head[AK_HASH_LEN];	/* the last link */
+	const char *problem;		/* NULL: none so far */
+	int64		first_bad;		/* the audit_id of the bad entry */
+	AkAnchor	anchor;
+} AkChain;
+
+/* All that a verification works with */
+typedef struct AkVerification
+{
+	Snapshot	snapshot;
+	AkChain    *chains;			/* ordered by workspace */
+	int			count;
+	Datum		names;			/* their workspaces, text[] */
+} AkVerification;
+
+/* Notes a problem; of several, that of the entry with the smallest audit_id stays. */
+static void
+note(AkChain *chain, int64 audit_id, const char *problem)
+{
+	if (chain->problem == NULL || audit_id < chain->first_bad)
+	{
+		chain->problem = problem;
+		chain->first_bad = audit_id;
+	}
+}
+
+static int
+chain_order(const void *a, const void *b)
+{
+	return strcmp(((const AkChain *) a)->workspace, ((const AkChain *) b)->workspace);
+}
+
+static AkChain *
+chain_of(const AkVerification *v, Datum workspace)
+{
+	AkChain		key = {.workspace = TextDatumGetCString(workspace)};
+
+	return bsearch(&key, v->chains, v->count, sizeof(AkChain), chain_order);
+}
+
+/* A bytea of 32 bytes; NULL when it is anything else. */
+static const uint8 *
+hash_bytes_of(Datum value, bool isnull)
+{
+	bytea	   *bytes;
+
+	if (isnull)
+		return NULL;
+	bytes = DatumGetByteaPP(value);
+	return VARSIZE_ANY_EXHDR(bytes) == AK_HASH_LEN ? (const uint8 *) VARDATA_ANY(bytes) : NULL;
+}
+
+/*
+ * Checks one entry by itself and its link: computes what the link must be into
+ * chain->head.  "entry" is NULL when there is none of that audit_id.
+ */
+static void
+verify_link(AkChain *chain, TupleDesc log_desc, HeapTuple entry, int64 position, int64 audit_id,
+			const uint8 *link)
+{
+	Datum		values[_Anum_audit_log_max - 1];
+	bool		nulls[_Anum_audit_log_max - 1];
+	uint8		digest[AK_HASH_LEN];
+	uint8		expected[AK_HASH_LEN];
+	const uint8 *stored;
+
+	if (position != chain->position + 1)
+		note(chain, audit_id, "links before this entry are missing");
+	else if (entry == NULL)
+		note(chain, audit_id, "the entry is missing");
+	else
+	{
+		heap_deform_tuple(entry, log_desc, values, nulls);
+		ak_row_digest(log_desc, values, nulls, digest);
+		stored = hash_bytes_of(values[Anum_audit_log_digest - 1], nulls[Anum_audit_log_digest - 1]);
+		if (stored == NULL || !ak_hash_equal(stored, digest))
+			note(chain, audit_id, "the entry was altered");
+		else if (strcmp(nulls[Anum_audit_log_workspace - 1] ? "" :
+						TextDatumGetCString(values[Anum_audit_log_workspace - 1]), chain->workspace) != 0)
+			note(chain, audit_id, "the entry belongs to another workspace");
+		else if (link == NULL ||
+				 !ak_link(chain->position > 0 ? chain->head : NULL, position, digest, expected) ||
+				 !ak_hash_equal(expected, link))
+			note(chain, audit_id, "the link does not follow from the entry and the link before");
+	}
+	chain->entries += entry != NULL;
+	chain->position = position;
+	if (link != NULL)
+		memcpy(chain->head, link, AK_HASH_LEN);
+	if (position == chain->anchor.position &&
+		(link == NULL || !ak_hash_equal(chain->anchor.link, link)))
+		note(chain, audit_id, "the chain differs from its anchor");
+}
+
+/* First pass: walks a chain in its order, and looks up each link's entry. */
+static void
+verify_links(const AkVerification *v, AkChain *chain)
+{
+	Relation	links = ak_table_open(AK_AUDIT_LINK, AccessShareLock);
+	Relation	log = ak_table_open(AK_AUDIT_LOG, AccessShareLock);
+	Relation	links_index = index_open(ak_relid(AK_AUDIT_LINK_PKEY), AccessShareLock);
+	Relation	log_index = index_open(ak_relid(AK_AUDIT_LOG_PKEY), AccessShareLock);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(log), table_slot_callbacks(log));
+	IndexScanDesc lookup = index_beginscan_compat(log, log_index, v->snapshot, 1);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "apikeys verify", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_audit_link_workspace, BTEqualStrategyNumber, F_TEXTEQ,
+				CStringGetTextDatum(chain->workspace));
+	key.sk_collation = DEFAULT_COLLATION_OID;	/* the column's */
+	scan = systable_beginscan_ordered(links, links_index, v->snapshot, 1, &key);
+	old = MemoryContextSwitchTo(context);
+	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
+	{
+		Datum		values[_Anum_audit_link_max - 1];
+		bool		nulls[_Anum_audit_link_max - 1];
+		ScanKeyData id_key;
+		HeapTuple	entry = NULL;
+
+		CHECK_FOR_INTERRUPTS();
+		heap_deform_tuple(tuple, RelationGetDescr(links), values, nulls);
+		ScanKeyInit(&id_key, Anum_audit_log_audit_id, BTEqualStrategyNumber, F_INT8EQ,
+					values[Anum_audit_link_audit_id - 1]);
+		index_rescan(lookup, &id_key, 1, NULL, 0);
+		if (index_getnext_slot(lookup, ForwardScanDirection, slot))
+			entry = ExecFetchSlotHeapTuple(slot, false, NULL);
+		verify_link(chain, RelationGetDescr(log), entry,
+					DatumGetInt64(values[Anum_audit_link_position - 1]),
+					DatumGetInt64(values[Anum_audit_link_audit_id - 1]),
+					hash_bytes_of(values[Anum_audit_link_link - 1], false));
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	systable_endscan_ordered(scan);
+	index_endscan(lookup);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(log_index, AccessShareLock);
+	index_close(links_index, AccessShareLock);
+	table_close(log, AccessShareLock);
+	table_close(links, AccessShareLock);
+
+	if (chain->anchor.position > chain->position)
+		note(chain, chain->anchor.audit_id, "the chain ends before its anchor");
+}
+
+/* Runs a query with the workspaces as $1 under the verification's snapshot, as the owner; SPI is connected. */
+static void
+run(const AkVerification *v, const char *sql)
+{
+	Oid			argtypes[1] = {TEXTARRAYOID};
+	Datum		args[1] = {v->names};
+	SPIPlanPtr	plan = SPI_prepare(sql, 1, argtypes);
+	int			rc;
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	rc = SPI_execute_snapshot(plan, args, NULL, v->snapshot, InvalidSnapshot, true, false, 0);
+	if (rc != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(rc));
+}
+
+/* Notes a problem for every row (workspace, audit_id) of the last query. */
+static void
+note_rows(const AkVerification *v, const char *problem)
+{
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		AkChain    *chain = chain_of(v, ak_query_result(i, 1, &isnull));
+		int64		audit_id = DatumGetInt64(ak_query_result(i, 2, &isnull));
+
+		if (chain != NULL && !ak_entry_pending(audit_id))
+			note(chain, audit_id, problem);
+	}
+}
+
+/* Second pass: entries that no link names. */
+static void
+verify_entries(const AkVerification *v)
+{
+	run(v,
+		"SELECT COALESCE(a.workspace, ''), a.audit_id FROM apikeys.audit_log a "
+		"WHERE COALESCE(a.workspace, '') OPERATOR(pg_catalog.=) ANY ($1) AND NOT EXISTS "
+		"(SELECT 1 FROM apikeys.audit_link l WHERE l.audit_id OPERATOR(pg_catalog.=) a.audit_id) "
+		"ORDER BY a.audit_id LIMIT 100000");
+	note_rows(v, "the entry is not in the chain");
+}
+
+/* Third pass: keys and their last entries. */
+static void
+verify_keys(const AkVerification *v)
+{
+	Relation	key = ak_table_open(AK_KEY, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(key);
+	Portal		portal;
+	Oid			argtypes[1] = {TEXTARRAYOID};
+	Datum		args[1] = {v->names};
+
+	run(v,
+		"SELECT k.workspace, k.audit_id FROM apikeys.key k LEFT JOIN apikeys.audit_log a "
+		"ON a.audit_id OPERATOR(pg_catalog.=) k.audit_id AND a.key_id OPERATOR(pg_catalog.=) k.key_id "
+		"WHERE k.workspace OPERATOR(pg_catalog.=) ANY ($1) AND a.audit_id IS NULL "
+		"ORDER BY k.audit_id LIMIT 100000");
+	note_rows(v, "the last entry of a key is missing");
+	run(v,
+		"SELECT k.workspace, k.audit_id FROM apikeys.key k JOIN apikeys.audit_log a "
+		"ON a.audit_id OPERATOR(pg_catalog.=) k.audit_id "
+		"WHERE k.workspace OPERATOR(pg_catalog.=) ANY ($1) "
+		"AND (a.row_digest IS NULL OR a.row_digest OPERATOR(pg_catalog.<>) k.row_digest) "
+		"ORDER BY k.audit_id LIMIT 100000");
+	note_rows(v, "a key is not as its last entry left it");
+	run(v,
+		"SELECT k.workspace, a.audit_id FROM apikeys.audit_log a JOIN apikeys.key k "
+		"ON a.key_id OPERATOR(pg_catalog.=) k.key_id AND a.audit_id OPERATOR(pg_catalog.>) k.audit_id "
+		"WHERE k.workspace OPERATOR(pg_catalog.=) ANY ($1) ORDER BY a.audit_id LIMIT 100000");
+	note_rows(v, "a key is as it was before this entry");
+	run(v,
+		"SELECT last.workspace, last.audit_id FROM "
+		"(SELECT a.workspace, a.key_id, pg_catalog.max(a.audit_id) AS audit_id FROM apikeys.audit_log a "
+		"WHERE a.workspace OPERATOR(pg_catalog.=) ANY ($1) AND a.key_id IS NOT NULL GROUP BY a.workspace, a.key_id) AS last "
+		"WHERE NOT EXISTS (SELECT 1 FROM apikeys.key k WHERE k.key_id OPERATOR(pg_catalog.=) last.key_id) "
+		"AND NOT EXISTS (SELECT 1 FROM apikeys.audit_log e, "
+		"LATERAL pg_catalog.jsonb_array_elements(e.changes OPERATOR(pg_catalog.->) 'evicted') AS gone "
+		"WHERE e.changes OPERATOR(pg_catalog.?) 'evicted' "
+		"AND gone OPERATOR(pg_catalog.->>) 'key_id' OPERATOR(pg_catalog.=) last.key_id::pg_catalog.text) "
+		"ORDER BY last.audit_id LIMIT 100000");
+	note_rows(v, "a key is gone, and no entry tells of it");
+
+	/* and each key's digest by itself */
+	portal = SPI_cursor_open_with_args(NULL,
+									   "SELECT k.* FROM apikeys.key k "
+									   "WHERE k.workspace OPERATOR(pg_catalog.=) ANY ($1)",
+									   1, argtypes, args, NULL, true, 0);
+	for (;;)
+	{
+		SPI_cursor_fetch(portal, true, 1000);
+		if (SPI_processed == 0)
+			break;
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			Datum		values[_Anum_key_max - 1];
+			bool		nulls[_Anum_key_max - 1];
+			AkChain    *chain;
+
+			heap_deform_tuple(SPI_tuptable->vals[i], desc, values, nulls);
+			chain = chain_of(v, values[Anum_key_workspace - 1]);
+			if (chain != NULL && !ak_row_digest_right(desc, values, nulls))
+				note(chain, DatumGetInt64(values[Anum_key_audit_id - 1]), "a key was altered after this entry");
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(portal);
+	table_close(key, AccessShareLock);
+}
+
+/* Reads the anchors into the chains.  Raises 22023 for what audit_anchor() does not give. */
+static void
+read_anchors(AkVerification *v, Datum anchors)
+{
+	static AkQuery query = {
+		"SELECT a.key, COALESCE((a.value OPERATOR(pg_catalog.->>) 'position') OPERATOR(pg_catalog.~) '^[1-9][0-9]{0,17}$' "
+		"AND (a.value OPERATOR(pg_catalog.->>) 'audit_id') OPERATOR(pg_catalog.~) '^[1-9][0-9]{0,17}$' "
+		"AND (a.value OPERATOR(pg_catalog.->>) 'link') OPERATOR(pg_catalog.~) '^[0-9a-f]{64}$', false), "
+		"a.value OPERATOR(pg_catalog.->>) 'position', a.value OPERATOR(pg_catalog.->>) 'audit_id', "
+		"a.value OPERATOR(pg_catalog.->>) 'link' "
+		"FROM pg_catalog.jsonb_each(CASE pg_catalog.jsonb_typeof($1) WHEN 'object' THEN $1 "
+		"ELSE '{\"\": null}' END) AS a",
+		1, {JSONBOID}, NULL
+	};
+	Datum		args[1] = {anchors};
+
+	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		Datum		workspace = ak_query_result(i, 1, &isnull);
+		AkChain    *chain = chain_of(v, workspace);
+		Datum		link;
+
+		if (!DatumGetBool(ak_query_result(i, 2, &isnull)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("anchors are not what audit_anchor() gives")));
+		if (chain == NULL)
+			continue;
+		chain->anchor.position = strtoll(TextDatumGetCString(ak_query_result(i, 3, &isnull)), NULL, 10);
+		chain->anchor.audit_id = strtoll(TextDatumGetCString(ak_query_result(i, 4, &isnull)), NULL, 10);
+		link = DirectFunctionCall2(binary_decode, ak_query_result(i, 5, &isnull), CStringGetTextDatum("hex"));
+		memcpy(chain->anchor.link, VARDATA_ANY(DatumGetByteaPP(link)), AK_HASH_LEN);
+	}
+}
+
+/*
+ * The workspaces to look at: the one named, or all in which the caller may
+ * audit; '' for what belongs to none.  Raises 42704 and 42501.
+ */
+static Datum
+audited_workspaces(FunctionCallInfo fcinfo)
+{
+	char	   *workspace;
+
+	ak_require_anywhere(AK_AUDIT);
+	if (PG_ARGISNULL(0))
+		return DirectFunctionCall1(ak_visible_workspaces, CStringGetTextDatum("audit"));
+	workspace = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	ak_check_workspace_argument(workspace);
+	ak_require_workspace(AK_AUDIT, workspace);
+	return PointerGetDatum(construct_array(&fcinfo->args[0].value, 1, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/*
+ * verify_audit_log(workspace text = NULL, anchors jsonb = NULL) -> setof audit_verdict
+ *
+ * One row for each workspace that has entries (or an anchor, or was named), in
+ * which NULL stands for what belongs to none.  Raises 42704, 42501, and 22023
+ * for anchors that are not ours.
+ */
+Datum
+ak_verify_audit_log(PG_FUNCTION_ARGS)
+{
+	AkVerification v;
+	ReturnSetInfo *rsinfo;
+	Datum	   *elements;
+	AkCaller	caller;
+
+	v.names = audited_workspaces(fcinfo);
+	InitMaterializedSRF_compat(fcinfo);
+	rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	deconstruct_array(DatumGetArrayTypeP(v.names), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &v.count);
+	v.chains = palloc0(sizeof(AkChain) * Max(1, v.count));
+	for (int i = 0; i < v.count; i++)
+		v.chains[i].workspace = TextDatumGetCString(elements[i]);
+	qsort(v.chains, v.count, sizeof(AkChain), chain_order);
+	v.snapshot = RegisterSnapshot(GetLatestSnapshot());
+
+	ak_become_owner(&caller);
+	SPI_connect();
+	if (!PG_ARGISNULL(1))
+		read_anchors(&v, PG_GETARG_DATUM(1));
+	for (int i = 0; i < v.count; i++)
+		verify_links(&v, &v.chains[i]);
+	verify_entries(&v);
+	verify_keys(&v);
+	SPI_finish();
+	ak_become_caller(&caller);
+	UnregisterSnapshot(v.snapshot);
+
+	for (int i = 0; i < v.count; i++)
+	{
+		const AkChain *chain = &v.chains[i];
+		Datum		values[_Anum_audit_verdict_max - 1] = {0};
+		bool		nulls[_Anum_audit_verdict_max - 1] = {false};
+
+		if (PG_ARGISNULL(0) && chain->position == 0 && chain->problem == NULL)
+			continue;
+		nulls[Anum_audit_verdict_workspace - 1] = chain->workspace[0] == '\0';
+		values[Anum_audit_verdict_workspace - 1] = CStringGetTextDatum(chain->workspace);
+		values[Anum_audit_verdict_entries - 1] = Int64GetDatum(chain->entries);
+		values[Anum_audit_verdict_ok - 1] = BoolGetDatum(chain->problem == NULL);
+		nulls[Anum_audit_verdict_first_bad - 1] = nulls[Anum_audit_verdict_problem - 1] = chain->problem == NULL;
+		if (chain->problem != NULL)
+		{
+			values[Anum_audit_verdict_first_bad - 1] = Int64GetDatum(chain->first_bad);
+			values[Anum_audit_verdict_problem - 1] = CStringGetTextDatum(chain->problem);
+		}
+		nulls[Anum_audit_verdict_head - 1] = chain->position == 0;
+		values[Anum_audit_verdict_head - 1] = ak_digest_datum(chain->head);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * audit_anchor(workspace text = NULL) -> jsonb
+ *
+ * {"<workspace>": {"position": ..., "audit_id": ..., "link": "<hex>"}, ...}, ""
+ * for what belongs to none.  Raises 42704 and 42501.
+ */
+Datum
+ak_audit_anchor(PG_FUNCTION_ARGS)
+{
+	static AkQuery query = {
+		"SELECT COALESCE(pg_catalog.jsonb_object_agg(l.workspace, pg_catalog.jsonb_build_object("
+		"'position', l.position, 'audit_id', l.audit_id, 'link', pg_catalog.encode(l.link, 'hex'))), '{}') "
+		"FROM pg_catalog.unnest($1) AS w, LATERAL (SELECT * FROM apikeys.audit_link i "
+		"WHERE i.workspace OPERATOR(pg_catalog.=) w ORDER BY i.position DESC LIMIT 1) AS l",
+		1, {TEXTARRAYOID}, NULL
+	};
+	Datum		args[1] = {audited_workspaces(fcinfo)};
+	MemoryContext context = CurrentMemoryContext;
+	AkCaller	caller;
+	bool		isnull;
+	Datum		result;
+
+	ak_become_owner(&caller);
+	SPI_connect();
+	ak_query(&query, args, NULL, AK_SEE_LATEST);
+	result = ak_query_result(0, 1, &isnull);
+	MemoryContextSwitchTo(context);
+	result = PointerGetDatum(PG_DETOAST_DATUM_COPY(result));
+	SPI_finish();
+	ak_become_caller(&caller);
+	return result;
+}
