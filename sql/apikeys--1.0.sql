@@ -397,6 +397,19 @@ RETURNS apikeys.verdict LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10 AS 'MODULE_P
 COMMENT ON FUNCTION apikeys.authenticate(text, text, text) IS
 'validates the header Basic base64(workspace:key) or Bearer key';
 
+CREATE FUNCTION apikeys.current_key()
+RETURNS uuid LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_current_key';
+COMMENT ON FUNCTION apikeys.current_key() IS
+'the key that authenticate() found valid in this transaction; NULL without one';
+
+CREATE FUNCTION apikeys.current_workspace()
+RETURNS text LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_current_workspace';
+COMMENT ON FUNCTION apikeys.current_workspace() IS 'the workspace of the current key; NULL without one';
+
+CREATE FUNCTION apikeys.current_key_allows(api text)
+RETURNS boolean LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_current_key_allows';
+COMMENT ON FUNCTION apikeys.current_key_allows(text) IS 'may the current key call that API? false without a key';
+
 /*
  * --------------------------------------------------------------- audit log
  */

@@ -66,6 +66,9 @@ static const struct
 }			objects[] = {
 	{AK_VALIDATE, false, "validate_key"},
 	{AK_VALIDATE, false, "authenticate"},
+	{AK_VALIDATE, false, "current_key"},
+	{AK_VALIDATE, false, "current_workspace"},
+	{AK_VALIDATE, false, "current_key_allows"},
 	{AK_VIEW, false, "key_details"},
 	{AK_VIEW, false, "key_id"},
 	{AK_VIEW, false, "identify_key"},

@@ -22,6 +22,7 @@
 #include "access.h"
 #include "audit.h"
 #include "catalog.h"
+#include "current.h"
 #include "guc.h"
 
 PG_MODULE_MAGIC;
@@ -31,6 +32,7 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	ak_current_init();
 	ak_guc_init();
 	ak_catalog_init();
 	ak_access_init();

@@ -29,6 +29,7 @@
 #include "catalog.h"
 #include "compat.h"
 #include "context.h"
+#include "current.h"
 #include "digest.h"
 #include "httpauth.h"
 #include "keystore.h"
@@ -262,9 +263,12 @@ in_sight(const AkRequest *request, Datum workspace)
 	return ak_may_text(AK_VALIDATE, data, len);
 }
 
-/* Validates a request, and returns the verdict as a row. */
+/*
+ * Validates a request, and returns the verdict as a row.  With become_caller,
+ * a key that is VALID becomes the one that the transaction acts for.
+ */
 static Datum
-validate(FunctionCallInfo fcinfo, const AkRequest *request)
+validate(FunctionCallInfo fcinfo, const AkRequest *request, bool become_caller)
 {
 	uint8		hash[AK_HASH_LEN];
 	AkLookup	lookup;
@@ -295,6 +299,10 @@ validate(FunctionCallInfo fcinfo, const AkRequest *request)
 		read_key_state(&lookup, request, &state);
 		code = ak_policy_decide(&state, GetCurrentTimestamp());
 	}
+	if (become_caller && code == AK_VALID)
+		ak_set_current_key(lookup.slot->tts_values[Anum_key_key_id - 1],
+						   lookup.slot->tts_values[Anum_key_workspace - 1],
+						   lookup.slot->tts_values[Anum_key_apis - 1]);
 	verdict = make_verdict(fcinfo, code, found ? lookup.slot : NULL, lookup.by_old_secret);
 	ak_keystore_end(&lookup);
 	return verdict;
@@ -319,7 +327,7 @@ ak_validate_key(PG_FUNCTION_ARGS)
 	ak_require_anywhere(AK_VALIDATE);
 	if (request.workspace.data != NULL && ak_bound_workspace() != NULL)
 		ak_check_workspace_argument(pnstrdup(request.workspace.data, request.workspace.len));
-	return validate(fcinfo, &request);
+	return validate(fcinfo, &request, false);
 }
 
 /*
@@ -327,7 +335,8 @@ ak_validate_key(PG_FUNCTION_ARGS)
  *
  * The same for an HTTP Authorization header.  The workspace of a Basic header
  * is the client's word: one that is not the key's, or not in sight, is
- * NOT_FOUND.
+ * NOT_FOUND.  A VALID key becomes the one that the transaction acts for; any
+ * other verdict ends that.
  */
 Datum
 ak_authenticate(PG_FUNCTION_ARGS)
@@ -341,13 +350,14 @@ ak_authenticate(PG_FUNCTION_ARGS)
 	Datum		verdict;
 
 	ak_require_anywhere(AK_VALIDATE);
+	ak_clear_current_key();
 	if (header.data != NULL && ak_httpauth_parse(header.data, header.len, &auth))
 	{
 		request.key = (AkText) {auth.key, auth.key_len};
 		if (auth.has_workspace)
 			request.workspace = (AkText) {auth.workspace, auth.workspace_len};
 	}
-	verdict = validate(fcinfo, &request);
+	verdict = validate(fcinfo, &request, true);
 	ak_wipe(&auth, sizeof(auth));
 	return verdict;
 }

@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ *
+ * current.h
+ *	  The key that the current transaction acts for.  See current.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_CURRENT_H
+#define AK_CURRENT_H
+
+extern void ak_current_init(void);
+extern void ak_set_current_key(Datum key_id, Datum workspace, Datum apis);
+extern void ak_clear_current_key(void);
+
+#endif							/* AK_CURRENT_H */
