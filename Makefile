@@ -21,7 +21,7 @@ SHLIB_LINK += $(filter -lcrypto, $(LIBS))
 # Sending mail is a library of its own, so that no backend ever loads libcurl.
 CURL_LIBS := $(shell curl-config --libs 2>/dev/null || pkg-config --libs libcurl 2>/dev/null)
 ifneq ($(and $(CURL_LIBS),$(wildcard src/apikeys_mail.c)),)
-MODULES = src/apikeys_mail
+MODULES = apikeys_mail
 endif
 
 # Every file runs in one database, in this order.
@@ -32,8 +32,8 @@ REGRESS_OPTS = --inputdir=test
 ISOLATION =
 ISOLATION_OPTS = --inputdir=test
 
-PROVE_TESTS = $(sort $(wildcard test/t/*.pl))
-TAP_TESTS = $(if $(PROVE_TESTS),1)
+PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
+TAP_TESTS := $(if $(PROVE_TESTS),1)
 
 REGRESS_PREP = output_iso/expected
 
@@ -91,8 +91,7 @@ no-mail:
 	@echo "libcurl's headers were not found: reports by email are left out"
 endif
 
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
-apikeys_mail.o apikeys_mail.bc: $(wildcard src/*.h)
+$(OBJS) $(OBJS:.o=.bc) apikeys_mail.o apikeys_mail.bc: $(wildcard src/*.h)
 vpath apikeys_mail.c src
 apikeys_mail.so: LDFLAGS_SL += $(CURL_LIBS)
 
