@@ -28,6 +28,7 @@
 #include "guard.h"
 #include "query.h"
 #include "rule.h"
+#include "story.h"
 
 PG_FUNCTION_INFO_V1(ak_guard_row);
 PG_FUNCTION_INFO_V1(ak_make_way);
@@ -39,9 +40,6 @@ PG_FUNCTION_INFO_V1(ak_add_team_member);
 PG_FUNCTION_INFO_V1(ak_remove_team_member);
 
 #define ARCHIVE_LIMIT_MAX	1000000
-
-/* Set while ak_make_way() removes what the extension came with */
-static bool making_way = false;
 
 #define refuse(...) \
 	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), __VA_ARGS__))
@@ -307,7 +305,7 @@ ak_guard_row(PG_FUNCTION_ARGS)
 		if (old == NULL ? ak_row_restored(new) : !ak_row_changed(old, new))
 			return PointerGetDatum(new->tuple);
 	}
-	if (new == NULL && making_way)
+	if (new == NULL && ak_making_way)
 		return PointerGetDatum(old->tuple);
 
 	for (int i = 0; i < (int) lengthof(guards); i++)
@@ -342,14 +340,14 @@ ak_make_way(PG_FUNCTION_ARGS)
 	if (!ak_row_restored(&row))
 		return PointerGetDatum(row.tuple);
 	args[0] = AK_VALUE(&row, 1);	/* the name is the first column of both */
-	making_way = true;
+	ak_making_way = true;
 	PG_TRY();
 	{
 		run_as_owner(is_api ? &api : &workspace, args, NULL, AK_SEE_LATEST);
 	}
 	PG_FINALLY();
 	{
-		making_way = false;
+		ak_making_way = false;
 	}
 	PG_END_TRY();
 	return PointerGetDatum(row.tuple);

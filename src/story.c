@@ -34,6 +34,7 @@
 PG_FUNCTION_INFO_V1(ak_audit);
 
 bool		ak_importing = false;
+bool		ak_making_way = false;
 
 /* A column whose changes are told, and what people call it */
 typedef struct AkTold
@@ -362,7 +363,7 @@ static const struct
  * Trigger AFTER INSERT OR UPDATE OR DELETE of every audited table, each row.
  *
  * A row that the guard sealed in this transaction gets its entry; one that came
- * out of a dump, or did not change, gets none.
+ * out of a dump, did not change, or makes way for one out of a dump gets none.
  */
 Datum
 ak_audit(PG_FUNCTION_ARGS)
@@ -376,6 +377,8 @@ ak_audit(PG_FUNCTION_ARGS)
 	AkRow	   *old = NULL;
 	AkRow	   *new = NULL;
 
+	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) && ak_making_way)
+		return PointerGetDatum(NULL);
 	if (!TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 	{
 		old = &rows[0];

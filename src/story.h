@@ -11,4 +11,7 @@
 /* Set while import_key() inserts: its key was not created here */
 extern bool ak_importing;
 
+/* Set while make_way() removes what the extension came with: nobody did that, and nothing is told */
+extern bool ak_making_way;
+
 #endif							/* AK_STORY_H */

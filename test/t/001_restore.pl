@@ -1,0 +1,216 @@
+# Dump and restore: silent and exact in every mode, without an entry; what was issued before goes on working, and life
+# goes on.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use AkTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_node('main');
+$ENV{PGHOST} = $node->host;
+$ENV{PGPORT} = $node->port;
+$ENV{PGUSER} = (split /\n/, $node->safe_psql('postgres', 'SELECT current_user'))[0];
+my $dir = PostgreSQL::Test::Utils::tempdir();
+
+# What differs between the databases must not matter.
+sub make_database
+{
+	my ($db, @settings) = @_;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $db TEMPLATE template0");
+	$node->safe_psql('postgres', "ALTER DATABASE $db SET $_") foreach @settings;
+	return;
+}
+my @source_settings = ("TimeZone = 'Asia/Kathmandu'", "DateStyle = 'SQL, DMY'", "IntervalStyle = 'iso_8601'",
+	"bytea_output = 'escape'", 'extra_float_digits = 0');
+my @target_settings = ("TimeZone = 'America/Los_Angeles'", "DateStyle = 'German'", "IntervalStyle = 'sql_standard'",
+	"bytea_output = 'hex'", "standard_conforming_strings = off");
+
+#
+# A source with a bit of everything.
+#
+make_database('source', @source_settings);
+install_in($node, 'source');
+$node->safe_psql('source', <<'SQL');
+CREATE ROLE app LOGIN;
+CREATE ROLE "Büro 1" LOGIN;
+CREATE ROLE gone LOGIN;
+SELECT apikeys.register_api('billing', 'Rechnungen – 請求');
+SELECT apikeys.unregister_api('push');
+SELECT apikeys.unregister_api('segmentation');
+SELECT apikeys.register_api('segmentation');
+SELECT apikeys.register_api('short-lived');
+SELECT apikeys.unregister_api('short-lived');
+SELECT apikeys.update_workspace('default', 'Zentrale', 'zz_live', 12);
+SELECT apikeys.create_workspace('acme', 'Acme & Söhne', 'acme', 3);
+SELECT apikeys.create_workspace('Empty.One');
+SELECT apikeys.add_team_member('anna', 'platform');
+SELECT apikeys.add_team_member('bob', 'old team', 'acme');
+SELECT apikeys.add_team_member('bob', 'vendors', 'acme');
+SELECT apikeys.add_team_member('carl', 'x', 'acme');
+SELECT apikeys.remove_team_member('carl', 'acme');
+SELECT apikeys.grant_access('app', 'validate');
+SELECT apikeys.grant_access('app', 'manage');
+SELECT apikeys.grant_access('app', 'audit');
+SELECT apikeys.grant_access('Büro 1', 'view', 'acme');
+SELECT apikeys.grant_access('Büro 1', 'manage', 'acme');
+SELECT apikeys.revoke_access('Büro 1', 'manage', 'acme');
+SELECT apikeys.grant_access('gone', 'admin');
+SQL
+$node->safe_psql('source', 'DROP OWNED BY gone; DROP ROLE gone');
+
+# $secret{name} is what create_key gave for it.
+my %secret;
+
+sub keep
+{
+	my ($name, $sql) = @_;
+
+	$secret{$name} = $node->safe_psql('source', $sql);
+	return;
+}
+keep('plain', "SELECT key FROM apikeys.create_key('plain', '{data}')");
+keep('unicode', "SELECT key FROM apikeys.create_key('Schlüssel 🔑 \\ \"it''s\"', '{billing,data,segmentation}', 'acme')");
+keep('all', <<'SQL');
+BEGIN;
+SELECT FROM apikeys.act_as('anna', NULL, '2001:db8::7');
+SELECT key FROM apikeys.create_key('all', '{data,billing}', NULL, 'team ß', now() + interval '3 years',
+	'{10.1.2.3/8,::1,192.0.2.7}', 7, '1 mon 2 days 03:04:05.678901',
+	'{"b": [1, 2.50, null, true], "a": {"ü": "\\ \" \u0001"}, "n": 123456789012345678901234567890.1}');
+COMMIT;
+SQL
+keep('overlap_old', "SELECT key FROM apikeys.create_key('overlap', '{data}')");
+keep('overlap_new', "SELECT key FROM apikeys.regenerate_key(apikeys.key_id('overlap'), '10 years')");
+keep('dead', "SELECT key FROM apikeys.create_key('regenerated', '{data}')");
+keep('alive', "SELECT key FROM apikeys.regenerate_key(apikeys.key_id('regenerated'))");
+keep('edited', "SELECT key FROM apikeys.create_key('to be edited', '{data}')");
+$node->safe_psql('source', <<'SQL');
+SET apikeys.client_addr = '198.51.100.4';
+SET apikeys.actor = 'bob';
+SELECT apikeys.update_key(apikeys.key_id('to be edited'), 'edited', '{billing}', 'team', 'infinity', '{}', 100, '1 day', '{"x": 1}');
+SELECT apikeys.update_key(apikeys.key_id('edited'), expires_at => now() + interval '1 s 1 us');
+SELECT apikeys.import_key('imported', '{data}', sha256('from elsewhere'), 'from…', 'acme');
+SQL
+keep("archived$_", "SELECT key FROM apikeys.create_key('archived $_', '{data}')") foreach 1 .. 10;
+$node->safe_psql('source', "SELECT apikeys.archive_key(apikeys.key_id('archived $_'))") foreach 1 .. 10;
+keep("evicted$_", "SELECT key FROM apikeys.create_key('evicted $_', '{data}', 'acme')") foreach 1 .. 5;
+$node->safe_psql('source', "SET client_min_messages = error; SELECT apikeys.archive_key(apikeys.key_id('evicted $_'))") foreach 1 .. 5;
+# a rolled back one leaves a hole in the numbers
+$node->safe_psql('source', "BEGIN; SELECT FROM apikeys.create_key('never', '{data}'); ROLLBACK");
+$node->safe_psql('source', "SELECT pg_sleep_until((SELECT max(expires_at) FROM apikeys.key WHERE name = 'edited'))");
+
+my @probe = (@secret{qw(plain unicode all overlap_old overlap_new dead alive edited)}, 'from elsewhere',
+	$secret{archived1}, $secret{archived10}, $secret{evicted1}, $secret{evicted2}, $secret{evicted3}, $secret{evicted5});
+my $expected_verdicts =
+	'VALID VALID FORBIDDEN VALID VALID REGENERATED VALID EXPIRED VALID '
+  . 'ARCHIVED ARCHIVED NOT_FOUND NOT_FOUND ARCHIVED ARCHIVED';
+is(verdicts($node, 'source', @probe), $expected_verdicts, 'verdicts in the source');
+is(problems($node, 'source'), '', 'the source is sound');
+
+# Access of a role that is gone is not dumped.
+my $source = contents($node, 'source');
+my $anchor = query($node, 'source', 'SELECT apikeys.audit_anchor()');
+like($source->{'apikeys.access'}, qr/^\(gone,/m, 'there is a row of a role that is gone');
+$source->{'apikeys.access'} = join "\n", grep { !/^\(gone,/ } split /\n/, $source->{'apikeys.access'};
+my $acl_query = "SELECT format('%s %s', p.oid::regprocedure, a.grantee::regrole) FROM pg_proc p, aclexplode(p.proacl) AS a "
+  . "WHERE p.pronamespace = 'apikeys'::regnamespace UNION ALL "
+  . "SELECT format('%s %s %s', c.oid::regclass, a.grantee::regrole, a.privilege_type) "
+  . "FROM pg_class c, aclexplode(c.relacl) AS a WHERE c.relnamespace = 'apikeys'::regnamespace ORDER BY 1";
+my $acl = query($node, 'source', $acl_query);
+
+#
+# What every restored database must be.
+#
+sub check_restored
+{
+	my ($db, $what, $with_privileges) = @_;
+
+	same_contents(contents($node, $db), $source, $what);
+	is(verdicts($node, $db, @probe), $expected_verdicts, "$what: secrets issued before");
+	is(problems($node, $db), '', "$what: sound");
+	is(query($node, $db, "SELECT count(*) FROM apikeys.verify_audit_log(NULL, '$anchor') WHERE NOT ok"), '0',
+		"$what: the anchor holds");
+	is(query($node, $db, $acl_query), $acl, "$what: privileges") if $with_privileges;
+
+	# and life goes on
+	my $role = $with_privileges ? 'app' : $ENV{PGUSER};
+	my $new = $node->safe_psql($db, "SET ROLE $role; SELECT key FROM apikeys.create_key('after', '{data,billing}')");
+	is(verdicts($node, $db, $new), 'VALID', "$what: a new key");
+	my ($code, $out, $err) = $node->psql($db, "SET ROLE $role; SELECT FROM apikeys.create_key('PLAIN', '{data}')");
+	like($err, qr/already exists in the workspace/, "$what: names are still unique");
+	$node->safe_psql($db, "SET client_min_messages = error; SET ROLE $role; "
+		  . join ' ', map { "SELECT FROM apikeys.create_key('n$_', '{data}', 'acme'); SELECT FROM apikeys.archive_key(apikeys.key_id('n$_'));" } 1 .. 4);
+	is(verdicts($node, $db, $secret{evicted3}, $secret{evicted5}), 'NOT_FOUND NOT_FOUND', "$what: the archive limit goes on");
+	is(problems($node, $db), '', "$what: still sound");
+	($code, $out, $err) = $node->psql($db, "SELECT FROM apikeys.create_key('x', '{push}')");
+	like($err, qr/API "push" does not exist/, "$what: an API that was unregistered stays so");
+	return;
+}
+
+# Data alone brings no GRANT: what each role may do is asked for once more, as the README says.
+sub grant_again
+{
+	my ($db, $what) = @_;
+
+	is(query($node, $db, $acl_query =~ s/UNION/AND a.grantee = 'app'::regrole UNION/r =~ s/ORDER/AND a.grantee = 'app'::regrole ORDER/r),
+		'', "$what: no privileges yet");
+	my $before = query($node, $db, 'SELECT role, capability, workspace FROM apikeys.access ORDER BY 1, 2, 3');
+	run_ok("$what: granting again", [ 'psql', '-qXAto', "$dir/out", '-v', 'ON_ERROR_STOP=1', '-d', $db ], stdin => <<'SQL');
+SELECT format('SELECT apikeys.grant_access(%L, %L, %L)', role, capability, workspace) FROM apikeys.access \gexec
+SQL
+	is(query($node, $db, $acl_query), $acl, "$what: privileges after granting again");
+	is(query($node, $db, 'SELECT role, capability, workspace FROM apikeys.access ORDER BY 1, 2, 3'), $before, "$what: the same access");
+	is(problems($node, $db), '', "$what: sound after granting again");
+	return;
+}
+
+my $n = 0;
+
+# restore(what, [pg_dump arguments], [restore arguments], data only): through psql when there is no -F.
+sub restore
+{
+	my ($what, $dump, $restore, %args) = @_;
+	my $db = 'target' . ++$n;
+	my $archive = (grep { /^-F/ } @$dump) ? 1 : 0;
+	my $file = "$dir/dump$n";
+
+	make_database($db, @target_settings);
+	install_in($node, $db) if $args{into_extension};
+	$args{before}->($db) if $args{before};
+	run_ok("$what: pg_dump", ['pg_dump', @$dump, '-f', $file, '-d', 'source']);
+	run_ok("$what: restore",
+		  $archive
+		? ['pg_restore', @$restore, '-d', $db, $file]
+		: ['psql', '-qXo', "$dir/out", '-v', 'ON_ERROR_STOP=1', @$restore, '-d', $db, '-f', $file]);
+	check_restored($db, $what, !$args{into_extension});
+	$args{after}->($db, $what) if $args{after};
+	$node->safe_psql('postgres', "DROP DATABASE $db");
+	return;
+}
+
+restore('plain', [], []);
+restore('psql -1', [], ['-1']);
+restore('--inserts', ['--inserts'], []);
+restore('-Fc', ['-Fc'], []);
+restore('-Fc -j4', ['-Fc'], ['-j4']);
+restore('-Fd -j4', [ '-Fd', '-j4' ], ['-j4']);
+restore('-Fc -1 --exit-on-error', ['-Fc'], [ '-1', '--exit-on-error' ]);
+
+# Into a database that has the extension, and so its own default workspace and APIs.
+my @into = (into_extension => 1);
+restore('--data-only', ['--data-only'], [], @into, after => \&grant_again);
+restore('--data-only --inserts', [ '--data-only', '--column-inserts' ], [], @into);
+restore('--data-only -Fc', [ '--data-only', '-Fc' ], [], @into);
+restore('--data-only -Fc -j4', ['-Fc'], [ '--data-only', '-j4' ], @into);
+
+# --disable-triggers, which nobody needs, switches off what makes room for the restored rows: make it oneself.
+my $make_room = sub {
+	$node->safe_psql($_[0], 'SET session_replication_role = replica; DELETE FROM apikeys.workspace; DELETE FROM apikeys.api');
+};
+restore('--data-only --disable-triggers', [ '--data-only', '--disable-triggers' ], [], @into, before => $make_room);
+
+done_testing();

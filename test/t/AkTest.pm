@@ -1,0 +1,154 @@
+# What the TAP tests share: nodes, databases, comparing them, and the oracle.
+
+package AkTest;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(new_node run_ok run_code install_in query verdicts contents same_contents problems wait_for);
+
+# A server of its own, running.  conf: further lines of postgresql.conf; init: arguments of init().
+sub new_node
+{
+	my ($name, %args) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(%{ $args{init} // {} });
+	$node->append_conf('postgresql.conf', "max_connections = 40\nshared_buffers = 16MB\n" . ($args{conf} // ''));
+	$node->start;
+	return $node;
+}
+
+# Runs a program: (exit code, stdout, stderr).
+sub run_code
+{
+	my ($command, %args) = @_;
+	my ($out, $err, $in) = ('', '', $args{stdin} // '');
+
+	local %ENV = (%ENV, %{ $args{env} // {} });
+	IPC::Run::run($command, '<', \$in, '>', \$out, '2>', \$err);
+	return ($? >> 8 || $?, $out, $err);
+}
+
+# The same, and it is a test: it must succeed and have nothing to complain about.
+sub run_ok
+{
+	my ($what, $command, %args) = @_;
+	my ($code, $out, $err) = run_code($command, %args);
+
+	is($code, 0, "$what succeeds");
+	is($err, '', "$what is silent");
+	return $out;
+}
+
+sub install_in
+{
+	my ($node, $db) = @_;
+
+	$node->safe_psql($db, 'SET client_min_messages = warning; CREATE EXTENSION apikeys CASCADE');
+	return;
+}
+
+# The result of a query as text; dies of an error.  Settings of the database do not show.
+sub query
+{
+	my ($node, $db, $sql) = @_;
+
+	return $node->safe_psql($db, "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; "
+		  . "SET bytea_output = 'hex'; SET extra_float_digits = 1; $sql");
+}
+
+# What validation says of secrets: 'code code ...'.
+sub verdicts
+{
+	my ($node, $db, @secrets) = @_;
+	my $list = join ', ', map { "'$_'" } @secrets;
+
+	return query($node, $db,
+		"SELECT string_agg((apikeys.validate_key(s)).code, ' ' ORDER BY n) FROM unnest(ARRAY[$list]) WITH ORDINALITY AS u (s, n)");
+}
+
+# Everything that a dump must bring back: {name => text}, of every table and sequence that the extension registers for
+# pg_dump, and of every view.
+sub contents
+{
+	my ($node, $db) = @_;
+	my %all;
+
+	my @tables = split /\n/, query($node, $db,
+		"SELECT format('%s %s', c.oid::regclass, c.relkind) FROM pg_extension e, unnest(e.extconfig) AS t, pg_class c "
+		  . "WHERE e.extname = 'apikeys' AND c.oid = t "
+		  . "UNION ALL SELECT format('%s %s', c.oid::regclass, c.relkind) FROM pg_class c "
+		  . "WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind = 'v'");
+	foreach (@tables)
+	{
+		my ($table, $kind) = split / /;
+		my $columns = $kind eq 'S' ? 'last_value, is_called' : '*';
+
+		$all{$table} = query($node, $db, "SELECT t::text FROM (SELECT $columns FROM $table) AS t ORDER BY t::text COLLATE \"C\"");
+	}
+	return \%all;
+}
+
+# A test: two results of contents() are the same, table by table.
+sub same_contents
+{
+	my ($got, $expected, $what) = @_;
+	my @different = grep { ($got->{$_} // 'none') ne ($expected->{$_} // 'none') } sort keys %{ { %$got, %$expected } };
+
+	is("@different", '', "$what: every table and view is the same");
+	foreach my $table (@different)
+	{
+		my %want = map { $_ => 1 } split /\n/, $expected->{$table} // '';
+		my %have = map { $_ => 1 } split /\n/, $got->{$table} // '';
+
+		diag("$table: expected $_") foreach grep { !$have{$_} } sort keys %want;
+		diag("$table: got $_") foreach grep { !$want{$_} } sort keys %have;
+	}
+	return;
+}
+
+# The oracle: what is wrong with a database, '' if nothing.
+sub problems
+{
+	my ($node, $db) = @_;
+
+	return query($node, $db, <<'SQL');
+SELECT 'log: ' || problem || ' (' || first_bad || ')' FROM apikeys.verify_audit_log() WHERE NOT ok
+UNION ALL
+SELECT 'beyond the archive limit: ' || w.workspace FROM apikeys.key k JOIN apikeys.workspace w USING (workspace)
+	WHERE k.archived_at IS NOT NULL GROUP BY w.workspace, w.archive_limit HAVING count(*) > w.archive_limit
+UNION ALL
+SELECT 'name twice: ' || min(name) FROM apikeys.key WHERE archived_at IS NULL
+	GROUP BY workspace, lower(name) HAVING count(*) > 1
+UNION ALL
+SELECT 'hash twice' FROM (SELECT key_hash FROM apikeys.key UNION ALL
+	SELECT old_key_hash FROM apikeys.key WHERE old_key_hash IS NOT NULL) AS h GROUP BY key_hash HAVING count(*) > 1
+UNION ALL
+SELECT 'links of entry ' || a.audit_id || ': ' || count(l.audit_id)
+	FROM apikeys.audit_log a LEFT JOIN apikeys.audit_link l USING (audit_id)
+	GROUP BY a.audit_id HAVING count(l.audit_id) <> 1
+UNION ALL
+SELECT 'link without entry: ' || l.audit_id FROM apikeys.audit_link l
+	WHERE NOT EXISTS (SELECT FROM apikeys.audit_log a WHERE a.audit_id = l.audit_id)
+UNION ALL
+SELECT 'the sequence is behind: ' || last_value FROM apikeys.audit_id_seq
+	WHERE last_value < (SELECT max(audit_id) FROM apikeys.audit_log)
+SQL
+}
+
+# Polls until the query gives that result; false after three minutes.
+sub wait_for
+{
+	my ($node, $db, $sql, $expected) = @_;
+
+	return $node->poll_query_until($db, $sql, $expected // 't');
+}
+
+1;
