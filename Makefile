@@ -29,7 +29,14 @@ REGRESS = \
 	install
 REGRESS_OPTS = --inputdir=test
 
-ISOLATION =
+ISOLATION = \
+	archive_limit \
+	create \
+	import \
+	log \
+	regenerate \
+	registry \
+	validate
 ISOLATION_OPTS = --inputdir=test
 
 PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
