@@ -125,7 +125,7 @@ forget_scope(void)
 static void
 access_changed(Datum arg, Oid relid)
 {
-	if (relid == InvalidOid || !scope.valid || relid == ak_relid(AK_ACCESS))
+	if (relid == InvalidOid || ak_is_relation(relid, AK_ACCESS))
 		forget_scope();
 }
 

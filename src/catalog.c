@@ -109,6 +109,16 @@ ak_relid(AkRelation which)
 	return relids[which];
 }
 
+/*
+ * Is this the OID of that relation, as far as we knew last?  Looks nothing up,
+ * so that invalidation callbacks can ask.
+ */
+bool
+ak_is_relation(Oid relid, AkRelation which)
+{
+	return relids[which] == relid;
+}
+
 /* The owner of our tables, on whose behalf management writes. */
 Oid
 ak_extension_owner(void)

@@ -77,6 +77,27 @@ ak_keystore_find(AkLookup *lookup, const uint8 *hash)
 	return probe(lookup, AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash);
 }
 
+/*
+ * Is this the SHA-256 of some key's old secret?  Sees what is committed and
+ * what this transaction did, under SnapshotSelf: it leaves no trace by which
+ * SERIALIZABLE transactions that create keys would fail each other.
+ */
+bool
+ak_keystore_is_old(const uint8 *hash)
+{
+	AkLookup	lookup;
+	bool		found;
+
+	lookup.key = ak_table_open(AK_KEY, AccessShareLock);
+	lookup.snapshot = SnapshotSelf;
+	lookup.slot = MakeSingleTupleTableSlot(RelationGetDescr(lookup.key),
+										   table_slot_callbacks(lookup.key));
+	found = probe(&lookup, AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash);
+	ExecDropSingleTupleTableSlot(lookup.slot);
+	table_close(lookup.key, AccessShareLock);
+	return found;
+}
+
 /* Gives back what a look-up holds. */
 void
 ak_keystore_end(AkLookup *lookup)

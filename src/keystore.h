@@ -22,6 +22,7 @@ typedef struct AkLookup
 } AkLookup;
 
 extern bool ak_keystore_find(AkLookup *lookup, const uint8 *hash);
+extern bool ak_keystore_is_old(const uint8 *hash);
 extern void ak_keystore_end(AkLookup *lookup);
 
 #endif							/* AK_KEYSTORE_H */

@@ -186,8 +186,6 @@ guard_api(const AkRow *old, AkRow *new)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("API must not be null")));
 	ak_check_label("API name", name);
-	if (!AK_IS_NULL(new, Anum_api_description))
-		ak_check_label("API description", ak_row_text(new, Anum_api_description));
 
 	if (old == NULL)
 	{

@@ -27,7 +27,7 @@
 #include "catalog.h"
 #include "compat.h"
 #include "guard.h"
-#include "query.h"
+#include "keystore.h"
 #include "rule.h"
 #include "story.h"
 
@@ -188,26 +188,16 @@ tell_changes(StringInfo changes, StringInfo labels, const AkTold *told, const Ak
 	}
 }
 
-/* A secret that is imported must not be somebody's old one. */
+/* A key's hash, which a constraint keeps from being another's, must not be an old one either. */
 static void
 refuse_old_hash(const AkRow *new)
 {
-	static AkQuery query = {
-		"SELECT 1 FROM apikeys.key WHERE old_key_hash OPERATOR(pg_catalog.=) $1",
-		1, {BYTEAOID}, NULL
-	};
-	Datum		args[1] = {AK_VALUE(new, Anum_key_key_hash)};
-	AkCaller	caller;
+	bytea	   *hash = DatumGetByteaPP(AK_VALUE(new, Anum_key_key_hash));
 
-	ak_become_owner(&caller);
-	SPI_connect();
-	ak_query(&query, args, NULL, AK_SEE_LATEST);
-	if (SPI_processed > 0)
+	if (ak_keystore_is_old((const uint8 *) VARDATA_ANY(hash)))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),
 				 errmsg("a key with this hash is already known")));
-	SPI_finish();
-	ak_become_caller(&caller);
 }
 
 static void
