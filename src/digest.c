@@ -20,8 +20,8 @@
  * is finished; what a kept context remembers is the last hash, no secret.
  *
  * Servers without OpenSSL have SHA-256 in C behind pg_cryptohash, without
- * that overhead; builds with AK_NO_LIBCRYPTO defined (no OpenSSL headers at
- * hand, or no wish to link libcrypto) go the same way.
+ * that overhead; builds without OpenSSL's headers at hand, or with AK_NO_LIBCRYPTO defined,
+ * go the same way.
  *
  * Rules of this file.  It is pure: no catalog, no ereport, no palloc of its
  * own.  The kept context makes ak_sha256() unfit for threads, of which a
@@ -31,7 +31,7 @@
  */
 #include "postgres.h"
 
-#if defined(USE_OPENSSL) && !defined(AK_NO_LIBCRYPTO)
+#if defined(USE_OPENSSL) && !defined(AK_NO_LIBCRYPTO) && __has_include(<openssl/evp.h>)
 #define AK_USE_LIBCRYPTO
 #include <openssl/err.h>
 #include <openssl/evp.h>
