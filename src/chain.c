@@ -22,7 +22,7 @@
 #define CANON_VERSION	1
 #define LINK_VERSION	1
 
-static void
+static inline void
 put_uint(uint8 *out, uint64 value, int bytes)
 {
 	for (int i = 0; i < bytes; i++)
@@ -40,10 +40,9 @@ ak_canon_begin(StringInfo buf)
 void
 ak_canon_uint(StringInfo buf, uint64 value, int bytes)
 {
-	uint8		out[8];
-
-	put_uint(out, value, bytes);
-	appendBinaryStringInfo(buf, (const char *) out, bytes);
+	enlargeStringInfo(buf, 8);
+	put_uint((uint8 *) buf->data + buf->len, value, bytes);
+	buf->len += bytes;
 }
 
 /* Appends bytes as they are. */
@@ -58,10 +57,13 @@ int
 ak_canon_column(StringInfo buf, const char *name)
 {
 	size_t		len = strlen(name);
+	uint8	   *out;
 
-	ak_canon_uint(buf, len, 2);
-	ak_canon_bytes(buf, name, len);
-	ak_canon_uint(buf, 0, 4);
+	enlargeStringInfo(buf, 2 + len + 4);
+	out = (uint8 *) buf->data + buf->len;
+	put_uint(out, len, 2);
+	memcpy(out + 2, name, len);
+	buf->len += 2 + len + 4;
 	return buf->len;
 }
 

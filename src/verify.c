@@ -167,6 +167,33 @@ verify_link(AkChain *chain, TupleDesc log_desc, HeapTuple entry, int64 position,
 		note(chain, audit_id, "the chain differs from its anchor");
 }
 
+/*
+ * The entry of an audit_id, borrowed from the slot; NULL if there is none.
+ * Links mostly follow each other as their entries do: then the next entry of
+ * the scan is the one, and only otherwise the index is descended anew.
+ */
+static HeapTuple
+find_entry(IndexScanDesc scan, TupleTableSlot *slot, bool *in_step, Datum audit_id)
+{
+	for (int attempt = *in_step ? 0 : 1; attempt < 2; attempt++)
+	{
+		bool		isnull;
+
+		if (attempt == 1)
+		{
+			ScanKeyData key;
+
+			ScanKeyInit(&key, Anum_audit_log_audit_id, BTGreaterEqualStrategyNumber, F_INT8GE, audit_id);
+			index_rescan(scan, &key, 1, NULL, 0);
+		}
+		*in_step = index_getnext_slot(scan, ForwardScanDirection, slot);
+		if (*in_step &&
+			DatumGetInt64(slot_getattr(slot, Anum_audit_log_audit_id, &isnull)) == DatumGetInt64(audit_id))
+			return ExecFetchSlotHeapTuple(slot, false, NULL);
+	}
+	return NULL;
+}
+
 /* First pass: walks a chain in its order, and looks up each link's entry. */
 static void
 verify_links(const AkVerification *v, AkChain *chain)
@@ -179,6 +206,7 @@ verify_links(const AkVerification *v, AkChain *chain)
 	IndexScanDesc lookup = index_beginscan_compat(log, log_index, v->snapshot, 1);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "apikeys verify", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old;
+	bool		in_step = false;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -187,28 +215,24 @@ verify_links(const AkVerification *v, AkChain *chain)
 				CStringGetTextDatum(chain->workspace));
 	key.sk_collation = DEFAULT_COLLATION_OID;	/* the column's */
 	scan = systable_beginscan_ordered(links, links_index, v->snapshot, 1, &key);
-	old = MemoryContextSwitchTo(context);
 	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
 	{
 		Datum		values[_Anum_audit_link_max - 1];
 		bool		nulls[_Anum_audit_link_max - 1];
-		ScanKeyData id_key;
-		HeapTuple	entry = NULL;
+		HeapTuple	entry;
 
 		CHECK_FOR_INTERRUPTS();
 		heap_deform_tuple(tuple, RelationGetDescr(links), values, nulls);
-		ScanKeyInit(&id_key, Anum_audit_log_audit_id, BTEqualStrategyNumber, F_INT8EQ,
-					values[Anum_audit_link_audit_id - 1]);
-		index_rescan(lookup, &id_key, 1, NULL, 0);
-		if (index_getnext_slot(lookup, ForwardScanDirection, slot))
-			entry = ExecFetchSlotHeapTuple(slot, false, NULL);
+		/* a scan keeps memory of its own where it is called: not in the row's context */
+		entry = find_entry(lookup, slot, &in_step, values[Anum_audit_link_audit_id - 1]);
+		old = MemoryContextSwitchTo(context);
 		verify_link(chain, RelationGetDescr(log), entry,
 					DatumGetInt64(values[Anum_audit_link_position - 1]),
 					DatumGetInt64(values[Anum_audit_link_audit_id - 1]),
 					hash_bytes_of(values[Anum_audit_link_link - 1], false));
+		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
-	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	systable_endscan_ordered(scan);
 	index_endscan(lookup);
@@ -253,10 +277,28 @@ note_rows(const AkVerification *v, const char *problem)
 	}
 }
 
-/* Second pass: entries that no link names. */
+/*
+ * Second pass: entries that no link names.  Where each link found its entry,
+ * and there are as many entries as links, there are none.
+ */
 static void
 verify_entries(const AkVerification *v)
 {
+	bool		search = false;
+
+	run(v,
+		"SELECT COALESCE(a.workspace, ''), pg_catalog.count(*) FROM apikeys.audit_log a "
+		"WHERE COALESCE(a.workspace, '') OPERATOR(pg_catalog.=) ANY ($1) GROUP BY 1");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		AkChain    *chain = chain_of(v, ak_query_result(i, 1, &isnull));
+
+		search |= chain != NULL &&
+			(chain->problem != NULL || chain->entries != DatumGetInt64(ak_query_result(i, 2, &isnull)));
+	}
+	if (!search)
+		return;
 	run(v,
 		"SELECT COALESCE(a.workspace, ''), a.audit_id FROM apikeys.audit_log a "
 		"WHERE COALESCE(a.workspace, '') OPERATOR(pg_catalog.=) ANY ($1) AND NOT EXISTS "
@@ -265,49 +307,41 @@ verify_entries(const AkVerification *v)
 	note_rows(v, "the entry is not in the chain");
 }
 
+/* A key's row, and whether its entry stands beside it and left it so. */
+static void
+verify_key(const AkVerification *v, const Datum *values, const bool *nulls, TupleDesc desc,
+		   Datum entry_digest, bool no_entry)
+{
+	AkChain    *chain = chain_of(v, values[Anum_key_workspace - 1]);
+	int64		audit_id = DatumGetInt64(values[Anum_key_audit_id - 1]);
+	const uint8 *left = hash_bytes_of(entry_digest, no_entry);
+	const uint8 *is = hash_bytes_of(values[Anum_key_row_digest - 1], nulls[Anum_key_row_digest - 1]);
+
+	if (chain == NULL)
+		return;
+	if (left == NULL)
+		note(chain, audit_id, "the last entry of a key is missing");
+	else if (is == NULL || !ak_hash_equal(left, is))
+		note(chain, audit_id, "a key is not as its last entry left it");
+	else if (!ak_row_digest_right(desc, values, nulls))
+		note(chain, audit_id, "a key was altered after this entry");
+}
+
 /* Third pass: keys and their last entries. */
 static void
 verify_keys(const AkVerification *v)
 {
 	Relation	key = ak_table_open(AK_KEY, AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(key);
-	Portal		portal;
 	Oid			argtypes[1] = {TEXTARRAYOID};
 	Datum		args[1] = {v->names};
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "apikeys verify", ALLOCSET_DEFAULT_SIZES);
+	Portal		portal;
 
-	run(v,
-		"SELECT k.workspace, k.audit_id FROM apikeys.key k LEFT JOIN apikeys.audit_log a "
-		"ON a.audit_id OPERATOR(pg_catalog.=) k.audit_id AND a.key_id OPERATOR(pg_catalog.=) k.key_id "
-		"WHERE k.workspace OPERATOR(pg_catalog.=) ANY ($1) AND a.audit_id IS NULL "
-		"ORDER BY k.audit_id LIMIT 100000");
-	note_rows(v, "the last entry of a key is missing");
-	run(v,
-		"SELECT k.workspace, k.audit_id FROM apikeys.key k JOIN apikeys.audit_log a "
-		"ON a.audit_id OPERATOR(pg_catalog.=) k.audit_id "
-		"WHERE k.workspace OPERATOR(pg_catalog.=) ANY ($1) "
-		"AND (a.row_digest IS NULL OR a.row_digest OPERATOR(pg_catalog.<>) k.row_digest) "
-		"ORDER BY k.audit_id LIMIT 100000");
-	note_rows(v, "a key is not as its last entry left it");
-	run(v,
-		"SELECT k.workspace, a.audit_id FROM apikeys.audit_log a JOIN apikeys.key k "
-		"ON a.key_id OPERATOR(pg_catalog.=) k.key_id AND a.audit_id OPERATOR(pg_catalog.>) k.audit_id "
-		"WHERE k.workspace OPERATOR(pg_catalog.=) ANY ($1) ORDER BY a.audit_id LIMIT 100000");
-	note_rows(v, "a key is as it was before this entry");
-	run(v,
-		"SELECT last.workspace, last.audit_id FROM "
-		"(SELECT a.workspace, a.key_id, pg_catalog.max(a.audit_id) AS audit_id FROM apikeys.audit_log a "
-		"WHERE a.workspace OPERATOR(pg_catalog.=) ANY ($1) AND a.key_id IS NOT NULL GROUP BY a.workspace, a.key_id) AS last "
-		"WHERE NOT EXISTS (SELECT 1 FROM apikeys.key k WHERE k.key_id OPERATOR(pg_catalog.=) last.key_id) "
-		"AND NOT EXISTS (SELECT 1 FROM apikeys.audit_log e, "
-		"LATERAL pg_catalog.jsonb_array_elements(e.changes OPERATOR(pg_catalog.->) 'evicted') AS gone "
-		"WHERE e.changes OPERATOR(pg_catalog.?) 'evicted' "
-		"AND gone OPERATOR(pg_catalog.->>) 'key_id' OPERATOR(pg_catalog.=) last.key_id::pg_catalog.text) "
-		"ORDER BY last.audit_id LIMIT 100000");
-	note_rows(v, "a key is gone, and no entry tells of it");
-
-	/* and each key's digest by itself */
 	portal = SPI_cursor_open_with_args(NULL,
-									   "SELECT k.* FROM apikeys.key k "
+									   "SELECT k.*, a.row_digest FROM apikeys.key k LEFT JOIN apikeys.audit_log a "
+									   "ON a.audit_id OPERATOR(pg_catalog.=) k.audit_id "
+									   "AND a.key_id OPERATOR(pg_catalog.=) k.key_id "
 									   "WHERE k.workspace OPERATOR(pg_catalog.=) ANY ($1)",
 									   1, argtypes, args, NULL, true, 0);
 	for (;;)
@@ -317,19 +351,37 @@ verify_keys(const AkVerification *v)
 			break;
 		for (uint64 i = 0; i < SPI_processed; i++)
 		{
-			Datum		values[_Anum_key_max - 1];
-			bool		nulls[_Anum_key_max - 1];
-			AkChain    *chain;
+			Datum		values[_Anum_key_max];	/* and the entry's row_digest */
+			bool		nulls[_Anum_key_max];
+			MemoryContext old = MemoryContextSwitchTo(context);
 
-			heap_deform_tuple(SPI_tuptable->vals[i], desc, values, nulls);
-			chain = chain_of(v, values[Anum_key_workspace - 1]);
-			if (chain != NULL && !ak_row_digest_right(desc, values, nulls))
-				note(chain, DatumGetInt64(values[Anum_key_audit_id - 1]), "a key was altered after this entry");
+			heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);
+			verify_key(v, values, nulls, desc, values[_Anum_key_max - 1], nulls[_Anum_key_max - 1]);
+			MemoryContextSwitchTo(old);
+			MemoryContextReset(context);
 		}
 		SPI_freetuptable(SPI_tuptable);
 	}
 	SPI_cursor_close(portal);
+	MemoryContextDelete(context);
 	table_close(key, AccessShareLock);
+
+	/* keys that are older than their last entry, or gone without one that drops them */
+	run(v,
+		"SELECT last.workspace, last.audit_id FROM "
+		"(SELECT a.workspace, a.key_id, pg_catalog.max(a.audit_id) AS audit_id FROM apikeys.audit_log a "
+		"WHERE a.workspace OPERATOR(pg_catalog.=) ANY ($1) AND a.key_id IS NOT NULL GROUP BY a.workspace, a.key_id) AS last "
+		"LEFT JOIN apikeys.key k ON k.key_id OPERATOR(pg_catalog.=) last.key_id "
+		"LEFT JOIN (SELECT DISTINCT CASE WHEN (gone OPERATOR(pg_catalog.->>) 'key_id') OPERATOR(pg_catalog.~) "
+		"'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' "
+		"THEN (gone OPERATOR(pg_catalog.->>) 'key_id')::pg_catalog.uuid END AS key_id FROM apikeys.audit_log e, "
+		"LATERAL pg_catalog.jsonb_array_elements(e.changes OPERATOR(pg_catalog.->) 'evicted') AS gone "
+		"WHERE e.action OPERATOR(pg_catalog.<>) 'Create' AND pg_catalog.jsonb_typeof("
+		"e.changes OPERATOR(pg_catalog.->) 'evicted') OPERATOR(pg_catalog.=) 'array') AS evicted "
+		"ON evicted.key_id OPERATOR(pg_catalog.=) last.key_id "
+		"WHERE k.audit_id OPERATOR(pg_catalog.<) last.audit_id OR k.key_id IS NULL AND evicted.key_id IS NULL "
+		"ORDER BY last.audit_id LIMIT 100000");
+	note_rows(v, "a key is not as this entry left it, or gone without one that drops it");
 }
 
 /* Reads the anchors into the chains.  Raises 22023 for what audit_anchor() does not give. */
