@@ -25,18 +25,10 @@ MODULES = apikeys_mail
 endif
 
 # Every file runs in one database, in this order.
-REGRESS = \
-	install
+REGRESS :=
 REGRESS_OPTS = --inputdir=test
 
-ISOLATION = \
-	archive_limit \
-	create \
-	import \
-	log \
-	regenerate \
-	registry \
-	validate
+ISOLATION :=
 ISOLATION_OPTS = --inputdir=test
 
 PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
