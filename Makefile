@@ -24,8 +24,8 @@ ifneq ($(and $(CURL_LIBS),$(wildcard src/apikeys_mail.c)),)
 MODULES = apikeys_mail
 endif
 
-# Every file runs in one database, in this order.
-REGRESS :=
+# Every file makes the extension anew and stands alone; test/sql/NAME.sql has its result in expected/NAME.out.
+REGRESS := $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test
 
 ISOLATION :=
