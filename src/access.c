@@ -37,10 +37,7 @@
 #include "catalog.h"
 #include "compat.h"
 #include "context.h"
-#include "query.h"
 
-PG_FUNCTION_INFO_V1(ak_grant_access);
-PG_FUNCTION_INFO_V1(ak_revoke_access);
 PG_FUNCTION_INFO_V1(ak_visible_workspaces);
 PG_FUNCTION_INFO_V1(ak_invalidate);
 
@@ -55,45 +52,6 @@ static const struct
 	{"manage", AK_MANAGE | AK_VIEW},
 	{"audit", AK_AUDIT},
 	{"admin", AK_VALIDATE | AK_VIEW | AK_MANAGE | AK_AUDIT | AK_ADMIN},
-};
-
-/* The functions and views that a role needs for a capability */
-static const struct
-{
-	int			needed_for;
-	bool		is_view;
-	const char *name;
-}			objects[] = {
-	{AK_VALIDATE, false, "validate_key"},
-	{AK_VALIDATE, false, "authenticate"},
-	{AK_VALIDATE, false, "current_key"},
-	{AK_VALIDATE, false, "current_workspace"},
-	{AK_VALIDATE, false, "current_key_allows"},
-	{AK_VIEW, false, "key_details"},
-	{AK_VIEW, false, "key_id"},
-	{AK_VIEW, false, "identify_key"},
-	{AK_VIEW, true, "apis"},
-	{AK_VIEW, true, "active_keys"},
-	{AK_VIEW, true, "archived_keys"},
-	{AK_VIEW | AK_AUDIT, false, "visible_workspaces"},
-	{AK_MANAGE, false, "create_key"},
-	{AK_MANAGE, false, "import_key"},
-	{AK_MANAGE, false, "regenerate_key"},
-	{AK_MANAGE, false, "end_overlap"},
-	{AK_MANAGE, false, "update_key"},
-	{AK_MANAGE, false, "archive_key"},
-	{AK_MANAGE | AK_AUDIT | AK_ADMIN, false, "act_as"},
-	{AK_AUDIT, true, "audit_logs"},
-	{AK_AUDIT, false, "verify_audit_log"},
-	{AK_AUDIT, false, "audit_anchor"},
-	{AK_ADMIN, false, "register_api"},
-	{AK_ADMIN, false, "unregister_api"},
-	{AK_ADMIN, false, "create_workspace"},
-	{AK_ADMIN, false, "update_workspace"},
-	{AK_ADMIN, false, "add_team_member"},
-	{AK_ADMIN, false, "remove_team_member"},
-	{AK_ADMIN, false, "grant_access"},
-	{AK_ADMIN, false, "revoke_access"},
 };
 
 /* What one role may do: everywhere, and beyond that in single workspaces */
@@ -144,9 +102,9 @@ ak_access_init(void)
 	CacheRegisterSyscacheCallback(AUTHOID, roles_changed, (Datum) 0);
 }
 
-/* All that the capability of that name allows; 0 for an unknown name. */
-static int
-allowed_by(const char *name)
+/* All that the capability of that name allows, as bits; 0 for an unknown name. */
+int
+ak_capability_allows(const char *name)
 {
 	for (int i = 0; i < (int) lengthof(capabilities); i++)
 		if (strcmp(capabilities[i].name, name) == 0)
@@ -154,15 +112,9 @@ allowed_by(const char *name)
 	return 0;
 }
 
-/* Is there a capability of that name? */
-bool
-ak_capability_exists(const char *name)
-{
-	return allowed_by(name) != 0;
-}
-
-static const char *
-capability_name(AkCapability capability)
+/* What a capability is called. */
+const char *
+ak_capability_name(AkCapability capability)
 {
 	return capabilities[pg_rightmost_one_pos32(capability)].name;
 }
@@ -217,7 +169,7 @@ load_scope(Oid userid)
 		MemoryContextReset(scope_context);
 
 	if (superuser_arg(userid) || has_privs_of_role(userid, ak_extension_owner()))
-		loaded.everywhere = loaded.anywhere = allowed_by("admin");
+		loaded.everywhere = loaded.anywhere = ak_capability_allows("admin");
 	else
 	{
 		Relation	rel = ak_table_open(AK_ACCESS, AccessShareLock);
@@ -235,7 +187,7 @@ load_scope(Oid userid)
 			if (!OidIsValid(role) || !has_privs_of_role(userid, role))
 				continue;
 			add_to_scope(&loaded,
-						 allowed_by(TextDatumGetCString(values[Anum_access_capability - 1])),
+						 ak_capability_allows(TextDatumGetCString(values[Anum_access_capability - 1])),
 						 nulls[Anum_access_workspace - 1] ? NULL :
 						 TextDatumGetCString(values[Anum_access_workspace - 1]),
 						 &allocated);
@@ -322,12 +274,12 @@ ak_require(AkCapability capability, const char *workspace)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for workspace \"%s\"", workspace),
-				 errdetail("The capability \"%s\" is needed.", capability_name(capability)),
+				 errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
 				 errhint("apikeys.grant_access() gives it.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied"),
-			 errdetail("The capability \"%s\" is needed, without a workspace.", capability_name(capability)),
+			 errdetail("The capability \"%s\" is needed, without a workspace.", ak_capability_name(capability)),
 			 errhint("apikeys.grant_access() gives it.")));
 }
 
@@ -356,7 +308,7 @@ ak_require_anywhere(AkCapability capability)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied"),
-				 errdetail("The capability \"%s\" is needed.", capability_name(capability)),
+				 errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
 				 errhint("apikeys.grant_access() gives it.")));
 }
 
@@ -431,225 +383,4 @@ ak_invalidate(PG_FUNCTION_ARGS)
 	/* our own transaction sees its own change */
 	forget_scope();
 	PG_RETURN_POINTER(NULL);
-}
-
-/*
- * All that the rows of a role name allow, in whatever workspace.  SPI must be
- * connected, as the owner.
- */
-static int
-allowed_to_role(const char *role)
-{
-	static AkQuery query = {
-		"SELECT DISTINCT capability FROM apikeys.access WHERE role OPERATOR(pg_catalog.=) $1",
-		1, {NAMEOID}, NULL
-	};
-	NameData	name;
-	Datum		args[1];
-	int			allowed = 0;
-
-	namestrcpy(&name, role);
-	args[0] = NameGetDatum(&name);
-	ak_query(&query, args, NULL, AK_SEE_LATEST);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool		isnull;
-
-		allowed |= allowed_by(TextDatumGetCString(ak_query_result(i, 1, &isnull)));
-	}
-	return allowed;
-}
-
-/*
- * GRANTs a role what it needs for "allowed", and REVOKEs what it needs for
- * nothing of it.  SPI must be connected, as the owner.
- */
-static void
-set_privileges(const char *role, int allowed)
-{
-	StringInfoData sql;
-	const char *grantee = quote_identifier(role);
-
-	initStringInfo(&sql);
-	for (int i = 0; i < (int) lengthof(objects); i++)
-	{
-		bool		grant = (objects[i].needed_for & allowed) != 0;
-
-		resetStringInfo(&sql);
-		appendStringInfo(&sql, "%s %s ON %s apikeys.%s %s %s",
-						 grant ? "GRANT" : "REVOKE",
-						 objects[i].is_view ? "SELECT" : "EXECUTE",
-						 objects[i].is_view ? "TABLE" : "FUNCTION",
-						 objects[i].name,
-						 grant ? "TO" : "FROM",
-						 grantee);
-		SPI_execute(sql.data, false, 0);
-	}
-	resetStringInfo(&sql);
-	appendStringInfo(&sql, "%s USAGE ON SCHEMA apikeys %s %s",
-					 allowed ? "GRANT" : "REVOKE", allowed ? "TO" : "FROM", grantee);
-	SPI_execute(sql.data, false, 0);
-}
-
-/*
- * Does the role hold a privilege on the one function that nothing but "allowed"
- * needs?  A role of the same name that was dropped took its privileges along,
- * and left its rows.
- */
-static bool
-holds_privileges(const char *role, int capability)
-{
-	for (int i = 0; i < (int) lengthof(objects); i++)
-	{
-		if (!objects[i].is_view && objects[i].needed_for == capability)
-		{
-			static AkQuery query = {
-				"SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>) 0 FROM pg_catalog.pg_proc p, "
-				"LATERAL pg_catalog.aclexplode(p.proacl) a, pg_catalog.pg_roles r "
-				"WHERE p.pronamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
-				"AND p.proname OPERATOR(pg_catalog.=) $1 AND r.rolname OPERATOR(pg_catalog.=) $2 "
-				"AND a.grantee OPERATOR(pg_catalog.=) r.oid",
-				2, {NAMEOID, NAMEOID}, NULL
-			};
-			NameData	function,
-						grantee;
-			Datum		args[2];
-			bool		isnull;
-
-			namestrcpy(&function, objects[i].name);
-			namestrcpy(&grantee, role);
-			args[0] = NameGetDatum(&function);
-			args[1] = NameGetDatum(&grantee);
-			ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
-			return DatumGetBool(ak_query_result(0, 1, &isnull));
-		}
-	}
-	return true;
-}
-
-/* What grant_access and revoke_access share */
-typedef struct AkGrant
-{
-	char	   *role;
-	char	   *capability;
-	char	   *workspace;		/* NULL: all */
-	Datum		args[3];		/* of a query by these three */
-	char		nulls[3];
-} AkGrant;
-
-/*
- * Reads and checks the arguments.  Raises 22004, 22023 for an unknown
- * capability, 42501 when the caller may not decide this, and 42704 for an
- * unknown role (or one that stands in no row, with known_to_us) or workspace.
- */
-static void
-read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
-{
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", PG_ARGISNULL(0) ? "role" : "capability")));
-	grant->role = pstrdup(NameStr(*PG_GETARG_NAME(0)));
-	grant->capability = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	grant->workspace = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
-	ak_check_workspace_argument(grant->workspace);
-	if (grant->workspace == NULL && ak_bound_workspace() != NULL)
-		grant->workspace = pstrdup(ak_bound_workspace());
-
-	ak_require_anywhere(AK_ADMIN);
-	if (allowed_by(grant->capability) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown capability \"%s\"", grant->capability),
-				 errhint("There are validate, view, manage, audit and admin.")));
-	if (grant->workspace != NULL)
-		ak_require_workspace(AK_ADMIN, grant->workspace);
-	else
-		ak_require(AK_ADMIN, NULL);
-
-	grant->args[0] = PG_GETARG_DATUM(0);
-	grant->args[1] = PG_GETARG_DATUM(1);
-	grant->args[2] = grant->workspace ? CStringGetTextDatum(grant->workspace) : (Datum) 0;
-	memset(grant->nulls, ' ', 3);
-	if (grant->workspace == NULL)
-		grant->nulls[2] = 'n';
-}
-
-/*
- * grant_access(role name, capability text, workspace text = NULL)
- *
- * Errors: see read_grant.  Granting again changes nothing, and gives back
- * privileges that a restore could not.
- */
-Datum
-ak_grant_access(PG_FUNCTION_ARGS)
-{
-	static AkQuery forget = {
-		"DELETE FROM apikeys.access WHERE role OPERATOR(pg_catalog.=) $1 AND capability OPERATOR(pg_catalog.=) $2",
-		2, {NAMEOID, TEXTOID}, NULL
-	};
-	static AkQuery insert = {
-		"INSERT INTO apikeys.access (role, capability, workspace) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-		3, {NAMEOID, TEXTOID, TEXTOID}, NULL
-	};
-	AkGrant		grant;
-	AkCaller	caller;
-
-	read_grant(fcinfo, &grant);
-	get_role_oid(grant.role, false);
-
-	ak_become_owner(&caller);
-	SPI_connect();
-	for (int i = 0; i < (int) lengthof(capabilities); i++)
-	{
-		/* rows without their privileges are those of a role that is gone */
-		if (!holds_privileges(grant.role, 1 << i))
-		{
-			Datum		args[2] = {grant.args[0], CStringGetTextDatum(capabilities[i].name)};
-
-			ak_query(&forget, args, NULL, AK_SEE_LATEST);
-		}
-	}
-	ak_query(&insert, grant.args, grant.nulls, AK_SEE_TRANSACTION);
-	set_privileges(grant.role, allowed_to_role(grant.role));
-	SPI_finish();
-	ak_become_caller(&caller);
-	PG_RETURN_VOID();
-}
-
-/*
- * revoke_access(role name, capability text, workspace text = NULL)
- *
- * Errors: see read_grant.  A WARNING when there was nothing to revoke, as
- * REVOKE of a membership gives one.
- */
-Datum
-ak_revoke_access(PG_FUNCTION_ARGS)
-{
-	static AkQuery remove = {
-		"DELETE FROM apikeys.access WHERE role OPERATOR(pg_catalog.=) $1 AND capability OPERATOR(pg_catalog.=) $2 "
-		"AND COALESCE(workspace, '') OPERATOR(pg_catalog.=) COALESCE($3, '')",
-		3, {NAMEOID, TEXTOID, TEXTOID}, NULL
-	};
-	AkGrant		grant;
-	AkCaller	caller;
-
-	read_grant(fcinfo, &grant);
-
-	ak_become_owner(&caller);
-	SPI_connect();
-	ak_query(&remove, grant.args, grant.nulls, AK_SEE_LATEST);
-	if (SPI_processed == 0)
-	{
-		if (!OidIsValid(get_role_oid(grant.role, true)))
-			get_role_oid(grant.role, false);
-		ereport(WARNING,
-				(errmsg("role \"%s\" has not been granted \"%s\" %s", grant.role, grant.capability,
-						grant.workspace ? psprintf("in workspace \"%s\"", grant.workspace) : "in all workspaces")));
-	}
-	else if (OidIsValid(get_role_oid(grant.role, true)))
-		set_privileges(grant.role, allowed_to_role(grant.role));
-	SPI_finish();
-	ak_become_caller(&caller);
-	PG_RETURN_VOID();
 }

@@ -10,7 +10,7 @@
 
 #include "fmgr.h"
 
-/* Bits; ak_capability_names[] is in this order */
+/* Bits; capabilities[] in access.c is in this order */
 typedef enum AkCapability
 {
 	AK_VALIDATE = 1 << 0,
@@ -20,9 +20,12 @@ typedef enum AkCapability
 	AK_ADMIN = 1 << 4
 } AkCapability;
 
+#define AK_CAPABILITY_COUNT 5
+
 extern void ak_access_init(void);
 extern Datum ak_visible_workspaces(PG_FUNCTION_ARGS);
-extern bool ak_capability_exists(const char *name);
+extern int	ak_capability_allows(const char *name);
+extern const char *ak_capability_name(AkCapability capability);
 extern bool ak_may(AkCapability capability, const char *workspace);
 extern bool ak_may_text(AkCapability capability, const char *workspace, size_t len);
 extern bool ak_may_anywhere(AkCapability capability);

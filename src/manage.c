@@ -1,20 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * manage.c
- *	  The SQL face of a key's life: create, import, regenerate, update, archive,
- *	  and looking at it.
+ *	  The SQL face of a key's life: create, import, regenerate, update, archive.
  *
- * Every function here checks who calls it, then writes or reads by SPI as the
- * owner of the tables, so that the triggers hold for it as for direct SQL.  A
- * key is found as of the latest commit; a key that the caller may not see does
- * not exist for him.
+ * Every function here checks who calls it, then writes by SPI as the owner of
+ * the tables, so that the triggers hold for it as for direct SQL.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -28,10 +24,9 @@
 
 #include "access.h"
 #include "catalog.h"
-#include "compat.h"
 #include "context.h"
+#include "details.h"
 #include "digest.h"
-#include "keystore.h"
 #include "policy.h"
 #include "query.h"
 #include "rowdigest.h"
@@ -44,9 +39,6 @@ PG_FUNCTION_INFO_V1(ak_regenerate_key);
 PG_FUNCTION_INFO_V1(ak_end_overlap);
 PG_FUNCTION_INFO_V1(ak_update_key);
 PG_FUNCTION_INFO_V1(ak_archive_key);
-PG_FUNCTION_INFO_V1(ak_key_details);
-PG_FUNCTION_INFO_V1(ak_key_id);
-PG_FUNCTION_INFO_V1(ak_identify_key);
 
 #define bad_value(...) \
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), __VA_ARGS__))
@@ -93,16 +85,6 @@ make_secret(AkSecret *secret, const char *prefix)
 			 secret->text + len - AK_HINT_TAIL);
 }
 
-/* Raises 22004 for a NULL argument that is needed. */
-static void
-need(FunctionCallInfo fcinfo, int n, const char *what)
-{
-	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", what)));
-}
-
 /*
  * The n-th argument, a text[] of addresses and networks, as cidr[] with the
  * host bits masked.  Raises 22023 for anything else, 22004 for a NULL element.
@@ -143,79 +125,6 @@ cidrs_from_text(ArrayType *array)
 															  DirectFunctionCall1(inet_in, CStringGetDatum(written))));
 	}
 	return PointerGetDatum(construct_array(elements, count, CIDROID, -1, false, TYPALIGN_INT));
-}
-
-/*
- * The declared composite result of the function, blessed.
- */
-static TupleDesc
-result_descriptor(FunctionCallInfo fcinfo)
-{
-	TupleDesc	desc;
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	return BlessTupleDesc(desc);
-}
-
-/* Where a key is; the first thing that every function by key_id asks */
-typedef struct AkWhere
-{
-	char	   *workspace;
-	Datum		key_id;
-} AkWhere;
-
-/*
- * Finds the workspace of a key, the first argument, and checks that the caller
- * may do this to it.  Raises 22004, 42704 for a key that does not exist for
- * the caller, 42501, and 55000 for an archived key that is to be managed.
- */
-static void
-find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where)
-{
-	static AkQuery query = {
-		"SELECT workspace, name, archived_at IS NOT NULL FROM apikeys.key WHERE key_id OPERATOR(pg_catalog.=) $1",
-		1, {UUIDOID}, NULL
-	};
-	MemoryContext context = CurrentMemoryContext;
-	AkCaller	caller;
-	Datum		args[1];
-	char	   *name = NULL;
-	bool		archived = false;
-
-	need(fcinfo, 0, "key_id");
-	ak_require_anywhere(capability);
-	where->key_id = args[0] = PG_GETARG_DATUM(0);
-	where->workspace = NULL;
-
-	ak_become_owner(&caller);
-	SPI_connect();
-	ak_query(&query, args, NULL, AK_SEE_LATEST);
-	if (SPI_processed > 0)
-	{
-		bool		isnull;
-		MemoryContext spi = MemoryContextSwitchTo(context);
-
-		where->workspace = TextDatumGetCString(ak_query_result(0, 1, &isnull));
-		name = TextDatumGetCString(ak_query_result(0, 2, &isnull));
-		archived = DatumGetBool(ak_query_result(0, 3, &isnull));
-		MemoryContextSwitchTo(spi);
-	}
-	SPI_finish();
-	ak_become_caller(&caller);
-
-	if (where->workspace == NULL || !ak_sees(AK_VIEW, where->workspace))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("key %s does not exist",
-						DatumGetCString(DirectFunctionCall1(uuid_out, where->key_id))),
-				 errhint("apikeys.active_keys and apikeys.archived_keys list the keys that you may see.")));
-	ak_require(capability, where->workspace);
-	if (archived && capability == AK_MANAGE)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("key \"%s\" is archived", name),
-				 errdetail("An archived key cannot be changed any more.")));
 }
 
 /*
@@ -353,7 +262,7 @@ issue(FunctionCallInfo fcinfo, AkSecret *secret, const AkCaller *caller)
 		Anum_issued_key_key_id, Anum_issued_key_name, Anum_issued_key_apis,
 		Anum_issued_key_access, Anum_issued_key_workspace, Anum_issued_key_old_valid_until
 	};
-	TupleDesc	desc = result_descriptor(fcinfo);
+	TupleDesc	desc = ak_result_descriptor(fcinfo);
 	Datum		values[_Anum_issued_key_max - 1];
 	bool		nulls[_Anum_issued_key_max - 1];
 	text	   *key = cstring_to_text(secret->text);
@@ -368,52 +277,6 @@ issue(FunctionCallInfo fcinfo, AkSecret *secret, const AkCaller *caller)
 	ak_wipe(secret, sizeof(*secret));
 	leave(caller);
 	PG_RETURN_HEAPTUPLEHEADER(result);
-}
-
-/*
- * The row of key_detail of a key as this transaction has it; NULL when it was
- * dropped meanwhile.
- */
-static Datum
-detail(FunctionCallInfo fcinfo, TupleDesc desc, Datum key_id, bool *isnull)
-{
-	static AkQuery query = {
-		"SELECT key_id, workspace, name, state, apis, access, team, hint, expires_at, allowed_cidrs, "
-		"rate_limit, rate_window, metadata, created_at, created_by, updated_at, updated_by, "
-		"regenerated_at, regenerated_by, old_valid_until, archived_at, archived_by "
-		"FROM apikeys.key_rows WHERE key_id OPERATOR(pg_catalog.=) $1",
-		1, {UUIDOID}, NULL
-	};
-	Datum		args[1] = {key_id};
-	AkCaller	caller;
-	Datum		result = (Datum) 0;
-
-	ak_become_owner(&caller);
-	SPI_connect();
-	ak_query(&query, args, NULL, AK_SEE_LATEST);
-	*isnull = SPI_processed == 0;
-	if (!*isnull)
-	{
-		Datum	   *values = palloc(desc->natts * sizeof(Datum));
-		bool	   *nulls = palloc(desc->natts * sizeof(bool));
-
-		heap_deform_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, values, nulls);
-		result = HeapTupleHeaderGetDatum(SPI_returntuple(heap_form_tuple(desc, values, nulls), desc));
-	}
-	leave(&caller);
-	return result;
-}
-
-/* The result of a function that returns a key_detail. */
-static Datum
-return_detail(FunctionCallInfo fcinfo, Datum key_id)
-{
-	bool		isnull;
-	Datum		result = detail(fcinfo, result_descriptor(fcinfo), key_id, &isnull);
-
-	if (isnull)
-		PG_RETURN_NULL();
-	return result;
 }
 
 /* The workspace that a key is to be created in, checked; its settings. */
@@ -466,7 +329,7 @@ ak_import_key(PG_FUNCTION_ARGS)
 	bool		isnull;
 	Datum		key_id;
 
-	need(fcinfo, 2, "key hash");
+	ak_need_argument(fcinfo, 2, "key hash");
 	hash = PG_GETARG_BYTEA_PP(2);
 	if (VARSIZE_ANY_EXHDR(hash) != AK_HASH_LEN)
 		bad_value(errmsg("key hash must have 32 bytes"),
@@ -486,7 +349,7 @@ ak_import_key(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(context);
 	key_id = datumCopy(key_id, false, UUID_LEN);
 	leave(&caller);
-	return return_detail(fcinfo, key_id);
+	return ak_return_detail(fcinfo, key_id);
 }
 
 /*
@@ -516,8 +379,8 @@ ak_regenerate_key(PG_FUNCTION_ARGS)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz until;
 
-	find_key(fcinfo, AK_MANAGE, &where);
-	need(fcinfo, 1, "overlap");
+	ak_find_key(fcinfo, AK_MANAGE, &where);
+	ak_need_argument(fcinfo, 1, "overlap");
 	until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now),
 													PG_GETARG_DATUM(1)));
 	if (until < now || TIMESTAMP_NOT_FINITE(until))
@@ -551,10 +414,10 @@ ak_end_overlap(PG_FUNCTION_ARGS)
 	AkWhere		where;
 	AkCaller	caller;
 
-	find_key(fcinfo, AK_MANAGE, &where);
+	ak_find_key(fcinfo, AK_MANAGE, &where);
 	change_key(&query, &where, &where.key_id, NULL, &caller);
 	leave(&caller);
-	return return_detail(fcinfo, where.key_id);
+	return ak_return_detail(fcinfo, where.key_id);
 }
 
 /*
@@ -584,13 +447,13 @@ ak_update_key(PG_FUNCTION_ARGS)
 	Datum		args[9];
 	char		nulls[9];
 
-	find_key(fcinfo, AK_MANAGE, &where);
+	ak_find_key(fcinfo, AK_MANAGE, &where);
 	for (int i = 0; i < 3; i++)
 		set_arg(args, nulls, i, PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i), PG_ARGISNULL(i));
 	set_common_args(fcinfo, 3, args, nulls, 3);
 	change_key(&query, &where, args, nulls, &caller);
 	leave(&caller);
-	return return_detail(fcinfo, where.key_id);
+	return ak_return_detail(fcinfo, where.key_id);
 }
 
 /*
@@ -609,134 +472,8 @@ ak_archive_key(PG_FUNCTION_ARGS)
 	AkWhere		where;
 	AkCaller	caller;
 
-	find_key(fcinfo, AK_MANAGE, &where);
+	ak_find_key(fcinfo, AK_MANAGE, &where);
 	change_key(&query, &where, &where.key_id, NULL, &caller);
 	leave(&caller);
-	return return_detail(fcinfo, where.key_id);
-}
-
-/* key_details(key_id uuid) -> key_detail.  Raises 42704, 22004, 42501. */
-Datum
-ak_key_details(PG_FUNCTION_ARGS)
-{
-	AkWhere		where;
-
-	find_key(fcinfo, AK_VIEW, &where);
-	return return_detail(fcinfo, where.key_id);
-}
-
-/*
- * key_id(name text, workspace text = NULL) -> uuid
- *
- * Of the active key of that name, without regard to case; workspace NULL: of
- * all that the caller may see.  Raises 42704 if there is none, 21000 if there
- * are several, 22004, 42501.
- */
-Datum
-ak_key_id(PG_FUNCTION_ARGS)
-{
-	static AkQuery query = {
-		"SELECT key_id, workspace FROM apikeys.key WHERE archived_at IS NULL "
-		"AND pg_catalog.lower(name) OPERATOR(pg_catalog.=) pg_catalog.lower($1) "
-		"AND workspace OPERATOR(pg_catalog.=) ANY ($2)",
-		2, {TEXTOID, TEXTARRAYOID}, NULL
-	};
-	MemoryContext context = CurrentMemoryContext;
-	AkCaller	caller;
-	Datum		args[2];
-	char	   *name;
-	uint64		found;
-	Datum		key_id = (Datum) 0;
-
-	need(fcinfo, 0, "key name");
-	ak_require_anywhere(AK_VIEW);
-	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	args[0] = PG_GETARG_DATUM(0);
-	if (PG_ARGISNULL(1))
-		args[1] = DirectFunctionCall1(ak_visible_workspaces, CStringGetTextDatum("view"));
-	else
-	{
-		char	   *workspace = text_to_cstring(PG_GETARG_TEXT_PP(1));
-
-		ak_check_workspace_argument(workspace);
-		ak_require_workspace(AK_VIEW, workspace);
-		args[1] = PointerGetDatum(construct_array(&fcinfo->args[1].value, 1, TEXTOID, -1, false, TYPALIGN_INT));
-	}
-
-	ak_become_owner(&caller);
-	SPI_connect();
-	ak_query(&query, args, NULL, AK_SEE_LATEST);
-	found = SPI_processed;
-	if (found == 1)
-	{
-		bool		isnull;
-		MemoryContext spi = MemoryContextSwitchTo(context);
-
-		key_id = datumCopy(ak_query_result(0, 1, &isnull), false, UUID_LEN);
-		MemoryContextSwitchTo(spi);
-	}
-	leave(&caller);
-
-	if (found == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("active key \"%s\" does not exist", name),
-				 errhint("apikeys.active_keys lists the keys that you may see.")));
-	if (found > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_CARDINALITY_VIOLATION),
-				 errmsg("several workspaces have an active key \"%s\"", name),
-				 errhint("Name the workspace.")));
-	return key_id;
-}
-
-/*
- * identify_key(key text) -> setof key_detail
- *
- * Whose secret is this: present, old, or of an archived key?  One row, or none
- * when it is nobody's or its key is not in sight.  Raises 42501.
- */
-Datum
-ak_identify_key(PG_FUNCTION_ARGS)
-{
-	AkLookup	lookup;
-	uint8		hash[AK_HASH_LEN];
-	text	   *key;
-	Datum		key_id = (Datum) 0;
-	ReturnSetInfo *rsinfo;
-
-	ak_require_anywhere(AK_VIEW);
-	InitMaterializedSRF_compat(fcinfo);
-	rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	if (PG_ARGISNULL(0))
-		return (Datum) 0;
-	key = PG_GETARG_TEXT_PP(0);
-	if (ak_token_classify(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)) == AK_TOKEN_MALFORMED ||
-		!ak_sha256(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), hash))
-		return (Datum) 0;
-
-	if (ak_keystore_find(&lookup, hash))
-	{
-		bool		isnull;
-		char	   *workspace = TextDatumGetCString(slot_getattr(lookup.slot, Anum_key_workspace, &isnull));
-
-		if (ak_sees(AK_VIEW, workspace))
-			key_id = datumCopy(slot_getattr(lookup.slot, Anum_key_key_id, &isnull), false, UUID_LEN);
-	}
-	ak_keystore_end(&lookup);
-
-	if (key_id != 0)
-	{
-		bool		isnull;
-		Datum		row = detail(fcinfo, BlessTupleDesc(rsinfo->setDesc), key_id, &isnull);
-
-		if (!isnull)
-		{
-			HeapTupleHeader header = DatumGetHeapTupleHeader(row);
-			HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header),.t_data = header};
-
-			tuplestore_puttuple(rsinfo->setResult, &tuple);
-		}
-	}
-	return (Datum) 0;
+	return ak_return_detail(fcinfo, where.key_id);
 }

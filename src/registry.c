@@ -260,7 +260,7 @@ guard_access(const AkRow *old, AkRow *new)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("role and capability must not be null")));
-	if (!ak_capability_exists(capability))
+	if (ak_capability_allows(capability) == 0)
 		bad_value(errmsg("unknown capability \"%s\"", capability));
 	if (!AK_IS_NULL(new, Anum_access_workspace))
 		need_workspace(ak_row_text(new, Anum_access_workspace));
