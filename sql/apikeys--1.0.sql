@@ -284,7 +284,7 @@ SELECT pg_catalog.pg_extension_config_dump('apikeys.workspace', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.api', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.key', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.team_member', '');
-SELECT pg_catalog.pg_extension_config_dump('apikeys.access', 'WHERE role IN (SELECT rolname FROM pg_catalog.pg_roles)');
+SELECT pg_catalog.pg_extension_config_dump('apikeys.access', 'WHERE role OPERATOR(pg_catalog.=) ANY (SELECT rolname FROM pg_catalog.pg_roles)');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_log', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_link', '');
 

@@ -394,7 +394,7 @@ read_anchors(AkVerification *v, Datum anchors)
 		"AND (a.value OPERATOR(pg_catalog.->>) 'link') OPERATOR(pg_catalog.~) '^[0-9a-f]{64}$', false), "
 		"a.value OPERATOR(pg_catalog.->>) 'position', a.value OPERATOR(pg_catalog.->>) 'audit_id', "
 		"a.value OPERATOR(pg_catalog.->>) 'link' "
-		"FROM pg_catalog.jsonb_each(CASE pg_catalog.jsonb_typeof($1) WHEN 'object' THEN $1 "
+		"FROM pg_catalog.jsonb_each(CASE WHEN pg_catalog.jsonb_typeof($1) OPERATOR(pg_catalog.=) 'object' THEN $1 "
 		"ELSE '{\"\": null}' END) AS a",
 		1, {JSONBOID}, NULL
 	};
