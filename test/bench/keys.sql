@@ -1,0 +1,87 @@
+-- Load :keys keys, straight into the table, and beside them the table that one would write without the extension.
+--
+-- The rows are what create_key() would leave, but for the log: triggers are off (session_replication_role), so that
+-- there are no entries and row_digest is not the right one, which validation does not read. The indexes are built after
+-- the rows. One key in twenty has an old secret, half of them expire some day, one in ten has metadata.
+\set ON_ERROR_STOP on
+SET client_min_messages = warning;
+SET session_replication_role = replica;
+SET maintenance_work_mem = '1GB';
+SET synchronous_commit = off;
+
+INSERT INTO apikeys.workspace (workspace, created_at, created_by, audit_id, row_digest)
+SELECT 'w' || i, now(), 'bench', 0, '' FROM generate_series(1, least(1000, :keys / 100 + 1)) i;
+
+UPDATE pg_index SET indisready = false WHERE indrelid = 'apikeys.key'::regclass;
+INSERT INTO apikeys.key (key_id, audit_id, key_hash, workspace, name, apis, team, expires_at, old_key_hash,
+	old_valid_until, metadata, hint, created_at, created_by, row_digest)
+SELECT gen_random_uuid(), i, sha256(secret::bytea), 'w' || i % least(1000, :keys / 100 + 1) + 1, 'Key ' || i,
+	CASE WHEN i % 3 = 0 THEN '{data,segmentation,push}'::text[] ELSE '{data,push}' END, 'Team ' || i % 20,
+	CASE WHEN i % 2 = 0 THEN '2100-01-01'::timestamptz END,
+	CASE WHEN i % 20 = 0 THEN sha256(('old' || secret)::bytea) END,
+	CASE WHEN i % 20 = 0 THEN '2020-01-01'::timestamptz END,
+	CASE WHEN i % 10 = 0 THEN jsonb_build_object('contract', i) END,
+	'ak…' || right(secret, 4), '2020-01-01'::timestamptz + i * interval '1 second', 'bench', sha256(secret::bytea)
+FROM (SELECT i, bench.make(i) AS secret FROM generate_series(1::bigint, :keys) i) AS made;
+UPDATE pg_index SET indisready = true WHERE indrelid = 'apikeys.key'::regclass;
+REINDEX TABLE apikeys.key;
+
+CREATE SCHEMA plain;
+CREATE TABLE plain.key (
+	id			uuid NOT NULL DEFAULT gen_random_uuid() PRIMARY KEY,
+	key_hash	bytea NOT NULL,
+	name		text NOT NULL,
+	apis		text[] NOT NULL,
+	expires_at	timestamptz,
+	archived_at	timestamptz
+);
+INSERT INTO plain.key SELECT key_id, key_hash, name, apis, expires_at, archived_at FROM apikeys.key;
+CREATE UNIQUE INDEX ON plain.key (key_hash);
+
+-- The keys that the requests come with: 10,000 of them at most, all over the table, in random order.
+CREATE TABLE bench.sample AS
+SELECT (row_number() OVER () - 1)::integer AS n, secret, secret::bytea AS secret_bytes, 'Bearer ' || secret AS header,
+	left(secret, -1) || CASE right(secret, 1) WHEN 'x' THEN 'y' ELSE 'x' END AS misspelt, bench.make(-i) AS unknown
+FROM (
+	SELECT i % :keys + 1 AS i, bench.make(i % :keys + 1) AS secret
+	FROM (SELECT n * (:keys::bigint / least(:keys, 10000)) AS i FROM generate_series(1, 10000) n) AS spread
+	ORDER BY hashint8(i)
+) AS sampled;
+
+CREATE FUNCTION bench.by_sql(secret bytea) RETURNS text LANGUAGE sql STABLE AS
+'SELECT name FROM plain.key WHERE key_hash = sha256(secret) LIMIT 1';
+CREATE FUNCTION bench.by_plpgsql(secret bytea) RETURNS text LANGUAGE plpgsql STABLE AS
+'BEGIN RETURN (SELECT name FROM plain.key WHERE key_hash = sha256(secret)); END';
+CREATE FUNCTION bench.by_spi(secret bytea) RETURNS text LANGUAGE C STABLE AS 'apikeys_bench', 'bench_by_spi';
+
+SET session_replication_role = origin;
+SELECT apikeys.grant_access('bench_app', 'validate') \g /dev/null
+GRANT USAGE ON SCHEMA bench, plain TO bench_app;
+GRANT SELECT ON ALL TABLES IN SCHEMA bench, plain TO bench_app;
+GRANT INSERT, TRUNCATE ON bench.timing TO bench_app;
+
+INSERT INTO bench.arm (kind, calls, arm, query, setting, value)
+SELECT 'keys', 10000, arm, 'SELECT count(' || call || ') FROM bench.sample', setting, value
+FROM (VALUES
+	('constant', 'bench.constant(secret)', NULL, NULL),
+	('sha256', 'sha256(secret_bytes)', NULL, NULL),
+	('validate_key', $$apikeys.validate_key(secret, 'data')$$, NULL, NULL),
+	('uncounted', $$apikeys.validate_key(secret, 'data')$$, 'apikeys.track_usage', 'off'),
+	('misspelt', $$apikeys.validate_key(misspelt, 'data')$$, NULL, NULL),
+	('unknown', $$apikeys.validate_key(unknown, 'data')$$, NULL, NULL),
+	('authenticate', $$apikeys.authenticate(header, 'data')$$, NULL, NULL),
+	('C, SPI', 'bench.by_spi(secret_bytes)', NULL, NULL),
+	('PL/pgSQL', 'bench.by_plpgsql(secret_bytes)', NULL, NULL),
+	('SQL function', 'bench.by_sql(secret_bytes)', NULL, NULL)
+) AS a (arm, call, setting, value)
+WHERE setting IS NULL OR EXISTS (SELECT FROM pg_settings s WHERE s.name = setting);
+
+VACUUM (FREEZE, ANALYZE);
+CHECKPOINT;
+-- What is measured is what we think it is.
+DO $$
+BEGIN
+	IF EXISTS (SELECT FROM bench.sample, LATERAL apikeys.validate_key(secret, 'data') AS v WHERE v.code <> 'VALID') THEN
+		RAISE EXCEPTION 'a secret of the sample is not valid';
+	END IF;
+END $$;
