@@ -20,6 +20,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
@@ -479,6 +480,8 @@ ak_evict(const char *workspace, StringInfo evicted)
 	Datum		args[2];
 	int			count;
 
+	/* the limit may be what the statement that we are called from has just set */
+	CommandCounterIncrement();
 	if (!ak_workspace_settings(workspace, &settings))
 		return 0;
 	args[0] = CStringGetTextDatum(workspace);
