@@ -215,9 +215,10 @@ tell_key(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
 	entry->key_id = AK_VALUE(new, Anum_key_key_id);
 	tell_changes(changes, &labels, key_columns, old, new);
 
+	if (old == NULL || ak_column_changed(old, new, Anum_key_key_hash))
+		refuse_old_hash(new);
 	if (old == NULL)
 	{
-		refuse_old_hash(new);
 		entry->action = "Create";
 		entry->activity = psprintf("%s key \"%s\"", ak_importing ? "Imported" : "Created", name);
 	}
