@@ -7,6 +7,10 @@
  * own privileges on the functions and views that it needs.  Which those are
  * stands here.
  *
+ * Who grants or revokes holds a lock until the end of the transaction, so that
+ * the next one finds the rows and privileges that this one leaves; without it,
+ * two GRANTs on the same function fail each other.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -14,12 +18,14 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/acl.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "access.h"
 #include "catalog.h"
 #include "context.h"
 #include "query.h"
+#include "rule.h"
 
 PG_FUNCTION_INFO_V1(ak_grant_access);
 PG_FUNCTION_INFO_V1(ak_revoke_access);
@@ -150,7 +156,7 @@ holds_privileges(const char *role, int capability)
 			namestrcpy(&grantee, role);
 			args[0] = NameGetDatum(&function);
 			args[1] = NameGetDatum(&grantee);
-			ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
+			ak_query(&query, args, NULL, AK_SEE_LATEST);
 			return DatumGetBool(ak_query_result(0, 1, &isnull));
 		}
 	}
@@ -209,7 +215,8 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
  * grant_access(role name, capability text, workspace text = NULL)
  *
  * Errors: see read_grant.  Granting again changes nothing, and gives back
- * privileges that a restore could not.
+ * privileges that a restore could not.  Waits for a transaction that grants or
+ * revokes.
  */
 Datum
 ak_grant_access(PG_FUNCTION_ARGS)
@@ -225,8 +232,10 @@ ak_grant_access(PG_FUNCTION_ARGS)
 	AkGrant		grant;
 	AkCaller	caller;
 
+	PreventCommandIfReadOnly("grant_access()");
 	read_grant(fcinfo, &grant);
 	get_role_oid(grant.role, false);
+	ak_lock_object(AK_ACCESS, "", ExclusiveLock);
 
 	ak_become_owner(&caller);
 	SPI_connect();
@@ -240,7 +249,7 @@ ak_grant_access(PG_FUNCTION_ARGS)
 			ak_query(&forget, args, NULL, AK_SEE_LATEST);
 		}
 	}
-	ak_query(&insert, grant.args, grant.nulls, AK_SEE_TRANSACTION);
+	ak_query(&insert, grant.args, grant.nulls, AK_SEE_LATEST);
 	set_privileges(grant.role, allowed_to_role(grant.role));
 	SPI_finish();
 	ak_become_caller(&caller);
@@ -251,7 +260,8 @@ ak_grant_access(PG_FUNCTION_ARGS)
  * revoke_access(role name, capability text, workspace text = NULL)
  *
  * Errors: see read_grant.  A WARNING when there was nothing to revoke, as
- * REVOKE of a membership gives one.
+ * REVOKE of a membership gives one.  Waits for a transaction that grants or
+ * revokes.
  */
 Datum
 ak_revoke_access(PG_FUNCTION_ARGS)
@@ -264,7 +274,9 @@ ak_revoke_access(PG_FUNCTION_ARGS)
 	AkGrant		grant;
 	AkCaller	caller;
 
+	PreventCommandIfReadOnly("revoke_access()");
 	read_grant(fcinfo, &grant);
+	ak_lock_object(AK_ACCESS, "", ExclusiveLock);
 
 	ak_become_owner(&caller);
 	SPI_connect();

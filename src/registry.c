@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -380,6 +381,7 @@ ak_register_api(PG_FUNCTION_ARGS)
 	char	   *api = needed_text(fcinfo, 0, "API");
 	Datum		args[2] = {PG_GETARG_DATUM(0), PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1)};
 
+	PreventCommandIfReadOnly("register_api()");
 	ak_require(AK_ADMIN, NULL);
 	/* one at a time, for the registry's order */
 	ak_lock_object(AK_API, "", ExclusiveLock);
@@ -445,8 +447,11 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 	};
 	char	   *workspace = needed_text(fcinfo, 0, "workspace");
 
+	PreventCommandIfReadOnly("create_workspace()");
 	ak_check_workspace_argument(workspace);
 	ak_require(AK_ADMIN, ak_may_something(workspace) ? workspace : NULL);
+	/* whoever creates the same waits here, and then finds it under every isolation level */
+	ak_lock_object(AK_WORKSPACE, workspace, ExclusiveLock);
 	if (run_with_workspace(fcinfo, &query) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),

@@ -172,9 +172,10 @@ ak_forget_fresh(void)
 
 /*
  * Locks a name under one of our tables until the end of the transaction: the
- * archive of a workspace under AK_KEY, its chain under AK_AUDIT_LINK, an API
- * under AK_API.  Not an advisory lock, which any role could hold.  Names share
- * a lock when their hashes do: that costs a wait, never more, because all who
+ * archive of a workspace under AK_KEY, its chain under AK_AUDIT_LINK, its name
+ * while it is made under AK_WORKSPACE, an API under AK_API, all accesses under
+ * AK_ACCESS.  Not an advisory lock, which any role could hold.  Names share a
+ * lock when their hashes do: that costs a wait, never more, because all who
  * lock several sort by ak_lock_tag().
  */
 void
