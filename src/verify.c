@@ -338,12 +338,14 @@ verify_keys(const AkVerification *v)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "apikeys verify", ALLOCSET_DEFAULT_SIZES);
 	Portal		portal;
 
+	PushActiveSnapshot(v->snapshot);	/* the cursor's */
 	portal = SPI_cursor_open_with_args(NULL,
 									   "SELECT k.*, a.row_digest FROM apikeys.key k LEFT JOIN apikeys.audit_log a "
 									   "ON a.audit_id OPERATOR(pg_catalog.=) k.audit_id "
 									   "AND a.key_id OPERATOR(pg_catalog.=) k.key_id "
 									   "WHERE k.workspace OPERATOR(pg_catalog.=) ANY ($1)",
 									   1, argtypes, args, NULL, true, 0);
+	PopActiveSnapshot();
 	for (;;)
 	{
 		SPI_cursor_fetch(portal, true, 1000);
