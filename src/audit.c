@@ -23,6 +23,7 @@
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -121,6 +122,8 @@ ak_write_entry(const AkEntry *entry)
 	if (audit_id == 0)
 		audit_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
 	ak_current_actor(entry->workspace, &actor);
+	/* so that the commit needs no lock on a table that somebody took meanwhile */
+	LockRelationOid(ak_relid(AK_AUDIT_LINK), RowExclusiveLock);
 
 	row.desc = RelationGetDescr(log);
 	memset(row.values, 0, sizeof(row.values));
