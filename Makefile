@@ -28,7 +28,9 @@ endif
 REGRESS := $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test
 
-ISOLATION :=
+# Every spec asks the oracle, which the first one makes, whichever are run.
+ISOLATION := $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
+override ISOLATION := $(if $(strip $(ISOLATION)),oracle $(filter-out oracle,$(ISOLATION)))
 ISOLATION_OPTS = --inputdir=test
 
 PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
