@@ -370,7 +370,8 @@ ak_audit_init(void)
 Datum
 ak_guard_log(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_log");
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_log",
+											AK_TABLE_BIT(AK_AUDIT_LOG) | AK_TABLE_BIT(AK_AUDIT_LINK));
 	bool		is_entry = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_AUDIT_LOG);
 
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
@@ -396,10 +397,11 @@ ak_guard_log(PG_FUNCTION_ARGS)
 Datum
 ak_guard_truncate(PG_FUNCTION_ARGS)
 {
-	if (!CALLED_AS_TRIGGER(fcinfo))
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		!TRIGGER_FIRED_BY_TRUNCATE(((TriggerData *) fcinfo->context)->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as a trigger", "guard_truncate")));
+				 errmsg("function \"%s\" must be called as a trigger of TRUNCATE", "guard_truncate")));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("table \"apikeys.%s\" cannot be truncated",

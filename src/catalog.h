@@ -39,6 +39,7 @@ typedef enum AkRelation
 } AkRelation;
 
 #define AK_TABLE_COUNT	(AK_AUDIT_LINK + 1)
+#define AK_TABLE_BIT(table)	(1 << (table))	/* in a set of tables */
 
 enum
 {

@@ -170,8 +170,8 @@ ak_key_details(PG_FUNCTION_ARGS)
 /*
  * key_id(name text, workspace text = NULL) -> uuid
  *
- * Of the active key of that name, without regard to case; workspace NULL: of
- * all that the caller may see.  Raises 42704 if there is none, 21000 if there
+ * Of the active key of that name, trimmed and without regard to case, as
+ * create_key takes it; workspace NULL: of all that the caller may see.  Raises 42704 if there is none, 21000 if there
  * are several, 22004, 42501.
  */
 Datum
@@ -179,7 +179,7 @@ ak_key_id(PG_FUNCTION_ARGS)
 {
 	static AkQuery query = {
 		"SELECT key_id, workspace FROM apikeys.key WHERE archived_at IS NULL "
-		"AND pg_catalog.lower(name) OPERATOR(pg_catalog.=) pg_catalog.lower($1) "
+		"AND pg_catalog.lower(name) OPERATOR(pg_catalog.=) pg_catalog.lower(pg_catalog.btrim($1)) "
 		"AND workspace OPERATOR(pg_catalog.=) ANY ($2)",
 		2, {TEXTOID, TEXTARRAYOID}, NULL
 	};

@@ -11,7 +11,8 @@
  * Locks, all until the end of the transaction: archiving takes the archive
  * lock of its workspace, so that the keys archived have an order and the limit
  * holds; giving a key an API shares that API's lock with all who do, so that
- * unregister_api() can wait for them.
+ * unregister_api() can wait for them; making a key shares its workspace's lock,
+ * so that the workspace stays.
  *
  *-------------------------------------------------------------------------
  */
@@ -102,10 +103,12 @@ typedef struct AkApi
 static int
 api_order(const void *a, const void *b)
 {
-	int			x = ((const AkApi *) a)->ordinal;
-	int			y = ((const AkApi *) b)->ordinal;
+	const AkApi *x = a;
+	const AkApi *y = b;
 
-	return (x > y) - (x < y);
+	if (x->ordinal != y->ordinal)
+		return x->ordinal < y->ordinal ? -1 : 1;
+	return strcmp(x->name, y->name);
 }
 
 /* The ordinal of a registered API as of the latest commit; raises 42704. */
@@ -170,7 +173,7 @@ normalize_apis(AkRow *row)
 	}
 	qsort(apis, count, sizeof(AkApi), api_order);
 	for (int i = 0; i < count; i++)
-		if (i == 0 || apis[i].ordinal != apis[i - 1].ordinal)
+		if (i == 0 || strcmp(apis[i].name, apis[i - 1].name) != 0)
 			elements[kept++] = CStringGetTextDatum(apis[i].name);
 	ak_row_set(row, Anum_key_apis,
 			   PointerGetDatum(construct_array(elements, kept, TEXTOID, -1, false, TYPALIGN_INT)));
@@ -238,23 +241,33 @@ normalize_rest(AkRow *row)
 	normalize_limit(row);
 }
 
+/* A SHA-256 has 32 bytes.  Raises 22004 and 22023; the message shows no hash. */
+static void
+check_hash(const AkRow *row)
+{
+	if (AK_IS_NULL(row, Anum_key_key_hash))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("key hash must not be null")));
+	if (VARSIZE_ANY_EXHDR(DatumGetByteaPP(AK_VALUE(row, Anum_key_key_hash))) != AK_HASH_LEN)
+		bad_value(errmsg("key hash must have 32 bytes"),
+				  errhint("It is the SHA-256 of the key's whole text: sha256(convert_to(key, 'UTF8'))."));
+}
+
 /* Raises 22023 when the hint shows too much. */
 static void
 check_hint(const AkRow *row)
 {
 	char	   *hint = ak_row_text(row, Anum_key_hint);
 	uint8		hash[AK_HASH_LEN];
-	bytea	   *key_hash;
 
 	if (hint == NULL)
 		return;
 	ak_check_label("hint", hint);
 	if (pg_mbstrlen(hint) > 32)
 		bad_value(errmsg("hint is too long"), errdetail("At most 32 characters are allowed."));
-	key_hash = DatumGetByteaPP(AK_VALUE(row, Anum_key_key_hash));
-	if (VARSIZE_ANY_EXHDR(key_hash) == AK_HASH_LEN &&
-		ak_sha256(hint, strlen(hint), hash) &&
-		ak_hash_equal(hash, (const uint8 *) VARDATA_ANY(key_hash)))
+	if (ak_sha256(hint, strlen(hint), hash) &&
+		ak_hash_equal(hash, (const uint8 *) VARDATA_ANY(DatumGetByteaPP(AK_VALUE(row, Anum_key_key_hash)))))
 		bad_value(errmsg("hint must not be the secret itself"));
 }
 
@@ -275,11 +288,13 @@ guard_insert(AkRow *row)
 		if (!AK_IS_NULL(row, later[i]))
 			refuse(errmsg("column \"%s\" of a new key must be null",
 						  NameStr(TupleDescAttr(row->desc, later[i] - 1)->attname)));
-	if (AK_IS_NULL(row, Anum_key_workspace) || AK_IS_NULL(row, Anum_key_key_hash))
+	check_hash(row);
+	if (AK_IS_NULL(row, Anum_key_workspace))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("workspace and hash of a key must not be null")));
+				 errmsg("workspace of a key must not be null")));
 	workspace = ak_row_text(row, Anum_key_workspace);
+	ak_lock_object(AK_WORKSPACE, workspace, ShareLock);
 	if (!ak_workspace_settings(workspace, &settings))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -311,10 +326,7 @@ guard_secrets(const AkRow *old, AkRow *new)
 
 	if (ak_column_changed(old, new, Anum_key_key_hash))
 	{
-		if (AK_IS_NULL(new, Anum_key_key_hash))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("hash of a key must not be null")));
+		check_hash(new);
 		ak_row_set(new, Anum_key_old_key_hash, AK_VALUE(old, Anum_key_key_hash));
 		if (!until_changed)
 			ak_row_clear(new, Anum_key_old_valid_until);
@@ -391,7 +403,7 @@ guard_update(const AkRow *old, AkRow *new)
 	normalize_rest(new);
 	check_hint(new);
 	if (!ak_row_changed(old, new))
-		return new->tuple;
+		return old->tuple;		/* what was given says the same in other words */
 
 	if (!AK_IS_NULL(new, Anum_key_archived_at))
 	{
@@ -428,7 +440,7 @@ guard_update(const AkRow *old, AkRow *new)
 Datum
 ak_guard_key(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_key");
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_key", AK_TABLE_BIT(AK_KEY));
 	AkRow		old,
 				new;
 
@@ -465,27 +477,23 @@ ak_lock_archive(const char *workspace)
  * what is committed under the lock, whatever the isolation level.
  */
 int
-ak_evict(const char *workspace, StringInfo evicted)
+ak_evict(const char *workspace, int archive_limit, StringInfo evicted)
 {
 	static AkQuery query = {
-		"DELETE FROM apikeys.key k USING "
+		"WITH dropped AS (DELETE FROM apikeys.key k USING "
 		"(SELECT key_id FROM apikeys.key WHERE workspace OPERATOR(pg_catalog.=) $1 AND archived_at IS NOT NULL "
 		"ORDER BY archived_at DESC, key_id OFFSET $2) AS surplus "
 		"WHERE k.key_id OPERATOR(pg_catalog.=) surplus.key_id "
-		"RETURNING k.key_id, k.name, k.archived_at",
+		"RETURNING k.key_id, k.name, k.archived_at) "
+		"SELECT key_id, name FROM dropped ORDER BY archived_at, key_id DESC",
 		2, {TEXTOID, INT8OID}, NULL
 	};
-	AkWorkspace settings;
 	AkCaller	caller;
 	Datum		args[2];
 	int			count;
 
-	/* the limit may be what the statement that we are called from has just set */
-	CommandCounterIncrement();
-	if (!ak_workspace_settings(workspace, &settings))
-		return 0;
 	args[0] = CStringGetTextDatum(workspace);
-	args[1] = Int64GetDatum(settings.archive_limit);
+	args[1] = Int64GetDatum(archive_limit);
 
 	ak_become_owner(&caller);
 	SPI_connect();
@@ -510,7 +518,9 @@ ak_evict(const char *workspace, StringInfo evicted)
 		appendStringInfoChar(evicted, '}');
 		ereport(NOTICE,
 				(errmsg("archived key \"%s\" (%s) was dropped", name, key_id),
-				 errdetail("Workspace \"%s\" keeps %d archived keys.", workspace, settings.archive_limit)));
+				 errdetail_plural("Workspace \"%s\" keeps %d archived key.",
+								  "Workspace \"%s\" keeps %d archived keys.",
+								  archive_limit, workspace, archive_limit)));
 	}
 	SPI_finish();
 	ak_become_caller(&caller);

@@ -11,7 +11,7 @@
 #include "lib/stringinfo.h"
 
 extern void ak_lock_archive(const char *workspace);
-extern int	ak_evict(const char *workspace, StringInfo evicted);
+extern int	ak_evict(const char *workspace, int archive_limit, StringInfo evicted);
 extern void ak_refuse_unknown_api(const char *api) pg_attribute_noreturn();
 
 #endif							/* AK_GUARD_H */

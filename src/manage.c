@@ -86,8 +86,39 @@ make_secret(AkSecret *secret, const char *prefix)
 }
 
 /*
- * The n-th argument, a text[] of addresses and networks, as cidr[] with the
- * host bits masked.  Raises 22023 for anything else, 22004 for a NULL element.
+ * An address or a network as cidr, the host bits masked.  IPv4 that is written
+ * as IPv6 (RFC 4291, 2.5.5.2) becomes IPv4, as clients' addresses do.  Raises
+ * 22023 for anything else.
+ */
+static Datum
+cidr_from_text(char *written)
+{
+	const char *slash = strchr(written, '/');
+	size_t		len = slash ? (size_t) (slash - written) : strlen(written);
+	int			width = strchr(written, ':') ? 128 : 32;
+	int			bits = width;
+	AkAddress	address;
+	Datum		network;
+
+	if (slash != NULL)
+	{
+		/* one to three digits */
+		bits = strspn(slash + 1, "0123456789") == strlen(slash + 1) &&
+			slash[1] != '\0' && strlen(slash + 1) <= 3 ? atoi(slash + 1) : 1000;
+	}
+	if (!ak_address_parse(written, len, &address) || bits > width)
+		bad_value(errmsg("\"%s\" is neither an IP address nor a network", written),
+				  errhint("Write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32."));
+	if (width == 128 && !address.is_v6 && bits >= 96)
+		written = psprintf("%u.%u.%u.%u/%d", address.bytes[0], address.bytes[1],
+						   address.bytes[2], address.bytes[3], bits - 96);
+	network = DirectFunctionCall1(network_network, DirectFunctionCall1(inet_in, CStringGetDatum(written)));
+	return DirectFunctionCall1(inet_to_cidr, network);
+}
+
+/*
+ * A text[] of addresses and networks as cidr[].  Raises 22023 for what is none
+ * or for more than one dimension, 22004 for a NULL element.
  */
 static Datum
 cidrs_from_text(ArrayType *array)
@@ -96,35 +127,40 @@ cidrs_from_text(ArrayType *array)
 	bool	   *nulls;
 	int			count;
 
+	if (ARR_NDIM(array) > 1)
+		bad_value(errmsg("address list must have one dimension"));
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
 	for (int i = 0; i < count; i++)
 	{
-		char	   *written;
-		char	   *slash;
-		AkAddress	address;
-		int			bits = -1;
-
 		if (nulls[i])
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("address list must not contain null")));
-		written = TextDatumGetCString(elements[i]);
-		slash = strchr(written, '/');
-		if (slash != NULL)
-		{
-			/* one to three digits */
-			bits = strspn(slash + 1, "0123456789") == strlen(slash + 1) &&
-				slash[1] != '\0' && strlen(slash + 1) <= 3 ? atoi(slash + 1) : 1000;
-		}
-		if (!ak_address_parse(written, slash ? (size_t) (slash - written) : strlen(written), &address) ||
-			bits > (strchr(written, ':') ? 128 : 32))
-			bad_value(errmsg("\"%s\" is neither an IP address nor a network", written),
-					  errhint("Write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32."));
-		elements[i] = DirectFunctionCall1(inet_to_cidr,
-										  DirectFunctionCall1(network_network,
-															  DirectFunctionCall1(inet_in, CStringGetDatum(written))));
+		elements[i] = cidr_from_text(TextDatumGetCString(elements[i]));
 	}
 	return PointerGetDatum(construct_array(elements, count, CIDROID, -1, false, TYPALIGN_INT));
+}
+
+/*
+ * The moment at which an overlap that begins now ends.  Raises 22023 for one
+ * that is negative, not finite, or longer than time goes on here.
+ */
+static TimestampTz
+overlap_end(TimestampTz now, const Interval *overlap)
+{
+	const int64 years = 90000;	/* three times this is still a timestamp */
+	TimestampTz until;
+
+	if (Abs((int64) overlap->month) > years * MONTHS_PER_YEAR ||
+		Abs((int64) overlap->day) > years * 365 ||
+		overlap->time > years * 365 * USECS_PER_DAY || overlap->time < -years * 365 * USECS_PER_DAY)
+		until = DT_NOEND;
+	else
+		until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now),
+														IntervalPGetDatum(overlap)));
+	if (until < now || TIMESTAMP_NOT_FINITE(until))
+		bad_value(errmsg("overlap must be finite and not negative"));
+	return until;
 }
 
 /*
@@ -381,10 +417,7 @@ ak_regenerate_key(PG_FUNCTION_ARGS)
 
 	ak_find_key(fcinfo, AK_MANAGE, &where);
 	ak_need_argument(fcinfo, 1, "overlap");
-	until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now),
-													PG_GETARG_DATUM(1)));
-	if (until < now || TIMESTAMP_NOT_FINITE(until))
-		bad_value(errmsg("overlap must be finite and not negative"));
+	until = overlap_end(now, PG_GETARG_INTERVAL_P(1));
 	if (!ak_workspace_settings(where.workspace, &settings))
 		strlcpy(settings.prefix, "ak", sizeof(settings.prefix));
 

@@ -84,12 +84,13 @@ refuse_changes(const AkRow *old, const AkRow *new, const AttrNumber *columns, in
 						  NameStr(TupleDescAttr(old->desc, columns[i] - 1)->attname)));
 }
 
-/* Raises 42704 for a workspace that does not exist. */
+/* Raises 42704 for a workspace that does not exist; one that does stays until we end. */
 static void
 need_workspace(const char *workspace)
 {
 	AkWorkspace settings;
 
+	ak_lock_object(AK_WORKSPACE, workspace, ShareLock);
 	if (!ak_workspace_settings(workspace, &settings))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -104,8 +105,10 @@ guard_workspace(const AkRow *old, AkRow *new)
 		Anum_workspace_updated_at, Anum_workspace_updated_by,
 		Anum_workspace_audit_id, Anum_workspace_row_digest
 	};
-	static AkQuery keys = {
-		"SELECT 1 FROM apikeys.key WHERE workspace OPERATOR(pg_catalog.=) $1 LIMIT 1",
+	static AkQuery dependents = {
+		"SELECT 1 WHERE EXISTS (SELECT FROM apikeys.key WHERE workspace OPERATOR(pg_catalog.=) $1) "
+		"OR EXISTS (SELECT FROM apikeys.team_member WHERE workspace OPERATOR(pg_catalog.=) $1) "
+		"OR EXISTS (SELECT FROM apikeys.access WHERE workspace OPERATOR(pg_catalog.=) $1)",
 		1, {TEXTOID}, NULL
 	};
 	const AkRow *row = new ? new : old;
@@ -120,10 +123,13 @@ guard_workspace(const AkRow *old, AkRow *new)
 
 		if (strcmp(workspace, "default") == 0)
 			refuse(errmsg("workspace \"default\" cannot be removed"));
-		if (run_as_owner(&keys, args, NULL, AK_SEE_LATEST) > 0)
+		/* waits for whoever puts something into it, and keeps others from it */
+		ak_lock_object(AK_WORKSPACE, workspace, ExclusiveLock);
+		if (run_as_owner(&dependents, args, NULL, AK_SEE_LATEST) > 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-					 errmsg("workspace \"%s\" still has keys", workspace)));
+					 errmsg("workspace \"%s\" is still in use", workspace),
+					 errdetail("It has keys, active or archived, team members or accesses.")));
 		return;
 	}
 	if (workspace == NULL || !ak_workspace_valid(workspace, strlen(workspace)))
@@ -139,7 +145,11 @@ guard_workspace(const AkRow *old, AkRow *new)
 		ak_check_label("workspace name", name);
 
 	if (old == NULL)
+	{
 		stamp(new, Anum_workspace_created_at, Anum_workspace_created_by, workspace);
+		ak_row_clear(new, Anum_workspace_updated_at);
+		ak_row_clear(new, Anum_workspace_updated_by);
+	}
 	else
 	{
 		refuse_changes(old, new, fixed, lengthof(fixed));
@@ -147,9 +157,9 @@ guard_workspace(const AkRow *old, AkRow *new)
 	}
 }
 
-/* The next ordinal of the registry, whose lock the caller holds by its row. */
-static int
-next_ordinal(void)
+/* Makes an API the last in the registry's order: one at a time. */
+static void
+set_next_ordinal(AkRow *row)
 {
 	static AkQuery query = {
 		"SELECT COALESCE(pg_catalog.max(ordinal), 0) OPERATOR(pg_catalog.+) 1 FROM apikeys.api",
@@ -159,25 +169,29 @@ next_ordinal(void)
 	bool		isnull;
 	int			ordinal;
 
+	ak_lock_object(AK_API, "", ExclusiveLock);
 	ak_become_owner(&caller);
 	SPI_connect();
 	ak_query(&query, NULL, NULL, AK_SEE_LATEST);
 	ordinal = DatumGetInt32(ak_query_result(0, 1, &isnull));
 	SPI_finish();
 	ak_become_caller(&caller);
-	return ordinal;
+	ak_row_set(row, Anum_api_ordinal, Int32GetDatum(ordinal));
 }
 
 static void
 guard_api(const AkRow *old, AkRow *new)
 {
 	static const AttrNumber fixed[] = {Anum_api_api, Anum_api_unregistered_by, Anum_api_audit_id, Anum_api_row_digest};
+	static const AttrNumber creation[] = {Anum_api_ordinal, Anum_api_created_at, Anum_api_created_by};
 	static AkQuery users = {
 		"SELECT 1 FROM apikeys.key WHERE archived_at IS NULL "
 		"AND apis OPERATOR(pg_catalog.@>) ARRAY[$1] LIMIT 1",
 		1, {TEXTOID}, NULL
 	};
 	char	   *name;
+	bool		was_registered,
+				is_registered;
 
 	if (new == NULL)
 		refuse(errmsg("an API cannot be deleted"), errhint("Use unregister_api()."));
@@ -188,17 +202,23 @@ guard_api(const AkRow *old, AkRow *new)
 				 errmsg("API must not be null")));
 	ak_check_label("API name", name);
 
+	is_registered = AK_IS_NULL(new, Anum_api_unregistered_at);
+
 	if (old == NULL)
 	{
-		if (!AK_IS_NULL(new, Anum_api_unregistered_at))
+		if (!is_registered)
 			refuse(errmsg("a new API cannot be unregistered"));
-		if (AK_IS_NULL(new, Anum_api_ordinal))
-			ak_row_set(new, Anum_api_ordinal, Int32GetDatum(next_ordinal()));
+		ak_row_clear(new, Anum_api_unregistered_by);
+		if (!ak_installing())
+			set_next_ordinal(new);
 		stamp(new, Anum_api_created_at, Anum_api_created_by, NULL);
 		return;
 	}
 	refuse_changes(old, new, fixed, lengthof(fixed));
-	if (AK_IS_NULL(old, Anum_api_unregistered_at) && !AK_IS_NULL(new, Anum_api_unregistered_at))
+	was_registered = AK_IS_NULL(old, Anum_api_unregistered_at);
+	if (was_registered)
+		refuse_changes(old, new, creation, lengthof(creation));
+	if (was_registered && !is_registered)
 	{
 		Datum		args[1] = {AK_VALUE(new, Anum_api_api)};
 
@@ -212,11 +232,14 @@ guard_api(const AkRow *old, AkRow *new)
 					 errhint("Take it out of these keys first.")));
 		stamp(new, Anum_api_unregistered_at, Anum_api_unregistered_by, NULL);
 	}
-	else if (!AK_IS_NULL(old, Anum_api_unregistered_at) && AK_IS_NULL(new, Anum_api_unregistered_at))
+	else if (!was_registered && !is_registered)
+		refuse(errmsg("API \"%s\" is not registered", name),
+			   errhint("register_api() registers it once more."));
+	else if (!was_registered)
 	{
 		/* registered once more: the last in the registry's order */
 		ak_row_clear(new, Anum_api_unregistered_by);
-		ak_row_set(new, Anum_api_ordinal, Int32GetDatum(next_ordinal()));
+		set_next_ordinal(new);
 		stamp(new, Anum_api_created_at, Anum_api_created_by, NULL);
 	}
 }
@@ -286,7 +309,9 @@ static const struct
 Datum
 ak_guard_row(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_row");
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_row",
+											AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API) |
+											AK_TABLE_BIT(AK_TEAM_MEMBER) | AK_TABLE_BIT(AK_ACCESS));
 	Relation	rel = trigdata->tg_relation;
 	AkRow		rows[2];
 	AkRow	   *old = NULL;
@@ -330,7 +355,8 @@ ak_make_way(PG_FUNCTION_ARGS)
 		"DELETE FROM apikeys.api WHERE api OPERATOR(pg_catalog.=) $1 AND audit_id OPERATOR(pg_catalog.=) 0",
 		1, {TEXTOID}, NULL
 	};
-	TriggerData *trigdata = ak_trigger_data(fcinfo, "make_way");
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "make_way",
+											AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API));
 	bool		is_api = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_API);
 	Datum		args[1];
 	AkRow		row;

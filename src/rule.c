@@ -31,17 +31,27 @@
 /* audit_ids given out in this transaction whose entries are still to be written */
 static HTAB *fresh = NULL;
 
+/* Is the relation one of these tables (AK_TABLE_BIT of each)? */
+static bool
+is_table_of(Relation rel, int tables)
+{
+	for (int i = 0; i < AK_TABLE_COUNT; i++)
+		if ((tables & AK_TABLE_BIT(i)) && ak_relid(i) == RelationGetRelid(rel))
+			return RelationGetDescr(rel)->natts <= AK_ROW_NATTS_MAX;
+	return false;
+}
+
 /*
- * Checks that a function was called as a row trigger of one of our tables, and
- * returns its data.  Raises 39P01.
+ * Checks that a function was called as a row trigger of one of these tables
+ * (AK_TABLE_BIT of each), and returns its data.  Raises 39P01.
  */
 TriggerData *
-ak_trigger_data(FunctionCallInfo fcinfo, const char *name)
+ak_trigger_data(FunctionCallInfo fcinfo, const char *name, int tables)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) ||
-		RelationGetDescr(trigdata->tg_relation)->natts > AK_ROW_NATTS_MAX)
+		!is_table_of(trigdata->tg_relation, tables))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" must be called as a row trigger of its table", name)));
@@ -120,6 +130,13 @@ ak_row_restored(const AkRow *row)
 	return ak_row_digest_right(row->desc, row->values, row->nulls);
 }
 
+/* Is the extension's own script running, and not another's that uses us? */
+bool
+ak_installing(void)
+{
+	return creating_extension && CurrentExtensionObject == get_extension_oid("apikeys", true);
+}
+
 /*
  * Gives the row its audit_id and its digest, its last two columns but for the
  * key table's audit_id, and returns it as a tuple.  What the extension's own
@@ -135,7 +152,7 @@ ak_row_seal(AkRow *row)
 	bool		all_columns[AK_ROW_NATTS_MAX];
 
 	memset(all_columns, true, sizeof(all_columns));
-	if (!creating_extension)
+	if (!ak_installing())
 	{
 		audit_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
 		if (fresh == NULL)

@@ -29,7 +29,7 @@ typedef struct AkRow
 #define AK_VALUE(row, column)	((row)->values[(column) - 1])
 #define AK_IS_NULL(row, column) ((row)->nulls[(column) - 1])
 
-extern TriggerData *ak_trigger_data(FunctionCallInfo fcinfo, const char *name);
+extern TriggerData *ak_trigger_data(FunctionCallInfo fcinfo, const char *name, int tables);
 extern void ak_row_read(AkRow *row, Relation rel, HeapTuple tuple);
 extern char *ak_row_text(const AkRow *row, AttrNumber column);
 extern void ak_row_set(AkRow *row, AttrNumber column, Datum value);
@@ -39,6 +39,7 @@ extern void ak_row_copy(AkRow *row, AttrNumber column, const AkRow *from);
 extern bool ak_column_changed(const AkRow *old, const AkRow *new, AttrNumber column);
 extern bool ak_row_changed(const AkRow *old, const AkRow *new);
 extern bool ak_row_restored(const AkRow *row);
+extern bool ak_installing(void);
 extern HeapTuple ak_row_seal(AkRow *row);
 extern bool ak_take_fresh(int64 audit_id);
 extern void ak_forget_fresh(void);

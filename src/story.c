@@ -26,6 +26,7 @@
 #include "audit.h"
 #include "catalog.h"
 #include "compat.h"
+#include "context.h"
 #include "guard.h"
 #include "keystore.h"
 #include "rule.h"
@@ -52,7 +53,7 @@ static const AkTold key_columns[] = {
 	{Anum_key_rate_limit, "rate limit"},
 	{Anum_key_rate_window, "rate window"},
 	{Anum_key_metadata, "metadata"},
-	{Anum_key_hint, NULL},
+	{Anum_key_hint, "hint"},
 	{Anum_key_old_valid_until, NULL},
 	{Anum_key_archived_at, NULL},
 	{0, NULL}
@@ -200,12 +201,20 @@ refuse_old_hash(const AkRow *new)
 				 errmsg("a key with this hash is already known")));
 }
 
+static bool
+overlap_ended(const AkRow *key)
+{
+	return AK_IS_NULL(key, Anum_key_old_valid_until) ||
+		DatumGetTimestampTz(AK_VALUE(key, Anum_key_old_valid_until)) <= GetCurrentTimestamp();
+}
+
 static void
 tell_key(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
 {
 	StringInfoData labels,
 				evicted;
 	char	   *name = ak_row_text(new, Anum_key_name);
+	AkWorkspace settings;
 
 	initStringInfo(&labels);
 	initStringInfo(&evicted);
@@ -226,7 +235,8 @@ tell_key(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
 	{
 		entry->action = "Delete";
 		entry->activity = psprintf("Archived key \"%s\"", name);
-		if (ak_evict(entry->workspace, &evicted) > 0)
+		if (ak_workspace_settings(entry->workspace, &settings) &&
+			ak_evict(entry->workspace, settings.archive_limit, &evicted) > 0)
 			appendStringInfo(changes, ", \"evicted\": [%s]", evicted.data);
 	}
 	else
@@ -236,7 +246,8 @@ tell_key(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
 			entry->activity = psprintf("Regenerated key \"%s\"%s", name,
 									   AK_IS_NULL(new, Anum_key_old_valid_until) ? "" : " with an overlap");
 		else if (ak_column_changed(old, new, Anum_key_old_valid_until))
-			entry->activity = psprintf("Ended the overlap of key \"%s\"", name);
+			entry->activity = psprintf("%s the overlap of key \"%s\"",
+									   overlap_ended(new) ? "Ended" : "Shortened", name);
 		else
 			entry->activity = psprintf("Updated key \"%s\": %s", name, labels.data);
 	}
@@ -248,6 +259,7 @@ tell_workspace(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow
 	StringInfoData labels,
 				evicted;
 	char	   *name = ak_row_text(new ? new : old, Anum_workspace_workspace);
+	int			limit;
 
 	initStringInfo(&labels);
 	initStringInfo(&evicted);
@@ -262,11 +274,12 @@ tell_workspace(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow
 	}
 	entry->action = "Update";
 	entry->activity = psprintf("Updated workspace \"%s\": %s", name, labels.data);
-	if (DatumGetInt32(AK_VALUE(new, Anum_workspace_archive_limit)) <
-		DatumGetInt32(AK_VALUE(old, Anum_workspace_archive_limit)))
+	/* the row is not in sight of a look-up yet: its limit is taken from here */
+	limit = DatumGetInt32(AK_VALUE(new, Anum_workspace_archive_limit));
+	if (limit < DatumGetInt32(AK_VALUE(old, Anum_workspace_archive_limit)))
 	{
 		ak_lock_archive(name);
-		if (ak_evict(name, &evicted) > 0)
+		if (ak_evict(name, limit, &evicted) > 0)
 			appendStringInfo(changes, ", \"evicted\": [%s]", evicted.data);
 	}
 }
@@ -359,7 +372,10 @@ static const struct
 Datum
 ak_audit(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = ak_trigger_data(fcinfo, "audit");
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "audit",
+											AK_TABLE_BIT(AK_KEY) |
+											AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API) |
+											AK_TABLE_BIT(AK_TEAM_MEMBER) | AK_TABLE_BIT(AK_ACCESS));
 	Relation	rel = trigdata->tg_relation;
 	AttrNumber	id_column = SPI_fnumber(RelationGetDescr(rel), "audit_id");
 	AkEntry		entry = {0};
