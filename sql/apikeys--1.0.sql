@@ -473,10 +473,37 @@ COMMENT ON VIEW apikeys.audit_logs IS 'the entries that the current user may see
 /*
  * -------------------------------------------------------------- privileges
  *
- * Nothing for PUBLIC; grant_access() gives each role what its capabilities
- * need (the list is in access.c).
+ * Nothing for PUBLIC, nor for anybody else to whom default privileges gave
+ * something of it just now; grant_access() gives each role what its
+ * capabilities need (the list is in grant.c).
  */
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA apikeys FROM PUBLIC;
 REVOKE ALL ON TYPE
 	apikeys.issued_key, apikeys.key_detail, apikeys.verdict, apikeys.audit_verdict
 FROM PUBLIC;
+DO LANGUAGE plpgsql $$
+DECLARE
+	revoke pg_catalog.text;
+BEGIN
+	FOR revoke IN
+		SELECT DISTINCT pg_catalog.format('REVOKE ALL ON %s FROM %s CASCADE', o.object,
+			CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END)
+		FROM (
+			SELECT CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END OPERATOR(pg_catalog.||) c.oid::pg_catalog.regclass::pg_catalog.text AS object,
+				c.relacl AS acl, c.relowner AS owner
+			FROM pg_catalog.pg_class c WHERE c.relnamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace
+			UNION ALL
+			SELECT 'FUNCTION ' OPERATOR(pg_catalog.||) p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proacl, p.proowner
+			FROM pg_catalog.pg_proc p WHERE p.pronamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace
+			UNION ALL
+			SELECT 'TYPE ' OPERATOR(pg_catalog.||) t.oid::pg_catalog.regtype::pg_catalog.text, t.typacl, t.typowner
+			FROM pg_catalog.pg_type t WHERE t.typnamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace
+			UNION ALL
+			SELECT 'SCHEMA apikeys', n.nspacl, n.nspowner
+			FROM pg_catalog.pg_namespace n WHERE n.nspname OPERATOR(pg_catalog.=) 'apikeys'
+		) AS o, LATERAL pg_catalog.aclexplode(o.acl) AS a
+		WHERE a.grantee OPERATOR(pg_catalog.<>) o.owner
+	LOOP
+		EXECUTE revoke;
+	END LOOP;
+END $$;

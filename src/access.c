@@ -9,6 +9,10 @@
  * nothing, and a GRANT without a row is refused here.  The extension's owner,
  * its members and superusers may do everything.
  *
+ * A row names its role.  When a role is dropped its rows stay, and whoever may
+ * create roles could make one of that name; but its privileges are gone, so the
+ * rows of a role that does not itself hold USAGE of our schema count for nobody.
+ *
  * What a role may do is remembered per backend, because a validation asks.  It
  * is forgotten when apikeys.access changes (a trigger invalidates the table's
  * relation cache entry) and when roles or memberships do, in the same commit.
@@ -20,6 +24,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
@@ -100,6 +105,7 @@ ak_access_init(void)
 	CacheRegisterRelcacheCallback(access_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, roles_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, roles_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, roles_changed, (Datum) 0);
 }
 
 /* All that the capability of that name allows, as bits; 0 for an unknown name. */
@@ -152,6 +158,34 @@ add_to_scope(AkScope *loaded, int may, const char *workspace, int *allocated)
 	loaded->nworkspaces++;
 }
 
+/* Who holds which privileges on our schema; NULL: only its owner. */
+static Acl *
+schema_acl(void)
+{
+	HeapTuple	tuple = SearchSysCache1(NAMESPACENAME, CStringGetDatum("apikeys"));
+	Datum		acl;
+	bool		isnull;
+	Acl		   *result = NULL;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	acl = SysCacheGetAttr(NAMESPACENAME, tuple, Anum_pg_namespace_nspacl, &isnull);
+	if (!isnull)
+		result = DatumGetAclPCopy(acl);
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* Was the schema's USAGE granted to the role itself, not to one that it is a member of? */
+static bool
+holds_usage(const Acl *acl, Oid role)
+{
+	for (int i = 0; acl != NULL && i < ACL_NUM(acl); i++)
+		if (ACL_DAT(acl)[i].ai_grantee == role && (ACLITEM_GET_PRIVS(ACL_DAT(acl)[i]) & ACL_USAGE) != 0)
+			return true;
+	return false;
+}
+
 /*
  * Loads what the current user may do, as of the latest commit.
  */
@@ -174,6 +208,7 @@ load_scope(Oid userid)
 	{
 		Relation	rel = ak_table_open(AK_ACCESS, AccessShareLock);
 		SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+		Acl		   *acl = schema_acl();
 		HeapTuple	tuple;
 
 		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
@@ -184,7 +219,7 @@ load_scope(Oid userid)
 
 			heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
 			role = get_role_oid(NameStr(*DatumGetName(values[Anum_access_role - 1])), true);
-			if (!OidIsValid(role) || !has_privs_of_role(userid, role))
+			if (!OidIsValid(role) || !has_privs_of_role(userid, role) || !holds_usage(acl, role))
 				continue;
 			add_to_scope(&loaded,
 						 ak_capability_allows(TextDatumGetCString(values[Anum_access_capability - 1])),

@@ -23,6 +23,7 @@
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -99,6 +100,9 @@ ak_entry_pending(int64 audit_id)
 /*
  * Writes an entry and returns its audit_id.  Who acts, and when, is found
  * here.  SPI need not be connected; the caller's rights do not matter.
+ *
+ * Raises 42501 where code of one user runs in the session of another, as an
+ * index expression does in ANALYZE: the entry would tell of the wrong one.
  */
 int64
 ak_write_entry(const AkEntry *entry)
@@ -119,6 +123,10 @@ ak_write_entry(const AkEntry *entry)
 	AkCaller	caller;
 	AkActor		actor;
 
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot manage keys within security-restricted operation")));
 	if (audit_id == 0)
 		audit_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
 	ak_current_actor(entry->workspace, &actor);
