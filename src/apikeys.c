@@ -24,6 +24,8 @@
 #include "catalog.h"
 #include "current.h"
 #include "guc.h"
+#include "shmem.h"
+#include "worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -37,4 +39,6 @@ _PG_init(void)
 	ak_catalog_init();
 	ak_access_init();
 	ak_audit_init();
+	ak_shmem_init();
+	ak_worker_init();
 }

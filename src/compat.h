@@ -17,6 +17,7 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "storage/lwlock.h"
 #include "utils/rel.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
@@ -49,6 +50,53 @@ MarkGUCPrefixReserved_compat(const char *prefix)
 	MarkGUCPrefixReserved(prefix);
 #else
 	EmitWarningsOnPlaceholders(prefix);
+#endif
+}
+
+/*
+ * Tranches of LWLocks: from PostgreSQL 19 on, a new one has its name from the
+ * start, for all backends.
+ */
+static inline int
+LWLockNewTrancheId_compat(const char *name)
+{
+#if PG_VERSION_NUM >= 190000
+	return LWLockNewTrancheId(name);
+#else
+	(void) name;
+	return LWLockNewTrancheId();
+#endif
+}
+
+static inline void
+LWLockRegisterTranche_compat(int tranche, const char *name)
+{
+#if PG_VERSION_NUM >= 190000
+	(void) tranche;
+	(void) name;
+#else
+	LWLockRegisterTranche(tranche, name);
+#endif
+}
+
+/*
+ * Has request() called when a preloaded library may ask for shared memory, with
+ * max_worker_processes and the like known; called from _PG_init.  request()
+ * calls what was in *previous, if anything, first.
+ */
+#if PG_VERSION_NUM < 150000
+typedef void (*shmem_request_hook_type) (void);
+#endif
+
+static inline void
+shmem_request_hook_compat(shmem_request_hook_type request, shmem_request_hook_type *previous)
+{
+#if PG_VERSION_NUM >= 150000
+	*previous = shmem_request_hook;
+	shmem_request_hook = request;
+#else
+	*previous = NULL;
+	request();
 #endif
 }
 

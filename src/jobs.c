@@ -1,0 +1,388 @@
+/*-------------------------------------------------------------------------
+ *
+ * jobs.c
+ *	  The background worker's process: its jobs, and when they run.
+ *
+ * See worker.h for what a job is, and worker.c for when there is a worker.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "storage/procarray.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "query.h"
+#include "worker.h"
+
+PGDLLEXPORT void ak_worker_main(Datum arg);
+
+/* How often the worker looks for promotion, and for who wants its database */
+#define LOOK_MS 1000
+
+/* How long it stays without anybody else and without work */
+#define LINGER_MS 30000
+
+/* At a stop, how long the others may take to leave before the last flush */
+#define LAST_WAIT_MS 3000
+
+/* When a job that failed runs again */
+#define RETRY_MS 10000
+
+/* A job: see worker.h */
+typedef struct AkJob
+{
+	const char *name;			/* as activity and in errors */
+	AkJobNext	(*run) (void);
+	const int  *period_ms;		/* runs at least that often; NULL: when woken or asked for */
+	bool		at_end;			/* also runs when the worker ends */
+} AkJob;
+
+static const AkJob jobs[] = {
+	{0}
+};
+
+/* Where each job stands */
+static struct
+{
+	TimestampTz last;			/* its end; 0: never ran */
+	TimestampTz asked;			/* it asked to run then */
+	bool		pending;
+}			states[lengthof(jobs)];
+
+static AkCaller job_caller;
+static bool connected = false;
+
+/*
+ * ----------------------------------------------------------------- for jobs
+ */
+
+/* Does somebody hold a lock on our database that says: all others leave? */
+static bool
+database_wanted(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
+	/* conflicts with what DROP, RENAME and CREATE ... TEMPLATE take */
+	if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	LockRelease(&tag, RowExclusiveLock, true);
+	return false;
+}
+
+/* Must the job that is running come to an end? */
+bool
+ak_worker_must_stop(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	return ShutdownRequestPending || database_wanted();
+}
+
+/*
+ * Starts a transaction of a job: with a snapshot, SPI connected, as the owner
+ * of our tables, and with the extension locked against being dropped
+ * meanwhile (before any table is: so DROP EXTENSION and a job cannot
+ * deadlock).  Returns false, in no transaction, when the extension is gone.
+ */
+bool
+ak_job_begin(void)
+{
+	Oid			extension;
+
+	StartTransactionCommand();
+	extension = get_extension_oid("apikeys", true);
+	if (OidIsValid(extension))
+	{
+		LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+		/* dropped while we waited? */
+		if (get_extension_oid("apikeys", true) != extension)
+			extension = InvalidOid;
+	}
+	if (!OidIsValid(extension))
+	{
+		CommitTransactionCommand();
+		return false;
+	}
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ak_become_owner(&job_caller);
+	SPI_connect();
+	return true;
+}
+
+/* Commits what ak_job_begin() began. */
+void
+ak_job_commit(void)
+{
+	SPI_finish();
+	ak_become_caller(&job_caller);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	(void) pgstat_report_stat(true);
+}
+
+/*
+ * -------------------------------------------------------------- the worker
+ */
+
+/* FATAL while connecting would have PostgreSQL try again for ever. */
+static void
+give_up_at_exit(int code, Datum arg)
+{
+	if (!connected)
+		_exit(0);
+}
+
+/* What settings of the database or the server must not do to our jobs. */
+static void
+fix_settings(void)
+{
+	static const char *const fixed[][2] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_deferrable", "off"},
+		{"session_replication_role", "origin"},
+		{"row_security", "off"},
+		{"statement_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		/* nobody waits for a job for long, and a job for nobody */
+		{"lock_timeout", "5s"},
+		/* a commit is on disk; no standby holds it up */
+		{"synchronous_commit", "local"},
+		{"apikeys.workspace", ""},
+		{"apikeys.actor", ""},
+		{"apikeys.team", ""},
+		{"apikeys.client_addr", ""},
+	};
+
+	for (int i = 0; i < (int) lengthof(fixed); i++)
+		SetConfigOption(fixed[i][0], fixed[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+static void
+job_error_context(void *arg)
+{
+	errcontext("apikeys worker, job \"%s\"", ((const AkJob *) arg)->name);
+}
+
+/* Runs a job; what goes wrong is logged. */
+static void
+run_job(int number)
+{
+	const AkJob *job = &jobs[number];
+	volatile AkJobNext next = AK_JOB_PENDING(RETRY_MS);
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "apikeys job", ALLOCSET_DEFAULT_SIZES);
+	ErrorContextCallback error_context = {
+		.previous = error_context_stack,.callback = job_error_context,.arg = unconstify(AkJob *, job)
+	};
+
+	pgstat_report_activity(STATE_RUNNING, job->name);
+	MemoryContextSwitchTo(context);
+	error_context_stack = &error_context;
+	PG_TRY();
+	{
+		AkJobNext	result = job->run();
+
+		next.delay_ms = result.delay_ms;
+		next.pending = result.pending;
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		AbortOutOfAnyTransaction();
+		LWLockReleaseAll();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	error_context_stack = error_context.previous;
+	MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContextDelete(context);
+	pgstat_report_activity(STATE_IDLE, NULL);
+
+	states[number].last = GetCurrentTimestamp();
+	states[number].pending = next.pending;
+	states[number].asked = next.delay_ms < 0 ? DT_NOEND :
+		TimestampTzPlusMilliseconds(states[number].last, next.delay_ms);
+}
+
+/* When a job is due. */
+static TimestampTz
+due(int number)
+{
+	TimestampTz when = states[number].asked;
+
+	if (states[number].last == 0)
+		return 0;
+	if (jobs[number].period_ms != NULL)
+		when = Min(when, TimestampTzPlusMilliseconds(states[number].last, *jobs[number].period_ms));
+	return when;
+}
+
+/* Is the extension still there? */
+static bool
+extension_exists(void)
+{
+	bool		exists;
+
+	StartTransactionCommand();
+	exists = OidIsValid(get_extension_oid("apikeys", true));
+	CommitTransactionCommand();
+	return exists;
+}
+
+/*
+ * Runs the jobs that are due, or all; returns false when the extension is
+ * gone.  On a standby it runs none.
+ */
+static bool
+run_jobs(bool all, bool at_end)
+{
+	bool		checked = false;
+
+	for (int i = 0; i < (int) lengthof(jobs); i++)
+	{
+		if (jobs[i].run == NULL || (at_end && !jobs[i].at_end) ||
+			!(all || due(i) <= GetCurrentTimestamp()))
+			continue;
+		if (!at_end && ak_worker_must_stop())
+			break;
+		if (!checked && !extension_exists())
+			return false;
+		checked = true;
+		if (!RecoveryInProgress())
+			run_job(i);
+	}
+	return true;
+}
+
+static bool
+work_pending(void)
+{
+	for (int i = 0; i < (int) lengthof(jobs); i++)
+		if (states[i].pending)
+			return true;
+	return false;
+}
+
+/* Waits for the latch, at most until a job is due or it is time to look around. */
+static void
+wait(void)
+{
+	long		timeout = LOOK_MS;
+
+	if (!RecoveryInProgress())
+		for (int i = 0; i < (int) lengthof(jobs); i++)
+			if (jobs[i].run != NULL)
+				timeout = Min(timeout, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), due(i)));
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+}
+
+/* The work of a worker, until it has a reason to leave: its exit code. */
+static int
+work(void)
+{
+	uint32		wakes = 0;
+	TimestampTz alone_since = DT_NOEND;
+
+	for (;;)
+	{
+		bool		woken;
+		TimestampTz now;
+
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		if (database_wanted())
+			return 0;
+		if (ShutdownRequestPending)
+			return 1;
+
+		woken = ak_worker_wakes() != wakes;
+		if (woken)
+			wakes = ak_worker_wakes();
+		if (!run_jobs(woken, false))
+			return 0;
+
+		/* alone for long, and idle; on a standby counts wait for the promotion */
+		now = GetCurrentTimestamp();
+		if (CountDBBackends(MyDatabaseId) > 1 || work_pending() || RecoveryInProgress())
+			alone_since = DT_NOEND;
+		else if (alone_since == DT_NOEND)
+			alone_since = now;
+		else if (now >= TimestampTzPlusMilliseconds(alone_since, LINGER_MS))
+		{
+			if (!run_jobs(true, true) || ak_worker_unregister(&wakes))
+				return 0;
+		}
+		wait();
+	}
+}
+
+/*
+ * The last flush after SIGTERM.  At a shutdown, every backend has got one at
+ * the same time, and counts until it is gone.
+ */
+static void
+last_round(void)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LAST_WAIT_MS);
+
+	while (CountDBBackends(MyDatabaseId) > 1 && GetCurrentTimestamp() < until && !database_wanted())
+		pg_usleep(10000L);
+	if (!database_wanted())
+		(void) run_jobs(true, true);
+}
+
+/* Main function of the worker of a database, whose OID is the argument. */
+void
+ak_worker_main(Datum arg)
+{
+	Oid			database = DatumGetObjectId(arg);
+	int			code;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	BackgroundWorkerUnblockSignals();
+
+	if (!ak_worker_register(database))
+		proc_exit(0);
+	on_proc_exit(give_up_at_exit, (Datum) 0);
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	connected = true;
+	fix_settings();
+	pgstat_report_activity(STATE_IDLE, NULL);
+
+	code = work();
+	if (code != 0)
+		last_round();
+	proc_exit(code);
+}
+

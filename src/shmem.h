@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.h
+ *	  The anchor of our shared memory.  See shmem.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_SHMEM_H
+#define AK_SHMEM_H
+
+#include "datatype/timestamp.h"
+#include "storage/dsm.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+
+/* A worker of a database, running or being started */
+typedef struct AkWorkerEntry
+{
+	Oid			database;		/* InvalidOid: the entry is free */
+	int			pid;			/* 0: not running yet */
+	TimestampTz since;			/* registered or running since */
+	uint32		wakes;			/* grows with each ak_worker_wake() */
+	Latch	   *latch;			/* of the running worker */
+} AkWorkerEntry;
+
+typedef struct AkAnchor
+{
+	LWLock		lock;			/* protects all that follows */
+	int			tranche;		/* of our locks */
+	dsm_handle	usage;			/* the counters; DSM_HANDLE_INVALID until they are made */
+	int			max_workers;	/* length of workers[] */
+	AkWorkerEntry workers[FLEXIBLE_ARRAY_MEMBER];
+} AkAnchor;
+
+extern void ak_shmem_init(void);
+extern AkAnchor *ak_anchor(void);
+
+#endif							/* AK_SHMEM_H */
