@@ -136,7 +136,13 @@ CREATE TABLE apikeys.audit_log (
 	digest			bytea NOT NULL,
 	CONSTRAINT audit_log_pkey PRIMARY KEY (audit_id)
 );
+/* for every filter of a search, its entries in order (logscan.c); the last has a bucket for 8192 entries */
 CREATE INDEX audit_log_key_id ON apikeys.audit_log (key_id, audit_id) WHERE key_id IS NOT NULL;
+CREATE INDEX audit_log_workspace ON apikeys.audit_log (workspace COLLATE "C", audit_id) WHERE workspace IS NOT NULL;
+CREATE INDEX audit_log_team ON apikeys.audit_log (team COLLATE "C", audit_id) WHERE team IS NOT NULL;
+CREATE INDEX audit_log_actor ON apikeys.audit_log (actor COLLATE "C", audit_id);
+CREATE INDEX audit_log_entity ON apikeys.audit_log (entity COLLATE "C", action COLLATE "C", audit_id);
+CREATE INDEX audit_log_time ON apikeys.audit_log ((audit_id OPERATOR(pg_catalog.>>) 13), "time");
 COMMENT ON TABLE apikeys.audit_log IS 'who did what: one row for one action, never changed';
 COMMENT ON COLUMN apikeys.audit_log.row_digest IS 'row_digest of the row as this action left it; NULL when it left none';
 COMMENT ON COLUMN apikeys.audit_log.digest IS 'SHA-256 of this entry';
@@ -469,6 +475,25 @@ FROM	apikeys.audit_log l
 WHERE	COALESCE(l.workspace, '') OPERATOR(pg_catalog.=) ANY (apikeys.visible_workspaces('audit'))
 ORDER BY l.audit_id DESC;
 COMMENT ON VIEW apikeys.audit_logs IS 'the entries that the current user may see, newest first';
+
+CREATE FUNCTION apikeys.search_audit_logs(search text = NULL, workspace text = NULL, teams text[] = NULL,
+	actions text[] = NULL, actors text[] = NULL, since timestamptz = NULL, until timestamptz = NULL,
+	entities text[] = NULL, key_id uuid = NULL, max_rows integer = 50, before bigint = NULL)
+RETURNS SETOF apikeys.audit_logs LANGUAGE C STABLE ROWS 50 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_search_audit_logs';
+COMMENT ON FUNCTION apikeys.search_audit_logs(text, text, text[], text[], text[], timestamptz, timestamptz, text[], uuid, integer, bigint) IS
+'entries, newest first, that pass all filters; search is a substring of a shown column in any case, until is exclusive; for the next page, before is the audit_id of the last row';
+
+CREATE FUNCTION apikeys.export_audit_logs(search text = NULL, workspace text = NULL, teams text[] = NULL,
+	actions text[] = NULL, actors text[] = NULL, since timestamptz = NULL, until timestamptz = NULL,
+	entities text[] = NULL, key_id uuid = NULL)
+RETURNS SETOF text LANGUAGE C STABLE ROWS 10000 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_export_audit_logs';
+COMMENT ON FUNCTION apikeys.export_audit_logs(text, text, text[], text[], text[], timestamptz, timestamptz, text[], uuid) IS
+'the entries that pass all filters, newest first, as lines of CSV with a header';
+
+CREATE FUNCTION apikeys.audit_text("time" timestamptz, team text, entity text, activity text, action text, actor text, ip inet)
+RETURNS text LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'ak_audit_text';
+COMMENT ON FUNCTION apikeys.audit_text(timestamptz, text, text, text, text, text, inet) IS
+'what a search looks through, in lower case; to make an index on with pg_trgm';
 
 /*
  * -------------------------------------------------------------- privileges

@@ -1,0 +1,640 @@
+/*-------------------------------------------------------------------------
+ *
+ * logscan.c
+ *	  Entries of the audit log that pass a filter, newest first.
+ *
+ * Each column that can be filtered by has an index that ends in audit_id, so
+ * that the entries of one value are a run in that index, in the order that we
+ * want.  The values of one filter are a union of runs, a stream; the filters
+ * together are the intersection of their streams.  It is found by leaping: all
+ * streams are moved to the highest audit_id that is not yet passed; the lowest
+ * position among them is the next candidate; where they agree, there is an
+ * entry.  What it costs follows from the rarest filter and not from statistics,
+ * which a planner may lack, and which know nothing of an actor who left last
+ * year.  Only where all streams agree is the table itself read.
+ *
+ * since and until become bounds of audit_id.  The log is not quite in the order
+ * of time: whoever took a lower number may have looked at the clock later, and
+ * clocks are set back.  So the index on the time has one bucket for every 8192
+ * audit_ids, in which the first and the last time are one probe each.
+ *
+ * A substring is looked for in the entries that pass all else.  When that takes
+ * long, and there is an index for it (see the README), the rest is asked from
+ * that index.
+ *
+ * The scan reads the table without its privileges: the caller has checked what
+ * the user may see.  No lock but AccessShareLock is taken.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/itup.h"
+#include "access/relscan.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "catalog.h"
+#include "compat.h"
+#include "logscan.h"
+#include "logtext.h"
+#include "query.h"
+
+/* So many entries of a run are stepped over before the index is descended anew */
+#define STEPS_BEFORE_LEAP	16
+
+/* A filter of more values is checked row by row */
+#define RUNS_MAX			64
+
+/* So many entries are searched for a substring before its index is asked */
+#define SEARCHED_BEFORE_INDEX	8192
+
+/* audit_log_time has a bucket for so many bits of audit_id */
+#define BUCKET_BITS			13
+
+#define AT_END				PG_INT64_MIN
+
+/* The entries of one value in an index whose last column is audit_id */
+typedef struct AkRun
+{
+	IndexScanDesc scan;			/* NULL: a list, see below */
+	int			equal;			/* so many leading columns have one value */
+	ScanKeyData keys[3];
+	bool		started;
+	int64		current;		/* where it stands, or AT_END */
+	/* a list of audit_ids, descending, instead of an index */
+	int64	   *list;
+	uint64		list_length;
+	uint64		list_next;
+} AkRun;
+
+/* The union of the runs of one filter */
+typedef struct AkStream
+{
+	Relation	index;
+	AkRun	   *runs;
+	int			count;
+	int64		current;
+} AkStream;
+
+#define STREAMS_MAX			8
+
+struct AkLogScan
+{
+	MemoryContext context;
+	MemoryContext row_context;	/* for the checks of one row */
+	const AkLogFilter *filter;
+	Snapshot	snapshot;
+	Relation	log;
+	TupleTableSlot *slot;
+	AkStream	streams[STREAMS_MAX];	/* the first one finds the rows */
+	int			count;
+	int64		next;			/* the highest audit_id not yet passed */
+	int64		lowest;			/* the lowest of interest */
+	bool		check_workspace,
+				check_team,
+				check_action,
+				check_actor,
+				check_entity;
+	AkNeedle   *needle;
+	int64		page;			/* so many entries are wanted; 0: all */
+	int64		searched;
+	int64		found;
+	bool		asked_index;
+};
+
+/* Moves a run to its next entry. */
+static void
+run_step(AkRun *run)
+{
+	IndexScanDesc scan = run->scan;
+	bool		isnull;
+
+	if (scan == NULL)
+		run->current = run->list_next < run->list_length ? run->list[run->list_next++] : AT_END;
+	else if (index_getnext_tid(scan, BackwardScanDirection) != NULL)
+		run->current = DatumGetInt64(index_getattr(scan->xs_itup, run->equal + 1, scan->xs_itupdesc, &isnull));
+	else
+		run->current = AT_END;
+}
+
+/* Moves a run to its highest entry that is not above target. */
+static void
+run_seek(AkRun *run, int64 target)
+{
+	if (run->started)
+	{
+		for (int i = 0; run->current > target && (i < STEPS_BEFORE_LEAP || run->scan == NULL); i++)
+			run_step(run);
+		if (run->current <= target)
+			return;
+	}
+	run->started = true;
+	if (run->scan != NULL)
+	{
+		ScanKeyInit(&run->keys[run->equal], run->equal + 1, BTLessEqualStrategyNumber, F_INT8LE,
+					Int64GetDatum(target));
+		index_rescan(run->scan, run->keys, run->equal + 1, NULL, 0);
+		run_step(run);
+	}
+	else
+		run_seek(run, target);
+}
+
+static void
+stream_seek(AkStream *stream, int64 target)
+{
+	stream->current = AT_END;
+	for (int i = 0; i < stream->count; i++)
+	{
+		run_seek(&stream->runs[i], target);
+		stream->current = Max(stream->current, stream->runs[i].current);
+	}
+}
+
+/* Adds a stream of so many runs in that index. */
+static AkStream *
+add_stream(AkLogScan *scan, AkRelation index, int count)
+{
+	AkStream   *stream = &scan->streams[scan->count++];
+
+	Assert(scan->count <= STREAMS_MAX);
+	stream->index = index_open(ak_relid(index), AccessShareLock);
+	stream->runs = palloc0(count * sizeof(AkRun));
+	stream->count = 0;
+	return stream;
+}
+
+/* Adds a run to a stream: its leading columns have these values. */
+static AkRun *
+add_run(AkLogScan *scan, AkStream *stream, int equal, const Datum *values, Oid collation)
+{
+	AkRun	   *run = &stream->runs[stream->count++];
+
+	run->equal = equal;
+	for (int i = 0; i < equal; i++)
+	{
+		ScanKeyInit(&run->keys[i], i + 1, BTEqualStrategyNumber,
+					OidIsValid(collation) ? F_TEXTEQ : F_UUID_EQ, values[i]);
+		run->keys[i].sk_collation = collation;
+	}
+	run->scan = index_beginscan_compat(scan->log, stream->index, scan->snapshot, equal + 1);
+	run->scan->xs_want_itup = true;
+	return run;
+}
+
+/* Adds a filter by texts as a stream; returns false when it is to be checked row by row. */
+static bool
+add_texts(AkLogScan *scan, const AkTexts *texts, AkRelation index)
+{
+	AkStream   *stream;
+
+	if (texts == NULL)
+		return true;
+	if (texts->count > RUNS_MAX)
+		return false;
+	stream = add_stream(scan, index, texts->count);
+	for (int i = 0; i < texts->count; i++)
+	{
+		Datum		value = CStringGetTextDatum(texts->values[i]);
+
+		add_run(scan, stream, 1, &value, C_COLLATION_OID);
+	}
+	return true;
+}
+
+static int
+text_order(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+static bool
+texts_contain(const AkTexts *texts, const char *value)
+{
+	return bsearch(&value, texts->values, texts->count, sizeof(char *), text_order) != NULL;
+}
+
+/*
+ * Adds the filters by entity and action, which share an index: of the few pairs
+ * that there are, those that pass.
+ */
+static void
+add_entities(AkLogScan *scan)
+{
+	const AkLogFilter *filter = scan->filter;
+	AkStream   *stream;
+	IndexScanDesc pairs;
+	ScanKeyData keys[2];
+	Datum		pair[2];
+	int			nkeys = 0;
+
+	if (filter->entities == NULL && filter->actions == NULL)
+		return;
+	stream = add_stream(scan, AK_AUDIT_LOG_ENTITY, RUNS_MAX);
+	pairs = index_beginscan_compat(scan->log, stream->index, scan->snapshot, 2);
+	pairs->xs_want_itup = true;
+	for (;;)
+	{
+		bool		found;
+		bool		isnull;
+
+		/* the next pair: the first with a greater action, else with a greater entity */
+		index_rescan(pairs, keys, nkeys, NULL, 0);
+		found = index_getnext_tid(pairs, ForwardScanDirection) != NULL;
+		if (found)
+		{
+			char	   *entity,
+					   *action;
+
+			/* the index tuple is gone with the next scan */
+			for (int i = 0; i < 2; i++)
+				pair[i] = datumCopy(index_getattr(pairs->xs_itup, i + 1, pairs->xs_itupdesc, &isnull), false, -1);
+			entity = TextDatumGetCString(pair[0]);
+			action = TextDatumGetCString(pair[1]);
+			if ((filter->entities == NULL || texts_contain(filter->entities, entity)) &&
+				(filter->actions == NULL || texts_contain(filter->actions, action)))
+			{
+				if (stream->count == RUNS_MAX)
+					break;
+				add_run(scan, stream, 2, pair, C_COLLATION_OID);
+			}
+			nkeys = 2;
+			ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_TEXTEQ, pair[0]);
+			ScanKeyInit(&keys[1], 2, BTGreaterStrategyNumber, F_TEXT_GT, pair[1]);
+		}
+		else if (nkeys == 2)
+		{
+			nkeys = 1;
+			ScanKeyInit(&keys[0], 1, BTGreaterStrategyNumber, F_TEXT_GT, pair[0]);
+		}
+		else
+			break;
+		keys[0].sk_collation = keys[1].sk_collation = C_COLLATION_OID;
+	}
+	index_endscan(pairs);
+	if (stream->count == RUNS_MAX)
+	{
+		/* nobody but a forger writes so many: check row by row */
+		for (int i = 0; i < stream->count; i++)
+			index_endscan(stream->runs[i].scan);
+		index_close(stream->index, AccessShareLock);
+		scan->count--;
+		scan->check_entity = scan->check_action = true;
+	}
+}
+
+/*
+ * The time at one end of a range of buckets in audit_log_time, and its bucket.
+ * Returns false when there is none.
+ */
+static bool
+bucket_probe(IndexScanDesc probe, StrategyNumber strategy, int64 *bucket, ScanDirection direction, TimestampTz *time)
+{
+	ScanKeyData key;
+	bool		isnull;
+
+	ScanKeyInit(&key, 1, strategy,
+				strategy == BTEqualStrategyNumber ? F_INT8EQ :
+				strategy == BTLessEqualStrategyNumber ? F_INT8LE : F_INT8GE,
+				Int64GetDatum(*bucket));
+	index_rescan(probe, &key, 1, NULL, 0);
+	if (index_getnext_tid(probe, direction) == NULL)
+		return false;
+	*bucket = DatumGetInt64(index_getattr(probe->xs_itup, 1, probe->xs_itupdesc, &isnull));
+	*time = DatumGetTimestampTz(index_getattr(probe->xs_itup, 2, probe->xs_itupdesc, &isnull));
+	return true;
+}
+
+/* Narrows the scan's bounds to the buckets that have to do with since and until. */
+static void
+bound_by_time(AkLogScan *scan)
+{
+	const AkLogFilter *filter = scan->filter;
+	Relation	index;
+	IndexScanDesc probe;
+	int64		bucket;
+	TimestampTz time;
+
+	if (!filter->has_since && !filter->has_until)
+		return;
+	index = index_open(ak_relid(AK_AUDIT_LOG_TIME), AccessShareLock);
+	probe = index_beginscan_compat(scan->log, index, scan->snapshot, 1);
+	probe->xs_want_itup = true;
+	if (filter->has_until)
+	{
+		/* down to the first bucket that begins before */
+		bucket = scan->next >> BUCKET_BITS;
+		for (;; bucket--)
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (!bucket_probe(probe, BTLessEqualStrategyNumber, &bucket, BackwardScanDirection, &time))
+			{
+				scan->next = AT_END;
+				break;
+			}
+			if (bucket_probe(probe, BTEqualStrategyNumber, &bucket, ForwardScanDirection, &time) &&
+				time < filter->until)
+			{
+				scan->next = Min(scan->next, (bucket << BUCKET_BITS) | ((INT64CONST(1) << BUCKET_BITS) - 1));
+				break;
+			}
+		}
+	}
+	if (filter->has_since)
+	{
+		/* up to the first bucket that ends at or after it */
+		bucket = PG_INT64_MIN >> BUCKET_BITS;
+		for (;; bucket++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (!bucket_probe(probe, BTGreaterEqualStrategyNumber, &bucket, ForwardScanDirection, &time))
+			{
+				scan->next = AT_END;
+				break;
+			}
+			if (bucket_probe(probe, BTEqualStrategyNumber, &bucket, BackwardScanDirection, &time) &&
+				time >= filter->since)
+			{
+				scan->lowest = bucket << BUCKET_BITS;
+				break;
+			}
+		}
+	}
+	index_endscan(probe);
+	index_close(index, AccessShareLock);
+}
+
+/*
+ * Starts a scan under a snapshot, which the caller keeps until the end; "page"
+ * is how many entries are wanted, 0 for all.  The filter must live as long as
+ * the scan.  Everything is allocated in, and below, the current memory context,
+ * and belongs to the current resource owner.
+ */
+AkLogScan *
+ak_log_begin(const AkLogFilter *filter, Snapshot snapshot, int64 page)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "apikeys log scan", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	AkLogScan  *scan = palloc0(sizeof(AkLogScan));
+
+	scan->context = context;
+	scan->row_context = AllocSetContextCreate(context, "apikeys log scan row", ALLOCSET_SMALL_SIZES);
+	scan->filter = filter;
+	scan->snapshot = snapshot;
+	scan->page = page;
+	scan->log = ak_table_open(AK_AUDIT_LOG, AccessShareLock);
+	scan->slot = MakeSingleTupleTableSlot(RelationGetDescr(scan->log), table_slot_callbacks(scan->log));
+	scan->next = filter->before > 0 ? filter->before - 1 : PG_INT64_MAX;
+	scan->lowest = AT_END + 1;
+	if (filter->search != NULL)
+		scan->needle = ak_needle(filter->search);
+
+	bound_by_time(scan);
+	if (filter->has_key_id)
+	{
+		Datum		key_id = UUIDPGetDatum(&filter->key_id);
+
+		add_run(scan, add_stream(scan, AK_AUDIT_LOG_KEY_ID, 1), 1, &key_id, InvalidOid);
+	}
+	scan->check_actor = !add_texts(scan, filter->actors, AK_AUDIT_LOG_ACTOR);
+	scan->check_team = !add_texts(scan, filter->teams, AK_AUDIT_LOG_TEAM);
+	scan->check_workspace = !add_texts(scan, filter->workspaces, AK_AUDIT_LOG_WORKSPACE);
+	add_entities(scan);
+	if (scan->count == 0)
+		add_run(scan, add_stream(scan, AK_AUDIT_LOG_PKEY, 1), 0, NULL, InvalidOid);
+	MemoryContextSwitchTo(old);
+	return scan;
+}
+
+/* Ends a scan and gives back what it holds. */
+void
+ak_log_end(AkLogScan *scan)
+{
+	ExecDropSingleTupleTableSlot(scan->slot);
+	for (int i = 0; i < scan->count; i++)
+	{
+		for (int j = 0; j < scan->streams[i].count; j++)
+			if (scan->streams[i].runs[j].scan != NULL)
+				index_endscan(scan->streams[i].runs[j].scan);
+		if (scan->streams[i].index != NULL)
+			index_close(scan->streams[i].index, AccessShareLock);
+	}
+	table_close(scan->log, AccessShareLock);
+	MemoryContextDelete(scan->context);
+}
+
+/* Is there an index that could be one for substring search? */
+static bool
+search_index_exists(Relation log)
+{
+	List	   *indexes = RelationGetIndexList(log);
+	ListCell   *cell;
+	bool		found = false;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		found |= (index->rd_rel->relam == GIN_AM_OID || index->rd_rel->relam == GIST_AM_OID) &&
+			index->rd_index->indisvalid && RelationGetIndexExpressions(index) != NIL;
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	return found;
+}
+
+/*
+ * Asks the index for substring search for all entries not yet passed that may
+ * be found, and makes a stream of them.
+ */
+static void
+ask_search_index(AkLogScan *scan)
+{
+#define FOUND	"apikeys.audit_text(l.\"time\", l.team, l.entity, l.activity, l.action, l.actor, l.ip) OPERATOR(pg_catalog.~~) "
+	/* OFFSET 0: not in the order of audit_id, which would not use that index */
+	static const char *const sql =
+		"SELECT audit_id FROM (SELECT l.audit_id FROM apikeys.audit_log l WHERE (" FOUND "$1%s) "
+		"AND l.audit_id OPERATOR(pg_catalog.<=) $2 AND l.audit_id OPERATOR(pg_catalog.>=) $3 OFFSET 0) AS found "
+		"ORDER BY audit_id DESC";
+	Oid			argtypes[4] = {TEXTOID, INT8OID, INT8OID, TEXTOID};
+	Datum		args[4] = {0, Int64GetDatum(scan->next), Int64GetDatum(scan->lowest), 0};
+	const char *other = ak_needle_pattern(scan->needle, 1);
+	AkStream	stream = {0};
+	AkRun	   *run = palloc0(sizeof(AkRun));
+	uint64		allocated = 1024;
+	AkCaller	caller;
+	Portal		portal;
+
+	args[0] = CStringGetTextDatum(ak_needle_pattern(scan->needle, 0));
+	if (other != NULL)
+		args[3] = CStringGetTextDatum(other);
+	run->list = palloc(allocated * sizeof(int64));
+
+	ak_become_owner(&caller);
+	PushActiveSnapshot(scan->snapshot);
+	SPI_connect();
+	portal = SPI_cursor_open_with_args(NULL, psprintf(sql, other != NULL ? " OR " FOUND "$4" : ""),
+									   other != NULL ? 4 : 3, argtypes, args, NULL, true, 0);
+#undef FOUND
+	for (;;)
+	{
+		SPI_cursor_fetch(portal, true, 10000);
+		if (SPI_processed == 0)
+			break;
+		while (run->list_length + SPI_processed > allocated)
+			run->list = repalloc_huge(run->list, (allocated *= 2) * sizeof(int64));
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			bool		isnull;
+
+			run->list[run->list_length++] = DatumGetInt64(ak_query_result(i, 1, &isnull));
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(portal);
+	SPI_finish();
+	PopActiveSnapshot();
+	ak_become_caller(&caller);
+
+	/* behind the others, because it cannot find rows */
+	stream.runs = run;
+	stream.count = 1;
+	scan->streams[scan->count++] = stream;
+}
+
+/*
+ * Asks the index for substring search when enough was searched without it, and
+ * too little found to go on like that.
+ */
+static void
+consider_search_index(AkLogScan *scan)
+{
+	if (scan->asked_index || scan->searched < SEARCHED_BEFORE_INDEX)
+		return;
+	scan->asked_index = true;
+	if (strlen(ak_needle_pattern(scan->needle, 0)) < 5 || /* % and three characters */
+		(scan->page == 0 && scan->found > scan->searched / 20) ||
+		!search_index_exists(scan->log))
+		return;
+	ask_search_index(scan);
+}
+
+/* Is a text column one of these? */
+static bool
+column_in(TupleTableSlot *slot, AttrNumber column, const AkTexts *texts)
+{
+	return !slot->tts_isnull[column - 1] &&
+		texts_contain(texts, TextDatumGetCString(slot->tts_values[column - 1]));
+}
+
+/* What the streams did not decide of a row. */
+static bool
+row_passes(AkLogScan *scan)
+{
+	const AkLogFilter *filter = scan->filter;
+	TupleTableSlot *slot = scan->slot;
+
+	slot_getallattrs(slot);
+	if (filter->has_since || filter->has_until)
+	{
+		TimestampTz time = DatumGetTimestampTz(slot->tts_values[Anum_audit_log_time - 1]);
+
+		if ((filter->has_since && time < filter->since) || (filter->has_until && time >= filter->until))
+			return false;
+	}
+	if ((scan->check_workspace && !column_in(slot, Anum_audit_log_workspace, filter->workspaces)) ||
+		(scan->check_team && !column_in(slot, Anum_audit_log_team, filter->teams)) ||
+		(scan->check_actor && !column_in(slot, Anum_audit_log_actor, filter->actors)) ||
+		(scan->check_action && filter->actions && !column_in(slot, Anum_audit_log_action, filter->actions)) ||
+		(scan->check_entity && filter->entities && !column_in(slot, Anum_audit_log_entity, filter->entities)))
+		return false;
+	if (scan->needle != NULL)
+	{
+		scan->searched++;
+		if (!ak_needle_found(scan->needle, slot->tts_values, slot->tts_isnull))
+			return false;
+		scan->found++;
+	}
+	return true;
+}
+
+/* Fetches the entry that all streams agree on; false when it is not visible. */
+static bool
+fetch(AkLogScan *scan, int64 audit_id)
+{
+	AkStream   *stream = &scan->streams[0];
+
+	/* of one audit_id an index may hold several versions, one of them visible */
+	for (int i = 0; i < stream->count; i++)
+	{
+		AkRun	   *run = &stream->runs[i];
+
+		for (; run->current == audit_id; run_step(run))
+			if (index_fetch_heap(run->scan, scan->slot))
+				return true;
+	}
+	return false;
+}
+
+/*
+ * The next entry, newest first, or NULL at the end.  The slot and what it holds
+ * are good until the next call.
+ */
+TupleTableSlot *
+ak_log_next(AkLogScan *scan)
+{
+	/* scans keep memory of their own where they are called */
+	MemoryContext old = MemoryContextSwitchTo(scan->context);
+	TupleTableSlot *result = NULL;
+
+	while (result == NULL && scan->next >= scan->lowest)
+	{
+		int64		target = scan->next;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0, agreed = 0; agreed < scan->count && target >= scan->lowest; i = (i + 1) % scan->count)
+		{
+			stream_seek(&scan->streams[i], target);
+			if (scan->streams[i].current < target)
+			{
+				target = scan->streams[i].current;
+				agreed = 0;
+			}
+			agreed++;
+		}
+		if (target < scan->lowest)
+		{
+			scan->next = AT_END;
+			break;
+		}
+		scan->next = target - 1;
+		if (!fetch(scan, target))
+			continue;
+
+		MemoryContextSwitchTo(scan->row_context);
+		if (row_passes(scan))
+			result = scan->slot;
+		MemoryContextSwitchTo(scan->context);
+		MemoryContextReset(scan->row_context);
+		if (scan->needle != NULL && result == NULL)
+			consider_search_index(scan);
+	}
+	MemoryContextSwitchTo(old);
+	return result;
+}

@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * logscan.h
+ *	  Entries of the audit log that pass a filter, newest first.  See logscan.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_LOGSCAN_H
+#define AK_LOGSCAN_H
+
+#include "executor/tuptable.h"
+#include "utils/snapshot.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+/* Texts of which a column must hold one; sorted, without repeats */
+typedef struct AkTexts
+{
+	int			count;
+	char	  **values;
+} AkTexts;
+
+/* Which entries; what is NULL or not set passes everything */
+typedef struct AkLogFilter
+{
+	AkTexts    *workspaces;		/* NULL: also what belongs to none */
+	AkTexts    *teams;
+	AkTexts    *actions;
+	AkTexts    *actors;
+	AkTexts    *entities;
+	bool		has_since,
+				has_until,
+				has_key_id;
+	TimestampTz since;			/* inclusive */
+	TimestampTz until;			/* exclusive */
+	pg_uuid_t	key_id;
+	char	   *search;			/* substring of a shown column, any case */
+	int64		before;			/* only entries with a smaller audit_id; 0: all */
+} AkLogFilter;
+
+typedef struct AkLogScan AkLogScan;
+
+extern AkLogScan *ak_log_begin(const AkLogFilter *filter, Snapshot snapshot, int64 page);
+extern TupleTableSlot *ak_log_next(AkLogScan *scan);
+extern void ak_log_end(AkLogScan *scan);
+
+#endif							/* AK_LOGSCAN_H */

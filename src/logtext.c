@@ -1,0 +1,336 @@
+/*-------------------------------------------------------------------------
+ *
+ * logtext.c
+ *	  Entries of the audit log as text: searched, and written as CSV.
+ *
+ * Seven columns are shown: time, team, entity, activity, action, actor and ip.
+ * A search looks for its text in each of them, in any case.  The time is
+ * written as ISO 8601 in UTC, whatever TimeZone and DateStyle are, so that it
+ * reads the same in every session and can stand in an index; a search may
+ * write it with a blank or a T in the middle, with +00 or a Z at the end.
+ *
+ * audit_text() is all of it in lower case, a line for each column: what an
+ * index for substring search (pg_trgm) is made on.
+ *
+ * The functions for entries take the values of a row of apikeys.audit_log, as
+ * slot_getallattrs() gives them; the texts may be toasted.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "catalog/pg_collation.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/formatting.h"
+#include "utils/inet.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "catalog.h"
+#include "compat.h"
+#include "logtext.h"
+
+PG_FUNCTION_INFO_V1(ak_audit_text);
+
+/* A text that is searched for */
+struct AkNeedle
+{
+	char	   *text;			/* in lower case */
+	char	   *as_time;		/* the same as our times are written; NULL: no part of one */
+	bool		may_be_ip;
+	StringInfoData buf;			/* for a column in lower case */
+};
+
+static const AttrNumber shown[AK_SHOWN_COUNT] = {
+	Anum_audit_log_time, Anum_audit_log_team, Anum_audit_log_entity, Anum_audit_log_activity,
+	Anum_audit_log_action, Anum_audit_log_actor, Anum_audit_log_ip
+};
+
+static const char *const shown_names[AK_SHOWN_COUNT] = {
+	"Time", "Team", "Entity", "Activity", "Action", "Actor", "IP"
+};
+
+/* Appends a time as ISO 8601 in UTC, as PostgreSQL writes it: 2026-01-31 23:59:59.25+00. */
+static void
+append_time(StringInfo buf, TimestampTz time)
+{
+	char		written[MAXDATELEN + 1];
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (TIMESTAMP_NOT_FINITE(time))
+		EncodeSpecialTimestamp(time, written);
+	else if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) == 0)
+		EncodeDateTime(&tm, fsec, true, 0, NULL, USE_ISO_DATES, written);
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	appendStringInfoString(buf, written);
+}
+
+/* Does the database's collation make a to z of A to Z, and nothing else?  (Turkish does not.) */
+static bool
+ascii_lowers_plainly(void)
+{
+	static int	plainly = -1;
+
+	if (plainly < 0)
+	{
+		char		upper[27];
+		char	   *lower;
+
+		for (int i = 0; i < 26; i++)
+			upper[i] = 'A' + i;
+		upper[26] = '\0';
+		lower = str_tolower(upper, 26, DEFAULT_COLLATION_OID);
+		plainly = strcmp(lower, "abcdefghijklmnopqrstuvwxyz") == 0;
+		pfree(lower);
+	}
+	return plainly;
+}
+
+/* Appends a text in lower case. */
+static void
+append_lower(StringInfo buf, const char *data, int len)
+{
+	int			start = buf->len;
+	char	   *lower;
+
+	if (ascii_lowers_plainly())
+	{
+		char	   *out;
+		int			i;
+
+		enlargeStringInfo(buf, len);
+		out = buf->data + start;
+		for (i = 0; i < len && !IS_HIGHBIT_SET(data[i]); i++)
+			out[i] = data[i] >= 'A' && data[i] <= 'Z' ? data[i] + ('a' - 'A') : data[i];
+		if (i == len)
+		{
+			buf->len += len;
+			out[len] = '\0';
+			return;
+		}
+	}
+	lower = str_tolower(data, len, DEFAULT_COLLATION_OID);
+	appendStringInfoString(buf, lower);
+	pfree(lower);
+}
+
+/* Appends the text of a shown column, which is not NULL; in lower case if so wanted. */
+static void
+append_shown(StringInfo buf, AttrNumber column, Datum value, bool lower)
+{
+	switch (column)
+	{
+		case Anum_audit_log_time:
+			append_time(buf, DatumGetTimestampTz(value));
+			break;
+		case Anum_audit_log_ip:
+			{
+				char	   *ip = DatumGetCString(DirectFunctionCall1(inet_out, value));
+
+				appendStringInfoString(buf, ip);
+				pfree(ip);
+				break;
+			}
+		default:
+			{
+				text	   *t = DatumGetTextPP(value);
+
+				if (lower)
+					append_lower(buf, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+				else
+					appendBinaryStringInfo(buf, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+				if ((Pointer) t != DatumGetPointer(value))
+					pfree(t);
+			}
+	}
+}
+
+/*
+ * A part of a time as our times are written: in 2026-01-31T23:59:59Z the T
+ * between digits becomes a blank and the Z after one +00.  NULL when it cannot
+ * be a part of one.
+ */
+static char *
+part_of_time(const char *text)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (const char *p = text; *p; p++)
+	{
+		bool		after_digit = p > text && isdigit((unsigned char) p[-1]);
+
+		if (*p == 't' && after_digit && isdigit((unsigned char) p[1]))
+			appendStringInfoChar(&buf, ' ');
+		else if (*p == 'z' && after_digit && p[1] == '\0')
+			appendStringInfoString(&buf, "+00");
+		else if (strchr("0123456789-:.+ ", *p) != NULL)
+			appendStringInfoChar(&buf, *p);
+		else
+			return NULL;
+	}
+	return buf.data;
+}
+
+/* Prepares a search; palloc'd in the current context. */
+AkNeedle *
+ak_needle(const char *search)
+{
+	AkNeedle   *needle = palloc(sizeof(AkNeedle));
+
+	needle->text = str_tolower(search, strlen(search), DEFAULT_COLLATION_OID);
+	needle->as_time = part_of_time(needle->text);
+	needle->may_be_ip = needle->text[strspn(needle->text, "0123456789abcdef.:/")] == '\0';
+	initStringInfo(&needle->buf);
+	return needle;
+}
+
+/*
+ * The LIKE pattern (n = 0, 1) with which audit_text() of every entry that this
+ * search finds agrees; NULL: there is no n-th.
+ */
+const char *
+ak_needle_pattern(const AkNeedle *needle, int n)
+{
+	const char *text = n == 0 ? needle->text : needle->as_time;
+	StringInfoData buf;
+
+	if (n > 1 || text == NULL || (n == 1 && strcmp(text, needle->text) == 0))
+		return NULL;
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '%');
+	for (const char *p = text; *p; p++)
+	{
+		if (*p == '%' || *p == '_' || *p == '\\')
+			appendStringInfoChar(&buf, '\\');
+		appendStringInfoChar(&buf, *p);
+	}
+	appendStringInfoChar(&buf, '%');
+	return buf.data;
+}
+
+/* Does a shown column of this entry contain the text? */
+bool
+ak_needle_found(AkNeedle *needle, const Datum *values, const bool *nulls)
+{
+	for (int i = 0; i < AK_SHOWN_COUNT; i++)
+	{
+		AttrNumber	column = shown[i];
+		const char *text = column == Anum_audit_log_time ? needle->as_time : needle->text;
+
+		if (nulls[column - 1] || text == NULL ||
+			(column == Anum_audit_log_ip && !needle->may_be_ip))
+			continue;
+		resetStringInfo(&needle->buf);
+		append_shown(&needle->buf, column, values[column - 1], true);
+		if (strstr(needle->buf.data, text) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * audit_text(time timestamptz, team text, entity text, activity text, action text, actor text, ip inet) -> text
+ *
+ * Immutable: for the index of a substring search.
+ */
+Datum
+ak_audit_text(PG_FUNCTION_ARGS)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < AK_SHOWN_COUNT; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(&buf, '\n');
+		if (!PG_ARGISNULL(i))
+			append_shown(&buf, shown[i], PG_GETARG_DATUM(i), true);
+	}
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(buf.data, buf.len));
+}
+
+/* Appends the names of the columns, without a line end. */
+void
+ak_csv_header(StringInfo buf)
+{
+	for (int i = 0; i < AK_SHOWN_COUNT; i++)
+		appendStringInfo(buf, "%s%s", i > 0 ? "," : "", shown_names[i]);
+}
+
+/* Quotes what was appended since start, where RFC 4180 asks for it. */
+static void
+quote_cell(StringInfo buf, int start)
+{
+	int			quotes = 0;
+	bool		special = false;
+	char	   *from,
+			   *to;
+
+	for (int i = start; i < buf->len; i++)
+	{
+		char		c = buf->data[i];
+
+		quotes += c == '"';
+		special |= c == '"' || c == ',' || c == '\n' || c == '\r';
+	}
+	if (!special)
+		return;
+
+	/* from the end to the front, so that it can be done in place */
+	enlargeStringInfo(buf, quotes + 2);
+	from = buf->data + buf->len;
+	buf->len += quotes + 2;
+	buf->data[buf->len] = '\0';
+	to = buf->data + buf->len;
+	*--to = '"';
+	while (from > buf->data + start)
+	{
+		char		c = *--from;
+
+		*--to = c;
+		if (c == '"')
+			*--to = '"';
+	}
+	*--to = '"';
+	Assert(to == buf->data + start);
+}
+
+/*
+ * Appends an entry as a line of CSV with RFC 4180's quoting, without a line
+ * end; what is NULL is empty.  With "defuse", a cell that a spreadsheet would
+ * take for a formula begins with an apostrophe.
+ */
+void
+ak_csv_line(StringInfo buf, const Datum *values, const bool *nulls, bool defuse)
+{
+	for (int i = 0; i < AK_SHOWN_COUNT; i++)
+	{
+		AttrNumber	column = shown[i];
+		int			start;
+
+		if (i > 0)
+			appendStringInfoChar(buf, ',');
+		if (nulls[column - 1])
+			continue;
+		start = buf->len;
+		append_shown(buf, column, values[column - 1], false);
+		if (defuse && buf->len > start && strchr("=+-@\t\r\n", buf->data[start]) != NULL)
+		{
+			appendStringInfoChar(buf, '\0');
+			memmove(buf->data + start + 1, buf->data + start, buf->len - 1 - start);
+			buf->data[start] = '\'';
+		}
+		quote_cell(buf, start);
+	}
+}
