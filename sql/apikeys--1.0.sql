@@ -138,10 +138,10 @@ CREATE TABLE apikeys.audit_log (
 );
 /* for every filter of a search, its entries in order (logscan.c); the last has a bucket for 8192 entries */
 CREATE INDEX audit_log_key_id ON apikeys.audit_log (key_id, audit_id) WHERE key_id IS NOT NULL;
-CREATE INDEX audit_log_workspace ON apikeys.audit_log (workspace COLLATE "C", audit_id) WHERE workspace IS NOT NULL;
-CREATE INDEX audit_log_team ON apikeys.audit_log (team COLLATE "C", audit_id) WHERE team IS NOT NULL;
-CREATE INDEX audit_log_actor ON apikeys.audit_log (actor COLLATE "C", audit_id);
-CREATE INDEX audit_log_entity ON apikeys.audit_log (entity COLLATE "C", action COLLATE "C", audit_id);
+CREATE INDEX audit_log_workspace ON apikeys.audit_log (workspace COLLATE pg_catalog."C", audit_id) WHERE workspace IS NOT NULL;
+CREATE INDEX audit_log_team ON apikeys.audit_log (team COLLATE pg_catalog."C", audit_id) WHERE team IS NOT NULL;
+CREATE INDEX audit_log_actor ON apikeys.audit_log (actor COLLATE pg_catalog."C", audit_id);
+CREATE INDEX audit_log_entity ON apikeys.audit_log (entity COLLATE pg_catalog."C", action COLLATE pg_catalog."C", audit_id);
 CREATE INDEX audit_log_time ON apikeys.audit_log ((audit_id OPERATOR(pg_catalog.>>) 13), "time");
 COMMENT ON TABLE apikeys.audit_log IS 'who did what: one row for one action, never changed';
 COMMENT ON COLUMN apikeys.audit_log.row_digest IS 'row_digest of the row as this action left it; NULL when it left none';

@@ -57,6 +57,8 @@ static const struct
 	{AK_MANAGE, false, "archive_key"},
 	{AK_MANAGE | AK_AUDIT | AK_ADMIN, false, "act_as"},
 	{AK_AUDIT, true, "audit_logs"},
+	{AK_AUDIT, false, "search_audit_logs"},
+	{AK_AUDIT, false, "export_audit_logs"},
 	{AK_AUDIT, false, "verify_audit_log"},
 	{AK_AUDIT, false, "audit_anchor"},
 	{AK_ADMIN, false, "register_api"},

@@ -75,7 +75,7 @@ typedef struct AkRun
 	IndexScanDesc scan;			/* NULL: a list, see below */
 	int			equal;			/* so many leading columns have one value */
 	ScanKeyData keys[3];
-	bool		started;
+	bool		started;		/* it stands somewhere */
 	int64		current;		/* where it stands, or AT_END */
 	/* a list of audit_ids, descending, instead of an index */
 	int64	   *list;
@@ -145,15 +145,10 @@ run_seek(AkRun *run, int64 target)
 			return;
 	}
 	run->started = true;
-	if (run->scan != NULL)
-	{
-		ScanKeyInit(&run->keys[run->equal], run->equal + 1, BTLessEqualStrategyNumber, F_INT8LE,
-					Int64GetDatum(target));
-		index_rescan(run->scan, run->keys, run->equal + 1, NULL, 0);
-		run_step(run);
-	}
-	else
-		run_seek(run, target);
+	ScanKeyInit(&run->keys[run->equal], run->equal + 1, BTLessEqualStrategyNumber, F_INT8LE,
+				Int64GetDatum(target));
+	index_rescan(run->scan, run->keys, run->equal + 1, NULL, 0);
+	run_step(run);
 }
 
 static void
@@ -231,6 +226,26 @@ texts_contain(const AkTexts *texts, const char *value)
 }
 
 /*
+ * The first (entity, action) in the index that keys of those columns allow, of
+ * which there are nkeys; palloc'd.  Returns false when there is none.
+ */
+static bool
+next_pair(AkLogScan *scan, Relation index, ScanKey keys, int nkeys, Datum *pair)
+{
+	IndexScanDesc probe = index_beginscan_compat(scan->log, index, scan->snapshot, nkeys);
+	bool		found;
+	bool		isnull;
+
+	probe->xs_want_itup = true;
+	index_rescan(probe, keys, nkeys, NULL, 0);
+	found = index_getnext_tid(probe, ForwardScanDirection) != NULL;
+	for (int i = 0; found && i < 2; i++)
+		pair[i] = datumCopy(index_getattr(probe->xs_itup, i + 1, probe->xs_itupdesc, &isnull), false, -1);
+	index_endscan(probe);
+	return found;
+}
+
+/*
  * Adds the filters by entity and action, which share an index: of the few pairs
  * that there are, those that pass.
  */
@@ -239,7 +254,6 @@ add_entities(AkLogScan *scan)
 {
 	const AkLogFilter *filter = scan->filter;
 	AkStream   *stream;
-	IndexScanDesc pairs;
 	ScanKeyData keys[2];
 	Datum		pair[2];
 	int			nkeys = 0;
@@ -247,33 +261,14 @@ add_entities(AkLogScan *scan)
 	if (filter->entities == NULL && filter->actions == NULL)
 		return;
 	stream = add_stream(scan, AK_AUDIT_LOG_ENTITY, RUNS_MAX);
-	pairs = index_beginscan_compat(scan->log, stream->index, scan->snapshot, 2);
-	pairs->xs_want_itup = true;
-	for (;;)
+	while (stream->count < RUNS_MAX)
 	{
-		bool		found;
-		bool		isnull;
-
-		/* the next pair: the first with a greater action, else with a greater entity */
-		index_rescan(pairs, keys, nkeys, NULL, 0);
-		found = index_getnext_tid(pairs, ForwardScanDirection) != NULL;
-		if (found)
+		/* the same entity and a later action, else a later entity */
+		if (next_pair(scan, stream->index, keys, nkeys, pair))
 		{
-			char	   *entity,
-					   *action;
-
-			/* the index tuple is gone with the next scan */
-			for (int i = 0; i < 2; i++)
-				pair[i] = datumCopy(index_getattr(pairs->xs_itup, i + 1, pairs->xs_itupdesc, &isnull), false, -1);
-			entity = TextDatumGetCString(pair[0]);
-			action = TextDatumGetCString(pair[1]);
-			if ((filter->entities == NULL || texts_contain(filter->entities, entity)) &&
-				(filter->actions == NULL || texts_contain(filter->actions, action)))
-			{
-				if (stream->count == RUNS_MAX)
-					break;
+			if ((filter->entities == NULL || texts_contain(filter->entities, TextDatumGetCString(pair[0]))) &&
+				(filter->actions == NULL || texts_contain(filter->actions, TextDatumGetCString(pair[1]))))
 				add_run(scan, stream, 2, pair, C_COLLATION_OID);
-			}
 			nkeys = 2;
 			ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_TEXTEQ, pair[0]);
 			ScanKeyInit(&keys[1], 2, BTGreaterStrategyNumber, F_TEXT_GT, pair[1]);
@@ -284,19 +279,15 @@ add_entities(AkLogScan *scan)
 			ScanKeyInit(&keys[0], 1, BTGreaterStrategyNumber, F_TEXT_GT, pair[0]);
 		}
 		else
-			break;
-		keys[0].sk_collation = keys[1].sk_collation = C_COLLATION_OID;
+			return;
 	}
-	index_endscan(pairs);
-	if (stream->count == RUNS_MAX)
-	{
-		/* nobody but a forger writes so many: check row by row */
-		for (int i = 0; i < stream->count; i++)
-			index_endscan(stream->runs[i].scan);
-		index_close(stream->index, AccessShareLock);
-		scan->count--;
-		scan->check_entity = scan->check_action = true;
-	}
+
+	/* nobody but a forger writes so many: check row by row */
+	for (int i = 0; i < stream->count; i++)
+		index_endscan(stream->runs[i].scan);
+	index_close(stream->index, AccessShareLock);
+	scan->count--;
+	scan->check_entity = scan->check_action = true;
 }
 
 /*
@@ -467,10 +458,11 @@ static void
 ask_search_index(AkLogScan *scan)
 {
 #define FOUND	"apikeys.audit_text(l.\"time\", l.team, l.entity, l.activity, l.action, l.actor, l.ip) OPERATOR(pg_catalog.~~) "
-	/* OFFSET 0: not in the order of audit_id, which would not use that index */
+	/* OFFSET 0 and + 0: not by the index on audit_id, which we are about to give up */
 	static const char *const sql =
 		"SELECT audit_id FROM (SELECT l.audit_id FROM apikeys.audit_log l WHERE (" FOUND "$1%s) "
-		"AND l.audit_id OPERATOR(pg_catalog.<=) $2 AND l.audit_id OPERATOR(pg_catalog.>=) $3 OFFSET 0) AS found "
+		"AND l.audit_id OPERATOR(pg_catalog.+) 0 OPERATOR(pg_catalog.<=) $2 "
+		"AND l.audit_id OPERATOR(pg_catalog.+) 0 OPERATOR(pg_catalog.>=) $3 OFFSET 0) AS found "
 		"ORDER BY audit_id DESC";
 	Oid			argtypes[4] = {TEXTOID, INT8OID, INT8OID, TEXTOID};
 	Datum		args[4] = {0, Int64GetDatum(scan->next), Int64GetDatum(scan->lowest), 0};
@@ -484,6 +476,8 @@ ask_search_index(AkLogScan *scan)
 	args[0] = CStringGetTextDatum(ak_needle_pattern(scan->needle, 0));
 	if (other != NULL)
 		args[3] = CStringGetTextDatum(other);
+	run->started = true;
+	run->current = PG_INT64_MAX;
 	run->list = palloc(allocated * sizeof(int64));
 
 	ak_become_owner(&caller);

@@ -67,7 +67,10 @@ append_time(StringInfo buf, TimestampTz time)
 	if (TIMESTAMP_NOT_FINITE(time))
 		EncodeSpecialTimestamp(time, written);
 	else if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) == 0)
+	{
+		tm.tm_isdst = 0;		/* known, or the zone is left out */
 		EncodeDateTime(&tm, fsec, true, 0, NULL, USE_ISO_DATES, written);
+	}
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),

@@ -51,7 +51,7 @@ static const AttrNumber view_columns[] = {
 /* A scan that goes on from call to call */
 typedef struct AkReading
 {
-	AkLogScan  *scan;			/* NULL: ended */
+	AkLogScan  *scan;
 	Snapshot	snapshot;
 	int64		left;			/* so many rows are still wanted; -1: all */
 	bool		header_sent;
@@ -182,16 +182,23 @@ ak_filter_from_args(FunctionCallInfo fcinfo, int first)
 	return filter;
 }
 
+/* Ends a reading: after its last row, or when the executor wants no more. */
 static void
 end_reading(Datum arg)
 {
 	AkReading  *reading = (AkReading *) DatumGetPointer(arg);
 
-	if (reading->scan == NULL)
-		return;
 	ak_log_end(reading->scan);
 	UnregisterSnapshot(reading->snapshot);
-	reading->scan = NULL;
+}
+
+/* After the last row: the reading's memory goes with the multi-call context. */
+static void
+finish_reading(FunctionCallInfo fcinfo, AkReading *reading)
+{
+	UnregisterExprContextCallback(((ReturnSetInfo *) fcinfo->resultinfo)->econtext,
+								  end_reading, PointerGetDatum(reading));
+	end_reading(PointerGetDatum(reading));
 }
 
 /*
@@ -263,7 +270,7 @@ ak_search_audit_logs(PG_FUNCTION_ARGS)
 	slot = reading->left != 0 ? ak_log_next(reading->scan) : NULL;
 	if (slot == NULL)
 	{
-		end_reading(PointerGetDatum(reading));
+		finish_reading(fcinfo, reading);
 		SRF_RETURN_DONE(call);
 	}
 	if (reading->left > 0)
@@ -312,7 +319,7 @@ ak_export_audit_logs(PG_FUNCTION_ARGS)
 		ak_csv_line(&reading->line, slot->tts_values, slot->tts_isnull, false);
 	else
 	{
-		end_reading(PointerGetDatum(reading));
+		finish_reading(fcinfo, reading);
 		SRF_RETURN_DONE(call);
 	}
 	SRF_RETURN_NEXT(call, PointerGetDatum(cstring_to_text_with_len(reading->line.data, reading->line.len)));
