@@ -1,0 +1,193 @@
+# A hot standby validates, and refuses what it has replayed the end of; it reads what the primary reads, manages nothing,
+# and once it is promoted goes on where the primary was.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use AkTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $conf = "max_prepared_transactions = 4\nclient_min_messages = warning\n";
+my $primary = new_node('primary', init => { allows_streaming => 1 }, conf => $conf);
+install_in($primary, 'postgres');
+$primary->safe_psql('postgres', <<'SQL');
+CREATE ROLE app;
+CREATE ROLE late;
+SELECT apikeys.grant_access('app', 'validate');
+SELECT apikeys.update_workspace('default', archive_limit => 2);
+SELECT apikeys.create_workspace('acme');
+CREATE TABLE public.data (workspace text, value int);
+INSERT INTO public.data VALUES ('default', 1), ('acme', 2);
+ALTER TABLE public.data ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON public.data USING (workspace = apikeys.current_workspace() AND apikeys.current_key_allows('data'));
+GRANT SELECT ON public.data TO app;
+SQL
+
+my %secret;
+sub keep
+{
+	my ($name, $sql) = @_;
+
+	$secret{$name} = $primary->safe_psql('postgres', $sql);
+	return;
+}
+keep('k', "SELECT key FROM apikeys.create_key('k', '{data}')");
+keep('acme', "SELECT key FROM apikeys.create_key('a', '{data,push}', 'acme')");
+keep('old', "SELECT key FROM apikeys.create_key('overlap', '{data}')");
+keep('new', "SELECT key FROM apikeys.regenerate_key(apikeys.key_id('overlap'), '1 day')");
+keep("end$_", "SELECT key FROM apikeys.create_key('end $_', '{data}')") foreach 1 .. 4;
+$primary->safe_psql('postgres', "SELECT apikeys.archive_key(apikeys.key_id('end $_'))") foreach 1 .. 2;
+my @probe = @secret{qw(k acme old new end1 end2 end3 end4)};
+
+$primary->backup('backup');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'backup', has_streaming => 1);
+$standby->start;
+
+# Until the standby has replayed what the primary has written.
+sub catch_up
+{
+	$primary->wait_for_catchup($standby, 'replay', $primary->lsn('flush'));
+	return;
+}
+
+# The SQLSTATE and the message of a statement that fails; '' if it does not.
+sub failure
+{
+	my ($node, $sql) = @_;
+	my ($code, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\n$sql");
+
+	return $err =~ /ERROR:  (\w{5}): (.*)/ ? "$1 $2" : $err;
+}
+
+#
+# Validation.
+#
+catch_up();
+is(verdicts($standby, 'postgres', @probe), 'VALID VALID VALID VALID ARCHIVED ARCHIVED VALID VALID', 'a standby validates');
+is($standby->safe_psql('postgres', <<SQL), "VALID\nNOT_FOUND\nMALFORMED", 'as a role that may do nothing else, READ ONLY');
+SET ROLE app;
+BEGIN READ ONLY;
+SELECT code FROM apikeys.validate_key('$secret{k}', 'data', '192.0.2.1', 'default');
+SELECT code FROM apikeys.validate_key('$secret{k}', 'data', '192.0.2.1', 'acme');
+SELECT code FROM apikeys.validate_key('no\tkey');
+COMMIT;
+SQL
+is($standby->safe_psql('postgres', <<SQL), "VALID\nt|acme|t|f\n2\nMALFORMED\n|\n", 'authenticate, current_key and row-level security');
+SET ROLE app;
+BEGIN;
+SELECT code FROM apikeys.authenticate('Basic ' || translate(encode('acme:$secret{acme}', 'base64'), E'\n', ''));
+SELECT apikeys.current_key() IS NOT NULL, apikeys.current_workspace(), apikeys.current_key_allows('push'), apikeys.current_key_allows('segmentation');
+SELECT value FROM public.data;
+SELECT code FROM apikeys.authenticate('Bearer');
+SELECT apikeys.current_key(), apikeys.current_workspace();
+COMMIT;
+SELECT apikeys.current_key();
+SQL
+
+# What was open before is refused after an end has been replayed.
+my $session = $standby->background_psql('postgres', on_error_stop => 0);
+$session->query_safe('SET ROLE app');
+$session->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+my $ask = "SELECT code FROM apikeys.validate_key('%s')";
+is($session->query_safe(sprintf $ask, $secret{end3}), 'VALID', 'an open transaction on the standby');
+$primary->safe_psql('postgres', "SELECT apikeys.archive_key(apikeys.key_id('end 3'))");
+$primary->safe_psql('postgres', "SELECT apikeys.end_overlap(apikeys.key_id('overlap'))");
+catch_up();
+is($session->query_safe(sprintf $ask, $secret{end3}), 'ARCHIVED', 'refused once the archive has been replayed');
+is($session->query_safe(sprintf $ask, $secret{end1}), 'NOT_FOUND', 'so is what fell off the archived list');
+is($session->query_safe(sprintf $ask, $secret{old}), 'REGENERATED', 'and what the end of an overlap ended');
+is($session->query_safe(sprintf $ask, $secret{new}), 'VALID', 'other keys are not');
+
+# Access taken away and given.
+$primary->safe_psql('postgres', "SELECT apikeys.revoke_access('app', 'validate')");
+catch_up();
+$session->query(sprintf $ask, $secret{new});
+like($session->{stderr}, qr/ERROR:  permission denied/, 'access taken away holds in it once that has been replayed');
+$session->{stderr} = '';
+$session->query_safe('ROLLBACK');
+$session->query_safe('RESET ROLE');
+$session->query_safe('SET ROLE late');
+$primary->safe_psql('postgres', "SELECT apikeys.grant_access('app', 'validate'); SELECT apikeys.grant_access('late', 'validate', 'acme')");
+catch_up();
+is($session->query_safe("SELECT string_agg(code, ' ') FROM apikeys.validate_key('$secret{acme}') UNION ALL SELECT code FROM apikeys.validate_key('$secret{k}')"),
+	"VALID\nNOT_FOUND", 'and access given, in its workspace alone');
+$session->quit;
+
+#
+# Reading.
+#
+foreach my $sql (
+	'SELECT * FROM apikeys.active_keys',
+	'SELECT * FROM apikeys.archived_keys',
+	'SELECT * FROM apikeys.apis',
+	'SELECT * FROM apikeys.audit_logs',
+	"SELECT * FROM apikeys.key_details(apikeys.key_id('k'))",
+	"SELECT name FROM apikeys.identify_key('$secret{k}')",
+	"SELECT apikeys.visible_workspaces('audit')",
+	'SELECT * FROM apikeys.verify_audit_log()',
+	'SELECT apikeys.audit_anchor()')
+{
+	my $expected = query($primary, 'postgres', $sql);
+
+	isnt($expected, '', "$sql: has an answer");
+	is(query($standby, 'postgres', $sql), $expected, "$sql: the same on the standby");
+}
+my $anchor = $standby->safe_psql('postgres', 'SELECT apikeys.audit_anchor()');
+is(problems($standby, 'postgres'), '', 'the standby is sound');
+
+#
+# Managing: refused with 25006 on the standby, and in a READ ONLY transaction of the primary, and nothing has changed.
+#
+my $before = contents($primary, 'postgres');
+my $k = "(SELECT key_id FROM apikeys.key WHERE name = 'k')";
+foreach my $call (
+	"create_key('x', '{data}')",
+	"import_key('x', '{data}', sha256('x'))",
+	"regenerate_key($k)",
+	"end_overlap($k)",
+	"update_key($k, 'x')",
+	"archive_key($k)",
+	"register_api('x')",
+	"unregister_api('segmentation')",
+	"create_workspace('x')",
+	"update_workspace('acme', 'x')",
+	"add_team_member('x', 'y')",
+	"remove_team_member('x')",
+	"grant_access('app', 'view')",
+	"revoke_access('app', 'validate')")
+{
+	like(failure($standby, "SELECT apikeys.$call"), qr/^25006 cannot execute \S+ in a read-only transaction$/, "$call on the standby");
+	like(failure($primary, "BEGIN READ ONLY; SELECT apikeys.$call"), qr/^25006 /, "$call in a READ ONLY transaction");
+}
+same_contents(contents($primary, 'postgres'), $before, 'after what was refused');
+catch_up();
+# sequences are logged some numbers ahead
+my ($there, $here) = (contents($standby, 'postgres'), { %$before });
+delete $_->{'apikeys.audit_id_seq'} foreach $there, $here;
+same_contents($there, $here, 'the standby');
+
+#
+# Promotion, while a prepared transaction holds a chain.
+#
+$primary->safe_psql('postgres', "BEGIN; SELECT apikeys.create_key('prepared', '{data}', 'acme'); PREPARE TRANSACTION 'p'");
+catch_up();
+$primary->stop('immediate');
+is(problems($standby, 'postgres'), '', 'a prepared transaction is not seen');
+$standby->promote;
+is(verdicts($standby, 'postgres', @probe), 'VALID VALID REGENERATED VALID NOT_FOUND ARCHIVED ARCHIVED VALID', 'promoted: verdicts');
+like(failure($standby, "SET lock_timeout = '200ms'; SELECT apikeys.create_key('x', '{data}', 'acme')"), qr/^55P03 /,
+	'the prepared transaction still holds its chain');
+$standby->safe_psql('postgres', "COMMIT PREPARED 'p'");
+my $new = $standby->safe_psql('postgres', "SET ROLE NONE; SELECT key FROM apikeys.create_key('after', '{data}', 'acme')");
+is(verdicts($standby, 'postgres', $new), 'VALID', 'a new key');
+$standby->safe_psql('postgres', "SELECT apikeys.archive_key(apikeys.key_id('end 4'))");
+is(verdicts($standby, 'postgres', @secret{qw(end2 end3 end4)}), 'NOT_FOUND ARCHIVED ARCHIVED', 'the archive limit goes on');
+is($standby->safe_psql('postgres', "SELECT count(*) FROM apikeys.verify_audit_log(NULL, '$anchor') WHERE NOT ok"), '0',
+	'the chains go on where they were');
+is(problems($standby, 'postgres'), '', 'sound');
+
+done_testing();
