@@ -308,7 +308,7 @@ ak_require(AkCapability capability, const char *workspace)
 	if (workspace != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for workspace \"%s\"", workspace),
+				 errmsg("permission denied for workspace \"%s\"", ak_quoted(workspace)),
 				 errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
 				 errhint("apikeys.grant_access() gives it.")));
 	ereport(ERROR,
@@ -330,7 +330,7 @@ ak_require_workspace(AkCapability capability, const char *workspace)
 	if (!ak_may_something(workspace) || !ak_workspace_settings(workspace, &settings))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("workspace \"%s\" does not exist", workspace),
+				 errmsg("workspace \"%s\" does not exist", ak_quoted(workspace)),
 				 errhint("Name another workspace, or set apikeys.workspace.")));
 	ak_require(capability, workspace);
 }
@@ -367,7 +367,7 @@ ak_visible_workspaces(PG_FUNCTION_ARGS)
 	if (capability == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown capability \"%s\"", name)));
+				 errmsg("unknown capability \"%s\"", ak_quoted(name))));
 
 	if (bound != NULL)
 	{

@@ -23,6 +23,7 @@
 #include "context.h"
 #include "guc.h"
 #include "policy.h"
+#include "token.h"
 
 PG_FUNCTION_INFO_V1(ak_act_as);
 
@@ -35,8 +36,24 @@ is_set(const char *setting)
 }
 
 /*
- * Refuses a text that is not 1 to 100 characters, or has control characters
- * (C0, DEL, C1), with 22023.  "what" names it in the message, as in "team".
+ * A caller's text as a message may quote it: no longer than a name can be, and
+ * without the end of a secret that was put where a name belongs, because
+ * messages end up in logs.
+ */
+const char *
+ak_quoted(const char *text)
+{
+	int			len = strlen(text);
+	int			kept = ak_token_classify(text, len) == AK_TOKEN_OURS ?
+		len - AK_RANDOM_LEN - AK_CHECKSUM_LEN : pg_mbcharcliplen(text, len, LABEL_MAX);
+
+	return kept == len ? text : psprintf("%.*s...", kept, text);
+}
+
+/*
+ * Refuses a text that is not 1 to 100 characters, has control characters (C0,
+ * DEL, C1) or is a secret, with 22023.  "what" names it in the message, as in
+ * "team".
  */
 void
 ak_check_label(const char *what, const char *text)
@@ -61,6 +78,10 @@ ak_check_label(const char *what, const char *text)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("%s must not contain control characters", what)));
 	}
+	if (ak_token_classify(text, len) == AK_TOKEN_OURS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be a secret", what)));
 }
 
 /*
@@ -197,7 +218,7 @@ ak_check_workspace_argument(const char *workspace)
 	if (workspace != NULL && bound != NULL && strcmp(workspace, bound) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("workspace \"%s\" is outside the setting apikeys.workspace", workspace),
+				 errmsg("workspace \"%s\" is outside the setting apikeys.workspace", ak_quoted(workspace)),
 				 errhint("Leave the argument out, or RESET apikeys.workspace.")));
 }
 

@@ -37,5 +37,6 @@ extern const char *ak_bound_workspace(void);
 extern void ak_check_workspace_argument(const char *workspace);
 extern char *ak_target_workspace(const char *workspace);
 extern void ak_check_label(const char *what, const char *text);
+extern const char *ak_quoted(const char *text);
 
 #endif							/* AK_CONTEXT_H */

@@ -223,12 +223,12 @@ ak_key_id(PG_FUNCTION_ARGS)
 	if (found == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("active key \"%s\" does not exist", name),
+				 errmsg("active key \"%s\" does not exist", ak_quoted(name)),
 				 errhint("apikeys.active_keys lists the keys that you may see.")));
 	if (found > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_CARDINALITY_VIOLATION),
-				 errmsg("several workspaces have an active key \"%s\"", name),
+				 errmsg("several workspaces have an active key \"%s\"", ak_quoted(name)),
 				 errhint("Name the workspace.")));
 	return key_id;
 }

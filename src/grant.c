@@ -198,7 +198,7 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 	if (ak_capability_allows(grant->capability) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown capability \"%s\"", grant->capability),
+				 errmsg("unknown capability \"%s\"", ak_quoted(grant->capability)),
 				 errhint("There are validate, view, manage, audit and admin.")));
 	if (grant->workspace != NULL)
 		ak_require_workspace(AK_ADMIN, grant->workspace);

@@ -42,6 +42,14 @@
 
 PG_FUNCTION_INFO_V1(ak_guard_key);
 
+/*
+ * What one key may hold.  A validation reads all of it, and an entry tells of
+ * it: a manager must not make either long for everybody.
+ */
+#define APIS_MAX		1000
+#define NETWORKS_MAX	1000
+#define METADATA_MAX	(1024 * 1024)	/* bytes, as jsonb */
+
 /* Set while ak_evict() deletes, which nobody else may */
 static bool evicting = false;
 
@@ -67,7 +75,7 @@ ak_refuse_unknown_api(const char *api)
 	registered = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("API \"%s\" does not exist", api),
+			 errmsg("API \"%s\" does not exist", ak_quoted(api)),
 			 registered ? errhint("Registered APIs: %s.", registered) :
 			 errhint("No API is registered; register_api() registers one.")));
 }
@@ -159,6 +167,8 @@ normalize_apis(AkRow *row)
 				  errhint("Name at least one of apikeys.apis."));
 	if (ARR_NDIM(array) != 1)
 		bad_value(errmsg("API list must have one dimension"));
+	if (count > APIS_MAX)
+		bad_value(errmsg("API list is too long"), errdetail("At most %d APIs are allowed.", APIS_MAX));
 
 	apis = palloc(count * sizeof(AkApi));
 	for (int i = 0; i < count; i++)
@@ -230,6 +240,8 @@ normalize_rest(AkRow *row)
 			ak_row_clear(row, Anum_key_allowed_cidrs);
 		else if (ARR_NDIM(array) != 1 || array_contains_nulls(array))
 			bad_value(errmsg("address list must have one dimension and no null"));
+		else if (ARR_DIMS(array)[0] > NETWORKS_MAX)
+			bad_value(errmsg("address list is too long"), errdetail("At most %d addresses are allowed.", NETWORKS_MAX));
 	}
 	if (!AK_IS_NULL(row, Anum_key_metadata))
 	{
@@ -237,6 +249,8 @@ normalize_rest(AkRow *row)
 
 		if (JB_ROOT_IS_OBJECT(metadata) && JB_ROOT_COUNT(metadata) == 0)
 			ak_row_clear(row, Anum_key_metadata);
+		else if (VARSIZE(metadata) > METADATA_MAX)
+			bad_value(errmsg("metadata is too large"), errdetail("At most %d bytes are allowed.", METADATA_MAX));
 	}
 	normalize_limit(row);
 }
@@ -298,7 +312,7 @@ guard_insert(AkRow *row)
 	if (!ak_workspace_settings(workspace, &settings))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("workspace \"%s\" does not exist", workspace)));
+				 errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
 	if (AK_IS_NULL(row, Anum_key_key_id))
 		ak_row_set(row, Anum_key_key_id, DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 

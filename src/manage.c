@@ -107,7 +107,7 @@ cidr_from_text(char *written)
 			slash[1] != '\0' && strlen(slash + 1) <= 3 ? atoi(slash + 1) : 1000;
 	}
 	if (!ak_address_parse(written, len, &address) || bits > width)
-		bad_value(errmsg("\"%s\" is neither an IP address nor a network", written),
+		bad_value(errmsg("\"%s\" is neither an IP address nor a network", ak_quoted(written)),
 				  errhint("Write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32."));
 	if (width == 128 && !address.is_v6 && bits >= 96)
 		written = psprintf("%u.%u.%u.%u/%d", address.bytes[0], address.bytes[1],

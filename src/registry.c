@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -41,6 +42,7 @@ PG_FUNCTION_INFO_V1(ak_add_team_member);
 PG_FUNCTION_INFO_V1(ak_remove_team_member);
 
 #define ARCHIVE_LIMIT_MAX	1000000
+#define DESCRIPTION_MAX		1000	/* characters */
 
 #define refuse(...) \
 	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), __VA_ARGS__))
@@ -94,7 +96,7 @@ need_workspace(const char *workspace)
 	if (!ak_workspace_settings(workspace, &settings))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("workspace \"%s\" does not exist", workspace)));
+				 errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
 }
 
 static void
@@ -133,10 +135,11 @@ guard_workspace(const AkRow *old, AkRow *new)
 		return;
 	}
 	if (workspace == NULL || !ak_workspace_valid(workspace, strlen(workspace)))
-		bad_value(errmsg("invalid workspace id \"%s\"", workspace ? workspace : ""),
+		bad_value(errmsg("invalid workspace id \"%s\"", workspace ? ak_quoted(workspace) : ""),
 				  errhint("1 to 63 letters, digits, \".\", \"_\" or \"-\", the first a letter or digit."));
+	ak_check_label("workspace id", workspace);
 	if (prefix == NULL || !ak_prefix_valid(prefix, strlen(prefix)))
-		bad_value(errmsg("invalid prefix \"%s\"", prefix ? prefix : ""),
+		bad_value(errmsg("invalid prefix \"%s\"", prefix ? ak_quoted(prefix) : ""),
 				  errhint("Lower-case words of letters and digits joined by \"_\", at most %d characters.", AK_PREFIX_MAX));
 	limit = AK_IS_NULL(new, Anum_workspace_archive_limit) ? 0 : DatumGetInt32(AK_VALUE(new, Anum_workspace_archive_limit));
 	if (limit < 1 || limit > ARCHIVE_LIMIT_MAX)
@@ -201,6 +204,9 @@ guard_api(const AkRow *old, AkRow *new)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("API must not be null")));
 	ak_check_label("API name", name);
+	if (!AK_IS_NULL(new, Anum_api_description) &&
+		pg_mbstrlen(ak_row_text(new, Anum_api_description)) > DESCRIPTION_MAX)
+		bad_value(errmsg("description is too long"), errdetail("At most %d characters are allowed.", DESCRIPTION_MAX));
 
 	is_registered = AK_IS_NULL(new, Anum_api_unregistered_at);
 
@@ -233,7 +239,7 @@ guard_api(const AkRow *old, AkRow *new)
 		stamp(new, Anum_api_unregistered_at, Anum_api_unregistered_by, NULL);
 	}
 	else if (!was_registered && !is_registered)
-		refuse(errmsg("API \"%s\" is not registered", name),
+		refuse(errmsg("API \"%s\" is not registered", ak_quoted(name)),
 			   errhint("register_api() registers it once more."));
 	else if (!was_registered)
 	{
@@ -285,7 +291,7 @@ guard_access(const AkRow *old, AkRow *new)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("role and capability must not be null")));
 	if (ak_capability_allows(capability) == 0)
-		bad_value(errmsg("unknown capability \"%s\"", capability));
+		bad_value(errmsg("unknown capability \"%s\"", ak_quoted(capability)));
 	if (!AK_IS_NULL(new, Anum_access_workspace))
 		need_workspace(ak_row_text(new, Anum_access_workspace));
 }
@@ -414,7 +420,7 @@ ak_register_api(PG_FUNCTION_ARGS)
 	if (run_as_owner(&query, args, PG_ARGISNULL(1) ? " n" : NULL, AK_SEE_LATEST) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("API \"%s\" already exists", api)));
+				 errmsg("API \"%s\" already exists", ak_quoted(api))));
 	PG_RETURN_VOID();
 }
 
@@ -564,6 +570,6 @@ ak_remove_team_member(PG_FUNCTION_ARGS)
 	if (run_as_owner(&query, args, NULL, AK_SEE_LATEST) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("actor \"%s\" is in no team of workspace \"%s\"", actor, TextDatumGetCString(args[0]))));
+				 errmsg("actor \"%s\" is in no team of workspace \"%s\"", ak_quoted(actor), TextDatumGetCString(args[0]))));
 	PG_RETURN_VOID();
 }

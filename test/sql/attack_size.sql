@@ -1,0 +1,103 @@
+-- Attack: by size. Nothing a client can send takes long, whatever its length; nothing a manager can write makes others
+-- slow; no message repeats megabytes, and none a secret that stands where a name belongs.
+SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CREATE EXTENSION apikeys CASCADE; RESET client_min_messages;
+\set SHOW_CONTEXT never
+
+CREATE ROLE regress_ak_app;
+SELECT apikeys.grant_access('regress_ak_app', c) FROM unnest('{manage,validate,audit}'::text[]) AS c;
+SELECT key AS secret, key_id FROM apikeys.create_key('Victim', '{data}', allowed_cidrs => '{192.0.2.1}') \gset
+SET ROLE regress_ak_app;
+
+-- Of a message's length, and of its text but the input.
+CREATE FUNCTION pg_temp.refusal(call text, input text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	m text; d text; h text;
+BEGIN
+	EXECUTE 'SELECT count(*) FROM ' || call || ' AS r' USING input;
+	RETURN 'accepted';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL, h = PG_EXCEPTION_HINT;
+	RETURN SQLSTATE || ' ' || regexp_replace(m, '(x|ä){20,}', '\1…') || CASE WHEN length(m || d || h) > 400 THEN ' LONG' ELSE '' END
+		|| CASE WHEN strpos(m || d || h, input) > 0 THEN ' QUOTED' ELSE '' END;
+END $$;
+SELECT repeat('x', 2000000) AS huge \gset
+SELECT repeat('ä', 600000) AS wide \gset
+
+-- clients
+SELECT code FROM apikeys.validate_key(repeat('x', 10000000));
+SELECT code FROM apikeys.validate_key(:'secret', repeat('x', 10000000), '192.0.2.1');
+SELECT code FROM apikeys.validate_key(:'secret', NULL, repeat('1', 10000000));
+SELECT code FROM apikeys.validate_key(:'secret', NULL, '192.0.2.1', repeat('x', 10000000));
+SELECT code FROM apikeys.authenticate('Bearer ' || repeat('x', 10000000));
+SELECT code FROM apikeys.authenticate('Basic ' || repeat('QUJD', 2500000));
+SELECT code FROM apikeys.authenticate(repeat(' ', 10000000));
+SELECT count(*) FROM apikeys.identify_key(repeat('x', 10000000));
+SET apikeys.workspace = :'huge';
+SELECT code FROM apikeys.validate_key(:'secret');
+SELECT pg_temp.refusal('apikeys.validate_key(''x'', workspace => $1)', 'other');
+SELECT count(*) FROM apikeys.active_keys;
+RESET apikeys.workspace;
+SELECT apikeys.current_key_allows(repeat('x', 10000000));
+
+-- managers
+SELECT call, pg_temp.refusal(call, input) FROM unnest(ARRAY[
+	'apikeys.create_key($1, ''{data}'')', 'apikeys.create_key(''a'', ARRAY[$1])', 'apikeys.create_key(''a'', ''{data}'', $1)',
+	'apikeys.create_key(''a'', ''{data}'', team => $1)', 'apikeys.create_key(''a'', ''{data}'', allowed_cidrs => ARRAY[$1])',
+	'apikeys.create_key(''a'', ''{data}'', metadata => to_jsonb($1))', 'apikeys.import_key(''a'', ''{data}'', sha256(''a''), $1)',
+	'apikeys.import_key(''a'', ''{data}'', convert_to($1, ''UTF8''))', 'apikeys.key_id($1)', 'apikeys.key_id(''a'', $1)',
+	'apikeys.act_as($1)', 'apikeys.act_as(''a'', $1)', 'apikeys.act_as(''a'', client => $1)', 'apikeys.visible_workspaces($1)',
+	'apikeys.verify_audit_log($1)', 'apikeys.verify_audit_log(anchors => jsonb_build_object(''default'', $1))']) WITH ORDINALITY AS c (call, n),
+	(VALUES (:'huge'), (:'wide')) AS i (input) ORDER BY n, input;
+RESET ROLE;
+SELECT call, pg_temp.refusal(call, repeat('x', 1000000)) FROM unnest(ARRAY[
+	'apikeys.register_api($1)', 'apikeys.register_api(''b'', $1)', 'apikeys.unregister_api($1)', 'apikeys.create_workspace($1)',
+	'apikeys.create_workspace(''a'', $1)', 'apikeys.create_workspace(''a'', prefix => $1)', 'apikeys.update_workspace($1)',
+	'apikeys.add_team_member($1, ''t'')', 'apikeys.add_team_member(''a'', $1)', 'apikeys.remove_team_member($1)',
+	'apikeys.grant_access(''regress_ak_app'', $1)', 'apikeys.grant_access(''regress_ak_app'', ''view'', $1)',
+	'apikeys.revoke_access(''regress_ak_app'', $1)']) AS call;
+SET ROLE regress_ak_app;
+-- lists
+SELECT pg_temp.refusal('apikeys.create_key(''a'', array_fill(''data''::text, ARRAY[1000000]))', '-');
+SELECT apis FROM apikeys.create_key('Thousand', array_fill('data'::text, ARRAY[1000]));
+SELECT pg_temp.refusal('apikeys.create_key(''a'', ''{data}'', allowed_cidrs => (SELECT array_agg(''10.'' || i / 65536 || ''.'' || i / 256 % 256 || ''.'' || i % 256) FROM generate_series(1, 100000) AS i))', '-');
+SELECT array_length(allowed_cidrs, 1) FROM apikeys.create_key('Networks', '{data}', allowed_cidrs =>
+	(SELECT array_agg('10.0.' || i / 256 || '.' || i % 256) FROM generate_series(1, 1000) AS i)) AS k, apikeys.key_details(k.key_id);
+-- metadata: 1 MB, and deep
+SELECT pg_column_size(metadata) > 900000 FROM apikeys.create_key('Metadata', '{data}', metadata => to_jsonb((SELECT string_agg(md5(i::text), '') FROM generate_series(1, 30000) AS i))) AS k,
+	apikeys.key_details(k.key_id);
+SELECT pg_temp.refusal('apikeys.create_key(''a'', ''{data}'', metadata => to_jsonb(repeat($1, 1100000)))', '-');
+SELECT name FROM apikeys.create_key('Deep', '{data}', metadata => (repeat('[', 1000) || repeat(']', 1000))::jsonb);
+-- numbers
+SELECT pg_temp.refusal(format('apikeys.regenerate_key(%L, $1::interval)', :'key_id'), i) FROM unnest('{-1 day,300000 years,178000000 years,-178000000 years}'::text[]) AS i;
+SELECT pg_temp.refusal('apikeys.create_key(''a'', ''{data}'', rate_limit => $1::int)', i) FROM unnest('{0,-1,-2147483648}'::text[]) AS i;
+SELECT pg_temp.refusal('apikeys.create_key(''a'', ''{data}'', rate_limit => 1, rate_window => $1::interval)', i)
+	FROM unnest('{0,-1 second,1 month -1 day}'::text[]) AS i;
+SELECT pg_temp.refusal('apikeys.create_key(''a'', ''{data}'', expires_at => $1::timestamptz)', i) FROM unnest('{-infinity,4713-01-01 BC,epoch}'::text[]) AS i;
+
+-- A secret where a name belongs: refused, and not repeated.
+SELECT call, pg_temp.refusal(call, :'secret') FROM unnest(ARRAY[
+	'apikeys.key_id($1)', 'apikeys.key_id(''a'', $1)', 'apikeys.create_key($1, ''{data}'')', 'apikeys.create_key(''a'', ARRAY[$1])',
+	'apikeys.create_key(''a'', ''{data}'', $1)', 'apikeys.create_key(''a'', ''{data}'', team => $1)', 'apikeys.create_key(''a'', ''{data}'', allowed_cidrs => ARRAY[$1])',
+	'apikeys.import_key(''a'', ''{data}'', sha256(''a''), $1)', 'apikeys.act_as($1)', 'apikeys.act_as(''a'', $1)', 'apikeys.act_as(''a'', NULL, $1)',
+	'apikeys.visible_workspaces($1)', 'apikeys.verify_audit_log($1)', 'apikeys.audit_anchor($1)']) AS call;
+RESET ROLE;
+SELECT call, pg_temp.refusal(call, :'secret') FROM unnest(ARRAY[
+	'apikeys.register_api($1)', 'apikeys.unregister_api($1)', 'apikeys.create_workspace($1)', 'apikeys.create_workspace(''a'', $1)',
+	'apikeys.create_workspace(''a'', NULL, $1)', 'apikeys.update_workspace($1)', 'apikeys.add_team_member($1, ''t'')', 'apikeys.add_team_member(''a'', $1)',
+	'apikeys.remove_team_member($1)', 'apikeys.grant_access(''regress_ak_app'', $1)', 'apikeys.grant_access(''regress_ak_app'', ''view'', $1)']) AS call;
+BEGIN;
+SET LOCAL apikeys.actor = :'secret';
+\set VERBOSITY terse
+SELECT apikeys.create_workspace('more');
+\set VERBOSITY default
+ROLLBACK;
+-- and the direct way
+\set VERBOSITY terse
+INSERT INTO apikeys.key (name, apis, workspace, key_hash, metadata) VALUES ('x', '{data}', 'default', sha256('x'), to_jsonb(repeat('x', 1100000)));
+INSERT INTO apikeys.key (name, apis, workspace, key_hash, allowed_cidrs) VALUES ('x', '{data}', 'default', sha256('x'), array_fill('10.0.0.0/8'::cidr, ARRAY[1001]));
+\set VERBOSITY default
+
+SELECT activity FROM apikeys.audit_logs WHERE entity = 'API Keys' ORDER BY audit_id;
+SELECT ok FROM apikeys.verify_audit_log();
+DROP OWNED BY regress_ak_app;
+DROP ROLE regress_ak_app;
