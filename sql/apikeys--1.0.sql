@@ -503,8 +503,12 @@ COMMENT ON FUNCTION apikeys.audit_text(timestamptz, text, text, text, text, text
  * capabilities need (the list is in grant.c).
  */
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA apikeys FROM PUBLIC;
+/* types, and those that came with tables and views: no object of others shall depend on them */
 REVOKE ALL ON TYPE
-	apikeys.issued_key, apikeys.key_detail, apikeys.verdict, apikeys.audit_verdict
+	apikeys.issued_key, apikeys.key_detail, apikeys.verdict, apikeys.audit_verdict,
+	apikeys.workspace, apikeys.api, apikeys.key, apikeys.team_member, apikeys.access,
+	apikeys.audit_log, apikeys.audit_link,
+	apikeys.key_rows, apikeys.active_keys, apikeys.archived_keys, apikeys.apis, apikeys.audit_logs
 FROM PUBLIC;
 DO LANGUAGE plpgsql $$
 DECLARE

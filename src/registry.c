@@ -508,6 +508,7 @@ ak_update_workspace(PG_FUNCTION_ARGS)
 	};
 	char	   *workspace = needed_text(fcinfo, 0, "workspace");
 
+	ak_require_anywhere(AK_ADMIN);
 	ak_check_workspace_argument(workspace);
 	ak_require_workspace(AK_ADMIN, workspace);
 	run_with_workspace(fcinfo, &query);
@@ -518,8 +519,10 @@ ak_update_workspace(PG_FUNCTION_ARGS)
 static Datum
 team_workspace(FunctionCallInfo fcinfo, int n)
 {
-	char	   *workspace = ak_target_workspace(PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)));
+	char	   *workspace;
 
+	ak_require_anywhere(AK_ADMIN);
+	workspace = ak_target_workspace(PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)));
 	ak_require_workspace(AK_ADMIN, workspace);
 	return CStringGetTextDatum(workspace);
 }

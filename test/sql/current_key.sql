@@ -1,0 +1,145 @@
+-- The key that a transaction acts for: set by authenticate alone, as by SET LOCAL, forged by nobody.
+\set ECHO none
+\i test/lib/regress.sql
+
+CREATE FUNCTION pg_temp.now() RETURNS text LANGUAGE sql AS
+$$ SELECT coalesce((SELECT name FROM apikeys.key WHERE key_id = apikeys.current_key()), '-') || ' ' || coalesce(apikeys.current_workspace(), '-') || ' '
+	|| apikeys.current_key_allows('data') || ' ' || apikeys.current_key_allows('push') $$;
+SELECT apikeys.create_workspace('acme') \g /dev/null
+SELECT key_id, key AS a FROM apikeys.create_key('A', '{data}') \gset
+SELECT key AS b FROM apikeys.create_key('B', '{data,push}', 'acme') \gset
+
+-- nobody, before
+SELECT apikeys.current_key(), apikeys.current_workspace(), apikeys.current_key_allows('data'), apikeys.current_key_allows(NULL), apikeys.current_key_allows('');
+
+-- it ends with the transaction, which a single statement is, too
+BEGIN;
+SELECT code FROM apikeys.authenticate('Bearer ' || :'a');
+SELECT pg_temp.now();
+SELECT apikeys.current_key() = :'key_id' AS it, apikeys.current_key_allows('dat'), apikeys.current_key_allows('data '), apikeys.current_key_allows(''), apikeys.current_key_allows(NULL), apikeys.current_key_allows('default'), apikeys.current_key_allows(:'key_id');
+COMMIT;
+SELECT pg_temp.now();
+SELECT code FROM apikeys.authenticate('Bearer ' || :'a');
+SELECT pg_temp.now();
+BEGIN;
+SELECT code FROM apikeys.authenticate('Bearer ' || :'a');
+ROLLBACK;
+SELECT pg_temp.now();
+
+-- the last one that was authenticated; one that is not valid clears it; validate_key has no part in it
+BEGIN;
+SELECT code FROM apikeys.authenticate('Bearer ' || :'a');
+SELECT code FROM apikeys.authenticate('Bearer ' || :'b', 'push');
+SELECT pg_temp.now();
+SELECT code FROM apikeys.validate_key(:'a');
+SELECT pg_temp.now();
+SELECT code FROM apikeys.authenticate('Bearer ' || :'a', 'push');
+SELECT pg_temp.now();
+SELECT code FROM apikeys.authenticate('Bearer ' || :'a');
+SELECT code FROM apikeys.authenticate('Bearer nobody');
+SELECT pg_temp.now();
+SELECT code FROM apikeys.authenticate('Bearer ' || :'a');
+SELECT code FROM apikeys.authenticate(NULL);
+SELECT pg_temp.now();
+COMMIT;
+
+-- savepoints: what was rolled back was not authenticated
+BEGIN;
+SELECT code FROM apikeys.authenticate('Bearer ' || :'a');
+SAVEPOINT one;
+SELECT code FROM apikeys.authenticate('Bearer ' || :'b');
+SELECT pg_temp.now();
+ROLLBACK TO one;
+SELECT pg_temp.now();
+SELECT code FROM apikeys.authenticate('Bearer ' || :'b');
+RELEASE one;
+SELECT pg_temp.now();
+SAVEPOINT two;
+SELECT code FROM apikeys.authenticate('Bearer nobody');
+SELECT pg_temp.now();
+ROLLBACK TO two;
+SELECT pg_temp.now();
+COMMIT;
+SELECT pg_temp.now();
+
+-- a key with an overlap is the same key; archived meanwhile, the next authentication says so
+BEGIN;
+SELECT key AS a2 FROM apikeys.regenerate_key(:'key_id', '1 hour') \gset
+SELECT code FROM apikeys.authenticate('Bearer ' || :'a');
+SELECT pg_temp.now();
+SELECT (apikeys.archive_key(:'key_id')).state;
+SELECT code FROM apikeys.authenticate('Bearer ' || :'a2');
+SELECT pg_temp.now();
+ROLLBACK;
+
+-- no setting forges it, in whatever way
+SELECT pg_temp.refused($$SET apikeys.current_key = 'x'$$);
+SELECT pg_temp.refused($$SET LOCAL apikeys.current_key = 'x'$$);
+SELECT pg_temp.refused($$SELECT set_config('apikeys.current_key', '00000000-0000-4000-8000-000000000000' || chr(31) || 'default' || chr(31) || 'data', true)$$);
+SELECT pg_temp.refused($$SELECT set_config('apikeys.current_key', '', false)$$);
+CREATE ROLE regress_ak_forger LOGIN;
+SELECT pg_temp.refused($$ALTER ROLE regress_ak_forger SET apikeys.current_key = 'x'$$);
+SELECT pg_temp.refused($$CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql SET apikeys.current_key = 'x' AS 'SELECT 1'$$);
+BEGIN;
+SELECT code FROM apikeys.authenticate('Bearer ' || :'a');
+SELECT pg_temp.refused($$SET LOCAL apikeys.current_key = 'x'$$);
+SELECT pg_temp.now();
+RESET ALL;
+SELECT pg_temp.now();
+RESET apikeys.current_key;
+SELECT pg_temp.now();
+COMMIT;
+-- before the library is loaded anybody may set what it will be called; it is thrown away then
+\c -
+SET apikeys.current_key = '00000000-0000-4000-8000-000000000000default';
+SELECT apikeys.current_key(), apikeys.current_workspace();
+SELECT apikeys.grant_access('regress_ak_forger', 'validate');
+SET SESSION AUTHORIZATION regress_ak_forger;
+SELECT apikeys.current_key(), apikeys.current_workspace(), apikeys.current_key_allows('data');
+SET apikeys.current_key = 'x';
+RESET SESSION AUTHORIZATION;
+
+-- row-level security: what a key's holder sees
+CREATE TABLE orders (workspace text, what text);
+INSERT INTO orders VALUES ('default', 'of default'), ('acme', 'of acme'), (NULL, 'of nobody');
+ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON orders USING (workspace = apikeys.current_workspace() AND apikeys.current_key_allows('data'));
+GRANT ALL ON orders TO regress_ak_forger;
+SET ROLE regress_ak_forger;
+SELECT what FROM orders;
+BEGIN;
+SELECT code FROM apikeys.authenticate('Bearer ' || :'b');
+SELECT what FROM orders;
+INSERT INTO orders VALUES ('default', 'smuggled');
+ROLLBACK;
+BEGIN;
+SELECT code FROM apikeys.authenticate('Bearer ' || :'a');
+SELECT what FROM orders;
+INSERT INTO orders VALUES ('default', 'new');
+SELECT what FROM orders ORDER BY 1;
+ROLLBACK;
+SELECT what FROM orders;
+-- a key must not manage keys: authenticate widens nothing
+BEGIN;
+SELECT code FROM apikeys.authenticate('Bearer ' || :'a');
+SELECT name FROM apikeys.create_key('x', '{data}');
+ROLLBACK;
+RESET ROLE;
+
+-- a plan that was made without a key serves with one, and a parallel plan too
+PREPARE mine AS SELECT count(*) FROM orders WHERE workspace = apikeys.current_workspace();
+EXECUTE mine;
+BEGIN;
+SELECT code FROM apikeys.authenticate('Bearer ' || :'b');
+EXECUTE mine;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+ALTER TABLE orders SET (parallel_workers = 2);
+SELECT count(*) FROM orders WHERE workspace = apikeys.current_workspace() AND apikeys.current_key_allows('push') AND apikeys.current_key() IS NOT NULL;
+ROLLBACK;
+DEALLOCATE mine;
+
+DROP TABLE orders;
+DROP OWNED BY regress_ak_forger;
+DROP ROLE regress_ak_forger;

@@ -1,0 +1,196 @@
+-- Every function, view, table, sequence and type, and what each capability and PUBLIC may do with it. A new object
+-- without its row here fails.
+\set ECHO none
+\i test/lib/regress.sql
+
+CREATE ROLE regress_ak_none;
+CREATE ROLE regress_ak_validate;
+CREATE ROLE regress_ak_view;
+CREATE ROLE regress_ak_manage;
+CREATE ROLE regress_ak_audit;
+CREATE ROLE regress_ak_admin;
+SELECT apikeys.create_workspace('acme');
+SELECT apikeys.grant_access(('regress_ak_' || c)::name, c) FROM unnest('{validate,view,manage,audit,admin}'::text[]) AS c \g /dev/null
+
+-- what may be done, by whom (capabilities; PUBLIC is none of them), and a call that whoever has no capability is refused
+CREATE TEMPORARY TABLE may (kind text, object text, capabilities text[], call text);
+INSERT INTO may VALUES
+	('schema', 'apikeys', '{validate,view,manage,audit,admin}', NULL),
+
+	('function', 'validate_key', '{validate,admin}', $$SELECT apikeys.validate_key('x')$$),
+	('function', 'authenticate', '{validate,admin}', $$SELECT apikeys.authenticate('Bearer x')$$),
+	('function', 'current_key', '{validate,admin}', NULL),
+	('function', 'current_workspace', '{validate,admin}', NULL),
+	('function', 'current_key_allows', '{validate,admin}', NULL),
+
+	('function', 'key_details', '{view,manage,admin}', $$SELECT apikeys.key_details(gen_random_uuid())$$),
+	('function', 'key_id', '{view,manage,admin}', $$SELECT apikeys.key_id('Key')$$),
+	('function', 'identify_key', '{view,manage,admin}', $$SELECT apikeys.identify_key('x')$$),
+	('view', 'apis', '{view,manage,admin}', NULL),
+	('view', 'active_keys', '{view,manage,admin}', NULL),
+	('view', 'archived_keys', '{view,manage,admin}', NULL),
+
+	('function', 'create_key', '{manage,admin}', $$SELECT apikeys.create_key('x', '{data}')$$),
+	('function', 'import_key', '{manage,admin}', $$SELECT apikeys.import_key('x', '{data}', sha256('x'))$$),
+	('function', 'regenerate_key', '{manage,admin}', $$SELECT apikeys.regenerate_key(gen_random_uuid())$$),
+	('function', 'end_overlap', '{manage,admin}', $$SELECT apikeys.end_overlap(gen_random_uuid())$$),
+	('function', 'update_key', '{manage,admin}', $$SELECT apikeys.update_key(gen_random_uuid())$$),
+	('function', 'archive_key', '{manage,admin}', $$SELECT apikeys.archive_key(gen_random_uuid())$$),
+
+	('view', 'audit_logs', '{audit,admin}', NULL),
+	('function', 'search_audit_logs', '{audit,admin}', $$SELECT apikeys.search_audit_logs()$$),
+	('function', 'export_audit_logs', '{audit,admin}', $$SELECT apikeys.export_audit_logs()$$),
+	('function', 'verify_audit_log', '{audit,admin}', $$SELECT apikeys.verify_audit_log()$$),
+	('function', 'audit_anchor', '{audit,admin}', $$SELECT apikeys.audit_anchor()$$),
+
+	('function', 'register_api', '{admin}', $$SELECT apikeys.register_api('x')$$),
+	('function', 'unregister_api', '{admin}', $$SELECT apikeys.unregister_api('data')$$),
+	('function', 'create_workspace', '{admin}', $$SELECT apikeys.create_workspace('x')$$),
+	('function', 'update_workspace', '{admin}', $$SELECT apikeys.update_workspace('default')$$),
+	('function', 'add_team_member', '{admin}', $$SELECT apikeys.add_team_member('x', 'x')$$),
+	('function', 'remove_team_member', '{admin}', $$SELECT apikeys.remove_team_member('x')$$),
+	('function', 'grant_access', '{admin}', $$SELECT apikeys.grant_access('regress_ak_none', 'admin')$$),
+	('function', 'revoke_access', '{admin}', $$SELECT apikeys.revoke_access('regress_ak_none', 'admin')$$),
+
+	-- neither shows or changes more than its caller may anyway
+	('function', 'act_as', '{manage,audit,admin}', NULL),
+	('function', 'visible_workspaces', '{view,manage,audit,admin}', NULL),
+
+	-- nobody's but the owner's
+	('function', 'audit_text', '{}', NULL),
+	('function', 'guard_key', '{}', NULL),
+	('function', 'guard_row', '{}', NULL),
+	('function', 'guard_log', '{}', NULL),
+	('function', 'guard_truncate', '{}', NULL),
+	('function', 'make_way', '{}', NULL),
+	('function', 'audit', '{}', NULL),
+	('function', 'invalidate', '{}', NULL),
+	('view', 'key_rows', '{}', NULL),
+	('table', 'workspace', '{}', NULL),
+	('table', 'api', '{}', NULL),
+	('table', 'key', '{}', NULL),
+	('table', 'team_member', '{}', NULL),
+	('table', 'access', '{}', NULL),
+	('table', 'audit_log', '{}', NULL),
+	('table', 'audit_link', '{}', NULL),
+	('sequence', 'audit_id_seq', '{}', NULL);
+-- nobody may use a type in objects of his own, whether made as a type or with a table or view
+INSERT INTO may SELECT 'type', t.typname, '{}', NULL FROM pg_type t WHERE t.typnamespace = 'apikeys'::regnamespace AND t.typelem = 0;
+
+-- what there is
+CREATE TEMPORARY TABLE there_is AS
+	SELECT 'function' AS kind, p.proname::text AS object, p.oid, p.proacl AS acl, p.proowner AS owner FROM pg_proc p WHERE p.pronamespace = 'apikeys'::regnamespace
+	UNION ALL
+	SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'r' THEN 'table' WHEN 'S' THEN 'sequence' ELSE c.relkind::text END, c.relname, c.oid, c.relacl, c.relowner
+	FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind NOT IN ('i', 'c')
+	UNION ALL
+	SELECT 'type', t.typname, t.oid, t.typacl, t.typowner FROM pg_type t WHERE t.typnamespace = 'apikeys'::regnamespace AND t.typelem = 0
+	UNION ALL
+	SELECT 'schema', 'apikeys', n.oid, n.nspacl, n.nspowner FROM pg_namespace n WHERE n.nspname = 'apikeys';
+
+-- privileges as they are, other than the owner's: role and privilege
+CREATE FUNCTION pg_temp.privileges() RETURNS TABLE (kind text, object text, privilege text) LANGUAGE sql AS
+$$
+	SELECT o.kind, o.object, coalesce(r.rolname, 'PUBLIC') || ' ' || a.privilege_type || CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+	FROM there_is o,
+		LATERAL aclexplode(coalesce(CASE o.kind
+			WHEN 'function' THEN (SELECT p.proacl FROM pg_proc p WHERE p.oid = o.oid)
+			WHEN 'type' THEN (SELECT t.typacl FROM pg_type t WHERE t.oid = o.oid)
+			WHEN 'schema' THEN (SELECT n.nspacl FROM pg_namespace n WHERE n.oid = o.oid)
+			ELSE (SELECT c.relacl FROM pg_class c WHERE c.oid = o.oid) END,
+			acldefault(CASE o.kind WHEN 'function' THEN 'f' WHEN 'type' THEN 'T' WHEN 'schema' THEN 'n' WHEN 'sequence' THEN 's' ELSE 'r' END::"char", o.owner))) AS a
+	LEFT JOIN pg_roles r ON r.oid = a.grantee
+	WHERE a.grantee <> o.owner
+$$;
+
+-- the comparison: no row is right
+CREATE FUNCTION pg_temp.wrong_privileges() RETURNS TABLE (problem text) LANGUAGE sql AS
+$$
+	SELECT 'no row in this test for ' || t.kind || ' ' || t.object FROM there_is t
+	WHERE NOT EXISTS (SELECT FROM may m WHERE (m.kind, m.object) = (t.kind, t.object))
+	UNION ALL
+	SELECT 'a row in this test without ' || m.kind || ' ' || m.object FROM may m
+	WHERE NOT EXISTS (SELECT FROM there_is t WHERE (m.kind, m.object) = (t.kind, t.object))
+	UNION ALL
+	SELECT 'several of the name: ' || t.kind || ' ' || t.object FROM there_is t GROUP BY t.kind, t.object HAVING count(*) > 1
+	UNION ALL
+	SELECT CASE WHEN p.privilege IS NULL THEN 'missing: ' ELSE 'too much: ' END || coalesce(p.kind, e.kind) || ' ' || coalesce(p.object, e.object) || ': ' || coalesce(p.privilege, e.privilege)
+	FROM pg_temp.privileges() p
+	FULL JOIN (SELECT m.kind, m.object, 'regress_ak_' || c || CASE m.kind WHEN 'function' THEN ' EXECUTE' WHEN 'view' THEN ' SELECT' ELSE ' USAGE' END AS privilege
+		FROM may m, unnest(m.capabilities) AS c) AS e
+	ON (p.kind, p.object, p.privilege) = (e.kind, e.object, e.privilege)
+	WHERE p.privilege IS NULL OR e.privilege IS NULL
+	ORDER BY 1
+$$;
+SELECT * FROM pg_temp.wrong_privileges();
+
+-- on columns nobody has a privilege, and there are no default privileges
+SELECT attrelid::regclass, attname FROM pg_attribute WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'apikeys'::regnamespace) AND attacl IS NOT NULL;
+SELECT count(*) FROM pg_default_acl WHERE defaclnamespace = 'apikeys'::regnamespace;
+
+-- no function of ours acts as its owner by declaration: C checks its caller first
+SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'apikeys'::regnamespace AND (p.prosecdef OR p.proconfig IS NOT NULL OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c'));
+-- a view that shows rows by workspace does not show them to a cheap function of its caller
+SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind = 'v' AND c.relname <> 'key_rows'
+AND NOT coalesce(c.reloptions @> '{security_barrier=true}', false);
+
+-- with a workspace, the privileges are the same
+SELECT apikeys.revoke_access(('regress_ak_' || c)::name, c) FROM unnest('{validate,view,manage,audit,admin}'::text[]) AS c \g /dev/null
+SELECT * FROM pg_temp.privileges();
+SELECT apikeys.grant_access(('regress_ak_' || c)::name, c, 'acme') FROM unnest('{validate,view,manage,audit,admin}'::text[]) AS c \g /dev/null
+SELECT * FROM pg_temp.wrong_privileges();
+SELECT apikeys.revoke_access(('regress_ak_' || c)::name, c, 'acme') FROM unnest('{validate,view,manage,audit,admin}'::text[]) AS c \g /dev/null
+SELECT * FROM pg_temp.privileges();
+
+-- two capabilities of one role are both there, and what is left after one is revoked
+SELECT apikeys.grant_access('regress_ak_none', 'validate'), apikeys.grant_access('regress_ak_none', 'view'), apikeys.grant_access('regress_ak_none', 'view', 'acme') \g /dev/null
+SELECT string_agg(object, ' ' ORDER BY object) FROM pg_temp.privileges();
+SELECT apikeys.revoke_access('regress_ak_none', 'view') \g /dev/null
+SELECT string_agg(object, ' ' ORDER BY object) FROM pg_temp.privileges();
+SELECT apikeys.revoke_access('regress_ak_none', 'view', 'acme') \g /dev/null
+SELECT string_agg(object, ' ' ORDER BY object) FROM pg_temp.privileges();
+SELECT apikeys.revoke_access('regress_ak_none', 'validate') \g /dev/null
+SELECT string_agg(object, ' ' ORDER BY object) FROM pg_temp.privileges();
+
+-- a role without privileges is told by PostgreSQL
+SET ROLE regress_ak_none;
+SELECT pg_temp.refused($$SELECT apikeys.validate_key('x')$$);
+SELECT pg_temp.refused($$SELECT * FROM apikeys.active_keys$$);
+RESET ROLE;
+
+-- privileges alone, by a hasty GRANT, open nothing: C asks for the capability
+GRANT USAGE ON SCHEMA apikeys TO regress_ak_none;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA apikeys TO regress_ak_none;
+GRANT SELECT ON apikeys.active_keys, apikeys.archived_keys, apikeys.audit_logs TO regress_ak_none;
+SELECT count(*) FROM apikeys.create_key('Key', '{data}');
+SELECT (apikeys.archive_key(key_id)).state FROM apikeys.create_key('Archived', '{data}');
+CREATE TEMPORARY TABLE calls AS SELECT object, call FROM may WHERE call IS NOT NULL;
+GRANT SELECT ON calls TO PUBLIC;
+SELECT object FROM may WHERE kind = 'function' AND capabilities <> '{}' AND call IS NULL ORDER BY 1;
+SET ROLE regress_ak_none;
+SELECT object, pg_temp.refused(call) FROM calls ORDER BY object COLLATE "C";
+SELECT (SELECT count(*) FROM apikeys.active_keys), (SELECT count(*) FROM apikeys.archived_keys), (SELECT count(*) FROM apikeys.audit_logs);
+SELECT apikeys.current_key(), apikeys.current_workspace(), apikeys.current_key_allows('data'), apikeys.visible_workspaces('view'), apikeys.visible_workspaces('audit');
+-- what tables hold is not in reach
+SELECT pg_temp.refused($$SELECT * FROM apikeys.key$$);
+SELECT pg_temp.refused($$SELECT * FROM apikeys.key_rows$$);
+SELECT pg_temp.refused($$INSERT INTO apikeys.access (role, capability) VALUES ('regress_ak_none', 'admin')$$);
+SELECT pg_temp.refused($$SELECT nextval('apikeys.audit_id_seq')$$);
+-- and triggers are no way in
+CREATE TEMPORARY TABLE mine (LIKE calls);
+CREATE TRIGGER t BEFORE INSERT ON mine FOR EACH ROW EXECUTE FUNCTION apikeys.guard_key();
+SELECT pg_temp.refused($$INSERT INTO mine VALUES ('x', 'x')$$);
+DROP TABLE mine;
+RESET ROLE;
+
+-- a row alone opens nothing either
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA apikeys FROM regress_ak_none;
+REVOKE ALL ON apikeys.active_keys, apikeys.archived_keys, apikeys.audit_logs FROM regress_ak_none;
+INSERT INTO apikeys.access (role, capability) VALUES ('regress_ak_none', 'admin');
+SET ROLE regress_ak_none;
+SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}')$$);
+RESET ROLE;
+REVOKE USAGE ON SCHEMA apikeys FROM regress_ak_none;
+
+DROP ROLE regress_ak_none, regress_ak_validate, regress_ak_view, regress_ak_manage, regress_ak_audit, regress_ak_admin;
+SELECT pg_temp.wrong();

@@ -1,0 +1,175 @@
+-- With a workspace, a capability reaches that workspace alone: another's keys and entries do not exist for the role.
+-- Whatever it is told of them, it would be told of what is nowhere.
+\set ECHO none
+\i test/lib/regress.sql
+
+CREATE ROLE regress_ak_acme;
+SELECT apikeys.create_workspace('acme'), apikeys.create_workspace('rival') \g /dev/null
+SELECT apikeys.add_team_member('ann', 'Acme team', 'acme'), apikeys.add_team_member('ann', 'Rival team', 'rival') \g /dev/null
+SELECT key_id AS acme_id, key AS acme_key FROM apikeys.create_key('Shared name', '{data}', 'acme') \gset
+SELECT key_id AS other_id, key AS other_old FROM apikeys.create_key('Shared name', '{data}', 'rival') \gset
+SELECT key AS other_key FROM apikeys.regenerate_key(:'other_id', '1 hour') \gset
+SELECT key_id AS gone_id, key AS gone_key FROM apikeys.create_key('Gone', '{data}', 'rival') \gset
+SELECT (apikeys.archive_key(:'gone_id')).state;
+SELECT count(*) FROM apikeys.create_key('Only there', '{data}', 'rival');
+SELECT apikeys.register_api('billing');
+
+-- every function that takes a key or a workspace has its call here: :other stands for a key that the role must not see, then
+-- for one that is nowhere; :there for a workspace, likewise
+CREATE TEMPORARY TABLE calls (function text, call text);
+GRANT SELECT ON calls TO PUBLIC;
+INSERT INTO calls VALUES
+	('key_details', $$SELECT apikeys.key_details(:other)$$),
+	('regenerate_key', $$SELECT apikeys.regenerate_key(:other)$$),
+	('regenerate_key', $$SELECT apikeys.regenerate_key(:other, '-1 day')$$),
+	('regenerate_key', $$SELECT apikeys.regenerate_key(:other, NULL)$$),
+	('end_overlap', $$SELECT apikeys.end_overlap(:other)$$),
+	('update_key', $$SELECT apikeys.update_key(:other, name => 'x')$$),
+	('update_key', $$SELECT apikeys.update_key(:other, name => '', apis => '{}')$$),
+	('archive_key', $$SELECT apikeys.archive_key(:other)$$),
+	('key_id', $$SELECT apikeys.key_id('Shared name', :there)$$),
+	('key_id', $$SELECT apikeys.key_id('Only there')$$),
+	('create_key', $$SELECT apikeys.create_key('x', '{data}', :there)$$),
+	('create_key', $$SELECT apikeys.create_key('', '{}', :there)$$),
+	('import_key', $$SELECT apikeys.import_key('x', '{data}', sha256('x'), workspace => :there)$$),
+	('update_workspace', $$SELECT apikeys.update_workspace(:there, 'x')$$),
+	('update_workspace', $$SELECT apikeys.update_workspace(:there, prefix => '?')$$),
+	('create_workspace', $$SELECT apikeys.create_workspace(:there)$$),
+	('add_team_member', $$SELECT apikeys.add_team_member('ann', 'x', :there)$$),
+	('remove_team_member', $$SELECT apikeys.remove_team_member('ann', :there)$$),
+	('grant_access', $$SELECT apikeys.grant_access('regress_ak_acme', 'admin', :there)$$),
+	('grant_access', $$SELECT apikeys.grant_access('regress_ak_acme', 'admin')$$),
+	('revoke_access', $$SELECT apikeys.revoke_access('regress_ak_acme', 'admin', :there)$$),
+	('revoke_access', $$SELECT apikeys.revoke_access('regress_ak_acme', 'admin')$$),
+	('search_audit_logs', $$SELECT apikeys.search_audit_logs(workspace => :there)$$),
+	('search_audit_logs', $$SELECT apikeys.search_audit_logs(key_id => :other)$$),
+	('export_audit_logs', $$SELECT string_agg(l, '/') FROM apikeys.export_audit_logs(workspace => :there) AS l$$),
+	('export_audit_logs', $$SELECT string_agg(l, '/') FROM apikeys.export_audit_logs(key_id => :other) AS l$$),
+	('verify_audit_log', $$SELECT apikeys.verify_audit_log(:there)$$),
+	('audit_anchor', $$SELECT apikeys.audit_anchor(:there)$$),
+	('validate_key', $$SELECT (apikeys.validate_key('ak_' || repeat('0', 43) || '2PL60u', workspace => :there)).code$$);
+SELECT p.proname AS "not here" FROM pg_proc p WHERE p.pronamespace = 'apikeys'::regnamespace
+AND p.proargnames && '{key_id,workspace}' AND NOT EXISTS (SELECT FROM calls c WHERE c.function = p.proname) ORDER BY 1;
+
+-- the answer to a call, whatever it is, in one text without what was asked for
+CREATE FUNCTION pg_temp.answer(call text, other text, there text) RETURNS text LANGUAGE plpgsql AS
+$$
+DECLARE
+	result text;
+	message text; detail text; hint text;
+BEGIN
+	EXECUTE replace(replace(call, ':other', quote_literal(other)), ':there', quote_literal(there)) INTO result;
+	RETURN coalesce(result, 'NULL');
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	RETURN SQLSTATE || ': ' || replace(replace(concat_ws(' | ', message, nullif(detail, ''), nullif(hint, '')), other, '<key>'), there, '<workspace>');
+END
+$$;
+
+SET apikeys.actor = 'ann';
+SELECT apikeys.grant_access('regress_ak_acme', 'admin', 'acme');
+SET ROLE regress_ak_acme;
+SELECT call, pg_temp.answer(call, :'other_id', 'rival') AS answer FROM calls ORDER BY call COLLATE "C";
+-- not one answer differs from that about what is nowhere
+SELECT call FROM calls WHERE pg_temp.answer(call, :'other_id', 'rival') <> pg_temp.answer(call, '00000000-0000-4000-8000-000000000000', 'nowhere');
+SELECT call FROM calls WHERE pg_temp.answer(call, :'gone_id', 'default') <> pg_temp.answer(call, '00000000-0000-4000-8000-000000000000', 'nowhere');
+
+-- validation and look-up by secret
+SELECT v.* FROM (VALUES (:'other_key'), (:'other_old'), (:'gone_key')) AS s (k), apikeys.validate_key(k) AS v;
+SELECT code FROM apikeys.validate_key(:'other_key', workspace => 'rival');
+SELECT code FROM apikeys.validate_key(:'acme_key', workspace => 'acme');
+SELECT code FROM apikeys.validate_key(:'acme_key', workspace => 'rival');
+SELECT code, workspace FROM apikeys.validate_key(:'acme_key');
+SELECT code FROM apikeys.authenticate('Bearer ' || :'other_key');
+SELECT code FROM apikeys.authenticate('Basic ' || translate(encode(convert_to('rival:' || :'other_key', 'UTF8'), 'base64'), E'\n', ''));
+SELECT code FROM apikeys.authenticate('Bearer ' || :'acme_key');
+SELECT name FROM (VALUES (:'other_key'), (:'other_old'), (:'gone_key')) AS s (k), apikeys.identify_key(k);
+SELECT workspace, name FROM apikeys.identify_key(:'acme_key');
+
+-- views; the registry is everybody's
+SELECT workspace, name, state FROM apikeys.active_keys;
+SELECT workspace, name, state FROM apikeys.archived_keys;
+SELECT workspace, entity, activity FROM apikeys.audit_logs;
+SELECT api FROM apikeys.apis;
+SELECT apikeys.visible_workspaces(c) FROM unnest('{validate,view,manage,audit,admin}'::text[]) AS c;
+SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => NULL);
+SELECT count(*) FROM apikeys.export_audit_logs() AS l WHERE l ~ 'rival|Rival|there|Gone';
+SELECT workspace, ok FROM apikeys.verify_audit_log();
+SELECT jsonb_object_keys(apikeys.audit_anchor());
+SELECT apikeys.key_id('Shared name') = :'acme_id' AS its_own;
+
+-- a cheap function in a query does not see other rows either
+CREATE FUNCTION pg_temp.peep(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RAISE NOTICE 'peeped at %', $1; RETURN true; END $$;
+SELECT count(*) FROM apikeys.active_keys WHERE pg_temp.peep(name || ' of ' || workspace);
+SELECT count(*) FROM apikeys.archived_keys WHERE pg_temp.peep(name);
+SELECT count(*) FROM apikeys.audit_logs WHERE pg_temp.peep(activity) AND entity = 'API Keys';
+
+-- what belongs to no workspace is not in a scoped role's hands
+SELECT pg_temp.refused($$SELECT apikeys.register_api('x')$$);
+SELECT pg_temp.refused($$SELECT apikeys.unregister_api('billing')$$);
+SELECT pg_temp.refused($$SELECT apikeys.unregister_api('nothing')$$);
+SELECT pg_temp.refused($$SELECT apikeys.create_workspace('mine')$$);
+SELECT pg_temp.refused($$SELECT apikeys.create_workspace('acme')$$);
+
+-- without a workspace argument, what creates goes to default, which is not this role's: it does not exist
+SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}')$$);
+SELECT pg_temp.refused($$SELECT apikeys.add_team_member('x', 'x')$$);
+-- bound to its workspace, it needs no argument
+SET apikeys.workspace = 'acme';
+SELECT name, workspace FROM apikeys.create_key('Bound', '{data}');
+SELECT apikeys.grant_access('regress_ak_acme', 'view');
+RESET apikeys.workspace;
+SET apikeys.workspace = 'rival';
+SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}')$$);
+SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}', 'acme')$$);
+SELECT (SELECT count(*) FROM apikeys.active_keys), (SELECT count(*) FROM apikeys.audit_logs), apikeys.visible_workspaces('view');
+SELECT code FROM apikeys.validate_key(:'other_key');
+SELECT code FROM apikeys.validate_key(:'acme_key');
+SELECT name FROM apikeys.identify_key(:'acme_key');
+RESET apikeys.workspace;
+
+-- in its workspace it may do everything
+SELECT name, workspace FROM apikeys.create_key('New', '{data}', 'acme');
+SELECT team, created_by FROM apikeys.active_keys WHERE name = 'New';
+SELECT name FROM apikeys.update_key(:'acme_id', name => 'Renamed');
+SELECT apikeys.update_workspace('acme', 'Acme Inc.', 'acme');
+SELECT (apikeys.archive_key(:'acme_id')).state;
+SELECT apikeys.grant_access('regress_ak_acme', 'audit', 'acme');
+SELECT apikeys.revoke_access('regress_ak_acme', 'audit', 'acme');
+RESET ROLE;
+
+-- less than admin: what one may see but not do is refused as such
+SELECT apikeys.revoke_access('regress_ak_acme', 'admin', 'acme');
+SELECT apikeys.grant_access('regress_ak_acme', 'manage', 'rival');
+SET ROLE regress_ak_acme;
+SELECT apikeys.visible_workspaces('view'), apikeys.visible_workspaces('manage'), apikeys.visible_workspaces('audit');
+SELECT name FROM apikeys.update_key(:'other_id', team => 'mine');
+SELECT pg_temp.refused($$SELECT apikeys.archive_key(apikeys.key_id('Bound', 'acme'))$$);
+SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}', 'acme')$$);
+SELECT workspace, name FROM apikeys.active_keys ORDER BY 1, 2;
+SELECT pg_temp.refused($$SELECT apikeys.key_id('Nothing')$$);
+RESET ROLE;
+SELECT count(*) FROM apikeys.create_key('Only there', '{data}', 'acme');
+SET ROLE regress_ak_acme;
+SELECT pg_temp.refused($$SELECT apikeys.key_id('Only there')$$);
+RESET ROLE;
+
+-- revoked in the middle of a transaction: from the next statement on
+SELECT apikeys.revoke_access('regress_ak_acme', 'view', 'acme'), apikeys.revoke_access('regress_ak_acme', 'manage', 'rival') \g /dev/null
+SELECT apikeys.grant_access('regress_ak_acme', 'validate', 'rival');
+BEGIN;
+SET LOCAL ROLE regress_ak_acme;
+SELECT code FROM apikeys.validate_key(:'other_key');
+RESET ROLE;
+SELECT apikeys.grant_access('regress_ak_acme', 'validate', 'acme');
+SELECT apikeys.revoke_access('regress_ak_acme', 'validate', 'rival');
+SET LOCAL ROLE regress_ak_acme;
+SELECT code FROM apikeys.validate_key(:'other_key');
+ROLLBACK;
+SET ROLE regress_ak_acme;
+SELECT code FROM apikeys.validate_key(:'other_key');
+RESET ROLE;
+
+SELECT pg_temp.wrong();
+DROP OWNED BY regress_ak_acme;
+DROP ROLE regress_ak_acme;
