@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
 
 #include "access.h"
 #include "audit.h"
@@ -31,9 +32,15 @@ PG_MODULE_MAGIC;
 
 void		_PG_init(void);
 
+/*
+ * A cancellation in here would leave settings that are defined by a library
+ * that is not loaded: no later call in the session could load it.  A WARNING,
+ * as of a forged setting, is a moment at which one strikes.
+ */
 void
 _PG_init(void)
 {
+	HOLD_INTERRUPTS();
 	ak_current_init();
 	ak_guc_init();
 	ak_catalog_init();
@@ -41,4 +48,5 @@ _PG_init(void)
 	ak_audit_init();
 	ak_shmem_init();
 	ak_worker_init();
+	RESUME_INTERRUPTS();
 }

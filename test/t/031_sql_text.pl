@@ -26,6 +26,7 @@ sub unqualified
 
 	$sql =~ s/'(?:[^']|'')*'/ '' /g;
 	$sql =~ s/"(?:[^"]|"")*"/ quoted /g;
+	$sql =~ s/%[sdu]|%l{1,2}[du]|%%/ /g;         # of psprintf()
 	$sql =~ s/\bOPERATOR\s*\(\s*pg_catalog\.[^\s\w)]+\s*\)/ , /g;
 
 	push @found, "$1" while $sql =~ /\b(IN\s*\(|NOT\s+IN\b|BETWEEN\b|(?:I?LIKE|SIMILAR\s+TO)\b|DISTINCT\s+FROM\b|NULLIF\s*\(|NATURAL\b|OVERLAPS\b)/gi;
