@@ -89,9 +89,13 @@ CREATE TABLE apikeys.key (
 	CONSTRAINT key_key_hash_check CHECK (pg_catalog.octet_length(key_hash) OPERATOR(pg_catalog.=) 32),
 	CONSTRAINT key_old_key_hash_check CHECK (pg_catalog.octet_length(old_key_hash) OPERATOR(pg_catalog.=) 32)
 );
-CREATE UNIQUE INDEX key_active_name ON apikeys.key (workspace, pg_catalog.lower(name)) WHERE archived_at IS NULL;
-CREATE INDEX key_active_created ON apikeys.key (workspace, created_at) WHERE archived_at IS NULL;
-CREATE INDEX key_archived ON apikeys.key (workspace, archived_at) WHERE archived_at IS NOT NULL;
+/* the name first, so that key_id() finds it in whatever workspace */
+CREATE UNIQUE INDEX key_active_name ON apikeys.key (pg_catalog.lower(name), workspace) WHERE archived_at IS NULL;
+/* newest first, of one workspace and of all */
+CREATE INDEX key_active ON apikeys.key (workspace, created_at, key_id) WHERE archived_at IS NULL;
+CREATE INDEX key_active_everywhere ON apikeys.key (created_at, key_id) WHERE archived_at IS NULL;
+CREATE INDEX key_archived ON apikeys.key (workspace, archived_at, key_id) WHERE archived_at IS NOT NULL;
+CREATE INDEX key_archived_everywhere ON apikeys.key (archived_at, key_id) WHERE archived_at IS NOT NULL;
 COMMENT ON TABLE apikeys.key IS 'keys, active and archived; of a secret only its SHA-256 is here';
 COMMENT ON COLUMN apikeys.key.key_hash IS 'SHA-256 of the present secret';
 COMMENT ON COLUMN apikeys.key.old_key_hash IS 'SHA-256 of the secret before the present one';
@@ -138,7 +142,7 @@ CREATE TABLE apikeys.audit_log (
 );
 /* for every filter of a search, its entries in order (logscan.c); the last has a bucket for 8192 entries */
 CREATE INDEX audit_log_key_id ON apikeys.audit_log (key_id, audit_id) WHERE key_id IS NOT NULL;
-CREATE INDEX audit_log_workspace ON apikeys.audit_log (workspace COLLATE pg_catalog."C", audit_id) WHERE workspace IS NOT NULL;
+CREATE INDEX audit_log_workspace ON apikeys.audit_log (workspace, audit_id) WHERE workspace IS NOT NULL;
 CREATE INDEX audit_log_team ON apikeys.audit_log (team COLLATE pg_catalog."C", audit_id) WHERE team IS NOT NULL;
 CREATE INDEX audit_log_actor ON apikeys.audit_log (actor COLLATE pg_catalog."C", audit_id);
 CREATE INDEX audit_log_entity ON apikeys.audit_log (entity COLLATE pg_catalog."C", action COLLATE pg_catalog."C", audit_id);
@@ -386,9 +390,27 @@ RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_revok
 COMMENT ON FUNCTION apikeys.revoke_access(name, text, text) IS 'takes back what grant_access gave with the same arguments';
 
 CREATE FUNCTION apikeys.visible_workspaces(capability text)
-RETURNS text[] LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_visible_workspaces';
+RETURNS text[] LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_visible_workspaces_sql';
 COMMENT ON FUNCTION apikeys.visible_workspaces(text) IS
 'the workspaces in which the current user has that capability, within the setting apikeys.workspace; '''' among them: also what belongs to none';
+
+/*
+ * What the views ask, so that each arm of them is planned for what it is.
+ */
+CREATE FUNCTION apikeys.sees_everywhere(capability text)
+RETURNS boolean LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_sees_everywhere_sql';
+COMMENT ON FUNCTION apikeys.sees_everywhere(text) IS
+'has the current user that capability in every workspace and beside them, and is apikeys.workspace not set?';
+
+CREATE FUNCTION apikeys.only_workspace(capability text)
+RETURNS text LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_only_workspace';
+COMMENT ON FUNCTION apikeys.only_workspace(text) IS
+'the one workspace in which the current user has that capability, within the setting apikeys.workspace; NULL when there are none, several or all';
+
+CREATE FUNCTION apikeys.several_workspaces(capability text)
+RETURNS text[] LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_several_workspaces';
+COMMENT ON FUNCTION apikeys.several_workspaces(text) IS
+'the several workspaces in which the current user has that capability; NULL when there are none, one or all';
 
 /*
  * -------------------------------------------------------------- validation
@@ -431,6 +453,10 @@ COMMENT ON FUNCTION apikeys.audit_anchor(text) IS
 
 /*
  * ------------------------------------------------------------------- views
+ *
+ * Each arm of a view finds its rows, and their order, in an index: all, those
+ * of one workspace, those of several.  An arm that has nothing to say costs
+ * nothing.  One condition for all three would be asked again for every row.
  */
 CREATE VIEW apikeys.key_rows AS
 SELECT	k.key_id, k.workspace, k.name,
@@ -446,19 +472,39 @@ FROM	apikeys.key k;
 COMMENT ON VIEW apikeys.key_rows IS 'every key as key_detail; what the other views and functions read, granted to nobody';
 
 CREATE VIEW apikeys.active_keys WITH (security_barrier) AS
-SELECT	k.*
-FROM	apikeys.key_rows k
-WHERE	k.archived_at IS NULL
-AND		k.workspace OPERATOR(pg_catalog.=) ANY (apikeys.visible_workspaces('view'))
-ORDER BY k.created_at DESC, k.key_id;
+(SELECT	k.*
+ FROM	apikeys.key_rows k
+ WHERE	k.archived_at IS NULL AND (SELECT apikeys.sees_everywhere('view'))
+ ORDER BY k.created_at DESC, k.key_id DESC)
+UNION ALL
+(SELECT	k.*
+ FROM	apikeys.key_rows k
+ WHERE	k.archived_at IS NULL AND k.workspace OPERATOR(pg_catalog.=) apikeys.only_workspace('view')
+ ORDER BY k.created_at DESC, k.key_id DESC)
+UNION ALL
+(SELECT	k.*
+ FROM	apikeys.key_rows k
+ WHERE	k.archived_at IS NULL AND k.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('view'))::pg_catalog.text[])
+ ORDER BY k.created_at DESC, k.key_id DESC)
+ORDER BY created_at DESC, key_id DESC;
 COMMENT ON VIEW apikeys.active_keys IS 'the active keys that the current user may see, newest first';
 
 CREATE VIEW apikeys.archived_keys WITH (security_barrier) AS
-SELECT	k.*
-FROM	apikeys.key_rows k
-WHERE	k.archived_at IS NOT NULL
-AND		k.workspace OPERATOR(pg_catalog.=) ANY (apikeys.visible_workspaces('view'))
-ORDER BY k.archived_at DESC, k.key_id;
+(SELECT	k.*
+ FROM	apikeys.key_rows k
+ WHERE	k.archived_at IS NOT NULL AND (SELECT apikeys.sees_everywhere('view'))
+ ORDER BY k.archived_at DESC, k.key_id DESC)
+UNION ALL
+(SELECT	k.*
+ FROM	apikeys.key_rows k
+ WHERE	k.archived_at IS NOT NULL AND k.workspace OPERATOR(pg_catalog.=) apikeys.only_workspace('view')
+ ORDER BY k.archived_at DESC, k.key_id DESC)
+UNION ALL
+(SELECT	k.*
+ FROM	apikeys.key_rows k
+ WHERE	k.archived_at IS NOT NULL AND k.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('view'))::pg_catalog.text[])
+ ORDER BY k.archived_at DESC, k.key_id DESC)
+ORDER BY archived_at DESC, key_id DESC;
 COMMENT ON VIEW apikeys.archived_keys IS 'the archived keys that the current user may see, newest first';
 
 CREATE VIEW apikeys.apis WITH (security_barrier) AS
@@ -469,11 +515,24 @@ ORDER BY a.ordinal;
 COMMENT ON VIEW apikeys.apis IS 'the registered APIs, in the registry''s order';
 
 CREATE VIEW apikeys.audit_logs WITH (security_barrier) AS
-SELECT	l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.key_id, l.key_name,
+(SELECT	l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.key_id, l.key_name,
 		l.changes, l.db_user, l.audit_id
-FROM	apikeys.audit_log l
-WHERE	COALESCE(l.workspace, '') OPERATOR(pg_catalog.=) ANY (apikeys.visible_workspaces('audit'))
-ORDER BY l.audit_id DESC;
+ FROM	apikeys.audit_log l
+ WHERE	(SELECT apikeys.sees_everywhere('audit'))
+ ORDER BY l.audit_id DESC)
+UNION ALL
+(SELECT	l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.key_id, l.key_name,
+		l.changes, l.db_user, l.audit_id
+ FROM	apikeys.audit_log l
+ WHERE	l.workspace OPERATOR(pg_catalog.=) apikeys.only_workspace('audit')
+ ORDER BY l.audit_id DESC)
+UNION ALL
+(SELECT	l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.key_id, l.key_name,
+		l.changes, l.db_user, l.audit_id
+ FROM	apikeys.audit_log l
+ WHERE	l.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('audit'))::pg_catalog.text[])
+ ORDER BY l.audit_id DESC)
+ORDER BY audit_id DESC;
 COMMENT ON VIEW apikeys.audit_logs IS 'the entries that the current user may see, newest first';
 
 CREATE FUNCTION apikeys.search_audit_logs(search text = NULL, workspace text = NULL, teams text[] = NULL,

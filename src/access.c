@@ -43,7 +43,10 @@
 #include "compat.h"
 #include "context.h"
 
-PG_FUNCTION_INFO_V1(ak_visible_workspaces);
+PG_FUNCTION_INFO_V1(ak_visible_workspaces_sql);
+PG_FUNCTION_INFO_V1(ak_sees_everywhere_sql);
+PG_FUNCTION_INFO_V1(ak_only_workspace);
+PG_FUNCTION_INFO_V1(ak_several_workspaces);
 PG_FUNCTION_INFO_V1(ak_invalidate);
 
 /* Capabilities by name, and all that each of them allows */
@@ -347,58 +350,137 @@ ak_require_anywhere(AkCapability capability)
 				 errhint("apikeys.grant_access() gives it.")));
 }
 
-/*
- * visible_workspaces(capability text) -> text[]
- *
- * Where the current user has a capability, within apikeys.workspace; '' stands
- * for what belongs to no workspace.  22023 for an unknown capability.
- */
-Datum
-ak_visible_workspaces(PG_FUNCTION_ARGS)
+/* A capability by its name, an argument.  Raises 22023 for an unknown one. */
+static AkCapability
+capability_argument(const text *argument)
 {
-	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	int			capability = 0;
-	const char *bound = ak_bound_workspace();
-	ArrayBuildState *found = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+	char	   *name = text_to_cstring(argument);
 
 	for (int i = 0; i < (int) lengthof(capabilities); i++)
 		if (strcmp(capabilities[i].name, name) == 0)
-			capability = 1 << i;
-	if (capability == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown capability \"%s\"", ak_quoted(name))));
+			return 1 << i;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown capability \"%s\"", ak_quoted(name))));
+}
+
+/* Does the current user have a capability everywhere, with nothing to bound it? */
+bool
+ak_sees_everywhere(AkCapability capability)
+{
+	return ak_bound_workspace() == NULL && ak_may(capability, NULL);
+}
+
+/*
+ * The single workspaces, as a list of text, in which the current user has a
+ * capability that he does not have everywhere, within apikeys.workspace.
+ */
+static List *
+single_workspaces(AkCapability capability)
+{
+	const char *bound = ak_bound_workspace();
+	List	   *found = NIL;
 
 	if (bound != NULL)
 	{
 		if (ak_may(capability, bound))
-			found = accumArrayResult(found, CStringGetTextDatum(bound), false, TEXTOID, CurrentMemoryContext);
+			found = lappend(found, cstring_to_text(bound));
 	}
-	else if (ak_may(capability, NULL))
+	else if (!ak_may(capability, NULL))
+	{
+		const AkScope *may = current_scope();
+
+		for (int i = 0; i < may->nworkspaces; i++)
+			if (may->workspaces[i].may & capability)
+				found = lappend(found, cstring_to_text(may->workspaces[i].name));
+	}
+	return found;
+}
+
+static ArrayType *
+text_array(const List *texts)
+{
+	Datum	   *elements = palloc(Max(1, list_length(texts)) * sizeof(Datum));
+	int			count = 0;
+	ListCell   *cell;
+
+	foreach(cell, texts)
+		elements[count++] = PointerGetDatum(lfirst(cell));
+	return construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/*
+ * The workspaces, a text[], in which the current user has a capability, within
+ * apikeys.workspace; '' stands for what belongs to no workspace.  As of the
+ * latest commit.
+ */
+Datum
+ak_visible_workspaces(AkCapability capability)
+{
+	List	   *found = single_workspaces(capability);
+
+	if (ak_sees_everywhere(capability))
 	{
 		Relation	rel = ak_table_open(AK_WORKSPACE, AccessShareLock);
 		SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 		HeapTuple	tuple;
 		bool		isnull;
 
-		found = accumArrayResult(found, CStringGetTextDatum(""), false, TEXTOID, CurrentMemoryContext);
+		found = list_make1(cstring_to_text(""));
 		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-			found = accumArrayResult(found,
-									 heap_getattr(tuple, Anum_workspace_workspace, RelationGetDescr(rel), &isnull),
-									 false, TEXTOID, CurrentMemoryContext);
+			found = lappend(found,
+							DatumGetTextPCopy(heap_getattr(tuple, Anum_workspace_workspace,
+														   RelationGetDescr(rel), &isnull)));
 		systable_endscan(scan);
 		table_close(rel, AccessShareLock);
 	}
-	else
-	{
-		const AkScope *may = current_scope();
+	return PointerGetDatum(text_array(found));
+}
 
-		for (int i = 0; i < may->nworkspaces; i++)
-			if (may->workspaces[i].may & capability)
-				found = accumArrayResult(found, CStringGetTextDatum(may->workspaces[i].name),
-										 false, TEXTOID, CurrentMemoryContext);
-	}
-	PG_RETURN_DATUM(makeArrayResult(found, CurrentMemoryContext));
+/* visible_workspaces(capability text) -> text[].  22023 for an unknown capability. */
+Datum
+ak_visible_workspaces_sql(PG_FUNCTION_ARGS)
+{
+	return ak_visible_workspaces(capability_argument(PG_GETARG_TEXT_PP(0)));
+}
+
+/*
+ * What the views ask.  Each of them has three arms, of which at most one
+ * returns rows, so that each can be planned for what it is: everything, in the
+ * order of an index; one workspace, whose own statistics the planner sees, and
+ * again in the order of an index; or several.
+ *
+ * sees_everywhere(capability text) -> boolean
+ * only_workspace(capability text) -> text, NULL unless there is just one
+ * several_workspaces(capability text) -> text[], NULL unless there are several
+ *
+ * As of the latest commit, within apikeys.workspace.  22023 for an unknown
+ * capability.
+ */
+Datum
+ak_sees_everywhere_sql(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(ak_sees_everywhere(capability_argument(PG_GETARG_TEXT_PP(0))));
+}
+
+Datum
+ak_only_workspace(PG_FUNCTION_ARGS)
+{
+	List	   *found = single_workspaces(capability_argument(PG_GETARG_TEXT_PP(0)));
+
+	if (list_length(found) != 1)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(linitial(found));
+}
+
+Datum
+ak_several_workspaces(PG_FUNCTION_ARGS)
+{
+	List	   *found = single_workspaces(capability_argument(PG_GETARG_TEXT_PP(0)));
+
+	if (list_length(found) < 2)
+		PG_RETURN_NULL();
+	PG_RETURN_ARRAYTYPE_P(text_array(found));
 }
 
 /*

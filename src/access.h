@@ -23,7 +23,8 @@ typedef enum AkCapability
 #define AK_CAPABILITY_COUNT 5
 
 extern void ak_access_init(void);
-extern Datum ak_visible_workspaces(PG_FUNCTION_ARGS);
+extern Datum ak_visible_workspaces(AkCapability capability);
+extern bool ak_sees_everywhere(AkCapability capability);
 extern int	ak_capability_allows(const char *name);
 extern const char *ak_capability_name(AkCapability capability);
 extern bool ak_may(AkCapability capability, const char *workspace);

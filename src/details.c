@@ -180,12 +180,13 @@ ak_key_id(PG_FUNCTION_ARGS)
 	static AkQuery query = {
 		"SELECT key_id, workspace FROM apikeys.key WHERE archived_at IS NULL "
 		"AND pg_catalog.lower(name) OPERATOR(pg_catalog.=) pg_catalog.lower(pg_catalog.btrim($1)) "
-		"AND workspace OPERATOR(pg_catalog.=) ANY ($2)",
+		"AND ($2 IS NULL OR workspace OPERATOR(pg_catalog.=) ANY ($2))",
 		2, {TEXTOID, TEXTARRAYOID}, NULL
 	};
 	MemoryContext context = CurrentMemoryContext;
 	AkCaller	caller;
-	Datum		args[2];
+	Datum		args[2] = {0};
+	char		nulls[2] = {' ', ' '};
 	char	   *name;
 	uint64		found;
 	Datum		key_id = (Datum) 0;
@@ -195,7 +196,12 @@ ak_key_id(PG_FUNCTION_ARGS)
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	args[0] = PG_GETARG_DATUM(0);
 	if (PG_ARGISNULL(1))
-		args[1] = DirectFunctionCall1(ak_visible_workspaces, CStringGetTextDatum("view"));
+	{
+		if (ak_sees_everywhere(AK_VIEW))
+			nulls[1] = 'n';
+		else
+			args[1] = ak_visible_workspaces(AK_VIEW);
+	}
 	else
 	{
 		char	   *workspace = text_to_cstring(PG_GETARG_TEXT_PP(1));
@@ -207,7 +213,7 @@ ak_key_id(PG_FUNCTION_ARGS)
 
 	ak_become_owner(&caller);
 	SPI_connect();
-	ak_query(&query, args, NULL, AK_SEE_LATEST);
+	ak_query(&query, args, nulls, AK_SEE_LATEST);
 	found = SPI_processed;
 	if (found == 1)
 	{

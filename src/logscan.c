@@ -208,7 +208,7 @@ add_texts(AkLogScan *scan, const AkTexts *texts, AkRelation index)
 	{
 		Datum		value = CStringGetTextDatum(texts->values[i]);
 
-		add_run(scan, stream, 1, &value, C_COLLATION_OID);
+		add_run(scan, stream, 1, &value, stream->index->rd_indcollation[0]);
 	}
 	return true;
 }

@@ -125,7 +125,7 @@ readable_workspaces(FunctionCallInfo fcinfo, int n)
 	Datum	   *elements;
 
 	ak_require_anywhere(AK_AUDIT);
-	if (PG_ARGISNULL(n) && ak_bound_workspace() == NULL && ak_may(AK_AUDIT, NULL))
+	if (PG_ARGISNULL(n) && ak_sees_everywhere(AK_AUDIT))
 		return NULL;
 	texts = palloc0(sizeof(AkTexts));
 	if (!PG_ARGISNULL(n))
@@ -137,7 +137,7 @@ readable_workspaces(FunctionCallInfo fcinfo, int n)
 		ak_require_workspace(AK_AUDIT, texts->values[0]);
 		return texts;
 	}
-	deconstruct_array(DatumGetArrayTypeP(DirectFunctionCall1(ak_visible_workspaces, CStringGetTextDatum("audit"))),
+	deconstruct_array(DatumGetArrayTypeP(ak_visible_workspaces(AK_AUDIT)),
 					  TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &texts->count);
 	texts->values = palloc(Max(1, texts->count) * sizeof(char *));
 	for (int i = 0; i < texts->count; i++)

@@ -277,6 +277,10 @@ note_rows(const AkVerification *v, const char *problem)
 	}
 }
 
+/* Entries of the workspaces $1, in which '' stands for none: in words that an index on workspace serves */
+#define OF_OUR_WORKSPACES(log) \
+	"(" log ".workspace OPERATOR(pg_catalog.=) ANY ($1) OR " log ".workspace IS NULL AND '' OPERATOR(pg_catalog.=) ANY ($1))"
+
 /*
  * Second pass: entries that no link names.  Where each link found its entry,
  * and there are as many entries as links, there are none.
@@ -288,7 +292,7 @@ verify_entries(const AkVerification *v)
 
 	run(v,
 		"SELECT COALESCE(a.workspace, ''), pg_catalog.count(*) FROM apikeys.audit_log a "
-		"WHERE COALESCE(a.workspace, '') OPERATOR(pg_catalog.=) ANY ($1) GROUP BY 1");
+		"WHERE " OF_OUR_WORKSPACES("a") " GROUP BY 1");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		bool		isnull;
@@ -301,7 +305,7 @@ verify_entries(const AkVerification *v)
 		return;
 	run(v,
 		"SELECT COALESCE(a.workspace, ''), a.audit_id FROM apikeys.audit_log a "
-		"WHERE COALESCE(a.workspace, '') OPERATOR(pg_catalog.=) ANY ($1) AND NOT EXISTS "
+		"WHERE " OF_OUR_WORKSPACES("a") " AND NOT EXISTS "
 		"(SELECT 1 FROM apikeys.audit_link l WHERE l.audit_id OPERATOR(pg_catalog.=) a.audit_id) "
 		"ORDER BY a.audit_id LIMIT 100000");
 	note_rows(v, "the entry is not in the chain");
@@ -343,7 +347,9 @@ verify_keys(const AkVerification *v)
 									   "SELECT k.*, a.row_digest FROM apikeys.key k LEFT JOIN apikeys.audit_log a "
 									   "ON a.audit_id OPERATOR(pg_catalog.=) k.audit_id "
 									   "AND a.key_id OPERATOR(pg_catalog.=) k.key_id "
-									   "WHERE k.workspace OPERATOR(pg_catalog.=) ANY ($1)",
+									   "WHERE k.workspace OPERATOR(pg_catalog.=) ANY ($1) "
+	/* every key: so that the two partial indexes serve */
+									   "AND (k.archived_at IS NULL OR k.archived_at IS NOT NULL)",
 									   1, argtypes, args, NULL, true, 0);
 	PopActiveSnapshot();
 	for (;;)
@@ -378,7 +384,8 @@ verify_keys(const AkVerification *v)
 		"'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' "
 		"THEN (gone OPERATOR(pg_catalog.->>) 'key_id')::pg_catalog.uuid END AS key_id FROM apikeys.audit_log e, "
 		"LATERAL pg_catalog.jsonb_array_elements(e.changes OPERATOR(pg_catalog.->) 'evicted') AS gone "
-		"WHERE e.action OPERATOR(pg_catalog.<>) 'Create' AND pg_catalog.jsonb_typeof("
+		"WHERE e.workspace OPERATOR(pg_catalog.=) ANY ($1) "
+		"AND e.action OPERATOR(pg_catalog.<>) 'Create' AND pg_catalog.jsonb_typeof("
 		"e.changes OPERATOR(pg_catalog.->) 'evicted') OPERATOR(pg_catalog.=) 'array') AS evicted "
 		"ON evicted.key_id OPERATOR(pg_catalog.=) last.key_id "
 		"WHERE k.audit_id OPERATOR(pg_catalog.<) last.audit_id OR k.key_id IS NULL AND evicted.key_id IS NULL "
@@ -434,7 +441,7 @@ audited_workspaces(FunctionCallInfo fcinfo)
 
 	ak_require_anywhere(AK_AUDIT);
 	if (PG_ARGISNULL(0))
-		return DirectFunctionCall1(ak_visible_workspaces, CStringGetTextDatum("audit"));
+		return ak_visible_workspaces(AK_AUDIT);
 	workspace = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	ak_check_workspace_argument(workspace);
 	ak_require_workspace(AK_AUDIT, workspace);

@@ -55,6 +55,9 @@ INSERT INTO may VALUES
 	-- neither shows or changes more than its caller may anyway
 	('function', 'act_as', '{manage,audit,admin}', NULL),
 	('function', 'visible_workspaces', '{view,manage,audit,admin}', NULL),
+	('function', 'sees_everywhere', '{view,manage,audit,admin}', NULL),
+	('function', 'only_workspace', '{view,manage,audit,admin}', NULL),
+	('function', 'several_workspaces', '{view,manage,audit,admin}', NULL),
 
 	-- nobody's but the owner's
 	('function', 'audit_text', '{}', NULL),

@@ -1,0 +1,86 @@
+-- A workspace with many keys, and one among many workspaces, cost what a small one alone costs: counted in rows that
+-- are read, so that neither the machine nor the version matters.
+SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CREATE EXTENSION apikeys CASCADE; RESET client_min_messages;
+SET max_parallel_workers_per_gather = 0;
+SET random_page_cost = 1.1;     -- a table of this size fits in memory: no reason to sort what an index has in order
+
+SELECT count(apikeys.create_workspace('w' || i)) FROM generate_series(1, 300) AS i;
+SELECT count(apikeys.create_key('key ' || i, '{data}', 'w' || (i + 1) / 2)) FROM generate_series(1, 600) AS i;
+SELECT count(apikeys.create_key('big ' || i, '{data}')) FROM generate_series(1, 3000) AS i;
+SELECT count(apikeys.archive_key(apikeys.key_id('key ' || i))) FROM generate_series(2, 200, 2) AS i;
+ANALYZE;
+CREATE ROLE regress_ak_one;
+CREATE ROLE regress_ak_few;
+CREATE ROLE regress_ak_all;
+SELECT count(apikeys.grant_access(role, capability, workspace))
+FROM (VALUES ('regress_ak_one', 'default'), ('regress_ak_few', 'w1'), ('regress_ak_few', 'w2'), ('regress_ak_all', NULL)) AS r (role, workspace),
+     unnest('{manage,audit}'::text[]) AS capability;
+
+-- rows of our tables that a statement reads
+CREATE FUNCTION pg_temp.total() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+    SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_user_tables
+    WHERE schemaname = 'apikeys' AND relname NOT IN ('api', 'access')
+$$;
+CREATE FUNCTION pg_temp.reads(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    before bigint := pg_temp.total();
+    reads bigint;
+BEGIN
+    EXECUTE statement;
+    reads := pg_temp.total() - before;
+    RETURN CASE WHEN reads <= 200 THEN 'few' ELSE reads || ' rows' END;
+END
+$$;
+
+CREATE TABLE statements (n integer GENERATED ALWAYS AS IDENTITY, statement text);
+INSERT INTO statements (statement) VALUES
+    ('SELECT * FROM apikeys.active_keys LIMIT 20'),
+    ('SELECT * FROM apikeys.active_keys WHERE workspace = ''default'' LIMIT 20'),
+    ('SELECT * FROM apikeys.active_keys WHERE workspace = ''w1'''),
+    ('SELECT * FROM apikeys.active_keys WHERE key_id = (SELECT key_id FROM apikeys.active_keys LIMIT 1)'),
+    ('SELECT * FROM apikeys.archived_keys LIMIT 20'),
+    ('SELECT * FROM apikeys.archived_keys WHERE workspace = ''w1'''),
+    ('SELECT * FROM apikeys.audit_logs LIMIT 20'),
+    ('SELECT * FROM apikeys.audit_logs WHERE workspace = ''w1''');
+GRANT SELECT ON statements TO PUBLIC;
+
+-- everything
+SELECT statement, pg_temp.reads(statement) FROM statements ORDER BY n;
+SET ROLE regress_ak_all;
+SELECT statement, pg_temp.reads(statement) FROM statements ORDER BY n;
+SELECT count(*) FROM apikeys.active_keys;
+-- one workspace, a big one
+SET ROLE regress_ak_one;
+SELECT statement, pg_temp.reads(statement) FROM statements ORDER BY n;
+SELECT count(*) FROM apikeys.active_keys;
+-- two, small ones
+SET ROLE regress_ak_few;
+SELECT statement, pg_temp.reads(statement) FROM statements ORDER BY n;
+SELECT name, workspace FROM apikeys.active_keys;
+RESET ROLE;
+-- bound to one
+SET apikeys.workspace = 'default';
+SELECT statement, pg_temp.reads(statement) FROM statements ORDER BY n;
+SET apikeys.workspace = 'w1';
+SELECT statement, pg_temp.reads(statement) FROM statements ORDER BY n;
+SELECT name FROM apikeys.active_keys;
+SELECT name FROM apikeys.archived_keys;
+RESET apikeys.workspace;
+
+-- looking for one key, and changing it
+SELECT statement, pg_temp.reads(statement) FROM (VALUES
+    ('SELECT apikeys.key_id(''BIG 700'')'),
+    ('SELECT apikeys.key_id(''big 700'', ''default'')'),
+    ('SELECT apikeys.key_details(apikeys.key_id(''big 700''))'),
+    ('SELECT apikeys.create_key(''big one more'', ''{data}'')'),
+    ('SELECT apikeys.update_key(apikeys.key_id(''big 700''), team => ''x'')'),
+    ('SELECT apikeys.regenerate_key(apikeys.key_id(''big 700''))'),
+    ('SELECT apikeys.archive_key(apikeys.key_id(''big 700''))'),
+    ('SELECT apikeys.validate_key(''nobody''''s'')'),
+    ('SELECT apikeys.identify_key(''nobody''''s'')'),
+    ('SELECT apikeys.verify_audit_log(''w1'')'),
+    ('SELECT apikeys.audit_anchor(''w1'')')) AS s (statement);
+
+DROP TABLE statements;
+DROP OWNED BY regress_ak_one, regress_ak_few, regress_ak_all;
+DROP ROLE regress_ak_one, regress_ak_few, regress_ak_all;
