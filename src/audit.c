@@ -37,6 +37,7 @@
 #include "chain.h"
 #include "compat.h"
 #include "context.h"
+#include "lock.h"
 #include "query.h"
 #include "rowdigest.h"
 #include "rule.h"
@@ -249,6 +250,17 @@ pending_order(const void *a, const void *b)
 	return x->audit_id < y->audit_id ? -1 : x->audit_id > y->audit_id;
 }
 
+/* Of how many chains are the pending entries, which are in order? */
+static int
+count_chains(void)
+{
+	int			count = 1;
+
+	for (int i = 1; i < pending_count; i++)
+		count += strcmp(pending[i].workspace, pending[i - 1].workspace) != 0;
+	return count;
+}
+
 /* Links all of this transaction's entries. */
 static void
 link_pending(void)
@@ -266,6 +278,7 @@ link_pending(void)
 	int64		position = 0;
 	const char *workspace = NULL;
 	Datum		workspace_datum = 0;
+	bool		many;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	ak_become_owner(&caller);
@@ -274,13 +287,17 @@ link_pending(void)
 	for (int i = 0; i < 4; i++)
 		columns[i] = palloc_extended(pending_count * sizeof(Datum), MCXT_ALLOC_HUGE);
 	qsort(pending, pending_count, sizeof(AkPending), pending_order);
+	many = count_chains() > AK_LOCK_MANY;
+	if (many)
+		ak_lock_all(AK_AUDIT_LINK, ExclusiveLock);
 	for (int i = 0; i < pending_count; i++)
 	{
 		if (workspace == NULL || strcmp(workspace, pending[i].workspace) != 0)
 		{
 			workspace = pending[i].workspace;
 			workspace_datum = CStringGetTextDatum(workspace);
-			ak_lock_object(AK_AUDIT_LINK, workspace, ExclusiveLock);
+			if (!many)
+				ak_lock_object(AK_AUDIT_LINK, workspace, ExclusiveLock);
 			position = read_head(workspace, link);
 		}
 		if (!ak_link(position > 0 ? link : NULL, position + 1, pending[i].digest, link))
@@ -338,6 +355,7 @@ at_transaction_event(XactEvent event, void *arg)
 			pending = NULL;
 			pending_count = pending_allocated = 0;
 			ak_forget_fresh();
+			ak_forget_locks();
 			break;
 		default:
 			break;

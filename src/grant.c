@@ -24,8 +24,8 @@
 #include "access.h"
 #include "catalog.h"
 #include "context.h"
+#include "lock.h"
 #include "query.h"
-#include "rule.h"
 
 PG_FUNCTION_INFO_V1(ak_grant_access);
 PG_FUNCTION_INFO_V1(ak_revoke_access);

@@ -37,6 +37,7 @@
 #include "context.h"
 #include "digest.h"
 #include "guard.h"
+#include "lock.h"
 #include "query.h"
 #include "rule.h"
 

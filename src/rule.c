@@ -15,8 +15,6 @@
 #include "access/htup_details.h"
 #include "commands/extension.h"
 #include "commands/sequence.h"
-#include "common/hashfn.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/hsearch.h"
@@ -185,24 +183,4 @@ void
 ak_forget_fresh(void)
 {
 	fresh = NULL;
-}
-
-/*
- * Locks a name under one of our tables until the end of the transaction: the
- * archive of a workspace under AK_KEY, its chain under AK_AUDIT_LINK, its name
- * while it is made under AK_WORKSPACE, an API under AK_API, all accesses under
- * AK_ACCESS.  Not an advisory lock, which any role could hold.  Names share a
- * lock when their hashes do: that costs a wait, never more, because all who
- * lock several sort by ak_lock_tag().
- */
-void
-ak_lock_object(AkRelation relation, const char *name, LOCKMODE mode)
-{
-	LockDatabaseObject(ak_relid(relation), ak_lock_tag(name), 0, mode);
-}
-
-uint32
-ak_lock_tag(const char *name)
-{
-	return hash_bytes((const unsigned char *) name, strlen(name));
 }

@@ -43,7 +43,5 @@ extern bool ak_installing(void);
 extern HeapTuple ak_row_seal(AkRow *row);
 extern bool ak_take_fresh(int64 audit_id);
 extern void ak_forget_fresh(void);
-extern uint32 ak_lock_tag(const char *name);
-extern void ak_lock_object(AkRelation relation, const char *name, LOCKMODE mode);
 
 #endif							/* AK_RULE_H */

@@ -164,6 +164,25 @@ foreach my $finish ('COMMIT', 'ROLLBACK')
 	is(problems($node, 'postgres'), '', "crash and $finish: sound");
 }
 
+#
+# Transactions in more workspaces than the lock table has room for.
+#
+my $many = "FROM generate_series(1, 6000) AS i";
+sql("SELECT FROM (SELECT apikeys.create_workspace('many' || i) $many) AS w");
+sql("SELECT FROM (SELECT apikeys.create_key('k', '{data}', 'many' || i) $many) AS k");
+is(problems($node, 'postgres'), '', 'many workspaces in one transaction: sound');
+my $rename = "SELECT FROM (SELECT apikeys.update_key(apikeys.key_id('k', 'many' || i), 'new') FROM generate_series(1, 1100) AS i) AS k";
+sql("BEGIN; SELECT FROM apikeys.create_key('p', '{data}', 'many1200'); PREPARE TRANSACTION 'p'");
+is(waits($rename), 'at commit', 'who commits in so many waits for a prepared transaction in any');
+is(waits("SELECT FROM apikeys.create_key('x', '{data}', 'many1')"), '', 'who commits in one does not');
+sql("COMMIT PREPARED 'p'");
+is(waits($rename), '', 'nobody waits any more');
+sql("BEGIN; SELECT FROM (SELECT apikeys.update_key(apikeys.key_id('new', 'many' || i), 'old') FROM generate_series(1, 1100) AS i) AS k; PREPARE TRANSACTION 'p'");
+is(waits("SELECT FROM apikeys.create_key('x', '{data}', 'many1200')"), 'at commit', 'prepared in so many: all are held');
+sql("ROLLBACK PREPARED 'p'");
+sql("SELECT FROM (SELECT apikeys.archive_key(apikeys.key_id('k', 'many' || i)) FROM generate_series(2000, 6000) AS i) AS k");
+is(problems($node, 'postgres'), '', 'many changes: sound');
+
 # A crash of a commit that never returned leaves all or nothing.
 sql('CHECKPOINT');
 sql("BEGIN; SELECT FROM apikeys.create_key('half', '{data}'); PREPARE TRANSACTION 'p'");
