@@ -16,6 +16,7 @@
 #include "access/genam.h"
 #include "access/stratnum.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "utils/fmgroids.h"
 
 #include "catalog.h"
@@ -79,8 +80,9 @@ ak_keystore_find(AkLookup *lookup, const uint8 *hash)
 
 /*
  * Is this the SHA-256 of some key's old secret?  Sees what is committed and
- * what this transaction did, under SnapshotSelf: it leaves no trace by which
- * SERIALIZABLE transactions that create keys would fail each other.
+ * what this transaction did.  In a SERIALIZABLE transaction by SnapshotSelf,
+ * which leaves no trace by which such transactions that create keys would fail
+ * each other.
  */
 bool
 ak_keystore_is_old(const uint8 *hash)
@@ -89,11 +91,20 @@ ak_keystore_is_old(const uint8 *hash)
 	bool		found;
 
 	lookup.key = ak_table_open(AK_KEY, AccessShareLock);
-	lookup.snapshot = SnapshotSelf;
+	if (IsolationIsSerializable())
+		lookup.snapshot = SnapshotSelf;
+	else
+	{
+		/* with what the statement that we are called from has done */
+		CommandCounterIncrement();
+		lookup.snapshot = RegisterSnapshot(GetLatestSnapshot());
+	}
 	lookup.slot = MakeSingleTupleTableSlot(RelationGetDescr(lookup.key),
 										   table_slot_callbacks(lookup.key));
 	found = probe(&lookup, AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash);
 	ExecDropSingleTupleTableSlot(lookup.slot);
+	if (lookup.snapshot != SnapshotSelf)
+		UnregisterSnapshot(lookup.snapshot);
 	table_close(lookup.key, AccessShareLock);
 	return found;
 }

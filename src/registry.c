@@ -28,6 +28,7 @@
 #include "compat.h"
 #include "context.h"
 #include "guard.h"
+#include "lock.h"
 #include "query.h"
 #include "rule.h"
 #include "story.h"
@@ -474,20 +475,30 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 {
 	static AkQuery query = {
 		"INSERT INTO apikeys.workspace (workspace, name, prefix, archive_limit) "
-		"VALUES ($1, $2, COALESCE($3, 'ak'), COALESCE($4, 10)) ON CONFLICT (workspace) DO NOTHING",
+		"VALUES ($1, $2, COALESCE($3, 'ak'), COALESCE($4, 10))",
 		4, {TEXTOID, TEXTOID, TEXTOID, INT4OID}, NULL
 	};
 	char	   *workspace = needed_text(fcinfo, 0, "workspace");
 
-	PreventCommandIfReadOnly("create_workspace()");
 	ak_check_workspace_argument(workspace);
 	ak_require(AK_ADMIN, ak_may_something(workspace) ? workspace : NULL);
-	/* whoever creates the same waits here, and then finds it under every isolation level */
-	ak_lock_object(AK_WORKSPACE, workspace, ExclusiveLock);
-	if (run_with_workspace(fcinfo, &query) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("workspace \"%s\" already exists", workspace)));
+	PG_TRY();
+	{
+		run_with_workspace(fcinfo, &query);
+	}
+	PG_CATCH();
+	{
+		/* not ON CONFLICT, which fails a transaction that began before the other's end */
+		if (geterrcode() == ERRCODE_UNIQUE_VIOLATION)
+		{
+			FlushErrorState();
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_OBJECT),
+					 errmsg("workspace \"%s\" already exists", workspace)));
+		}
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	PG_RETURN_VOID();
 }
 

@@ -29,6 +29,7 @@
 #include "context.h"
 #include "guard.h"
 #include "keystore.h"
+#include "lock.h"
 #include "rule.h"
 #include "story.h"
 
