@@ -35,11 +35,9 @@
 #include "access/relscan.h"
 #include "access/table.h"
 #include "access/tableam.h"
-#include "catalog/pg_am.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -51,9 +49,9 @@
 
 #include "catalog.h"
 #include "compat.h"
+#include "logindex.h"
 #include "logscan.h"
 #include "logtext.h"
-#include "query.h"
 
 /* So many entries of a run are stepped over before the index is descended anew */
 #define STEPS_BEFORE_LEAP	16
@@ -77,10 +75,9 @@ typedef struct AkRun
 	ScanKeyData keys[3];
 	bool		started;		/* it stands somewhere */
 	int64		current;		/* where it stands, or AT_END */
-	/* a list of audit_ids, descending, instead of an index */
+	/* a list of audit_ids instead of an index, ascending, read from its end */
 	int64	   *list;
-	uint64		list_length;
-	uint64		list_next;
+	uint64		list_left;
 } AkRun;
 
 /* The union of the runs of one filter */
@@ -126,7 +123,7 @@ run_step(AkRun *run)
 	bool		isnull;
 
 	if (scan == NULL)
-		run->current = run->list_next < run->list_length ? run->list[run->list_next++] : AT_END;
+		run->current = run->list_left > 0 ? run->list[--run->list_left] : AT_END;
 	else if (index_getnext_tid(scan, BackwardScanDirection) != NULL)
 		run->current = DatumGetInt64(index_getattr(scan->xs_itup, run->equal + 1, scan->xs_itupdesc, &isnull));
 	else
@@ -430,103 +427,37 @@ ak_log_end(AkLogScan *scan)
 	MemoryContextDelete(scan->context);
 }
 
-/* Is there an index that could be one for substring search? */
-static bool
-search_index_exists(Relation log)
-{
-	List	   *indexes = RelationGetIndexList(log);
-	ListCell   *cell;
-	bool		found = false;
-
-	foreach(cell, indexes)
-	{
-		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
-
-		found |= (index->rd_rel->relam == GIN_AM_OID || index->rd_rel->relam == GIST_AM_OID) &&
-			index->rd_index->indisvalid && RelationGetIndexExpressions(index) != NIL;
-		index_close(index, AccessShareLock);
-	}
-	list_free(indexes);
-	return found;
-}
-
 /*
- * Asks the index for substring search for all entries not yet passed that may
- * be found, and makes a stream of them.
- */
-static void
-ask_search_index(AkLogScan *scan)
-{
-#define FOUND	"apikeys.audit_text(l.\"time\", l.team, l.entity, l.activity, l.action, l.actor, l.ip) OPERATOR(pg_catalog.~~) "
-	/* OFFSET 0 and + 0: not by the index on audit_id, which we are about to give up */
-	static const char *const sql =
-		"SELECT audit_id FROM (SELECT l.audit_id FROM apikeys.audit_log l WHERE (" FOUND "$1%s) "
-		"AND l.audit_id OPERATOR(pg_catalog.+) 0 OPERATOR(pg_catalog.<=) $2 "
-		"AND l.audit_id OPERATOR(pg_catalog.+) 0 OPERATOR(pg_catalog.>=) $3 OFFSET 0) AS found "
-		"ORDER BY audit_id DESC";
-	Oid			argtypes[4] = {TEXTOID, INT8OID, INT8OID, TEXTOID};
-	Datum		args[4] = {0, Int64GetDatum(scan->next), Int64GetDatum(scan->lowest), 0};
-	const char *other = ak_needle_pattern(scan->needle, 1);
-	AkStream	stream = {0};
-	AkRun	   *run = palloc0(sizeof(AkRun));
-	uint64		allocated = 1024;
-	AkCaller	caller;
-	Portal		portal;
-
-	args[0] = CStringGetTextDatum(ak_needle_pattern(scan->needle, 0));
-	if (other != NULL)
-		args[3] = CStringGetTextDatum(other);
-	run->started = true;
-	run->current = PG_INT64_MAX;
-	run->list = palloc(allocated * sizeof(int64));
-
-	ak_become_owner(&caller);
-	PushActiveSnapshot(scan->snapshot);
-	SPI_connect();
-	portal = SPI_cursor_open_with_args(NULL, psprintf(sql, other != NULL ? " OR " FOUND "$4" : ""),
-									   other != NULL ? 4 : 3, argtypes, args, NULL, true, 0);
-#undef FOUND
-	for (;;)
-	{
-		SPI_cursor_fetch(portal, true, 10000);
-		if (SPI_processed == 0)
-			break;
-		while (run->list_length + SPI_processed > allocated)
-			run->list = repalloc_huge(run->list, (allocated *= 2) * sizeof(int64));
-		for (uint64 i = 0; i < SPI_processed; i++)
-		{
-			bool		isnull;
-
-			run->list[run->list_length++] = DatumGetInt64(ak_query_result(i, 1, &isnull));
-		}
-		SPI_freetuptable(SPI_tuptable);
-	}
-	SPI_cursor_close(portal);
-	SPI_finish();
-	PopActiveSnapshot();
-	ak_become_caller(&caller);
-
-	/* behind the others, because it cannot find rows */
-	stream.runs = run;
-	stream.count = 1;
-	scan->streams[scan->count++] = stream;
-}
-
-/*
- * Asks the index for substring search when enough was searched without it, and
- * too little found to go on like that.
+ * When enough was searched for a substring, and too little found to go on like
+ * that, what its index knows becomes a stream: a list of candidates.
  */
 static void
 consider_search_index(AkLogScan *scan)
 {
+	const char *pattern = ak_needle_pattern(scan->needle, 0);
+	AkStream   *stream;
+	AkRun	   *run;
+
 	if (scan->asked_index || scan->searched < SEARCHED_BEFORE_INDEX)
 		return;
 	scan->asked_index = true;
-	if (strlen(ak_needle_pattern(scan->needle, 0)) < 5 || /* % and three characters */
-		(scan->page == 0 && scan->found > scan->searched / 20) ||
-		!search_index_exists(scan->log))
+	if (strlen(pattern) < 5 ||	/* two % and three characters */
+		(scan->page == 0 && scan->found > scan->searched / 20))
 		return;
-	ask_search_index(scan);
+	run = palloc0(sizeof(AkRun));
+	run->list = ak_ask_search_index(scan->log, scan->snapshot, pattern, ak_needle_pattern(scan->needle, 1),
+									&run->list_left);
+	if (run->list == NULL)
+		return;
+	run->started = true;
+	run->current = PG_INT64_MAX;
+
+	/* behind the others, because it cannot find rows */
+	stream = &scan->streams[scan->count++];
+	Assert(scan->count <= STREAMS_MAX);
+	stream->index = NULL;
+	stream->runs = run;
+	stream->count = 1;
 }
 
 /* Is a text column one of these? */

@@ -20,6 +20,7 @@
 #include "postgres.h"
 
 #include <ctype.h>
+#include <sys/socket.h>
 
 #include "catalog/pg_collation.h"
 #include "fmgr.h"
@@ -42,6 +43,8 @@ PG_FUNCTION_INFO_V1(ak_audit_text);
 struct AkNeedle
 {
 	char	   *text;			/* in lower case */
+	int			length;
+	bool		plain;			/* ASCII can be searched byte by byte */
 	char	   *as_time;		/* the same as our times are written; NULL: no part of one */
 	bool		may_be_ip;
 	StringInfoData buf;			/* for a column in lower case */
@@ -99,6 +102,12 @@ ascii_lowers_plainly(void)
 	return plainly;
 }
 
+static inline char
+ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
+
 /* Appends a text in lower case. */
 static void
 append_lower(StringInfo buf, const char *data, int len)
@@ -114,7 +123,7 @@ append_lower(StringInfo buf, const char *data, int len)
 		enlargeStringInfo(buf, len);
 		out = buf->data + start;
 		for (i = 0; i < len && !IS_HIGHBIT_SET(data[i]); i++)
-			out[i] = data[i] >= 'A' && data[i] <= 'Z' ? data[i] + ('a' - 'A') : data[i];
+			out[i] = ascii_lower(data[i]);
 		if (i == len)
 		{
 			buf->len += len;
@@ -127,6 +136,32 @@ append_lower(StringInfo buf, const char *data, int len)
 	pfree(lower);
 }
 
+/* Appends an address as inet_out() writes it. */
+static void
+append_ip(StringInfo buf, inet *ip)
+{
+	if (ip_family(ip) == PGSQL_AF_INET && ip_bits(ip) == 32)
+	{
+		const unsigned char *bytes = ip_addr(ip);
+
+		enlargeStringInfo(buf, 16);
+		for (int i = 0; i < 4; i++)
+		{
+			if (i > 0)
+				buf->data[buf->len++] = '.';
+			buf->len += pg_ultoa_n(bytes[i], buf->data + buf->len);
+		}
+		buf->data[buf->len] = '\0';
+	}
+	else
+	{
+		char	   *written = DatumGetCString(DirectFunctionCall1(inet_out, InetPGetDatum(ip)));
+
+		appendStringInfoString(buf, written);
+		pfree(written);
+	}
+}
+
 /* Appends the text of a shown column, which is not NULL; in lower case if so wanted. */
 static void
 append_shown(StringInfo buf, AttrNumber column, Datum value, bool lower)
@@ -137,13 +172,8 @@ append_shown(StringInfo buf, AttrNumber column, Datum value, bool lower)
 			append_time(buf, DatumGetTimestampTz(value));
 			break;
 		case Anum_audit_log_ip:
-			{
-				char	   *ip = DatumGetCString(DirectFunctionCall1(inet_out, value));
-
-				appendStringInfoString(buf, ip);
-				pfree(ip);
-				break;
-			}
+			append_ip(buf, DatumGetInetPP(value));
+			break;
 		default:
 			{
 				text	   *t = DatumGetTextPP(value);
@@ -182,7 +212,8 @@ part_of_time(const char *text)
 		else
 			return NULL;
 	}
-	return buf.data;
+	/* two points are an address */
+	return strchr(buf.data, '.') == strrchr(buf.data, '.') ? buf.data : NULL;
 }
 
 /* Prepares a search; palloc'd in the current context. */
@@ -192,6 +223,8 @@ ak_needle(const char *search)
 	AkNeedle   *needle = palloc(sizeof(AkNeedle));
 
 	needle->text = str_tolower(search, strlen(search), DEFAULT_COLLATION_OID);
+	needle->length = strlen(needle->text);
+	needle->plain = ascii_lowers_plainly();
 	needle->as_time = part_of_time(needle->text);
 	needle->may_be_ip = needle->text[strspn(needle->text, "0123456789abcdef.:/")] == '\0';
 	initStringInfo(&needle->buf);
@@ -222,6 +255,52 @@ ak_needle_pattern(const AkNeedle *needle, int n)
 	return buf.data;
 }
 
+/*
+ * Does a text in plain ASCII contain the needle, in any case?  Sets *ascii to
+ * false, and answers nothing, when it is not in plain ASCII.
+ */
+static bool
+ascii_contains(const char *data, int len, const char *needle, int needle_len, bool *ascii)
+{
+	char		first = needle[0];
+
+	for (int i = 0; i < len; i++)
+	{
+		int			k = 0;
+
+		if (IS_HIGHBIT_SET(data[i]))
+		{
+			*ascii = false;
+			return false;
+		}
+		if (ascii_lower(data[i]) != first || len - i < needle_len)
+			continue;
+		while (k < needle_len && ascii_lower(data[i + k]) == needle[k])
+			k++;
+		if (k == needle_len)
+			return true;
+	}
+	return false;
+}
+
+/* Does a text contain the needle, in any case? */
+static bool
+text_contains(AkNeedle *needle, Datum value)
+{
+	text	   *t = DatumGetTextPP(value);
+	bool		ascii = needle->plain && needle->length > 0;
+	bool		found = ascii &&
+		ascii_contains(VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t), needle->text, needle->length, &ascii);
+
+	if (!ascii)
+	{
+		resetStringInfo(&needle->buf);
+		append_lower(&needle->buf, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+		found = strstr(needle->buf.data, needle->text) != NULL;
+	}
+	return found;
+}
+
 /* Does a shown column of this entry contain the text? */
 bool
 ak_needle_found(AkNeedle *needle, const Datum *values, const bool *nulls)
@@ -229,15 +308,23 @@ ak_needle_found(AkNeedle *needle, const Datum *values, const bool *nulls)
 	for (int i = 0; i < AK_SHOWN_COUNT; i++)
 	{
 		AttrNumber	column = shown[i];
-		const char *text = column == Anum_audit_log_time ? needle->as_time : needle->text;
+		bool		is_time = column == Anum_audit_log_time;
+		bool		is_ip = column == Anum_audit_log_ip;
 
-		if (nulls[column - 1] || text == NULL ||
-			(column == Anum_audit_log_ip && !needle->may_be_ip))
+		if (nulls[column - 1])
 			continue;
-		resetStringInfo(&needle->buf);
-		append_shown(&needle->buf, column, values[column - 1], true);
-		if (strstr(needle->buf.data, text) != NULL)
-			return true;
+		if (!is_time && !is_ip)
+		{
+			if (text_contains(needle, values[column - 1]))
+				return true;
+		}
+		else if (is_time ? needle->as_time != NULL : needle->may_be_ip)
+		{
+			resetStringInfo(&needle->buf);
+			append_shown(&needle->buf, column, values[column - 1], true);
+			if (strstr(needle->buf.data, is_time ? needle->as_time : needle->text) != NULL)
+				return true;
+		}
 	}
 	return false;
 }
