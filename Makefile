@@ -18,10 +18,12 @@ OBJS = $(patsubst %.c,%.o,$(filter-out src/apikeys_mail.c,$(sort $(wildcard src/
 # SHA-256 straight from libcrypto, where the server was built with it.
 SHLIB_LINK += $(filter -lcrypto, $(LIBS))
 
-# Sending mail is a library of its own, so that no backend ever loads libcurl.
+# Sending mail is a library of its own, so that no backend ever loads libcurl. Without zlib's headers it does not
+# compress.
 CURL_LIBS := $(shell curl-config --libs 2>/dev/null || pkg-config --libs libcurl 2>/dev/null)
-ifneq ($(and $(CURL_LIBS),$(wildcard src/apikeys_mail.c)),)
+ifneq ($(CURL_LIBS),)
 MODULES = apikeys_mail
+ZLIB_LIBS := $(shell echo '\#include <zlib.h>' | cc -E - >/dev/null 2>&1 && echo -lz)
 endif
 
 # Every file makes the extension anew and stands alone; test/sql/NAME.sql has its result in expected/NAME.out.
@@ -94,7 +96,8 @@ endif
 
 $(OBJS) $(OBJS:.o=.bc) apikeys_mail.o apikeys_mail.bc: $(wildcard src/*.h)
 vpath apikeys_mail.c src
-apikeys_mail.so: LDFLAGS_SL += $(CURL_LIBS)
+apikeys_mail.o apikeys_mail.bc: override CPPFLAGS += $(shell curl-config --cflags 2>/dev/null) $(if $(ZLIB_LIBS),-DAK_HAVE_ZLIB)
+apikeys_mail.so: LDFLAGS_SL += $(CURL_LIBS) $(ZLIB_LIBS)
 
 # pg_isolation_regress looks for expected/ in its output directory alone.
 output_iso/expected:

@@ -161,6 +161,37 @@ CREATE TABLE apikeys.audit_link (
 COMMENT ON TABLE apikeys.audit_link IS 'the hash chain of each workspace''s entries in commit order; workspace '''' for what belongs to none';
 COMMENT ON COLUMN apikeys.audit_link.link IS 'SHA-256 of the link before, the position and the entry''s digest';
 
+/* Restored, a queued report is held (a trigger): a copy of a database must not mail anybody by itself. */
+CREATE TABLE apikeys.report (
+	report_id		uuid NOT NULL,
+	workspace		text,
+	scope			text[],
+	recipient		text NOT NULL,
+	filters			jsonb,
+	entries			bigint,
+	size			bigint,
+	encrypted		boolean NOT NULL,
+	asked_at		timestamptz NOT NULL,
+	asked_by		text NOT NULL,
+	state			text NOT NULL,
+	queued_at		timestamptz NOT NULL,
+	attempts		integer NOT NULL DEFAULT 0,
+	next_attempt_at	timestamptz,
+	finished_at		timestamptz,
+	last_error		text,
+	id_domain		text,
+	content			bytea,
+	CONSTRAINT report_pkey PRIMARY KEY (report_id),
+	CONSTRAINT report_state_check CHECK (state OPERATOR(pg_catalog.=) ANY (ARRAY['queued', 'held', 'sent', 'failed']))
+);
+CREATE INDEX report_queue ON apikeys.report (next_attempt_at) WHERE state OPERATOR(pg_catalog.=) 'queued';
+COMMENT ON TABLE apikeys.report IS 'audit logs to be mailed, and those that were';
+COMMENT ON COLUMN apikeys.report.workspace IS 'whose entries; NULL: those of several, or of all';
+COMMENT ON COLUMN apikeys.report.scope IS 'the workspaces whose entries it may hold; NULL: all';
+COMMENT ON COLUMN apikeys.report.size IS 'bytes of the CSV';
+COMMENT ON COLUMN apikeys.report.id_domain IS 'what follows the @ in Message-ID; NULL before the first attempt';
+COMMENT ON COLUMN apikeys.report.content IS 'the CSV, encrypted if that was asked for; NULL once it is sent';
+
 /*
  * ------------------------------------------------------------------- types
  */
@@ -249,6 +280,9 @@ COMMENT ON FUNCTION apikeys.audit() IS 'trigger: writes the entry that tells of 
 CREATE FUNCTION apikeys.invalidate() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_invalidate';
 COMMENT ON FUNCTION apikeys.invalidate() IS 'trigger: what every backend remembers of this table is outdated at commit';
 
+CREATE FUNCTION apikeys.guard_report() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_report';
+COMMENT ON FUNCTION apikeys.guard_report() IS 'trigger: a report that is restored or replicated is held; none is changed by hand';
+
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.key FOR EACH ROW EXECUTE FUNCTION apikeys.guard_key();
 CREATE TRIGGER audit AFTER INSERT OR UPDATE ON apikeys.key FOR EACH ROW EXECUTE FUNCTION apikeys.audit();
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.key EXECUTE FUNCTION apikeys.guard_truncate();
@@ -280,6 +314,11 @@ CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_log EXECUTE FUNCTION ap
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_link FOR EACH ROW EXECUTE FUNCTION apikeys.guard_log();
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_link EXECUTE FUNCTION apikeys.guard_truncate();
 
+CREATE TRIGGER hold BEFORE INSERT ON apikeys.report FOR EACH ROW EXECUTE FUNCTION apikeys.guard_report();
+ALTER TABLE apikeys.report ENABLE ALWAYS TRIGGER hold;
+CREATE TRIGGER guard BEFORE UPDATE ON apikeys.report FOR EACH ROW EXECUTE FUNCTION apikeys.guard_report();
+CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.report EXECUTE FUNCTION apikeys.guard_truncate();
+
 /*
  * ------------------------------------------- out of the box, and in a dump
  */
@@ -297,6 +336,7 @@ SELECT pg_catalog.pg_extension_config_dump('apikeys.team_member', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.access', 'WHERE role OPERATOR(pg_catalog.=) ANY (SELECT rolname FROM pg_catalog.pg_roles)');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_log', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_link', '');
+SELECT pg_catalog.pg_extension_config_dump('apikeys.report', '');
 
 /*
  * -------------------------------------------------------------- management
@@ -554,6 +594,27 @@ RETURNS text LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'a
 COMMENT ON FUNCTION apikeys.audit_text(timestamptz, text, text, text, text, text, inet) IS
 'what a search looks through, in lower case; to make an index on with pg_trgm';
 
+CREATE FUNCTION apikeys.email_audit_logs(recipient text, search text = NULL, workspace text = NULL, teams text[] = NULL,
+	actions text[] = NULL, actors text[] = NULL, since timestamptz = NULL, until timestamptz = NULL,
+	entities text[] = NULL, key_id uuid = NULL, encrypt_to bytea = NULL)
+RETURNS uuid LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_email_audit_logs';
+COMMENT ON FUNCTION apikeys.email_audit_logs(text, text, text, text[], text[], text[], timestamptz, timestamptz, text[], uuid, bytea) IS
+'mails the entries that there are now as CSV, after commit; encrypt_to is an OpenPGP public key; returns the report''s id in view reports';
+
+CREATE FUNCTION apikeys.release_report(report_id uuid)
+RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_release_report';
+COMMENT ON FUNCTION apikeys.release_report(uuid) IS
+'queues a report that is held since a restore, or that failed, to be sent';
+
+CREATE VIEW apikeys.reports WITH (security_barrier) AS
+SELECT	r.report_id, r.workspace, r.recipient, r.state, r.attempts, r.last_error, r.entries, r.size, r.encrypted, r.filters,
+		r.asked_at, r.asked_by, r.next_attempt_at, r.finished_at
+FROM	apikeys.report r
+WHERE	(SELECT apikeys.sees_everywhere('audit'))
+OR		r.scope OPERATOR(pg_catalog.<@) (SELECT apikeys.visible_workspaces('audit'))
+ORDER BY r.asked_at DESC, r.report_id;
+COMMENT ON VIEW apikeys.reports IS 'reports by email that the current user may see, newest first: queued, sent, failed, or held since a restore';
+
 /*
  * -------------------------------------------------------------- privileges
  *
@@ -566,8 +627,8 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA apikeys FROM PUBLIC;
 REVOKE ALL ON TYPE
 	apikeys.issued_key, apikeys.key_detail, apikeys.verdict, apikeys.audit_verdict,
 	apikeys.workspace, apikeys.api, apikeys.key, apikeys.team_member, apikeys.access,
-	apikeys.audit_log, apikeys.audit_link,
-	apikeys.key_rows, apikeys.active_keys, apikeys.archived_keys, apikeys.apis, apikeys.audit_logs
+	apikeys.audit_log, apikeys.audit_link, apikeys.report,
+	apikeys.key_rows, apikeys.active_keys, apikeys.archived_keys, apikeys.apis, apikeys.audit_logs, apikeys.reports
 FROM PUBLIC;
 DO LANGUAGE plpgsql $$
 DECLARE

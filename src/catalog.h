@@ -24,6 +24,7 @@ typedef enum AkRelation
 	AK_ACCESS,
 	AK_AUDIT_LOG,
 	AK_AUDIT_LINK,
+	AK_REPORT,
 	/* indexes */
 	AK_WORKSPACE_PKEY,
 	AK_API_PKEY,
@@ -44,7 +45,7 @@ typedef enum AkRelation
 	AK_RELATION_COUNT
 } AkRelation;
 
-#define AK_TABLE_COUNT	(AK_AUDIT_LINK + 1)
+#define AK_TABLE_COUNT	(AK_REPORT + 1)
 #define AK_TABLE_BIT(table)	(1 << (table))	/* in a set of tables */
 
 enum
@@ -152,6 +153,29 @@ enum
 	Anum_audit_link_audit_id,
 	Anum_audit_link_link,
 	_Anum_audit_link_max
+};
+
+enum
+{
+	Anum_report_report_id = 1,
+	Anum_report_workspace,
+	Anum_report_scope,
+	Anum_report_recipient,
+	Anum_report_filters,
+	Anum_report_entries,
+	Anum_report_size,
+	Anum_report_encrypted,
+	Anum_report_asked_at,
+	Anum_report_asked_by,
+	Anum_report_state,
+	Anum_report_queued_at,
+	Anum_report_attempts,
+	Anum_report_next_attempt_at,
+	Anum_report_finished_at,
+	Anum_report_last_error,
+	Anum_report_id_domain,
+	Anum_report_content,
+	_Anum_report_max
 };
 
 extern void ak_catalog_init(void);

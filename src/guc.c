@@ -12,6 +12,7 @@
 
 #include "utils/guc.h"
 
+#include "address.h"
 #include "compat.h"
 #include "guc.h"
 
@@ -32,6 +33,74 @@ char	   *ak_guc_actor = NULL;
 char	   *ak_guc_team = NULL;
 char	   *ak_guc_client_addr = NULL;
 
+/*
+ * apikeys.smtp_url: the server that takes the reports by email,
+ * smtp://host[:port] or smtps://host[:port].  Default: empty, reports wait.
+ *
+ * apikeys.smtp_netrc: a file, in the format of .netrc, with the login for that
+ * server; only superusers see where.  Default: empty, no login.
+ *
+ * apikeys.smtp_ca: a file of certificates that the server's is checked
+ * against.  Default: empty, those that the system trusts.
+ *
+ * apikeys.mail_from: who sends them, an address or "Name <address>".
+ * Default: empty, which means apikeys at this machine's name.
+ */
+char	   *ak_guc_smtp_url = NULL;
+char	   *ak_guc_smtp_netrc = NULL;
+char	   *ak_guc_smtp_ca = NULL;
+char	   *ak_guc_mail_from = NULL;
+
+/*
+ * apikeys.smtp_timeout: the mail server may be silent for so long.
+ * Default: 60 s.
+ *
+ * apikeys.mail_retry_pause: after the first attempt that fails; each further
+ * pause is four times as long, up to five attempts.  Default: 1 minute.
+ *
+ * apikeys.max_report_size: of the CSV, before it is compressed or encrypted.
+ * Default: 20 MB.
+ */
+int			ak_guc_smtp_timeout = 60 * 1000;
+int			ak_guc_mail_retry_pause = 60 * 1000;
+int			ak_guc_max_report_size = 20 * 1024;
+
+static bool
+check_smtp_url(char **newval, void **extra, GucSource source)
+{
+	AkSmtpUrl	parsed;
+	const char *problem = NULL;
+
+	if (**newval != '\0')
+		problem = ak_smtp_url_parse(*newval, &parsed);
+	if (problem == NULL)
+		return true;
+	/* not PostgreSQL's own message, which repeats the value: there may be a password in it */
+	GUC_check_errmsg("invalid value for parameter \"%s\"", "apikeys.smtp_url");
+	GUC_check_errdetail("%s", problem);
+	return false;
+}
+
+static bool
+check_mail_from(char **newval, void **extra, GucSource source)
+{
+	AkMailbox	mailbox;
+
+	if (**newval == '\0' || ak_mailbox_parse(*newval, &mailbox))
+		return true;
+	GUC_check_errdetail("It must be an address, or a name and an address in angle brackets.");
+	return false;
+}
+
+/* A setting of the server, from its configuration file alone. */
+static void
+define_server_text(const char *name, const char *description, char **variable, int flags,
+				   GucStringCheckHook check_hook)
+{
+	DefineCustomStringVariable(name, description, NULL, variable, "",
+							   PGC_SIGHUP, flags, check_hook, NULL, NULL);
+}
+
 static void
 define_text(const char *name, const char *description, char **variable)
 {
@@ -47,6 +116,25 @@ ak_guc_init(void)
 	define_text("apikeys.actor", "Who does the management actions.", &ak_guc_actor);
 	define_text("apikeys.team", "The team that the actor acts for.", &ak_guc_team);
 	define_text("apikeys.client_addr", "The address that the actor acts from.", &ak_guc_client_addr);
+
+	define_server_text("apikeys.smtp_url", "The server that takes the reports by email.",
+					   &ak_guc_smtp_url, 0, check_smtp_url);
+	define_server_text("apikeys.smtp_netrc", "The file with the login for the mail server.",
+					   &ak_guc_smtp_netrc, GUC_SUPERUSER_ONLY, NULL);
+	define_server_text("apikeys.smtp_ca", "The certificates that the mail server's is checked against.",
+					   &ak_guc_smtp_ca, 0, NULL);
+	define_server_text("apikeys.mail_from", "Who sends the reports by email.",
+					   &ak_guc_mail_from, 0, check_mail_from);
+	DefineCustomIntVariable("apikeys.smtp_timeout", "How long the mail server may be silent.", NULL,
+							&ak_guc_smtp_timeout, 60 * 1000, 1000, 600 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("apikeys.mail_retry_pause", "The pause after the first attempt to send a report.",
+							"Each further pause is four times as long.",
+							&ak_guc_mail_retry_pause, 60 * 1000, 1, 3600 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("apikeys.max_report_size", "The largest report that is mailed.", NULL,
+							&ak_guc_max_report_size, 20 * 1024, 1, 256 * 1024,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved_compat("apikeys");
 }

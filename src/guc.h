@@ -12,6 +12,13 @@ extern char *ak_guc_workspace;
 extern char *ak_guc_actor;
 extern char *ak_guc_team;
 extern char *ak_guc_client_addr;
+extern char *ak_guc_smtp_url;
+extern char *ak_guc_smtp_netrc;
+extern char *ak_guc_smtp_ca;
+extern char *ak_guc_mail_from;
+extern int	ak_guc_smtp_timeout;
+extern int	ak_guc_mail_retry_pause;
+extern int	ak_guc_max_report_size;
 
 extern void ak_guc_init(void);
 

@@ -32,6 +32,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "mailer.h"
 #include "query.h"
 #include "worker.h"
 
@@ -58,8 +59,11 @@ typedef struct AkJob
 	bool		at_end;			/* also runs when the worker ends */
 } AkJob;
 
+/* A mail server that was set only now finds what waits for it */
+static const int mail_period_ms = 10000;
+
 static const AkJob jobs[] = {
-	{0}
+	{"mail", ak_mailer_job, &mail_period_ms, false},
 };
 
 /* Where each job stands */

@@ -42,6 +42,9 @@ INSERT INTO may VALUES
 	('function', 'export_audit_logs', '{audit,admin}', $$SELECT apikeys.export_audit_logs()$$),
 	('function', 'verify_audit_log', '{audit,admin}', $$SELECT apikeys.verify_audit_log()$$),
 	('function', 'audit_anchor', '{audit,admin}', $$SELECT apikeys.audit_anchor()$$),
+	('function', 'email_audit_logs', '{audit,admin}', $$SELECT apikeys.email_audit_logs('a@example.invalid')$$),
+	('function', 'release_report', '{audit,admin}', $$SELECT apikeys.release_report(gen_random_uuid())$$),
+	('view', 'reports', '{audit,admin}', NULL),
 
 	('function', 'register_api', '{admin}', $$SELECT apikeys.register_api('x')$$),
 	('function', 'unregister_api', '{admin}', $$SELECT apikeys.unregister_api('data')$$),
@@ -65,6 +68,7 @@ INSERT INTO may VALUES
 	('function', 'guard_row', '{}', NULL),
 	('function', 'guard_log', '{}', NULL),
 	('function', 'guard_truncate', '{}', NULL),
+	('function', 'guard_report', '{}', NULL),
 	('function', 'make_way', '{}', NULL),
 	('function', 'audit', '{}', NULL),
 	('function', 'invalidate', '{}', NULL),
@@ -76,6 +80,7 @@ INSERT INTO may VALUES
 	('table', 'access', '{}', NULL),
 	('table', 'audit_log', '{}', NULL),
 	('table', 'audit_link', '{}', NULL),
+	('table', 'report', '{}', NULL),
 	('sequence', 'audit_id_seq', '{}', NULL);
 -- nobody may use a type in objects of his own, whether made as a type or with a table or view
 INSERT INTO may SELECT 'type', t.typname, '{}', NULL FROM pg_type t WHERE t.typnamespace = 'apikeys'::regnamespace AND t.typelem = 0;

@@ -45,6 +45,7 @@ INSERT INTO calls VALUES
 	('search_audit_logs', $$SELECT apikeys.search_audit_logs(key_id => :other)$$),
 	('export_audit_logs', $$SELECT string_agg(l, '/') FROM apikeys.export_audit_logs(workspace => :there) AS l$$),
 	('export_audit_logs', $$SELECT string_agg(l, '/') FROM apikeys.export_audit_logs(key_id => :other) AS l$$),
+	('email_audit_logs', $$SELECT apikeys.email_audit_logs('a@example.invalid', workspace => :there)$$),
 	('verify_audit_log', $$SELECT apikeys.verify_audit_log(:there)$$),
 	('audit_anchor', $$SELECT apikeys.audit_anchor(:there)$$),
 	('validate_key', $$SELECT (apikeys.validate_key('ak_' || repeat('0', 43) || '2PL60u', workspace => :there)).code$$);

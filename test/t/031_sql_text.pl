@@ -52,7 +52,7 @@ sub unqualified
 	}
 	push @found, "CAST AS $1" while $sql =~ /\bCAST\s*\([^()]*\bAS\s+(?!pg_catalog\.)(\w+)/gi;
 	# relations
-	while ($sql =~ /\b(?:FROM|JOIN|INTO|UPDATE|TABLE)\s+(?!ONLY\b|ROWS\b|LATERAL\b|SET\b|\()(\w[\w.]*)/gi)
+	while ($sql =~ /\b(?:FROM|JOIN|INTO|UPDATE|TABLE)\s+(?!ONLY\b|ROWS\b|LATERAL\b|SET\b|SKIP\b|\()(\w[\w.]*)/gi)
 	{
 		my $name = $1;
 

@@ -1,0 +1,302 @@
+/*-------------------------------------------------------------------------
+ *
+ * apikeys_mail.c
+ *	  Hand a mail to a server over SMTP; a library of its own.
+ *
+ * Only the background worker loads this, so that no other backend links
+ * libcurl.  A delivery is driven in small steps, because the worker has other
+ * duties that cannot wait for a mail server.
+ *
+ * libcurl looks names up in threads.  They are started with all signals
+ * blocked, so that PostgreSQL's handlers run in its own thread alone; libcurl
+ * itself is told to use no signals.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <curl/curl.h>
+#include <signal.h>
+
+#ifdef AK_HAVE_ZLIB
+#include <zlib.h>
+#endif
+
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "utils/timestamp.h"
+
+#include "apikeys_mail.h"
+
+PG_MODULE_MAGIC;
+
+#define REPLY_MAX	200			/* of the server's words we repeat so many */
+
+/* The delivery that is under way */
+static CURLM *multi = NULL;
+static CURL *easy = NULL;
+static struct curl_slist *recipients = NULL;
+static const AkDelivery *current;
+static size_t sent;				/* bytes of the message */
+static char reply[REPLY_MAX + 1];	/* the last line that the server said */
+static char problem[CURL_ERROR_SIZE];
+
+extern PGDLLEXPORT const AkMailLibrary *ak_mail_library(void);
+
+/* Runs libcurl's code that may start threads. */
+static CURLMcode
+perform(int *running)
+{
+	sigset_t	all,
+				before;
+	CURLMcode	code;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	code = curl_multi_perform(multi, running);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return code;
+}
+
+/* libcurl asks for more of the message */
+static size_t
+read_message(char *buffer, size_t size, size_t count, void *arg)
+{
+	size_t		take = Min(size * count, current->message_len - sent);
+
+	memcpy(buffer, current->message + sent, take);
+	sent += take;
+	return take;
+}
+
+/* libcurl goes back to the start of the message, or elsewhere in it */
+static int
+seek_message(void *arg, curl_off_t offset, int origin)
+{
+	if (origin != SEEK_SET || offset < 0 || (size_t) offset > current->message_len)
+		return CURL_SEEKFUNC_CANTSEEK;
+	sent = offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+/* A line from the server: keep it, as far as it is plain ASCII */
+static size_t
+keep_reply(char *line, size_t size, size_t count, void *arg)
+{
+	size_t		kept = 0;
+
+	for (size_t i = 0; i < size * count && kept < REPLY_MAX; i++)
+		if (line[i] >= ' ' && line[i] <= '~')
+			reply[kept++] = line[i];
+	reply[kept] = '\0';
+	return size * count;
+}
+
+static size_t
+ignore_body(char *data, size_t size, size_t count, void *arg)
+{
+	return size * count;
+}
+
+/* See AkMailLibrary. */
+static void
+cancel(void)
+{
+	if (multi != NULL && easy != NULL)
+		curl_multi_remove_handle(multi, easy);
+	if (easy != NULL)
+		curl_easy_cleanup(easy);
+	if (multi != NULL)
+		curl_multi_cleanup(multi);
+	curl_slist_free_all(recipients);
+	easy = NULL;
+	multi = NULL;
+	recipients = NULL;
+	current = NULL;
+}
+
+/* Sets all options; false when one cannot be set. */
+static bool
+set_options(const AkDelivery *delivery)
+{
+	bool		ok = true;
+
+#define SET(option, value) (ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK)
+	SET(CURLOPT_ERRORBUFFER, problem);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_NOPROGRESS, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075500
+	SET(CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+#else
+	SET(CURLOPT_PROTOCOLS, (long) (CURLPROTO_SMTP | CURLPROTO_SMTPS));
+#endif
+	SET(CURLOPT_PROXY, "");		/* whatever the environment says */
+	SET(CURLOPT_URL, delivery->url);
+
+	SET(CURLOPT_USE_SSL, (long) (delivery->tls == AK_TLS_REQUIRED ? CURLUSESSL_ALL : CURLUSESSL_TRY));
+	SET(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+	SET(CURLOPT_SSL_VERIFYPEER, (long) (delivery->tls != AK_TLS_UNVERIFIED));
+	SET(CURLOPT_SSL_VERIFYHOST, (long) (delivery->tls != AK_TLS_UNVERIFIED ? 2 : 0));
+	if (delivery->ca != NULL)
+		SET(CURLOPT_CAINFO, delivery->ca);
+	if (delivery->netrc != NULL)
+	{
+		SET(CURLOPT_NETRC, (long) CURL_NETRC_REQUIRED);
+		SET(CURLOPT_NETRC_FILE, delivery->netrc);
+	}
+
+	SET(CURLOPT_MAIL_FROM, delivery->from);
+	SET(CURLOPT_MAIL_RCPT, recipients);
+	SET(CURLOPT_UPLOAD, 1L);
+	SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t) delivery->message_len);
+	SET(CURLOPT_READFUNCTION, read_message);
+	SET(CURLOPT_SEEKFUNCTION, seek_message);
+	SET(CURLOPT_HEADERFUNCTION, keep_reply);
+	SET(CURLOPT_WRITEFUNCTION, ignore_body);
+
+	/* a server that says nothing, one that takes nothing, and one that does either forever */
+	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) delivery->timeout);
+#if LIBCURL_VERSION_NUM >= 0x080600
+	SET(CURLOPT_SERVER_RESPONSE_TIMEOUT_MS, (long) delivery->timeout);
+#else
+	SET(CURLOPT_FTP_RESPONSE_TIMEOUT, (long) ((delivery->timeout + 999) / 1000));
+#endif
+	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+	SET(CURLOPT_LOW_SPEED_TIME, (long) ((delivery->timeout + 999) / 1000));
+	SET(CURLOPT_TIMEOUT_MS, (long) delivery->timeout * 20);
+	/* say goodbye when it is done */
+	SET(CURLOPT_FORBID_REUSE, 1L);
+#undef SET
+	return ok;
+}
+
+/* See AkMailLibrary. */
+static bool
+begin(const AkDelivery *delivery, StringInfo error)
+{
+	static bool initialized = false;
+
+	cancel();
+	if (!initialized && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	{
+		appendStringInfoString(error, "libcurl cannot be initialized");
+		return false;
+	}
+	initialized = true;
+
+	current = delivery;
+	sent = 0;
+	reply[0] = problem[0] = '\0';
+	multi = curl_multi_init();
+	easy = curl_easy_init();
+	recipients = curl_slist_append(NULL, delivery->to);
+	if (multi == NULL || easy == NULL || recipients == NULL ||
+		!set_options(delivery) || curl_multi_add_handle(multi, easy) != CURLM_OK)
+	{
+		cancel();
+		appendStringInfoString(error, "libcurl does not take the delivery");
+		return false;
+	}
+	return true;
+}
+
+/*
+ * What a finished delivery came to.  A code of 5xx says that the server will
+ * never take this mail, except 53x, which speaks of our login or of TLS: those
+ * can be put right.
+ */
+static AkDelivered
+outcome(CURLcode code, StringInfo error)
+{
+	long		status = 0;
+
+	if (code == CURLE_OK)
+		return AK_DELIVERED;
+	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	appendStringInfoString(error, problem[0] != '\0' ? problem : curl_easy_strerror(code));
+	if (reply[0] != '\0')
+		appendStringInfo(error, "; the server's last words: %s", reply);
+	if (status >= 500 && status <= 599 && status / 10 != 53 && code != CURLE_LOGIN_DENIED)
+		return AK_DELIVERY_REFUSED;
+	return AK_DELIVERY_FAILED;
+}
+
+/* See AkMailLibrary. */
+static AkDelivered
+go_on(int milliseconds, StringInfo error)
+{
+	AkDelivered result = AK_DELIVERY_GOES_ON;
+	CURLMcode	code;
+	CURLMsg    *message;
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds);
+	TimestampTz now;
+	int			running = 0;
+	int			left;
+
+	if (multi == NULL)
+	{
+		appendStringInfoString(error, "no delivery is under way");
+		return AK_DELIVERY_FAILED;
+	}
+	while ((code = perform(&running)) == CURLM_OK && running > 0 && (now = GetCurrentTimestamp()) < until)
+	{
+		code = curl_multi_poll(multi, NULL, 0, TimestampDifferenceMilliseconds(now, until), NULL);
+		if (code != CURLM_OK)
+			break;
+	}
+	if (code != CURLM_OK)
+	{
+		appendStringInfoString(error, curl_multi_strerror(code));
+		result = AK_DELIVERY_FAILED;
+	}
+	while (result == AK_DELIVERY_GOES_ON && (message = curl_multi_info_read(multi, &left)) != NULL)
+		if (message->msg == CURLMSG_DONE)
+			result = outcome(message->data.result, error);
+	if (result != AK_DELIVERY_GOES_ON)
+		cancel();
+	return result;
+}
+
+#ifdef AK_HAVE_ZLIB
+/* See AkMailLibrary. */
+static bool
+compress_gzip(const char *data, size_t len, StringInfo out)
+{
+	z_stream	stream = {0};
+	bool		done;
+
+	/* 16 makes it the format of gzip */
+	if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		return false;
+	enlargeStringInfo(out, deflateBound(&stream, len));
+	stream.next_in = (Bytef *) unconstify(char *, data);
+	stream.avail_in = len;
+	stream.next_out = (Bytef *) out->data + out->len;
+	stream.avail_out = out->maxlen - out->len - 1;
+	done = deflate(&stream, Z_FINISH) == Z_STREAM_END;
+	if (done)
+	{
+		out->len += stream.total_out;
+		out->data[out->len] = '\0';
+	}
+	deflateEnd(&stream);
+	return done;
+}
+#endif
+
+static const AkMailLibrary library = {
+	.version = AK_MAIL_LIBRARY_VERSION,
+	.begin = begin,
+	.go_on = go_on,
+	.cancel = cancel,
+#ifdef AK_HAVE_ZLIB
+	.gzip = compress_gzip,
+#endif
+};
+
+/* What load_external_function() of the worker finds. */
+const AkMailLibrary *
+ak_mail_library(void)
+{
+	return &library;
+}

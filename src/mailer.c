@@ -1,0 +1,361 @@
+/*-------------------------------------------------------------------------
+ *
+ * mailer.c
+ *	  The worker's job that sends reports by email.
+ *
+ * One report at a time: claimed and composed in one transaction, handed to the
+ * mail server in none, its fate recorded in another.  The job returns every
+ * half second or so while a delivery goes on, because the worker has other
+ * duties that cannot wait for a mail server.
+ *
+ * libcurl is in a library of its own (apikeys_mail.c), which is loaded here,
+ * in the worker, when there is something to send.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <dlfcn.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "port.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "address.h"
+#include "apikeys_mail.h"
+#include "compat.h"
+#include "guc.h"
+#include "mailer.h"
+#include "mailqueue.h"
+#include "mime.h"
+#include "worker.h"
+
+#define COMPRESS_ABOVE	(1024 * 1024)	/* bytes of CSV */
+#define STEP			500		/* milliseconds */
+#define LONGEST_WAIT	(3600 * 1000)	/* milliseconds */
+
+/* How far we are */
+static enum
+{
+	NOTHING,
+	SENDING,
+	FINISHED					/* and that is still to be recorded */
+}			stage = NOTHING;
+
+static const AkMailLibrary *library = NULL;
+static MemoryContext mail_context = NULL;	/* what follows lives in it */
+static AkReport report;
+static AkDelivery delivery;
+static AkDelivered outcome;
+static StringInfoData error;
+
+/*
+ * The library that links libcurl, which stands beside this one; whether it is
+ * there or not.
+ */
+char *
+ak_mail_library_path(void)
+{
+	Dl_info		info;
+	char		path[MAXPGPATH];
+
+	if (dladdr((void *) ak_mail_library_path, &info) == 0)
+		elog(ERROR, "could not find the path of the library \"apikeys\"");
+	strlcpy(path, info.dli_fname, sizeof(path));
+	get_parent_directory(path);
+	return psprintf("%s/apikeys_mail%s", path, DLSUFFIX);
+}
+
+/* Loads it, once.  Raises what loading raises, and 55000 for one of another build. */
+static void
+load_library(void)
+{
+	typedef const AkMailLibrary *(*Find) (void);
+	Find		find;
+
+	if (library != NULL)
+		return;
+	find = (Find) load_external_function(ak_mail_library_path(), "ak_mail_library", true, NULL);
+	if (find()->version != AK_MAIL_LIBRARY_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("library \"%s\" is not of the version of \"%s\"", "apikeys_mail", "apikeys"),
+				 errhint("Build and install apikeys again.")));
+	library = find();
+}
+
+/* Who sends: the setting, or apikeys at this machine. */
+static void
+read_sender(AkMailbox *sender)
+{
+	char		host[256];
+	char	   *address;
+
+	if (ak_guc_mail_from[0] != '\0' && ak_mailbox_parse(pstrdup(ak_guc_mail_from), sender))
+		return;
+	if (gethostname(host, sizeof(host)) != 0)
+		host[0] = '\0';
+	host[sizeof(host) - 1] = '\0';
+	address = psprintf("apikeys@%s", ak_domain_valid(host, strlen(host)) ? host : "localhost");
+	ak_mailbox_parse(address, sender);
+}
+
+/* A bare address as a string of its own. */
+static char *
+bare_address(const AkMailbox *mailbox)
+{
+	return pnstrdup(mailbox->address, mailbox->address_len);
+}
+
+static int64
+unix_time(TimestampTz time)
+{
+	return time / USECS_PER_SEC + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
+}
+
+/* What the mail says of the report, in UTF-8. */
+static char *
+compose_body(void)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "The audit log%s%s, as CSV.\n\n",
+					 report.workspace ? " of workspace " : "", report.workspace ? report.workspace : "");
+	appendStringInfo(&text, "Entries: " INT64_FORMAT "\n", report.entries);
+	appendStringInfo(&text, "Filters: %s\n", report.filters ? report.filters : "none");
+	appendStringInfo(&text, "Asked for by: %s\n", report.asked_by);
+	appendStringInfoString(&text, "Asked for at: ");
+	ak_mime_date(&text, unix_time(report.asked_at));
+	appendStringInfo(&text, "\nReport: %s\n", report.id);
+	if (report.encrypted)
+		appendStringInfoString(&text, "\nThe attachment is encrypted to your OpenPGP key.\n");
+	return pg_server_to_any(text.data, text.len, PG_UTF8);
+}
+
+/* Appends the name of the attachment, with the date on which the report was asked for, in UTC. */
+static void
+compose_file_name(StringInfo name)
+{
+	time_t		seconds = (time_t) unix_time(report.asked_at);
+	struct tm  *tm = gmtime(&seconds);
+
+	appendStringInfo(name, "%s_%s_%04d-%02d-%02d.csv", report.workspace ? report.workspace : "all", report.id,
+					 tm->tm_year + 1900, tm->tm_mon + 1, tm->tm_mday);
+}
+
+/* Makes the delivery of the claimed report, in the current context. */
+static void
+compose(void)
+{
+	AkMail		mail = {0};
+	StringInfoData name,
+				packed,
+				message;
+
+	initStringInfo(&name);
+	initStringInfo(&message);
+	compose_file_name(&name);
+	mail.file = VARDATA_ANY(report.content);
+	mail.file_len = VARSIZE_ANY_EXHDR(report.content);
+	mail.file_type = "text/csv; charset=utf-8; header=present";
+	if (report.encrypted)
+	{
+		appendStringInfoString(&name, ".pgp");
+		mail.file_type = "application/octet-stream";
+	}
+	else if (mail.file_len > COMPRESS_ABOVE && library->gzip != NULL)
+	{
+		initStringInfo(&packed);
+		if (!library->gzip(mail.file, mail.file_len, &packed))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not compress report %s", report.id)));
+		appendStringInfoString(&name, ".gz");
+		mail.file = packed.data;
+		mail.file_len = packed.len;
+		mail.file_type = "application/gzip";
+	}
+
+	read_sender(&mail.from);
+	mail.to = report.recipient;
+	mail.subject = report.workspace ? psprintf("Audit log of workspace %s", report.workspace) : "Audit log";
+	mail.id = report.id;
+	mail.id_domain = report.id_domain;
+	mail.time = unix_time(report.queued_at);
+	mail.body = compose_body();
+	mail.file_name = name.data;
+	ak_mime_message(&message, &mail);
+	pfree(report.content);
+	report.content = NULL;
+
+	delivery.from = bare_address(&mail.from);
+	delivery.to = report.recipient;
+	delivery.message = message.data;
+	delivery.message_len = message.len;
+}
+
+/*
+ * How the server is reached.  A login is sent to another machine only over TLS.
+ * Returns NULL, or why it cannot be.
+ */
+static const char *
+read_route(void)
+{
+	AkSmtpUrl	url;
+	struct stat netrc;
+
+	delivery.url = pstrdup(ak_guc_smtp_url);
+	delivery.netrc = ak_guc_smtp_netrc[0] != '\0' ? pstrdup(ak_guc_smtp_netrc) : NULL;
+	delivery.ca = ak_guc_smtp_ca[0] != '\0' ? pstrdup(ak_guc_smtp_ca) : NULL;
+	delivery.timeout = ak_guc_smtp_timeout;
+	if (ak_smtp_url_parse(delivery.url, &url) != NULL)
+		return "apikeys.smtp_url is not valid";
+	if (url.implicit_tls || (delivery.netrc != NULL && !url.loopback))
+		delivery.tls = AK_TLS_REQUIRED;
+	else if (url.loopback && delivery.ca == NULL)
+		delivery.tls = AK_TLS_UNVERIFIED;
+	else
+		delivery.tls = AK_TLS_OFFERED;
+
+	if (delivery.netrc != NULL)
+	{
+		/* the path is for superusers alone: it goes to the log, not into the row */
+		if (stat(delivery.netrc, &netrc) != 0 || access(delivery.netrc, R_OK) != 0)
+		{
+			ereport(LOG,
+					(errcode_for_file_access(),
+					 errmsg("could not read file \"%s\", which apikeys.smtp_netrc names: %m", delivery.netrc)));
+			return "the file that apikeys.smtp_netrc names cannot be read";
+		}
+		if (netrc.st_mode & (S_IRWXG | S_IRWXO))
+			ereport(WARNING,
+					(errmsg("file \"%s\", which apikeys.smtp_netrc names, can be read by others", delivery.netrc),
+					 errhint("Its permissions should be 0600.")));
+	}
+	return NULL;
+}
+
+/* Forgets what was sent, or was not. */
+static void
+finish(void)
+{
+	stage = NOTHING;
+	MemoryContextReset(mail_context);
+}
+
+static void
+set_outcome(AkDelivered what, const char *reason)
+{
+	outcome = what;
+	if (reason != NULL)
+		appendStringInfoString(&error, reason);
+	stage = FINISHED;
+}
+
+/*
+ * Claims the next report that is due and begins to send it.  Returns false when
+ * there is none, with the time until there is one in "wait"; -1: never.
+ */
+static bool
+begin_next(int64 *wait)
+{
+	MemoryContext before = CurrentMemoryContext;
+	AkMailbox	sender;
+	const char *problem;
+	bool		found;
+
+	*wait = -1;
+	if (mail_context == NULL)
+		mail_context = AllocSetContextCreate(TopMemoryContext, "apikeys mail", ALLOCSET_DEFAULT_SIZES);
+	if (!ak_job_begin())
+		return false;
+	MemoryContextSwitchTo(mail_context);
+	MemoryContextReset(mail_context);
+	initStringInfo(&error);
+	read_sender(&sender);
+	found = ak_report_claim(strchr(bare_address(&sender), '@') + 1, &report);
+	if (found)
+		compose();
+	else
+		*wait = ak_report_wait();
+	ak_job_commit();
+	if (!found)
+	{
+		MemoryContextSwitchTo(before);
+		return false;
+	}
+
+	MemoryContextSwitchTo(mail_context);
+	stage = SENDING;
+	problem = read_route();
+	if (problem != NULL)
+		set_outcome(AK_DELIVERY_FAILED, problem);
+	else if (!library->begin(&delivery, &error))
+		set_outcome(AK_DELIVERY_FAILED, NULL);
+	MemoryContextSwitchTo(before);
+	return true;
+}
+
+/* Writes down what became of the report. */
+static void
+record(void)
+{
+	if (outcome == AK_DELIVERED)
+		ereport(LOG, (errmsg("report %s was mailed", report.id)));
+	else
+		ereport(LOG, (errmsg("report %s could not be mailed: %s", report.id, error.data)));
+	if (ak_job_begin())
+	{
+		if (outcome == AK_DELIVERED)
+			ak_report_sent(report.id);
+		else
+			ak_report_failed(report.id, error.data, outcome == AK_DELIVERY_REFUSED);
+		ak_job_commit();
+	}
+	finish();
+}
+
+/*
+ * The job; see worker.h.  Without a mail server, reports wait.
+ */
+AkJobNext
+ak_mailer_job(void)
+{
+	int64		wait;
+
+	if (stage == NOTHING)
+	{
+		if (ak_guc_smtp_url[0] == '\0' || access(ak_mail_library_path(), R_OK) != 0)
+			return AK_JOB_IDLE;
+		load_library();
+		if (!begin_next(&wait))
+			return wait < 0 ? AK_JOB_IDLE : AK_JOB_PENDING(Min(wait, LONGEST_WAIT));
+	}
+	if (stage == SENDING)
+	{
+		MemoryContext before = MemoryContextSwitchTo(mail_context);
+		AkDelivered now = library->go_on(STEP, &error);
+
+		MemoryContextSwitchTo(before);
+		if (now == AK_DELIVERY_GOES_ON)
+		{
+			if (ak_worker_must_stop())
+			{
+				/* the attempt is counted; another worker makes the next one */
+				library->cancel();
+				finish();
+				return AK_JOB_IDLE;
+			}
+			return AK_JOB_PENDING(0);
+		}
+		set_outcome(now, NULL);
+	}
+	record();
+	return AK_JOB_PENDING(0);
+}
