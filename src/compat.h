@@ -33,6 +33,11 @@
 #include "varatt.h"
 #endif
 
+/* Stands before a function's declaration, as in 18 */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 
 static inline IndexScanDesc
 index_beginscan_compat(Relation heap, Relation index, Snapshot snapshot, int nkeys)

@@ -10,8 +10,10 @@
 
 #include "lib/stringinfo.h"
 
+#include "compat.h"
+
 extern void ak_lock_archive(const char *workspace);
 extern int	ak_evict(const char *workspace, int archive_limit, StringInfo evicted);
-extern void ak_refuse_unknown_api(const char *api) pg_attribute_noreturn();
+pg_noreturn extern void ak_refuse_unknown_api(const char *api);
 
 #endif							/* AK_GUARD_H */

@@ -151,8 +151,8 @@ overlap_end(TimestampTz now, const Interval *overlap)
 	const int64 years = 90000;	/* three times this is still a timestamp */
 	TimestampTz until;
 
-	if (Abs((int64) overlap->month) > years * MONTHS_PER_YEAR ||
-		Abs((int64) overlap->day) > years * 365 ||
+	if (overlap->month > years * MONTHS_PER_YEAR || overlap->month < -years * MONTHS_PER_YEAR ||
+		overlap->day > years * 365 || overlap->day < -years * 365 ||
 		overlap->time > years * 365 * USECS_PER_DAY || overlap->time < -years * 365 * USECS_PER_DAY)
 		until = DT_NOEND;
 	else
