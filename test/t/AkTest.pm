@@ -7,11 +7,14 @@ use warnings;
 
 use Exporter 'import';
 use IPC::Run;
+use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Storable ();
 use Test::More;
 
-our @EXPORT = qw(new_node run_ok run_code install_in query verdicts contents same_contents problems wait_for);
+our @EXPORT = qw(new_node run_ok run_code install_in query verdicts contents same_contents problems index_problems wait_for
+  have_extension session fork_clients);
 
 # A server of its own, running.  conf: further lines of postgresql.conf; init: arguments of init().
 sub new_node
@@ -143,12 +146,139 @@ SELECT 'the sequence is behind: ' || last_value FROM apikeys.audit_id_seq
 SQL
 }
 
+# The oracle for what a crash could leave of the indexes, '' if nothing.  amcheck knows btree alone: each hash is looked up.
+sub index_problems
+{
+	my ($node, $db) = @_;
+	my @problems;
+
+	if (have_extension($node, $db, 'amcheck'))
+	{
+		query($node, $db, "SET client_min_messages = warning; CREATE EXTENSION IF NOT EXISTS amcheck");
+		my ($code, $out, $err) = $node->psql($db, <<'SQL');
+SELECT count(bt_index_check(c.oid, i.indislive)) FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid
+WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'btree')
+SQL
+		push @problems, $err if $code;
+	}
+	foreach my $hash ('key_hash', 'old_key_hash')
+	{
+		my $rows = query($node, $db, <<SQL);
+SET enable_seqscan = off;
+SELECT name FROM (SELECT name, $hash AS h FROM apikeys.key WHERE $hash IS NOT NULL OFFSET 0) AS a
+WHERE (SELECT count(*) FROM apikeys.key b WHERE b.$hash = a.h) <> 1
+SQL
+		push @problems, "not found by $hash: $rows" if $rows ne '';
+	}
+	return join "\n", @problems;
+}
+
 # Polls until the query gives that result; false after three minutes.
 sub wait_for
 {
 	my ($node, $db, $sql, $expected) = @_;
 
 	return $node->poll_query_until($db, $sql, $expected // 't');
+}
+
+# Can that extension be created here?
+sub have_extension
+{
+	my ($node, $db, $name) = @_;
+
+	return query($node, $db, "SELECT count(*) FROM pg_available_extensions WHERE name = '$name'");
+}
+
+# Runs a function in n children, each with its number (from 1) and a random seed that follows from "seed"; returns a function
+# that waits for all of them and gives a list of what the functions returned (a reference to data), undef for one that died.
+sub fork_clients
+{
+	my ($n, $seed, $work) = @_;
+	my $dir = PostgreSQL::Test::Utils::tempdir();
+	my @pids;
+
+	foreach my $i (1 .. $n)
+	{
+		my $pid = fork // die "fork: $!";
+		if ($pid == 0)
+		{
+			srand($seed * 100 + $i);
+			my $result = eval { $work->($i) };
+			print STDERR "client $i: $@" if $@;
+			Storable::nstore($result, "$dir/$i") if defined $result;
+			# no END blocks: they stop the servers
+			POSIX::_exit(defined $result ? 0 : 1);
+		}
+		push @pids, $pid;
+	}
+	return sub {
+		waitpid $_, 0 foreach @pids;
+		return map { -e "$dir/$_" ? Storable::retrieve("$dir/$_") : undef } 1 .. $n;
+	};
+}
+
+# A psql that is kept: AkTest::Session.  options: of the connection string; port, host: of another server than the node.
+sub session
+{
+	my ($node, $db, %args) = @_;
+
+	return AkTest::Session->new($args{connstr} // $node->connstr($db));
+}
+
+package AkTest::Session;
+
+use IPC::Open2;
+
+sub new
+{
+	my ($class, $connstr) = @_;
+	my $self = bless {}, $class;
+
+	local $ENV{PGAPPNAME} = 'session';
+	# as a shell's child, so that errors come in their place among the results
+	$self->{pid} = open2($self->{out}, $self->{in}, 'sh', '-c', 'exec psql -XAtq -v VERBOSITY=sqlstate -v SHOW_CONTEXT=never -d "$1" 2>&1',
+		'sh', $connstr);
+	return $self;
+}
+
+# Runs statements: ('ok', result), ('error', SQLSTATE) or ('lost', '') when the connection broke: then nobody knows.  The
+# statements' own words never tell of a secret: errors are SQLSTATEs.
+sub run
+{
+	my ($self, $sql) = @_;
+	my ($out, $in) = @$self{qw(out in)};
+	my @lines;
+
+	local $SIG{PIPE} = 'IGNORE';
+	return ('lost', '') if $self->{lost};
+	print $in "$sql\n;\n\\echo == end ==\n";
+	$in->flush;
+	while (defined(my $line = <$out>))
+	{
+		chomp $line;
+		if ($line eq '== end ==')
+		{
+			my ($error) = grep { /^(ERROR|FATAL|PANIC):/ } @lines;
+
+			# what a session says that is terminated
+			last if ($error // '') =~ /^FATAL|57P0[123]/;
+			return ('error', $error =~ s/^ERROR:\s+//r) if $error;
+			return ('ok', join "\n", grep { !/^(NOTICE|WARNING):/ } @lines);
+		}
+		push @lines, $line;
+	}
+	$self->{lost} = 1;
+	return ('lost', '');
+}
+
+sub quit
+{
+	my ($self) = @_;
+
+	close $self->{in};
+	close $self->{out};
+	waitpid $self->{pid}, 0;
+	return;
 }
 
 1;

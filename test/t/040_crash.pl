@@ -1,0 +1,332 @@
+# Kill -9 at random moments, under load: whatever was acknowledged is there afterwards, and nothing half done.
+#
+# Eight clients create, change, regenerate, archive and validate keys of several workspaces, each its own keys, so that each
+# knows what was acknowledged and which one change was under way when its connection broke.  That one may have happened or
+# not, as a whole.  10 rounds; APIKEYS_LONG=1: 200.  APIKEYS_SEED repeats the random choices of a run (not its timing).
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use AkTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $rounds = $ENV{APIKEYS_LONG} ? 200 : 10;
+my $seed = $ENV{APIKEYS_SEED} // int(rand(1_000_000));
+my $clients = 8;
+my $max_keys = 12;                # of one client, alive
+my $archive_limit = 4;
+my @workspaces = qw(default red green blue);
+note("APIKEYS_SEED=$seed");
+srand($seed);
+
+# A test server forbids restarting after a crash unless told otherwise.
+my $node = new_node('crash', conf => "restart_after_crash = on\nlog_min_messages = warning\nautovacuum_naptime = 1s\n");
+install_in($node, 'postgres');
+$node->safe_psql('postgres', "SELECT apikeys.create_workspace('$_', archive_limit => $archive_limit)") foreach @workspaces[1 .. $#workspaces];
+$node->safe_psql('postgres', "SELECT apikeys.update_workspace('default', archive_limit => $archive_limit)");
+
+# What a client knows: {next => n, keys => {name => {id, workspace, secret, n, entries, old, old_code}}, archived => {...},
+# never => [names], pending => {...}}.  A key's metadata {"n": n} counts its updates.
+my @known = map { { next => 0, keys => {}, archived => {}, never => [], errors => [] } } 0 .. $clients;
+
+# One change.  Each gives (SQL, the key it changes or undef, what to do when it is acknowledged, what to write down before).
+my %change = (
+	create => sub {
+		my ($me, $i) = @_;
+		my $name = "c$i " . $me->{next}++;
+		my $workspace = $workspaces[ rand @workspaces ];
+
+		return {
+			what => 'create', names => [$name],
+			sql => "SELECT key_id, key FROM apikeys.create_key('$name', '{data}', '$workspace', metadata => '{\"n\": 0}')",
+			done => sub {
+				my ($id, $secret) = split /\|/, $_[0];
+				$me->{keys}{$name} = { id => $id, workspace => $workspace, secret => $secret, n => 0, entries => 1 };
+			}
+		};
+	},
+	# two keys in two workspaces, or none; a third is created in a subtransaction that is rolled back
+	pair => sub {
+		my ($me, $i) = @_;
+		my @names = map { "c$i " . $me->{next}++ } 1 .. 3;
+		my ($one, $two) = sort { rand() <=> 0.5 } @workspaces;
+		my $create = "SELECT key_id, key FROM apikeys.create_key('%s', '{data}', '%s', metadata => '{\"n\": 0}')";
+
+		push @{ $me->{never} }, $names[2];
+		return {
+			what => 'pair', names => [ @names[0, 1] ],
+			sql => join('; ', 'BEGIN', sprintf($create, $names[0], $one), 'SAVEPOINT s', sprintf($create, $names[2], $one),
+				'ROLLBACK TO s', sprintf($create, $names[1], $two), 'COMMIT'),
+			done => sub {
+				my @rows = map { [ split /\|/ ] } split /\n/, $_[0];
+				$me->{keys}{ $names[0] } = { id => $rows[0][0], workspace => $one, secret => $rows[0][1], n => 0, entries => 1 };
+				$me->{keys}{ $names[1] } = { id => $rows[2][0], workspace => $two, secret => $rows[2][1], n => 0, entries => 1 };
+			}
+		};
+	},
+	update => sub {
+		my ($me, $i, $name) = @_;
+		my $key = $me->{keys}{$name};
+		my $n = $key->{n} + 1;
+
+		return {
+			what => 'update', key => $name,
+			sql => "SELECT name FROM apikeys.update_key('$key->{id}', team => 'team $n', metadata => '{\"n\": $n}')",
+			done => sub { $key->{n}++; $key->{entries}++ }
+		};
+	},
+	regenerate => sub {
+		my ($me, $i, $name) = @_;
+		my $key = $me->{keys}{$name};
+		my $overlap = rand() < 0.5;
+
+		return {
+			what => 'regenerate', key => $name, old_code => $overlap ? 'VALID' : 'REGENERATED',
+			sql => "SELECT key FROM apikeys.regenerate_key('$key->{id}', '" . ($overlap ? '1 day' : '0') . "')",
+			done => sub {
+				@$key{qw(old old_code secret)} = ($key->{secret}, $overlap ? 'VALID' : 'REGENERATED', $_[0]);
+				$key->{entries}++;
+			}
+		};
+	},
+	archive => sub {
+		my ($me, $i, $name) = @_;
+		my $key = $me->{keys}{$name};
+
+		return {
+			what => 'archive', key => $name,
+			sql => "SET LOCAL client_min_messages = warning; SELECT state FROM apikeys.archive_key('$key->{id}')",
+			done => sub { $key->{entries}++; $me->{archived}{$name} = delete $me->{keys}{$name} }
+		};
+	},
+	rollback => sub {
+		my ($me, $i) = @_;
+		my $name = "c$i " . $me->{next}++;
+
+		push @{ $me->{never} }, $name;
+		return {
+			what => 'rollback',
+			sql => "BEGIN; SELECT name FROM apikeys.create_key('$name', '{data}'); ROLLBACK", done => sub { }
+		};
+	});
+
+# A client: works until its connection breaks, and gives back what it knows.
+sub client
+{
+	my ($me, $i) = @_;
+	my $session = session($node, 'postgres');
+
+	for (;;)
+	{
+		my @names = sort keys %{ $me->{keys} };
+		my $name = $names[ rand @names ];
+		my $what = !@names ? 'create' : @names >= $max_keys ? 'archive' : (qw(create pair update update regenerate archive rollback validate))[ rand 8 ];
+
+		if ($what eq 'validate')
+		{
+			my $key = $me->{keys}{$name};
+			my ($status, $result) = $session->run("SELECT code, metadata->>'n' FROM apikeys.validate_key('$key->{secret}', 'data')");
+			return $me if $status eq 'lost';
+			push @{ $me->{errors} }, "validate $name: $status $result, and n is $key->{n}" if $result ne "VALID|$key->{n}";
+			next;
+		}
+		my $change = $change{$what}->($me, $i, $name);
+		my ($status, $result) = $session->run($change->{sql});
+		if ($status eq 'ok')
+		{
+			$change->{done}->($result);
+		}
+		elsif ($status eq 'lost')
+		{
+			delete @$change{qw(sql done)};
+			$me->{pending} = $change;
+			return $me;
+		}
+		else
+		{
+			push @{ $me->{errors} }, "$what: $result";
+			return $me;
+		}
+	}
+}
+
+# Kills -9 by process id.
+my %kill = (
+	backend => sub {
+		return kill 9, $node->safe_psql('postgres',
+			"SELECT pid FROM pg_stat_activity WHERE application_name = 'session' ORDER BY md5(pid::text || $_[0]) LIMIT 1");
+	},
+	# our own, once there is one; else another one of the server's
+	worker => sub {
+		return kill 9, $node->safe_psql('postgres', <<'SQL');
+SELECT pid FROM pg_stat_activity WHERE backend_type ~ 'apikeys' OR backend_type IN ('checkpointer', 'walwriter')
+ORDER BY backend_type !~ 'apikeys', random() LIMIT 1
+SQL
+	},
+	postmaster => sub { return kill 9, $node->{_pid} });
+
+# The processes of the server.
+sub processes
+{
+	my $postmaster = $node->{_pid};
+	my @pids = ($postmaster);
+
+	foreach my $file (glob '/proc/[0-9]*/stat')
+	{
+		open my $stat, '<', $file or next;
+		my $line = <$stat> // next;
+		push @pids, $1 if $line =~ /^(\d+) \(.*\) \S $postmaster /;
+	}
+	return @pids;
+}
+
+# Until the server is there again.
+sub recover
+{
+	my ($what, @pids) = @_;
+
+	if ($what eq 'postmaster')
+	{
+		# orphans end by themselves; a new server waits for them
+		for (1 .. 1800)
+		{
+			last if !grep { kill 0, $_ } @pids[1 .. $#pids];
+			sleep 0.1;
+		}
+		$node->{_pid} = undef;
+		unlink $node->data_dir . '/postmaster.pid';
+		$node->start;
+		return;
+	}
+	for (1 .. 1800)
+	{
+		my ($code, $out) = $node->psql('postgres', 'SELECT 1');
+		return if defined $out && $out eq '1';
+		sleep 0.1;
+	}
+	die 'the server did not come back';
+}
+
+# What a pending change came to: asks the database, and brings the client's knowledge up to date.  A key whose new secret
+# nobody was told is forgotten.
+sub settle
+{
+	my ($me) = @_;
+	my $pending = delete $me->{pending} or return '';
+	my $key = defined $pending->{key} ? $me->{keys}{ $pending->{key} } : undef;
+	my $list = join ', ', map { "'$_'" } @{ $pending->{names} // [] };
+
+	if ($pending->{what} eq 'create' || $pending->{what} eq 'pair')
+	{
+		my $found = query($node, 'postgres', "SELECT count(*) FROM apikeys.active_keys WHERE name IN ($list)");
+		return $found == 0 || $found == @{ $pending->{names} } ? '' : "half of a transaction: $found of $list";
+	}
+	return '' if !$key;
+	my ($code, $n) = split /\|/,
+	  query($node, 'postgres', "SELECT code, metadata->>'n' FROM apikeys.validate_key('$key->{secret}')");
+	if ($pending->{what} eq 'update')
+	{
+		return "update of $pending->{key}: $code, n $n after $key->{n}" if $code ne 'VALID' || $n != $key->{n} && $n != $key->{n} + 1;
+		$key->{entries}++, $key->{n} = $n if $n != $key->{n};
+	}
+	elsif ($pending->{what} eq 'regenerate')
+	{
+		my $regenerated = query($node, 'postgres',
+			"SELECT count(*) FROM apikeys.key WHERE key_id = '$key->{id}' AND old_key_hash = sha256('$key->{secret}')");
+		return "regeneration of $pending->{key}: $code" if $code ne ($regenerated ? $pending->{old_code} : 'VALID');
+		delete $me->{keys}{ $pending->{key} } if $regenerated;
+	}
+	elsif ($pending->{what} eq 'archive' && $code ne 'VALID')
+	{
+		return "archiving $pending->{key}: $code" if $code !~ /^(ARCHIVED|NOT_FOUND)$/;
+		$key->{entries}++;
+		$me->{archived}{ $pending->{key} } = delete $me->{keys}{ $pending->{key} };
+	}
+	return '';
+}
+
+# What all clients know, against the database: '' if it agrees.
+sub disagreements
+{
+	my (@rows, @never);
+
+	foreach my $me (@known[1 .. $clients])
+	{
+		foreach my $name (sort keys %{ $me->{keys} })
+		{
+			my $key = $me->{keys}{$name};
+			push @rows, "('$name', '$key->{id}', '$key->{workspace}', '$key->{secret}', 'VALID', $key->{n}, $key->{entries})";
+			push @rows, "('$name', '$key->{id}', '$key->{workspace}', '$key->{old}', '$key->{old_code}', $key->{n}, $key->{entries})"
+			  if defined $key->{old};
+		}
+		# an archived key may have been dropped by now
+		push @rows, "('$_', '$me->{archived}{$_}{id}', '$me->{archived}{$_}{workspace}', '$me->{archived}{$_}{secret}', 'ARCHIVED', "
+		  . "$me->{archived}{$_}{n}, $me->{archived}{$_}{entries})"
+		  foreach sort keys %{ $me->{archived} };
+		push @never, map { "('$_')" } @{ $me->{never} };
+	}
+	my $rows = join ",\n", @rows;
+	my $never = join ', ', "('')", @never;
+	my $wrong = query($node, 'postgres', <<SQL);
+WITH known (name, id, workspace, secret, code, n, entries) AS (VALUES $rows)
+SELECT k.name, k.code, v.code, k.n, v.metadata->>'n', k.entries, e.count
+FROM known k, LATERAL (SELECT * FROM apikeys.validate_key(k.secret) OFFSET 0) AS v,
+	LATERAL (SELECT count(*) FROM apikeys.audit_log a WHERE a.key_id = k.id::uuid) AS e
+WHERE NOT (v.code = k.code AND v.key_id = k.id::uuid AND v.workspace = k.workspace AND v.name = k.name AND v.metadata->>'n' = k.n::text
+	OR k.code = 'ARCHIVED' AND v.code = 'NOT_FOUND') OR e.count <> k.entries
+UNION ALL
+SELECT 'rolled back, and there: ' || name, NULL, NULL, NULL, NULL, NULL, NULL FROM apikeys.key WHERE name IN (VALUES $never)
+UNION ALL
+SELECT 'rolled back, and told: ' || key_name, NULL, NULL, NULL, NULL, NULL, NULL FROM apikeys.audit_log WHERE key_name IN (VALUES $never)
+SQL
+	# as many archived keys as the limit keeps
+	foreach my $workspace (@workspaces)
+	{
+		my $archived = grep { $_->{workspace} eq $workspace } map { values %{ $_->{archived} } } @known[1 .. $clients];
+		my $kept = query($node, 'postgres', "SELECT count(*) FROM apikeys.archived_keys WHERE workspace = '$workspace'");
+
+		$archived = $archive_limit if $archived > $archive_limit;
+		$wrong .= "$kept archived keys in $workspace, not $archived" if $kept < $archived || $kept > $archive_limit;
+	}
+	return $wrong;
+}
+
+my ($changes, $settled) = (0, 0);
+foreach my $round (1 .. $rounds)
+{
+	my $what = (qw(backend worker postmaster))[ ($round + $seed) % 3 ];
+	my $wait = fork_clients($clients, $seed + $round, sub { client($known[ $_[0] ], $_[0]) });
+
+	sleep 0.3 + rand 0.7;
+	my @pids = processes();
+	$kill{$what}->($seed + $round) or die "found no $what";
+	my @results = $wait->();
+	is(scalar(grep { defined } @results), $clients, "round $round: every client came to its end");
+	@known[1 .. $clients] = map { $results[$_] // $known[ $_ + 1 ] } 0 .. $clients - 1;
+	recover($what, @pids);
+
+	$settled += grep { $_->{pending} } @known[1 .. $clients];
+	my @errors = grep { $_ ne '' } map { (@{ $_->{errors} }, settle($_)) } @known[1 .. $clients];
+	is("@errors", '', "round $round: killed the $what, no client saw anything wrong");
+	is(disagreements(), '', "round $round: every acknowledged change is there, none half done");
+	is(problems($node, 'postgres'), '', "round $round: sound");
+	is(index_problems($node, 'postgres'), '', "round $round: indexes");
+	# what has been checked often enough
+	foreach my $me (@known[1 .. $clients])
+	{
+		$me->{never} = [];
+		my @archived = sort keys %{ $me->{archived} };
+		delete @{ $me->{archived} }{ @archived[ 0 .. $#archived - 20 ] } if @archived > 20;
+	}
+	$changes = query($node, 'postgres', 'SELECT count(*) FROM apikeys.audit_log');
+	last if !Test::More->builder->is_passing;
+}
+note("$changes entries, $settled changes under way when a connection broke");
+cmp_ok($changes, '>', $rounds * 20, 'there was a load');
+diag("repeat with APIKEYS_SEED=$seed") if !Test::More->builder->is_passing;
+
+done_testing();
