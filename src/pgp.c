@@ -67,7 +67,7 @@ pgcrypto_function(const char *name, const char *argument_types)
 }
 
 /* Raises 22023. */
-static void refuse_key(const char *reason) pg_attribute_noreturn();
+pg_noreturn static void refuse_key(const char *reason);
 
 static void
 refuse_key(const char *reason)

@@ -167,7 +167,9 @@ SELECT pid FROM pg_stat_activity WHERE backend_type ~ 'apikeys' OR backend_type 
 ORDER BY backend_type !~ 'apikeys', random() LIMIT 1
 SQL
 	},
-	postmaster => sub { return kill 9, $node->{_pid} });
+	postmaster => sub { return kill 9, $node->{_pid} },
+	# as the loss of the machine, but for what the kernel still writes
+	server => sub { return kill 9, @{ $_[1] } });
 
 # The processes of the server.
 sub processes
@@ -189,7 +191,7 @@ sub recover
 {
 	my ($what, @pids) = @_;
 
-	if ($what eq 'postmaster')
+	if ($what eq 'postmaster' || $what eq 'server')
 	{
 		# orphans end by themselves; a new server waits for them
 		for (1 .. 1800)
@@ -298,12 +300,12 @@ SQL
 my ($changes, $settled) = (0, 0);
 foreach my $round (1 .. $rounds)
 {
-	my $what = (qw(backend worker postmaster))[ ($round + $seed) % 3 ];
+	my $what = (qw(backend worker postmaster server))[ ($round + $seed) % 4 ];
 	my $wait = fork_clients($clients, $seed + $round, sub { client($known[ $_[0] ], $_[0]) });
 
 	sleep 0.3 + rand 0.7;
 	my @pids = processes();
-	$kill{$what}->($seed + $round) or die "found no $what";
+	$kill{$what}->($seed + $round, \@pids) or die "found no $what";
 	my @results = $wait->();
 	is(scalar(grep { defined } @results), $clients, "round $round: every client came to its end");
 	@known[1 .. $clients] = map { $results[$_] // $known[ $_ + 1 ] } 0 .. $clients - 1;
