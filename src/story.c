@@ -61,6 +61,7 @@ static const AkTold key_columns[] = {
 };
 
 static const AkTold workspace_columns[] = {
+	{Anum_workspace_workspace, "workspace"},
 	{Anum_workspace_name, "name"},
 	{Anum_workspace_prefix, "prefix"},
 	{Anum_workspace_archive_limit, "archive limit"},
@@ -68,6 +69,7 @@ static const AkTold workspace_columns[] = {
 };
 
 static const AkTold api_columns[] = {
+	{Anum_api_api, "API"},
 	{Anum_api_description, "description"},
 	{0, NULL}
 };
