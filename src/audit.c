@@ -49,6 +49,7 @@ PG_FUNCTION_INFO_V1(ak_guard_truncate);
 typedef struct AkPending
 {
 	int64		audit_id;
+	Oid			log;			/* the table that it is in */
 	int			nest_level;		/* of the (sub)transaction that wrote it */
 	uint32		lock_tag;		/* of its workspace's chain */
 	char	   *workspace;		/* '' for none */
@@ -77,6 +78,7 @@ remember_pending(int64 audit_id, const char *workspace, const uint8 *digest)
 	}
 	new = &pending[pending_count];
 	new->audit_id = audit_id;
+	new->log = ak_relid(AK_AUDIT_LOG);
 	new->nest_level = GetCurrentTransactionNestLevel();
 	/* a transaction mostly stays in one workspace */
 	if (pending_count > 0 && strcmp(new[-1].workspace, workspace) == 0)
@@ -250,6 +252,19 @@ pending_order(const void *a, const void *b)
 	return x->audit_id < y->audit_id ? -1 : x->audit_id > y->audit_id;
 }
 
+/* Forgets the entries of an extension that this transaction dropped. */
+static void
+forget_dropped(void)
+{
+	Oid			log = ak_relid_if_any(AK_AUDIT_LOG);
+	int			kept = 0;
+
+	for (int i = 0; i < pending_count; i++)
+		if (pending[i].log == log)
+			pending[kept++] = pending[i];
+	pending_count = kept;
+}
+
 /* Of how many chains are the pending entries, which are in order? */
 static int
 count_chains(void)
@@ -345,6 +360,8 @@ at_transaction_event(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
+			if (pending_count > 0)
+				forget_dropped();
 			if (pending_count > 0)
 				link_pending();
 			break;

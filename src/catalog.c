@@ -72,7 +72,7 @@ ak_catalog_init(void)
 }
 
 static void
-look_up(void)
+look_up(bool missing_ok)
 {
 	Oid			nsp = get_namespace_oid("apikeys", true);
 	HeapTuple	tuple;
@@ -80,6 +80,8 @@ look_up(void)
 	for (int i = 0; i < AK_RELATION_COUNT; i++)
 	{
 		relids[i] = OidIsValid(nsp) ? get_relname_relid(ak_relation_names[i], nsp) : InvalidOid;
+		if (!OidIsValid(relids[i]) && missing_ok)
+			return;
 		if (!OidIsValid(relids[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_TABLE),
@@ -107,8 +109,17 @@ Oid
 ak_relid(AkRelation which)
 {
 	if (unlikely(!relids_valid))
-		look_up();
+		look_up(false);
 	return relids[which];
+}
+
+/* The same, but InvalidOid when the extension is gone. */
+Oid
+ak_relid_if_any(AkRelation which)
+{
+	if (!relids_valid)
+		look_up(true);
+	return relids_valid ? relids[which] : InvalidOid;
 }
 
 /*
@@ -126,7 +137,7 @@ Oid
 ak_extension_owner(void)
 {
 	if (unlikely(!relids_valid))
-		look_up();
+		look_up(false);
 	return owner;
 }
 

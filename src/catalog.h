@@ -180,6 +180,7 @@ enum
 
 extern void ak_catalog_init(void);
 extern Oid	ak_relid(AkRelation which);
+extern Oid	ak_relid_if_any(AkRelation which);
 extern bool ak_is_relation(Oid relid, AkRelation which);
 extern Relation ak_table_open(AkRelation which, LOCKMODE lockmode);
 extern Oid	ak_extension_owner(void);

@@ -36,16 +36,34 @@ is_set(const char *setting)
 }
 
 /*
+ * Where in a text the first thing that looks like a secret has its random
+ * part; its length when there is none.
+ */
+static int
+secret_start(const char *text)
+{
+	const char *start = text;
+
+	while ((start = strchr(start, '_')) != NULL)
+	{
+		start++;
+		if (strspn(start, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") >=
+			AK_RANDOM_LEN + AK_CHECKSUM_LEN)
+			return start - text;
+	}
+	return strlen(text);
+}
+
+/*
  * A caller's text as a message may quote it: no longer than a name can be, and
- * without the end of a secret that was put where a name belongs, because
+ * not beyond the prefix of a secret that was put where a name belongs, because
  * messages end up in logs.
  */
 const char *
 ak_quoted(const char *text)
 {
 	int			len = strlen(text);
-	int			kept = ak_token_classify(text, len) == AK_TOKEN_OURS ?
-		len - AK_RANDOM_LEN - AK_CHECKSUM_LEN : pg_mbcharcliplen(text, len, LABEL_MAX);
+	int			kept = Min(secret_start(text), pg_mbcharcliplen(text, len, LABEL_MAX));
 
 	return kept == len ? text : psprintf("%.*s...", kept, text);
 }

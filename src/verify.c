@@ -431,15 +431,59 @@ read_anchors(AkVerification *v, Datum anchors)
 }
 
 /*
- * The workspaces to look at: the one named, or all in which the caller may
- * audit; '' for what belongs to none.  Raises 42704 and 42501.
+ * Every workspace of which something is there: itself, a link, an entry, a key,
+ * or an anchor (NULL: none given).  Of one that was removed the log remains.
  */
 static Datum
-audited_workspaces(FunctionCallInfo fcinfo)
+traced_workspaces(NullableDatum anchors)
+{
+	static AkQuery query = {
+		"WITH RECURSIVE linked (workspace) AS ("
+		"(SELECT l.workspace FROM apikeys.audit_link l ORDER BY l.workspace LIMIT 1) UNION ALL "
+		"SELECT (SELECT l.workspace FROM apikeys.audit_link l "
+		"WHERE l.workspace OPERATOR(pg_catalog.>) c.workspace ORDER BY l.workspace LIMIT 1) "
+		"FROM linked c WHERE c.workspace IS NOT NULL), told (workspace) AS ("
+		"(SELECT a.workspace FROM apikeys.audit_log a WHERE a.workspace IS NOT NULL ORDER BY a.workspace LIMIT 1) UNION ALL "
+		"SELECT (SELECT a.workspace FROM apikeys.audit_log a "
+		"WHERE a.workspace OPERATOR(pg_catalog.>) c.workspace ORDER BY a.workspace LIMIT 1) "
+		"FROM told c WHERE c.workspace IS NOT NULL) "
+		"SELECT pg_catalog.array_agg(n.workspace) FROM (SELECT '' AS workspace "
+		"UNION SELECT w.workspace FROM apikeys.workspace w UNION SELECT k.workspace FROM apikeys.key k "
+		"UNION SELECT c.workspace FROM linked c UNION SELECT c.workspace FROM told c "
+		"UNION SELECT a.key FROM pg_catalog.jsonb_each(CASE WHEN pg_catalog.jsonb_typeof($1) OPERATOR(pg_catalog.=) 'object' "
+		"THEN $1 END) AS a) AS n WHERE n.workspace IS NOT NULL",
+		1, {JSONBOID}, NULL
+	};
+	MemoryContext context = CurrentMemoryContext;
+	AkCaller	caller;
+	bool		isnull;
+	Datum		names;
+
+	ak_become_owner(&caller);
+	SPI_connect();
+	ak_query(&query, &anchors.value, anchors.isnull ? "n" : NULL, AK_SEE_LATEST);
+	names = ak_query_result(0, 1, &isnull);
+	MemoryContextSwitchTo(context);
+	names = PointerGetDatum(PG_DETOAST_DATUM_COPY(names));
+	SPI_finish();
+	ak_become_caller(&caller);
+	return names;
+}
+
+/*
+ * The workspaces to look at: the one named, or all in which the caller may
+ * audit; '' for what belongs to none.  Who may audit everywhere looks at every
+ * one of which there is a trace, so that none is passed over.  Raises 42704 and
+ * 42501.
+ */
+static Datum
+audited_workspaces(FunctionCallInfo fcinfo, NullableDatum anchors)
 {
 	char	   *workspace;
 
 	ak_require_anywhere(AK_AUDIT);
+	if (PG_ARGISNULL(0) && ak_sees_everywhere(AK_AUDIT))
+		return traced_workspaces(anchors);
 	if (PG_ARGISNULL(0))
 		return ak_visible_workspaces(AK_AUDIT);
 	workspace = text_to_cstring(PG_GETARG_TEXT_PP(0));
@@ -463,7 +507,7 @@ ak_verify_audit_log(PG_FUNCTION_ARGS)
 	Datum	   *elements;
 	AkCaller	caller;
 
-	v.names = audited_workspaces(fcinfo);
+	v.names = audited_workspaces(fcinfo, fcinfo->args[1]);
 	InitMaterializedSRF_compat(fcinfo);
 	rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	deconstruct_array(DatumGetArrayTypeP(v.names), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &v.count);
@@ -526,7 +570,7 @@ ak_audit_anchor(PG_FUNCTION_ARGS)
 		"WHERE i.workspace OPERATOR(pg_catalog.=) w ORDER BY i.position DESC LIMIT 1) AS l",
 		1, {TEXTARRAYOID}, NULL
 	};
-	Datum		args[1] = {audited_workspaces(fcinfo)};
+	Datum		args[1] = {audited_workspaces(fcinfo, (NullableDatum) {.isnull = true})};
 	MemoryContext context = CurrentMemoryContext;
 	AkCaller	caller;
 	bool		isnull;

@@ -134,6 +134,30 @@ INSERT INTO apikeys.access (role, capability, workspace) VALUES ('regress_ak_nob
 SELECT pg_temp.refused($$DELETE FROM apikeys.workspace WHERE workspace = 'plain'$$);
 DELETE FROM apikeys.access WHERE workspace = 'plain';
 DELETE FROM apikeys.workspace WHERE workspace = 'plain';
+-- what a workspace that is gone leaves behind is still in the log, which still verifies
+SELECT entity, action, activity FROM apikeys.audit_logs WHERE workspace = 'plain';
+SELECT workspace, entries, ok FROM apikeys.verify_audit_log() WHERE workspace IN ('plain', 'forged') ORDER BY 1;
+-- nor is what was left passed over whose workspace somebody made disappear, or that an anchor alone still knows
+SELECT apikeys.create_workspace('hidden') \g /dev/null
+SELECT apikeys.audit_anchor() AS anchors \gset
+ALTER TABLE apikeys.workspace DISABLE TRIGGER USER;
+DELETE FROM apikeys.workspace WHERE workspace = 'hidden';
+ALTER TABLE apikeys.workspace ENABLE TRIGGER USER;
+ALTER TABLE apikeys.workspace ENABLE ALWAYS TRIGGER a_make_way;
+SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log() WHERE workspace = 'hidden';
+BEGIN;
+ALTER TABLE apikeys.audit_log DISABLE TRIGGER USER;
+ALTER TABLE apikeys.audit_link DISABLE TRIGGER USER;
+DELETE FROM apikeys.audit_log WHERE workspace = 'hidden';
+SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log() WHERE workspace = 'hidden';
+DELETE FROM apikeys.audit_link WHERE workspace = 'hidden';
+SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log() WHERE workspace = 'hidden';
+SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log(anchors => :'anchors') WHERE workspace = 'hidden';
+SELECT apikeys.create_workspace('ghost') \g /dev/null
+ALTER TABLE apikeys.audit_log DISABLE TRIGGER USER;
+UPDATE apikeys.audit_log SET workspace = 'nowhere' WHERE workspace = 'default';
+SELECT workspace, ok, problem FROM apikeys.verify_audit_log() WHERE workspace IN ('nowhere', 'default') ORDER BY 1;
+ROLLBACK;
 SELECT count(*) FROM pg_temp.entries();
 
 -- APIs
