@@ -1,0 +1,169 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain_fuzz.c
+ *	  Fuzz target for src/chain.c.
+ *
+ * The input is a row: for each column a byte for the length of its name, the
+ * name, a byte for what its value is made of, and that.  Its canonical bytes
+ * are read back here, and must give the same columns: then no two rows share
+ * their bytes.  Links are computed once more by the definition.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fuzz.h"
+
+#include <openssl/sha.h>
+
+#include "lib/stringinfo.h"
+
+#include "chain.h"
+
+#define COLUMNS_MAX 64
+
+/* A column as it went in */
+typedef struct Column
+{
+	char		name[64];
+	uint8	   *value;
+	size_t		len;
+} Column;
+
+static uint64
+read_uint(const uint8 *bytes, int count)
+{
+	uint64		value = 0;
+
+	while (count-- > 0)
+		value = value << 8 | *bytes++;
+	return value;
+}
+
+/* Builds the canonical bytes of the input's row; returns the number of columns. */
+static int
+build(StringInfo buf, const uint8 *data, size_t size, Column *columns)
+{
+	int			count = 0;
+
+	ak_canon_begin(buf);
+	while (size >= 2 && count < COLUMNS_MAX)
+	{
+		Column	   *column = &columns[count];
+		size_t		name_len = Min((size_t) data[0] % 64, size - 2);
+		uint8		kind;
+		size_t		len;
+		int			start;
+
+		memcpy(column->name, data + 1, name_len);
+		column->name[name_len] = '\0';
+		kind = data[1 + name_len];
+		data += 2 + name_len;
+		size -= 2 + name_len;
+		len = Min((size_t) kind >> 1, size);
+
+		start = ak_canon_column(buf, column->name);
+		if (kind & 1)
+		{
+			/* a number of one to eight bytes, which drops what is above them */
+			int			bytes = 1 + (kind >> 1) % 8;
+			uint64		value = 0;
+
+			memcpy(&value, data, Min(size, sizeof(value)));
+			len = Min(size, sizeof(value));
+			ak_canon_uint(buf, value, bytes);
+			column->value = malloc(bytes);
+			column->len = bytes;
+			for (int i = 0; i < bytes; i++)
+				column->value[i] = (uint8) (value >> (8 * (bytes - 1 - i)));
+		}
+		else
+		{
+			char	   *copy = exact_copy(data, len);
+
+			ak_canon_bytes(buf, copy, len);
+			free(copy);
+			column->value = (uint8 *) exact_copy(data, len);
+			column->len = len;
+		}
+		ak_canon_end(buf, start);
+		data += len;
+		size -= len;
+		count++;
+	}
+	return count;
+}
+
+/* Reads canonical bytes back, and compares. */
+static void
+check_columns(const StringInfo buf, const Column *columns, int count)
+{
+	const uint8 *at = (const uint8 *) buf->data;
+	const uint8 *end = at + buf->len;
+
+	CHECK(buf->len >= 1 && *at == 1);
+	at++;
+	for (int i = 0; i < count; i++)
+	{
+		size_t		len;
+
+		CHECK(end - at >= 2);
+		len = read_uint(at, 2);
+		at += 2;
+		CHECK((size_t) (end - at) >= len + 4);
+		CHECK(len == strlen(columns[i].name) && memcmp(at, columns[i].name, len) == 0);
+		at += len;
+		len = read_uint(at, 4);
+		at += 4;
+		CHECK((size_t) (end - at) >= len);
+		CHECK(len == columns[i].len && (len == 0 || memcmp(at, columns[i].value, len) == 0));
+		at += len;
+	}
+	CHECK(at == end);
+}
+
+/* A link, by its definition; also where it overwrites the one before. */
+static void
+check_link(const uint8 *data, size_t size)
+{
+	uint8		previous[32] = {0};
+	uint8		digest[32] = {0};
+	uint8		bytes[1 + 32 + 8 + 32] = {1};
+	uint8		expected[32];
+	uint8		out[32];
+	int64		position = 0;
+	bool		first = size > 0 && (data[0] & 1);
+
+	memcpy(previous, data, Min(size, 32));
+	if (size > 32)
+		memcpy(digest, data + 32, Min(size - 32, 32));
+	if (size > 64)
+		memcpy(&position, data + 64, Min(size - 64, 8));
+
+	if (!first)
+		memcpy(bytes + 1, previous, 32);
+	for (int i = 0; i < 8; i++)
+		bytes[33 + i] = (uint8) ((uint64) position >> (56 - 8 * i));
+	memcpy(bytes + 41, digest, 32);
+	SHA256(bytes, sizeof(bytes), expected);
+
+	CHECK(ak_link(first ? NULL : previous, position, digest, out));
+	CHECK(memcmp(out, expected, 32) == 0);
+	CHECK(ak_link(first ? NULL : previous, position, digest, previous));
+	CHECK(memcmp(previous, expected, 32) == 0);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
+{
+	StringInfoData buf;
+	Column		columns[COLUMNS_MAX];
+	int			count;
+
+	initStringInfo(&buf);
+	count = build(&buf, data, size, columns);
+	check_columns(&buf, columns, count);
+	for (int i = 0; i < count; i++)
+		free(columns[i].value);
+	pfree(buf.data);
+	check_link(data, size);
+	return 0;
+}
