@@ -6,7 +6,7 @@
 #                        for the server that PG_CONFIG names, the usual PGXS way
 #
 # make check ONLY=regress|isolation|tap TESTS='name name' runs a part. See scripts/ for the others:
-# check-asan, check-valgrind, check-clang, bench, fuzz.
+# check-asan, check-valgrind, check-clang, bench, fuzz, sqlsmith. LONG=1 adds the fuzzers to make check.
 
 EXTENSION = apikeys
 DATA = $(wildcard sql/apikeys--*.sql)
@@ -51,7 +51,7 @@ PG_CFLAGS = -std=gnu99 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-com
 endif
 
 # What has a script and needs neither a server nor its headers.
-SCRIPTED = demo check check-asan check-valgrind check-clang bench fuzz
+SCRIPTED = demo check check-asan check-valgrind check-clang bench fuzz sqlsmith
 .PHONY: $(SCRIPTED)
 
 ifneq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
@@ -62,7 +62,7 @@ check:
 	@scripts/check
 check-asan check-valgrind check-clang: check-%:
 	@scripts/check $*
-bench fuzz:
+bench fuzz sqlsmith:
 	@scripts/$@
 
 # Other goals beside them get a make of their own.
