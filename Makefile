@@ -32,6 +32,9 @@ REGRESS_OPTS = --inputdir=test
 
 # Every spec asks the oracle, which the first one makes, whichever are run.
 ISOLATION := $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
+ifneq ($(filter $(REGRESS),$(ISOLATION)),)
+$(error $(filter $(REGRESS),$(ISOLATION)): of test/sql and of test/specs, but there is one expected/)
+endif
 override ISOLATION := $(if $(strip $(ISOLATION)),oracle $(filter-out oracle,$(ISOLATION)))
 ISOLATION_OPTS = --inputdir=test
 
