@@ -238,16 +238,35 @@ load_scope(Oid userid)
 	scope.valid = (seen == invalidations);
 }
 
-static const AkScope *
-current_scope(void)
+static inline const AkScope *
+last_scope(void)
 {
 	Oid			userid = GetUserId();
 
-	/* a long transaction, too, learns of a revoked access at once */
-	AcceptInvalidationMessages();
 	if (unlikely(!scope.valid || scope.userid != userid))
 		load_scope(userid);
 	return &scope;
+}
+
+static const AkScope *
+current_scope(void)
+{
+	/* a long transaction, too, learns of a revoked access at once */
+	AcceptInvalidationMessages();
+	return last_scope();
+}
+
+static bool
+scope_allows(const AkScope *may, AkCapability capability, const char *workspace, size_t len)
+{
+	if (may->everywhere & capability)
+		return true;
+	for (int i = 0; workspace != NULL && i < may->nworkspaces; i++)
+		if ((may->workspaces[i].may & capability) &&
+			strncmp(may->workspaces[i].name, workspace, len) == 0 &&
+			may->workspaces[i].name[len] == '\0')
+			return true;
+	return false;
 }
 
 /*
@@ -257,23 +276,17 @@ current_scope(void)
 bool
 ak_may(AkCapability capability, const char *workspace)
 {
-	return ak_may_text(capability, workspace, workspace ? strlen(workspace) : 0);
+	return scope_allows(current_scope(), capability, workspace, workspace ? strlen(workspace) : 0);
 }
 
-/* The same for a workspace that is not NUL-terminated. */
+/*
+ * The same for a workspace that is not NUL-terminated, as of the last time that
+ * anything here was asked: for who has asked in the same call already.
+ */
 bool
-ak_may_text(AkCapability capability, const char *workspace, size_t len)
+ak_may_still(AkCapability capability, const char *workspace, size_t len)
 {
-	const AkScope *may = current_scope();
-
-	if (may->everywhere & capability)
-		return true;
-	for (int i = 0; workspace != NULL && i < may->nworkspaces; i++)
-		if ((may->workspaces[i].may & capability) &&
-			strncmp(may->workspaces[i].name, workspace, len) == 0 &&
-			may->workspaces[i].name[len] == '\0')
-			return true;
-	return false;
+	return scope_allows(last_scope(), capability, workspace, len);
 }
 
 /* May the current user do anything at all in that workspace? */

@@ -7,7 +7,8 @@
  * another session give every table a new OID.  Dropping a table sends a
  * relation cache invalidation for its OID; the callback then forgets all of
  * them, and ak_table_open() looks again when an OID has died between the
- * look-up and the lock.
+ * look-up and the lock.  Whoever keeps something that was made from our
+ * relations compares ak_catalog_generation(), which every new look-up changes.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +18,7 @@
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "storage/lmgr.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -30,7 +32,7 @@ static const char *const ak_relation_names[AK_RELATION_COUNT] = {
 	"workspace_pkey", "api_pkey", "key_pkey", "key_key_hash_excl", "key_old_key_hash_excl",
 	"team_member_pkey", "audit_log_pkey", "audit_log_key_id", "audit_log_workspace", "audit_log_team",
 	"audit_log_actor", "audit_log_entity", "audit_log_time", "audit_link_pkey",
-	"audit_id_seq"
+	"audit_id_seq", "verdict"
 };
 
 static const int ak_table_natts[AK_TABLE_COUNT] = {
@@ -42,6 +44,8 @@ static const int ak_table_natts[AK_TABLE_COUNT] = {
 static Oid	relids[AK_RELATION_COUNT];
 static Oid	owner;
 static bool relids_valid = false;
+static uint64 generation = 0;
+static uint64 changes = 0;		/* messages that may concern us, for a look-up to see those that come meanwhile */
 
 /*
  * A relation changed: forget all OIDs when it is one of ours, or when the
@@ -51,7 +55,10 @@ static void
 relation_changed(Datum arg, Oid relid)
 {
 	if (!relids_valid)
+	{
+		changes++;
 		return;
+	}
 	for (int i = 0; relid != InvalidOid && i < AK_RELATION_COUNT; i++)
 	{
 		if (relids[i] == relid)
@@ -71,8 +78,8 @@ ak_catalog_init(void)
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 }
 
-static void
-look_up(bool missing_ok)
+static bool
+look_up_once(bool missing_ok)
 {
 	Oid			nsp = get_namespace_oid("apikeys", true);
 	HeapTuple	tuple;
@@ -81,7 +88,7 @@ look_up(bool missing_ok)
 	{
 		relids[i] = OidIsValid(nsp) ? get_relname_relid(ak_relation_names[i], nsp) : InvalidOid;
 		if (!OidIsValid(relids[i]) && missing_ok)
-			return;
+			return false;
 		if (!OidIsValid(relids[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_TABLE),
@@ -98,8 +105,32 @@ look_up(bool missing_ok)
 		elog(ERROR, "cache lookup failed for relation %u", relids[AK_KEY]);
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
+	return true;
+}
 
+/* Looks until nothing changed meanwhile. */
+static void
+look_up(bool missing_ok)
+{
+	uint64		seen;
+
+	do
+	{
+		seen = changes;
+		if (!look_up_once(missing_ok))
+			return;
+	} while (seen != changes);
+	generation++;
 	relids_valid = true;
+}
+
+/* Which look-up of our relations holds now. */
+uint64
+ak_catalog_generation(void)
+{
+	if (unlikely(!relids_valid))
+		look_up(false);
+	return generation;
 }
 
 /*
@@ -148,13 +179,21 @@ ak_extension_owner(void)
 Relation
 ak_table_open(AkRelation which, LOCKMODE lockmode)
 {
-	Relation	rel = try_table_open(ak_relid(which), lockmode);
+	Relation	rel;
 
-	if (unlikely(rel == NULL))
+	for (;;)
 	{
-		/* dropped since we looked; there may be a new one */
-		relids_valid = false;
-		rel = table_open(ak_relid(which), lockmode);
+		Oid			relid = ak_relid(which);
+
+		/* takes in what others changed until they let us have the lock */
+		LockRelationOid(relid, lockmode);
+		if (likely(relid == ak_relid(which)))
+		{
+			rel = table_open(relid, NoLock);
+			break;
+		}
+		/* dropped since we looked; there is a new one */
+		UnlockRelationOid(relid, lockmode);
 	}
 	if (unlikely(RelationGetDescr(rel)->natts < ak_table_natts[which]))
 		ereport(ERROR,

@@ -42,6 +42,8 @@ typedef enum AkRelation
 	AK_AUDIT_LINK_PKEY,
 	/* the sequence */
 	AK_AUDIT_ID_SEQ,
+	/* the row type */
+	AK_VERDICT,
 	AK_RELATION_COUNT
 } AkRelation;
 
@@ -179,6 +181,7 @@ enum
 };
 
 extern void ak_catalog_init(void);
+extern uint64 ak_catalog_generation(void);
 extern Oid	ak_relid(AkRelation which);
 extern Oid	ak_relid_if_any(AkRelation which);
 extern bool ak_is_relation(Oid relid, AkRelation which);

@@ -20,6 +20,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/tidbitmap.h"
+#include "storage/bufmgr.h"
 #include "storage/lwlock.h"
 #include "utils/rel.h"
 #include "utils/guc.h"
@@ -38,6 +39,16 @@
 #define pg_noreturn __attribute__((noreturn))
 #endif
 
+/* Pins that block of a relation if that buffer still holds it; tells whether it does. */
+static inline bool
+ReadRecentBuffer_compat(Relation rel, BlockNumber block, Buffer buffer)
+{
+#if PG_VERSION_NUM >= 160000
+	return ReadRecentBuffer(rel->rd_locator, MAIN_FORKNUM, block, buffer);
+#else
+	return ReadRecentBuffer(rel->rd_node, MAIN_FORKNUM, block, buffer);
+#endif
+}
 
 static inline IndexScanDesc
 index_beginscan_compat(Relation heap, Relation index, Snapshot snapshot, int nkeys)

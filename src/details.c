@@ -266,11 +266,8 @@ ak_identify_key(PG_FUNCTION_ARGS)
 
 	if (ak_keystore_find(&lookup, hash))
 	{
-		bool		isnull;
-		char	   *workspace = TextDatumGetCString(slot_getattr(lookup.slot, Anum_key_workspace, &isnull));
-
-		if (ak_sees(AK_VIEW, workspace))
-			key_id = datumCopy(slot_getattr(lookup.slot, Anum_key_key_id, &isnull), false, UUID_LEN);
+		if (ak_sees(AK_VIEW, TextDatumGetCString(AK_FOUND(&lookup, Anum_key_workspace))))
+			key_id = datumCopy(AK_FOUND(&lookup, Anum_key_key_id), false, UUID_LEN);
 	}
 	ak_keystore_end(&lookup);
 

@@ -1,12 +1,38 @@
 /*-------------------------------------------------------------------------
  *
  * keystore.c
- *	  The only index scan on the key table: hash -> key.
+ *	  The only look-up in the key table: hash -> key.
  *
- * It runs under the latest snapshot, taken here and registered: what is
- * committed when a request comes decides, whatever the isolation level of the
- * transaction that asks.  It takes an AccessShareLock on the table and its
- * indexes, no more, and works on a hot standby.  It does not look at table
+ * What is committed when a request comes decides, whatever the isolation level
+ * of the transaction that asks.  There are two ways to a key:
+ *
+ *	  The index		A scan of a hash index under the latest snapshot, taken here
+ *					and registered: of the present secrets, and if it is none of
+ *					those, of the old ones.
+ *
+ *	  A hint		Where this backend found the same hash before: a buffer, a
+ *					block, a line pointer.  If that buffer still holds that block
+ *					of the table, if the row at that place is live, and if its
+ *					key_hash is the one asked for, then this is the key; anything
+ *					else is no answer, and the index is asked.
+ *
+ * A hint remembers where, and never what.  The row's own state decides at the
+ * moment it is looked at, under SnapshotSelf, which is later than any snapshot
+ * could be: a row that was deleted or updated is dead from the very moment of
+ * the commit.  key_hash is unique, so that there is no other live row that the
+ * index could have found.  Nothing has to be invalidated: the buffer's tag
+ * (ReadRecentBuffer) tells whether it is still a block of the table's present
+ * file, and no longer one that VACUUM truncated, VACUUM FULL rewrote or DROP
+ * removed, while we hold the table's lock.  Old secrets are not remembered.
+ *
+ * A hint saves opening, locking and walking the index, which is half of a
+ * validation.  Hints take 8 kB at first and 512 kB at most, in a set
+ * associative table that grows when what is in use has no room; only keys that
+ * exist get in, so that guesses push nothing out.
+ *
+ * The locks are AccessShareLock on the table and the indexes asked, until the
+ * look-up ends: a transaction that stays open after a validation is in nobody's
+ * way, and on a hot standby delays no replay.  This does not look at table
  * privileges or row security: whoever calls it has asked access.c.
  *
  *-------------------------------------------------------------------------
@@ -14,19 +40,174 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_am.h"
+#include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
+#include "utils/memutils.h"
 
 #include "catalog.h"
 #include "compat.h"
 #include "digest.h"
 #include "keystore.h"
 
-/* Looks in one of the two hash indexes; the slot holds what was found. */
+/* Where the row of a hash was found */
+typedef struct AkHint
+{
+	uint32		tag;			/* the first bits of the hash */
+	BlockNumber block;
+	Buffer		buffer;			/* that the block was in; InvalidBuffer: no hint here */
+	OffsetNumber offset;		/* of the row, or the root of its HOT chain */
+} AkHint;
+
+#define HINT_WAYS		4		/* places for one tag: a cache line */
+#define HINT_SETS_MIN	128
+#define HINT_SETS_MAX	8192
+
+static AkHint *hints = NULL;	/* HINT_WAYS for each set, on a cache line */
+static void *hints_memory = NULL;	/* what hints was allocated as */
+static uint32 hint_sets = 0;
+static uint32 hints_dropped = 0;	/* since the table was last made */
+
+StaticAssertDecl(sizeof(AkHint) == 16, "hints of one tag fill a cache line");
+
+static inline uint32
+hint_tag(const uint8 *hash)
+{
+	uint32		tag;
+
+	memcpy(&tag, hash, sizeof(tag));
+	return tag;
+}
+
+/* The places for a tag. */
+static inline AkHint *
+hint_set(uint32 tag)
+{
+	return hints + (size_t) (tag & (hint_sets - 1)) * HINT_WAYS;
+}
+
+/* Puts a hint first in its set; the last one has to go. */
+static void
+add_hint(const AkHint *hint)
+{
+	AkHint	   *set = hint_set(hint->tag);
+	int			i;
+
+	for (i = 0; i < HINT_WAYS - 1; i++)
+		if (set[i].buffer == InvalidBuffer || set[i].tag == hint->tag)
+			break;
+	if (set[i].buffer != InvalidBuffer && set[i].tag != hint->tag)
+		hints_dropped++;
+	memmove(set + 1, set, i * sizeof(AkHint));
+	set[0] = *hint;
+}
+
+/* Makes the table, or a larger one with the same hints; without memory, all stays as it is. */
+static void
+enlarge_hints(uint32 sets)
+{
+	void	   *old_memory = hints_memory;
+	AkHint	   *old = hints;
+	uint32		old_count = hint_sets * HINT_WAYS;
+	void	   *memory;
+
+	memory = MemoryContextAllocExtended(TopMemoryContext,
+										sets * HINT_WAYS * sizeof(AkHint) + PG_CACHE_LINE_SIZE,
+										MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
+	if (memory == NULL)
+		return;
+	hints_memory = memory;
+	hints = (AkHint *) CACHELINEALIGN(memory);
+	hint_sets = sets;
+	for (uint32 i = old_count; i > 0; i--)
+		if (old[i - 1].buffer != InvalidBuffer)
+			add_hint(&old[i - 1]);
+	hints_dropped = 0;
+	if (old_memory != NULL)
+		pfree(old_memory);
+}
+
+/* Remembers where a hash was found: the row in lookup->slot, the place as the index names it. */
+static void
+remember(const AkLookup *lookup, const uint8 *hash, const ItemPointerData *root)
+{
+	const BufferHeapTupleTableSlot *slot = (const BufferHeapTupleTableSlot *) lookup->slot;
+	AkHint		hint = {.tag = hint_tag(hash)};
+
+	if (!TTS_IS_BUFFERTUPLE(lookup->slot) || !BufferIsValid(slot->buffer) || BufferIsLocal(slot->buffer))
+		return;
+	if (hints == NULL)
+		enlarge_hints(HINT_SETS_MIN);
+	else if (hints_dropped > hint_sets / 8 && hint_sets < HINT_SETS_MAX)
+		enlarge_hints(hint_sets * 2);
+	if (hints == NULL)
+		return;
+	hint.buffer = slot->buffer;
+	hint.block = ItemPointerGetBlockNumber(root);
+	hint.offset = ItemPointerGetOffsetNumber(root);
+	add_hint(&hint);
+}
+
+/* Is this column of a row, a bytea, the hash?  Takes as long wherever they differ. */
+static inline bool
+is_hash(Datum column, bool isnull, const uint8 *hash)
+{
+	return !isnull &&
+		VARSIZE_ANY_EXHDR(DatumGetPointer(column)) == AK_HASH_LEN &&
+		ak_hash_equal((const uint8 *) VARDATA_ANY(DatumGetPointer(column)), hash);
+}
+
+/*
+ * Looks where a key was found before.  On success its row is in lookup->tuple,
+ * in lookup->buffer, which is pinned.
+ */
 static bool
-probe(AkLookup *lookup, AkRelation which, AttrNumber column, const uint8 *hash)
+recall(AkLookup *lookup, const uint8 *hash)
+{
+	uint32		tag = hint_tag(hash);
+	const AkHint *hint;
+	ItemPointerData tid;
+	bool		isnull;
+
+	if (hints == NULL || lookup->key->rd_rel->relam != HEAP_TABLE_AM_OID)
+		return false;
+	hint = hint_set(tag);
+	for (int i = 0; hint->tag != tag || hint->buffer == InvalidBuffer; hint++)
+		if (++i == HINT_WAYS)
+			return false;
+	if (!ReadRecentBuffer_compat(lookup->key, hint->block, hint->buffer))
+		return false;
+
+	ItemPointerSet(&tid, hint->block, hint->offset);
+	LockBuffer(hint->buffer, BUFFER_LOCK_SHARE);
+	if (heap_hot_search_buffer(&tid, lookup->key, hint->buffer, SnapshotSelf, &lookup->tuple, NULL, true))
+	{
+		Datum		found = heap_getattr(&lookup->tuple, Anum_key_key_hash, RelationGetDescr(lookup->key), &isnull);
+
+		LockBuffer(hint->buffer, BUFFER_LOCK_UNLOCK);
+		if (is_hash(found, isnull, hash))
+		{
+			lookup->buffer = hint->buffer;
+			return true;
+		}
+		ReleaseBuffer(hint->buffer);
+	}
+	else
+		UnlockReleaseBuffer(hint->buffer);
+	return false;
+}
+
+/*
+ * Looks in one of the two hash indexes; lookup->slot holds what was found, and
+ * *root is the place that the index names.
+ */
+static bool
+probe(AkLookup *lookup, AkRelation which, AttrNumber column, const uint8 *hash, ItemPointer root)
 {
 	union
 	{
@@ -36,6 +217,7 @@ probe(AkLookup *lookup, AkRelation which, AttrNumber column, const uint8 *hash)
 	Relation	index = index_open(ak_relid(which), AccessShareLock);
 	ScanKeyData key;
 	IndexScanDesc scan;
+	ItemPointer tid;
 	bool		found = false;
 
 	SET_VARSIZE(&value, sizeof(value));
@@ -44,38 +226,103 @@ probe(AkLookup *lookup, AkRelation which, AttrNumber column, const uint8 *hash)
 
 	scan = index_beginscan_compat(lookup->key, index, lookup->snapshot, 1);
 	index_rescan(scan, &key, 1, NULL, 0);
-	while (!found && index_getnext_slot(scan, ForwardScanDirection, lookup->slot))
+	while (!found && (tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
 	{
-		/* a hash index finds by 32 bits; the whole hash decides */
 		bool		isnull;
-		Datum		datum = slot_getattr(lookup->slot, column, &isnull);
+		Datum		datum;
 
-		found = !isnull &&
-			VARSIZE_ANY_EXHDR(DatumGetPointer(datum)) == AK_HASH_LEN &&
-			ak_hash_equal((const uint8 *) VARDATA_ANY(DatumGetPointer(datum)), hash);
+		*root = *tid;
+		if (!index_fetch_heap(scan, lookup->slot))
+			continue;
+		/* a hash index finds by 32 bits; the whole hash decides */
+		datum = slot_getattr(lookup->slot, column, &isnull);
+		found = is_hash(datum, isnull, hash);
 	}
 	index_endscan(scan);
 	index_close(index, AccessShareLock);
 	return found;
 }
 
+/* Looks in the indexes, under that snapshot.  The caller ends what this begins. */
+static bool
+search(AkLookup *lookup, Snapshot snapshot, const uint8 *hash)
+{
+	ItemPointerData root;
+
+	lookup->snapshot = snapshot;
+	lookup->slot = MakeSingleTupleTableSlot(RelationGetDescr(lookup->key),
+											table_slot_callbacks(lookup->key));
+	if (probe(lookup, AK_KEY_HASH, Anum_key_key_hash, hash, &root))
+	{
+		remember(lookup, hash, &root);
+		return true;
+	}
+	lookup->by_old_secret = probe(lookup, AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, &root);
+	return lookup->by_old_secret;
+}
+
+/* The table's first columns, the only ones worth taking a tuple apart for. */
+static TupleDesc
+head_desc(Relation key)
+{
+	static TupleDesc desc = NULL;
+	static uint64 generation = 0;
+
+	if (unlikely(desc == NULL || generation != ak_catalog_generation()))
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		TupleDesc	made = CreateTemplateTupleDesc(AK_LOOKUP_NATTS);
+
+		for (int i = 1; i <= AK_LOOKUP_NATTS; i++)
+			TupleDescCopyEntry(made, i, RelationGetDescr(key), i);
+		MemoryContextSwitchTo(old);
+		if (desc != NULL)
+			FreeTupleDesc(desc);
+		desc = made;
+		generation = ak_catalog_generation();
+	}
+	return desc;
+}
+
 /*
  * Finds the key whose present secret, or else whose old one, has that SHA-256
- * (32 bytes), and returns whether there is one.  ak_keystore_end() must follow
- * in either case.
+ * (32 bytes), and returns whether there is one; its columns are in
+ * lookup->values and nulls, then.  ak_keystore_end() must follow in either
+ * case.  Raises 42P01 when the extension is gone.
  */
 bool
 ak_keystore_find(AkLookup *lookup, const uint8 *hash)
 {
 	lookup->key = ak_table_open(AK_KEY, AccessShareLock);
-	lookup->snapshot = RegisterSnapshot(GetLatestSnapshot());
-	lookup->slot = MakeSingleTupleTableSlot(RelationGetDescr(lookup->key),
-											table_slot_callbacks(lookup->key));
+	lookup->snapshot = NULL;
+	lookup->slot = NULL;
+	lookup->buffer = InvalidBuffer;
 	lookup->by_old_secret = false;
-	if (probe(lookup, AK_KEY_HASH, Anum_key_key_hash, hash))
-		return true;
-	lookup->by_old_secret = true;
-	return probe(lookup, AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash);
+
+	if (recall(lookup, hash))
+		heap_deform_tuple(&lookup->tuple, head_desc(lookup->key), lookup->values, lookup->nulls);
+	else if (search(lookup, RegisterSnapshot(GetLatestSnapshot()), hash))
+	{
+		slot_getsomeattrs(lookup->slot, AK_LOOKUP_NATTS);
+		memcpy(lookup->values, lookup->slot->tts_values, sizeof(lookup->values));
+		memcpy(lookup->nulls, lookup->slot->tts_isnull, sizeof(lookup->nulls));
+	}
+	else
+		return false;
+	return true;
+}
+
+/* Gives back what a look-up holds. */
+void
+ak_keystore_end(AkLookup *lookup)
+{
+	if (BufferIsValid(lookup->buffer))
+		ReleaseBuffer(lookup->buffer);
+	if (lookup->slot != NULL)
+		ExecDropSingleTupleTableSlot(lookup->slot);
+	if (lookup->snapshot != NULL)
+		UnregisterSnapshot(lookup->snapshot);
+	table_close(lookup->key, AccessShareLock);
 }
 
 /*
@@ -88,6 +335,7 @@ bool
 ak_keystore_is_old(const uint8 *hash)
 {
 	AkLookup	lookup;
+	ItemPointerData root;
 	bool		found;
 
 	lookup.key = ak_table_open(AK_KEY, AccessShareLock);
@@ -101,19 +349,10 @@ ak_keystore_is_old(const uint8 *hash)
 	}
 	lookup.slot = MakeSingleTupleTableSlot(RelationGetDescr(lookup.key),
 										   table_slot_callbacks(lookup.key));
-	found = probe(&lookup, AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash);
+	found = probe(&lookup, AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, &root);
 	ExecDropSingleTupleTableSlot(lookup.slot);
 	if (lookup.snapshot != SnapshotSelf)
 		UnregisterSnapshot(lookup.snapshot);
 	table_close(lookup.key, AccessShareLock);
 	return found;
-}
-
-/* Gives back what a look-up holds. */
-void
-ak_keystore_end(AkLookup *lookup)
-{
-	ExecDropSingleTupleTableSlot(lookup->slot);
-	UnregisterSnapshot(lookup->snapshot);
-	table_close(lookup->key, AccessShareLock);
 }

@@ -22,8 +22,10 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inet.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "utils/typcache.h"
 
 #include "access.h"
 #include "catalog.h"
@@ -140,16 +142,13 @@ client_inside(const AkText *client, Datum networks)
 
 /* What of a key decides about this request. */
 static void
-read_key_state(const AkLookup *lookup, const AkRequest *request, AkKeyState *state)
+read_key_state(const AkLookup *found, const AkRequest *request, AkKeyState *state)
 {
-	const Datum *values = lookup->slot->tts_values;
-	const bool *nulls = lookup->slot->tts_isnull;
-
-#define IS_SET(column)	(!nulls[Anum_key_##column - 1])
-#define VALUE(column)	(values[Anum_key_##column - 1])
+#define IS_SET(column)	(!AK_FOUND_NULL(found, Anum_key_##column))
+#define VALUE(column)	AK_FOUND(found, Anum_key_##column)
 
 	state->archived = IS_SET(archived_at);
-	state->by_old_secret = lookup->by_old_secret;
+	state->by_old_secret = found->by_old_secret;
 	state->old_valid_until = IS_SET(old_valid_until) ? DatumGetTimestampTz(VALUE(old_valid_until)) : DT_NOBEGIN;
 	state->expires_at = IS_SET(expires_at) ? DatumGetTimestampTz(VALUE(expires_at)) : DT_NOEND;
 	state->bound_to_networks = IS_SET(allowed_cidrs);
@@ -161,25 +160,28 @@ read_key_state(const AkLookup *lookup, const AkRequest *request, AkKeyState *sta
 }
 
 /*
- * The row type apikeys.verdict as its caller declared it, kept for the life of
- * the call site.
+ * The row type apikeys.verdict, kept until our relations change.
  */
 static TupleDesc
-verdict_descriptor(FunctionCallInfo fcinfo)
+verdict_descriptor(void)
 {
-	TupleDesc	desc = (TupleDesc) fcinfo->flinfo->fn_extra;
+	static TupleDesc desc = NULL;
+	static uint64 generation = 0;
 
-	if (unlikely(desc == NULL))
+	if (unlikely(desc == NULL || generation != ak_catalog_generation()))
 	{
+		TupleDesc	type = lookup_rowtype_tupdesc(get_rel_type_id(ak_relid(AK_VERDICT)), -1);
 		MemoryContext old;
 
-		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
-			desc->natts != VERDICT_NATTS)
+		if (type->natts != VERDICT_NATTS)
 			elog(ERROR, "unexpected row type of a verdict");
-		old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-		desc = BlessTupleDesc(CreateTupleDescCopy(desc));
+		if (desc != NULL)
+			FreeTupleDesc(desc);
+		old = MemoryContextSwitchTo(TopMemoryContext);
+		desc = CreateTupleDescCopy(type);
 		MemoryContextSwitchTo(old);
-		fcinfo->flinfo->fn_extra = desc;
+		ReleaseTupleDesc(type);
+		generation = ak_catalog_generation();
 	}
 	return desc;
 }
@@ -200,9 +202,9 @@ code_datum(AkCode code)
 	return PointerGetDatum(texts[code]);
 }
 
-/* The verdict as a row; slot is the key's, NULL when no key is to be shown. */
+/* The verdict as a row; found is the key, NULL when none is to be shown. */
 static Datum
-make_verdict(FunctionCallInfo fcinfo, AkCode code, TupleTableSlot *slot, bool by_old_secret)
+make_verdict(AkCode code, const AkLookup *found)
 {
 	static const struct
 	{
@@ -217,10 +219,8 @@ make_verdict(FunctionCallInfo fcinfo, AkCode code, TupleTableSlot *slot, bool by
 		{Anum_verdict_expires_at, Anum_key_expires_at},
 		{Anum_verdict_metadata, Anum_key_metadata},
 	};
-	TupleDesc	desc = verdict_descriptor(fcinfo);
-	Datum		values[VERDICT_NATTS];
+		Datum		values[VERDICT_NATTS];
 	bool		nulls[VERDICT_NATTS];
-	HeapTuple	tuple;
 
 	memset(nulls, true, sizeof(nulls));
 
@@ -230,22 +230,21 @@ make_verdict(FunctionCallInfo fcinfo, AkCode code, TupleTableSlot *slot, bool by
 	SET_VERDICT(valid, BoolGetDatum(code == AK_VALID));
 	SET_VERDICT(code, code_datum(code));
 	SET_VERDICT(http_status, Int16GetDatum(ak_code_http_status(code)));
-	if (slot != NULL)
+	if (found != NULL)
 	{
 		for (int i = 0; i < (int) lengthof(columns); i++)
 		{
-			values[columns[i].verdict - 1] = slot->tts_values[columns[i].key - 1];
-			nulls[columns[i].verdict - 1] = slot->tts_isnull[columns[i].key - 1];
+			values[columns[i].verdict - 1] = AK_FOUND(found, columns[i].key);
+			nulls[columns[i].verdict - 1] = AK_FOUND_NULL(found, columns[i].key);
 		}
-		if (by_old_secret && !slot->tts_isnull[Anum_key_old_valid_until - 1])
-			SET_VERDICT(old_valid_until, slot->tts_values[Anum_key_old_valid_until - 1]);
+		if (found->by_old_secret && !AK_FOUND_NULL(found, Anum_key_old_valid_until))
+			SET_VERDICT(old_valid_until, AK_FOUND(found, Anum_key_old_valid_until));
 	}
 
 #undef SET_VERDICT
 
-	tuple = heap_form_tuple(desc, values, nulls);
 	/* a long metadata may be toasted: flattened here, while its row is in sight */
-	return HeapTupleGetDatum(tuple);
+	return HeapTupleGetDatum(heap_form_tuple(verdict_descriptor(), values, nulls));
 }
 
 /* May the caller see a key of this workspace, and is it the one asked for? */
@@ -260,7 +259,7 @@ in_sight(const AkRequest *request, Datum workspace)
 		return false;
 	if (bound != NULL && (strncmp(bound, data, len) != 0 || bound[len] != '\0'))
 		return false;
-	return ak_may_text(AK_VALIDATE, data, len);
+	return ak_may_still(AK_VALIDATE, data, len);
 }
 
 /*
@@ -268,7 +267,7 @@ in_sight(const AkRequest *request, Datum workspace)
  * a key that is VALID becomes the one that the transaction acts for.
  */
 static Datum
-validate(FunctionCallInfo fcinfo, const AkRequest *request, bool become_caller)
+validate(const AkRequest *request, bool become_caller)
 {
 	uint8		hash[AK_HASH_LEN];
 	AkLookup	lookup;
@@ -278,32 +277,25 @@ validate(FunctionCallInfo fcinfo, const AkRequest *request, bool become_caller)
 
 	if (request->key.data == NULL ||
 		ak_token_classify(request->key.data, request->key.len) == AK_TOKEN_MALFORMED)
-		return make_verdict(fcinfo, AK_MALFORMED, NULL, false);
+		return make_verdict(AK_MALFORMED, NULL);
 	if (!ak_sha256(request->key.data, request->key.len, hash))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not compute a SHA-256 hash")));
 
-	found = ak_keystore_find(&lookup, hash);
-	if (found)
-	{
-		bool		isnull;
-
-		found = in_sight(request, slot_getattr(lookup.slot, Anum_key_workspace, &isnull));
-	}
+	found = ak_keystore_find(&lookup, hash) && in_sight(request, AK_FOUND(&lookup, Anum_key_workspace));
 	if (found)
 	{
 		AkKeyState	state;
 
-		slot_getsomeattrs(lookup.slot, Anum_key_metadata);
 		read_key_state(&lookup, request, &state);
 		code = ak_policy_decide(&state, GetCurrentTimestamp());
 	}
 	if (become_caller && code == AK_VALID)
-		ak_set_current_key(lookup.slot->tts_values[Anum_key_key_id - 1],
-						   lookup.slot->tts_values[Anum_key_workspace - 1],
-						   lookup.slot->tts_values[Anum_key_apis - 1]);
-	verdict = make_verdict(fcinfo, code, found ? lookup.slot : NULL, lookup.by_old_secret);
+		ak_set_current_key(AK_FOUND(&lookup, Anum_key_key_id),
+						   AK_FOUND(&lookup, Anum_key_workspace),
+						   AK_FOUND(&lookup, Anum_key_apis));
+	verdict = make_verdict(code, found ? &lookup : NULL);
 	ak_keystore_end(&lookup);
 	return verdict;
 }
@@ -327,7 +319,7 @@ ak_validate_key(PG_FUNCTION_ARGS)
 	ak_require_anywhere(AK_VALIDATE);
 	if (request.workspace.data != NULL && ak_bound_workspace() != NULL)
 		ak_check_workspace_argument(pnstrdup(request.workspace.data, request.workspace.len));
-	return validate(fcinfo, &request, false);
+	return validate(&request, false);
 }
 
 /*
@@ -357,7 +349,7 @@ ak_authenticate(PG_FUNCTION_ARGS)
 		if (auth.has_workspace)
 			request.workspace = (AkText) {auth.workspace, auth.workspace_len};
 	}
-	verdict = validate(fcinfo, &request, true);
+	verdict = validate(&request, true);
 	ak_wipe(&auth, sizeof(auth));
 	return verdict;
 }
