@@ -27,6 +27,7 @@ SELECT workspace, ok FROM apikeys.verify_audit_log();
 DROP EXTENSION apikeys;
 
 -- not into a schema that somebody made before
+\set SHOW_CONTEXT never
 CREATE SCHEMA apikeys;
 CREATE EXTENSION apikeys;
 DROP SCHEMA apikeys;
