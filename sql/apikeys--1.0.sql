@@ -9,6 +9,29 @@
  */
 \echo Use "CREATE EXTENSION apikeys" to load this file. \quit
 
+/*
+ * pgcrypto is a trusted extension: whoever may create in the database may have
+ * made it, in a schema of his.  Dropping either would take apikeys along.
+ */
+DO LANGUAGE plpgsql $$
+DECLARE
+	holder pg_catalog.name;
+BEGIN
+	SELECT r.rolname INTO holder
+	FROM pg_catalog.pg_extension e, pg_catalog.pg_namespace n, pg_catalog.pg_roles r, pg_catalog.pg_database d
+	WHERE e.extname OPERATOR(pg_catalog.=) 'pgcrypto' AND n.oid OPERATOR(pg_catalog.=) e.extnamespace
+	AND d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+	AND (r.oid OPERATOR(pg_catalog.=) e.extowner OR r.oid OPERATOR(pg_catalog.=) n.nspowner)
+	AND NOT r.rolsuper AND r.oid OPERATOR(pg_catalog.<>) d.datdba AND r.rolname OPERATOR(pg_catalog.<>) 'pg_database_owner'
+	LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = pg_catalog.format('extension "pgcrypto" or its schema belongs to role "%s"', holder),
+			DETAIL = 'Who drops it would drop apikeys and all keys.',
+			HINT = 'Have a superuser or the owner of the database create pgcrypto, in a schema such as public.';
+	END IF;
+END $$;
+
 CREATE SCHEMA apikeys;
 COMMENT ON SCHEMA apikeys IS 'API keys: issue, validate, rotate, archive and audit them';
 

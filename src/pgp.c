@@ -4,7 +4,9 @@
  *	  Encrypt to an OpenPGP public key, by pgcrypto.
  *
  * pgcrypto's functions are found as members of that extension, wherever its
- * schema is: never by search_path, which the caller sets.
+ * schema is: never by search_path, which the caller sets.  And they are in C,
+ * which takes a superuser to write: the owner of the extension, who need not be
+ * one, could add others of the same name to it.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,6 +42,8 @@ pgcrypto_function(const char *name, const char *argument_types)
 		"AND d.deptype OPERATOR(pg_catalog.=) 'e' "
 		"AND d.objid OPERATOR(pg_catalog.=) p.oid "
 		"AND p.proname OPERATOR(pg_catalog.=) $1 "
+		"AND p.prolang OPERATOR(pg_catalog.=) ANY (SELECT l.oid FROM pg_catalog.pg_language l "
+		"WHERE l.lanname OPERATOR(pg_catalog.=) 'c') "
 		"AND pg_catalog.oidvectortypes(p.proargtypes) OPERATOR(pg_catalog.=) $2",
 		2, {NAMEOID, TEXTOID}, NULL
 	};

@@ -168,6 +168,37 @@ CREATE EXTENSION apikeys;
 SELECT count(*) FROM pg_extension WHERE extname = 'apikeys';
 DROP SCHEMA apikeys CASCADE;
 
-SET client_min_messages = warning; DROP SCHEMA hostile CASCADE; RESET client_min_messages;
+-- Somebody made pgcrypto first, to drop it, and apikeys with it; or CASCADE puts it into a schema of his.
+SET client_min_messages = warning;
+DROP EXTENSION pgcrypto CASCADE;
+SET ROLE regress_ak_mallory;
+CREATE SCHEMA his;
+CREATE EXTENSION pgcrypto SCHEMA his;
+RESET ROLE;
+CREATE EXTENSION apikeys;
+DROP EXTENSION pgcrypto;
+CREATE EXTENSION pgcrypto SCHEMA his;
+CREATE EXTENSION apikeys;
+DROP EXTENSION pgcrypto;
+SET search_path = his, pg_catalog;
+CREATE EXTENSION apikeys CASCADE;
+RESET search_path;
+-- what he adds to it is not taken for its own
+CREATE EXTENSION pgcrypto SCHEMA public;
+CREATE EXTENSION apikeys;
+CREATE FUNCTION his.dearmor(text) RETURNS bytea LANGUAGE plpgsql AS $$ BEGIN PERFORM hostile.shout('dearmor'); END $$;
+ALTER EXTENSION pgcrypto ADD FUNCTION his.dearmor(text);
+DO $$
+BEGIN
+	PERFORM apikeys.email_audit_logs('ann@example.com', encrypt_to => '-----BEGIN PGP PUBLIC KEY BLOCK-----');
+EXCEPTION
+	WHEN invalid_parameter_value THEN	-- pgcrypto's own had a look
+	WHEN feature_not_supported THEN		-- built without libcurl
+END $$;
+ALTER EXTENSION pgcrypto DROP FUNCTION his.dearmor(text);
+
+DROP SCHEMA his CASCADE;
+DROP SCHEMA hostile CASCADE;
+RESET client_min_messages;
 DROP OWNED BY regress_ak_mallory;
 DROP ROLE regress_ak_mallory;
