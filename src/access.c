@@ -43,6 +43,8 @@
 #include "compat.h"
 #include "context.h"
 
+#define WORKSPACES_LISTED 10	/* in a hint */
+
 PG_FUNCTION_INFO_V1(ak_visible_workspaces_sql);
 PG_FUNCTION_INFO_V1(ak_sees_everywhere_sql);
 PG_FUNCTION_INFO_V1(ak_only_workspace);
@@ -334,6 +336,41 @@ ak_require(AkCapability capability, const char *workspace)
 			 errhint("apikeys.grant_access() gives it.")));
 }
 
+static int
+text_order(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* The first of the workspaces in which the current user may do anything, for a hint. */
+static char *
+some_workspaces(void)
+{
+	ArrayType  *array = DatumGetArrayTypeP(ak_visible_workspaces(AK_VALIDATE | AK_VIEW | AK_AUDIT));
+	StringInfoData list;
+	Datum	   *elements;
+	char	  **names;
+	int			count;
+	int			listed = 0;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
+	names = palloc(Max(1, count) * sizeof(char *));
+	for (int i = 0; i < count; i++)
+		names[i] = TextDatumGetCString(elements[i]);
+	qsort(names, count, sizeof(char *), text_order);
+	initStringInfo(&list);
+	for (int i = 0; i < count && listed <= WORKSPACES_LISTED; i++)
+	{
+		/* '' is what belongs to none */
+		if (names[i][0] == '\0')
+			continue;
+		if (listed++ > 0)
+			appendStringInfoString(&list, ", ");
+		appendStringInfoString(&list, listed > WORKSPACES_LISTED ? "..." : names[i]);
+	}
+	return list.data;
+}
+
 /*
  * The same for a workspace that a caller named: 42704 when it does not exist
  * for the caller, 42501 when it does but the caller may not do this there.
@@ -344,10 +381,16 @@ ak_require_workspace(AkCapability capability, const char *workspace)
 	AkWorkspace settings;
 
 	if (!ak_may_something(workspace) || !ak_workspace_settings(workspace, &settings))
+	{
+		char	   *there_are = ak_bound_workspace() ? NULL : some_workspaces();
+
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("workspace \"%s\" does not exist", ak_quoted(workspace)),
-				 errhint("Name another workspace, or set apikeys.workspace.")));
+				 there_are == NULL ? errhint("The setting apikeys.workspace names it.") :
+				 there_are[0] != '\0' ? errhint("Workspaces that you may use: %s.", there_are) :
+				 errhint("apikeys.grant_access() lets you use one.")));
+	}
 	ak_require(capability, workspace);
 }
 

@@ -173,8 +173,24 @@ ak_extension_owner(void)
 }
 
 /*
+ * Raises 55000 unless a table has the columns that this library knows, which
+ * reads whole rows into arrays and takes the last column for the digest.
+ */
+void
+ak_check_columns(Relation rel, AkRelation which)
+{
+	if (unlikely(RelationGetDescr(rel)->natts != ak_table_natts[which]))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"apikeys.%s\" is not of the version of the loaded library",
+						ak_relation_names[which]),
+				 errhint("Run ALTER EXTENSION apikeys UPDATE, or reconnect. Columns cannot be added.")));
+}
+
+/*
  * Opens one of our tables with that lock; the caller closes it.  Raises 42P01
- * when the extension is gone, 55000 when the table is of another version.
+ * when the extension is gone, 55000 when the table is of another version; but
+ * further columns of the key table do not stop validation.
  */
 Relation
 ak_table_open(AkRelation which, LOCKMODE lockmode)
@@ -195,11 +211,7 @@ ak_table_open(AkRelation which, LOCKMODE lockmode)
 		/* dropped since we looked; there is a new one */
 		UnlockRelationOid(relid, lockmode);
 	}
-	if (unlikely(RelationGetDescr(rel)->natts < ak_table_natts[which]))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"apikeys.%s\" is not of the version of the loaded library",
-						ak_relation_names[which]),
-				 errhint("Run ALTER EXTENSION apikeys UPDATE, or reconnect.")));
+	if (which != AK_KEY || RelationGetDescr(rel)->natts < ak_table_natts[which])
+		ak_check_columns(rel, which);
 	return rel;
 }

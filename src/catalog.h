@@ -185,6 +185,7 @@ extern uint64 ak_catalog_generation(void);
 extern Oid	ak_relid(AkRelation which);
 extern Oid	ak_relid_if_any(AkRelation which);
 extern bool ak_is_relation(Oid relid, AkRelation which);
+extern void ak_check_columns(Relation rel, AkRelation which);
 extern Relation ak_table_open(AkRelation which, LOCKMODE lockmode);
 extern Oid	ak_extension_owner(void);
 

@@ -77,6 +77,8 @@ void
 ak_check_label(const char *what, const char *text)
 {
 	int			len = strlen(text);
+	const char *utf8;
+	bool		decoded;
 
 	if (len == 0)
 		ereport(ERROR,
@@ -87,11 +89,14 @@ ak_check_label(const char *what, const char *text)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s is too long", what),
 				 errdetail("At most %d characters are allowed.", LABEL_MAX)));
-	for (const unsigned char *p = (const unsigned char *) text; *p; p++)
+	/* SQL_ASCII does not say what bytes above 0x7f are */
+	decoded = GetDatabaseEncoding() != PG_SQL_ASCII;
+	utf8 = decoded ? pg_server_to_any(text, len, PG_UTF8) : text;
+	for (const unsigned char *p = (const unsigned char *) utf8; *p; p++)
 	{
 		/* in UTF-8, U+0080 to U+009F are C2 80 to C2 9F */
 		if (*p < 0x20 || *p == 0x7f ||
-			(GetDatabaseEncoding() == PG_UTF8 && p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f))
+			(decoded && p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("%s must not contain control characters", what)));

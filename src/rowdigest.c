@@ -26,17 +26,19 @@
 #include "compat.h"
 #include "rowdigest.h"
 
+/* Text as UTF-8, so that it has the same bytes in whatever database; what SQL_ASCII holds has no meaning but its bytes. */
 static void
 canon_text(StringInfo buf, const char *data, int len)
 {
-	char	   *utf8 = pg_server_to_any(data, len, PG_UTF8);
+	const char *utf8 = GetDatabaseEncoding() == PG_SQL_ASCII ? data :
+		pg_server_to_any(data, len, PG_UTF8);
 
 	if (utf8 == data)
 		ak_canon_bytes(buf, data, len);
 	else
 	{
 		ak_canon_bytes(buf, utf8, strlen(utf8));
-		pfree(utf8);
+		pfree(unconstify(char *, utf8));
 	}
 }
 

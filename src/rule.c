@@ -29,13 +29,18 @@
 /* audit_ids given out in this transaction whose entries are still to be written */
 static HTAB *fresh = NULL;
 
-/* Is the relation one of these tables (AK_TABLE_BIT of each)? */
+/* Is the relation one of these tables (AK_TABLE_BIT of each)?  Raises 55000 when it is, with other columns. */
 static bool
 is_table_of(Relation rel, int tables)
 {
 	for (int i = 0; i < AK_TABLE_COUNT; i++)
+	{
 		if ((tables & AK_TABLE_BIT(i)) && ak_relid(i) == RelationGetRelid(rel))
-			return RelationGetDescr(rel)->natts <= AK_ROW_NATTS_MAX;
+		{
+			ak_check_columns(rel, i);
+			return true;
+		}
+	}
 	return false;
 }
 

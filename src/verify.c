@@ -342,6 +342,7 @@ verify_keys(const AkVerification *v)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "apikeys verify", ALLOCSET_DEFAULT_SIZES);
 	Portal		portal;
 
+	ak_check_columns(key, AK_KEY);
 	PushActiveSnapshot(v->snapshot);	/* the cursor's */
 	portal = SPI_cursor_open_with_args(NULL,
 									   "SELECT k.*, a.row_digest FROM apikeys.key k LEFT JOIN apikeys.audit_log a "

@@ -85,7 +85,7 @@ $$
 	SELECT n.entity || ': ' || n.action, n.activity,
 		regexp_replace(regexp_replace(regexp_replace(n.changes::text,
 			'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', '<uuid>', 'g'),
-			'"[a-z][a-z0-9_]*(…|\.\.\.)[0-9A-Za-z]{4}"', '"<hint>"', 'g'),
+			'"[a-z][a-z0-9_]*[^"a-z0-9_]{1,3}[0-9A-Za-z]{4}"', '"<hint>"', 'g'),
 			'"\d{4}-\d\d-\d\dT[0-9:.]+\+00:00"', '"<time>"', 'g')
 	FROM new n ORDER BY n.audit_id
 $$;

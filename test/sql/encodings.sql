@@ -1,0 +1,55 @@
+-- Databases that are not in UTF-8. What a key is has the same bytes in all of them, and any bytes that the encoding lets in
+-- get an answer.
+\set ECHO none
+\set main :DBNAME
+CREATE DATABASE regress_ak_latin1 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0;
+CREATE DATABASE regress_ak_ascii ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0;
+CREATE DATABASE regress_ak_euc ENCODING 'EUC_JP' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0;
+
+\c regress_ak_latin1
+\set ECHO none
+\i test/lib/regress.sql
+SET client_encoding = 'UTF8';
+SELECT name, length(name), octet_length(name) FROM apikeys.create_key('Clé', '{data}', team => 'Équipe', metadata => '{"é": "\u00e9"}');
+SELECT hint = 'ak...' || right(hint, 4) AS hint FROM apikeys.active_keys;
+SELECT activity, team FROM apikeys.audit_logs;
+SELECT length(name) FROM apikeys.create_key(repeat('é', 100), '{data}');
+SELECT pg_temp.refused($$SELECT apikeys.create_key(repeat('é', 101), '{data}')$$);
+-- C1 control characters are one byte here
+SELECT pg_temp.refused($$SELECT apikeys.create_key('a' || chr(133), '{data}')$$);
+SELECT name = 'a' || chr(160) AS name FROM apikeys.create_key('a' || chr(160), '{data}');
+SELECT code, count(*) FROM generate_series(1, 255) AS i, apikeys.validate_key(chr(i), chr(i), chr(i)) GROUP BY 1 ORDER BY 1;
+SELECT code, count(*) FROM generate_series(1, 255) AS i, apikeys.authenticate('Bearer ' || chr(i)) GROUP BY 1 ORDER BY 1;
+SELECT name FROM apikeys.update_key(apikeys.key_id('Clé'), name => 'Clef', team => 'Ü');
+SELECT key FROM apikeys.regenerate_key(apikeys.key_id('Clef'), '1 hour') \gset
+SELECT code, name, team, metadata FROM apikeys.validate_key(:'key');
+SELECT pg_temp.wrong();
+
+\c regress_ak_euc
+\set ECHO none
+\i test/lib/regress.sql
+SET client_encoding = 'UTF8';
+SELECT name, length(name), octet_length(name) FROM apikeys.create_key('鍵', '{data}', metadata => '{"名": "鍵"}');
+SELECT pg_temp.refused($$SELECT apikeys.create_key(repeat('鍵', 101), '{data}')$$);
+SELECT pg_temp.refused($$SELECT apikeys.key_id(repeat('鍵', 200))$$);
+SELECT activity, changes - 'hint' AS changes FROM apikeys.audit_logs;
+SELECT code FROM apikeys.validate_key('鍵', '鍵', '鍵');
+SELECT pg_temp.wrong();
+
+\c regress_ak_ascii
+\set ECHO none
+\i test/lib/regress.sql
+SELECT name, encode(convert_to(name, 'SQL_ASCII'), 'hex') AS bytes FROM apikeys.create_key('plain', '{data}');
+-- bytes that are no UTF-8
+SELECT encode(convert_to(name, 'SQL_ASCII'), 'hex') AS bytes FROM apikeys.create_key(E'cl\xe9', '{data}', team => E'\xc9quipe');
+SELECT encode(convert_to(activity, 'SQL_ASCII'), 'hex') AS bytes FROM apikeys.audit_logs LIMIT 1;
+SELECT name FROM apikeys.update_key(apikeys.key_id(E'cl\xe9'), name => 'clef');
+SELECT code, count(*) FROM generate_series(1, 255) AS i, apikeys.validate_key(chr(i), chr(i), chr(i)) GROUP BY 1 ORDER BY 1;
+SELECT pg_temp.refused($$SELECT apikeys.create_key(repeat(E'\xff', 101), '{data}')$$);
+SELECT count(*) FROM apikeys.search_audit_logs(search => E'\xe9');
+SELECT pg_temp.wrong();
+
+\c :main
+DROP DATABASE regress_ak_latin1;
+DROP DATABASE regress_ak_ascii;
+DROP DATABASE regress_ak_euc;
