@@ -142,6 +142,8 @@ CREATE TABLE apikeys.access (
 	audit_id		bigint NOT NULL,
 	row_digest		bytea NOT NULL
 );
+/* it has no primary key, and its rows are few: a subscriber finds them by all they say */
+ALTER TABLE apikeys.access REPLICA IDENTITY FULL;
 CREATE UNIQUE INDEX access_role_capability_workspace ON apikeys.access (role, capability, (COALESCE(workspace, '')));
 COMMENT ON TABLE apikeys.access IS 'what each role may do, and in which workspace (NULL: in all); by name, so that a dump restores where a role is missing';
 

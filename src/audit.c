@@ -106,6 +106,7 @@ ak_entry_pending(int64 audit_id)
  *
  * Raises 42501 where code of one user runs in the session of another, as an
  * index expression does in ANALYZE: the entry would tell of the wrong one.
+ * Raises 55000 in a database that subscribes to another's keys.
  */
 int64
 ak_write_entry(const AkEntry *entry)
@@ -130,6 +131,7 @@ ak_write_entry(const AkEntry *entry)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("cannot manage keys within security-restricted operation")));
+	ak_refuse_on_subscriber();
 	if (audit_id == 0)
 		audit_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
 	ak_current_actor(entry->workspace, &actor);

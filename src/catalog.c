@@ -14,10 +14,12 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_subscription_rel.h"
 #include "storage/lmgr.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -71,10 +73,21 @@ relation_changed(Datum arg, Oid relid)
 		relids_valid = false;
 }
 
+/* Does the database subscribe to our log?  Asked once, and again when its subscriptions change. */
+static bool subscribes;
+static bool subscribes_valid = false;
+
+static void
+subscriptions_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	subscribes_valid = false;
+}
+
 /* Called once, from _PG_init. */
 void
 ak_catalog_init(void)
 {
+	CacheRegisterSyscacheCallback(SUBSCRIPTIONRELMAP, subscriptions_changed, (Datum) 0);
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 }
 
@@ -214,4 +227,45 @@ ak_table_open(AkRelation which, LOCKMODE lockmode)
 	if (which != AK_KEY || RelationGetDescr(rel)->natts < ak_table_natts[which])
 		ak_check_columns(rel, which);
 	return rel;
+}
+
+/*
+ * Do the keys of this database come from another by logical replication?  Then
+ * its own changes would collide with those to come, in the numbers of entries
+ * and in the chains, and stop the replication.
+ */
+bool
+ak_is_subscriber(void)
+{
+	static uint64 looked_at = 0;
+	Relation	rel;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (likely(subscribes_valid && looked_at == ak_catalog_generation()))
+		return subscribes;
+
+	/* one row for each table of each subscription of this database */
+	looked_at = ak_catalog_generation();
+	rel = table_open(SubscriptionRelRelationId, AccessShareLock);
+	subscribes_valid = true;
+	subscribes = false;
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	while (!subscribes && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		subscribes = ((Form_pg_subscription_rel) GETSTRUCT(tuple))->srrelid == ak_relid(AK_AUDIT_LOG);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return subscribes;
+}
+
+/* Raises 55000 in a database whose keys come from another. */
+void
+ak_refuse_on_subscriber(void)
+{
+	if (ak_is_subscriber())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("keys cannot be managed here"),
+				 errdetail("They come from another database by logical replication."),
+				 errhint("Make the change on the publisher.")));
 }

@@ -188,5 +188,7 @@ extern bool ak_is_relation(Oid relid, AkRelation which);
 extern void ak_check_columns(Relation rel, AkRelation which);
 extern Relation ak_table_open(AkRelation which, LOCKMODE lockmode);
 extern Oid	ak_extension_owner(void);
+extern bool ak_is_subscriber(void);
+extern void ak_refuse_on_subscriber(void);
 
 #endif							/* AK_CATALOG_H */

@@ -219,11 +219,27 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 		grant->nulls[2] = 'n';
 }
 
+/* Is it recorded?  SPI must be connected, as the owner. */
+static bool
+is_granted(AkGrant *grant)
+{
+	static AkQuery query = {
+		"SELECT 1 FROM apikeys.access WHERE role OPERATOR(pg_catalog.=) $1 AND capability OPERATOR(pg_catalog.=) $2 "
+		"AND COALESCE(workspace, '') OPERATOR(pg_catalog.=) COALESCE($3, '')",
+		3, {NAMEOID, TEXTOID, TEXTOID}, NULL
+	};
+
+	ak_query(&query, grant->args, grant->nulls, AK_SEE_LATEST);
+	return SPI_processed > 0;
+}
+
 /*
  * grant_access(role name, capability text, workspace text = NULL)
  *
  * Errors: see read_grant.  Granting again changes nothing, and gives back
- * privileges that a restore could not.  Waits for a transaction that grants or
+ * privileges that a restore could not.  Where the records come from another
+ * database by logical replication, it gives the privileges alone, and raises
+ * 55000 for what is not recorded.  Waits for a transaction that grants or
  * revokes.
  */
 Datum
@@ -247,6 +263,15 @@ ak_grant_access(PG_FUNCTION_ARGS)
 
 	ak_become_owner(&caller);
 	SPI_connect();
+	if (ak_is_subscriber())
+	{
+		if (!is_granted(&grant))
+			ak_refuse_on_subscriber();
+		set_privileges(grant.role, allowed_to_role(grant.role));
+		SPI_finish();
+		ak_become_caller(&caller);
+		PG_RETURN_VOID();
+	}
 	for (int i = 0; i < AK_CAPABILITY_COUNT; i++)
 	{
 		/* rows without their privileges are those of a role that is gone */

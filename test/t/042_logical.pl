@@ -1,0 +1,225 @@
+# Logical replication: two subscribers validate by themselves, and hold what the publisher holds, once, from the first sync
+# on, which runs under load.  They manage nothing, until one of them takes over.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use AkTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my @tables = qw(workspace api key team_member access audit_log audit_link);
+my $conf = "max_worker_processes = 24\nmax_logical_replication_workers = 12\nwal_receiver_status_interval = 1s\n";
+my $publisher = new_node('publisher', init => { allows_streaming => 'logical' }, conf => $conf);
+install_in($publisher, 'postgres');
+$publisher->safe_psql('postgres', <<'SQL');
+CREATE ROLE app LOGIN;
+SELECT apikeys.register_api('billing');
+SELECT apikeys.unregister_api('push');
+SELECT apikeys.update_workspace('default', 'Zentrale', 'zz', 3);
+SELECT apikeys.create_workspace('acme', archive_limit => 3);
+SELECT apikeys.add_team_member('ann', 'platform');
+SELECT apikeys.grant_access('app', 'validate');
+SELECT apikeys.grant_access('app', 'view', 'acme');
+SQL
+
+my %secret;
+sub keep
+{
+	my ($name, $sql) = @_;
+
+	$secret{$name} = $publisher->safe_psql('postgres', $sql);
+	return;
+}
+keep('plain', "SELECT key FROM apikeys.create_key('plain', '{data}')");
+keep('old', "SELECT key FROM apikeys.create_key('overlap', '{data}', 'acme')");
+keep('new', "SELECT key FROM apikeys.regenerate_key(apikeys.key_id('overlap'), '1 day')");
+keep("end$_", "SELECT key FROM apikeys.create_key('end $_', '{data}')") foreach 1 .. 4;
+$publisher->safe_psql('postgres', "SELECT apikeys.archive_key(apikeys.key_id('end 1'))");
+
+#
+# Two subscribers.  Their first sync runs while clients change keys.
+#
+my $list = join ', ', map { "apikeys.$_" } @tables;
+$publisher->safe_psql('postgres', "CREATE PUBLICATION keys FOR TABLE $list");
+
+my @subscribers = map { new_node("subscriber$_", conf => $conf) } 1, 2;
+foreach my $subscriber (@subscribers)
+{
+	install_in($subscriber, 'postgres');
+	$subscriber->safe_psql('postgres', 'CREATE ROLE app LOGIN');
+}
+
+my $load = fork_clients(2, 1, sub {
+		my ($client) = @_;
+		my $session = session($publisher, 'postgres');
+
+		foreach my $turn (1 .. 60)
+		{
+			my $workspace = $turn % 2 ? 'default' : 'acme';
+			my ($status, $result) = $session->run("SET client_min_messages = warning; BEGIN; "
+				  . "SELECT count(key_id) FROM apikeys.create_key('load $client $turn', '{data}', '$workspace'); "
+				  . "SELECT count(key_id) FROM apikeys.update_key(apikeys.key_id('load $client $turn', '$workspace'), team => 'x'); "
+				  . "SELECT count(key_id) FROM apikeys.regenerate_key(apikeys.key_id('load $client $turn', '$workspace'), '1 hour'); COMMIT; "
+				  . ($turn % 3 ? '' : "SELECT count(key_id) FROM apikeys.archive_key(apikeys.key_id('load $client $turn', '$workspace'))"));
+			die "$status: $result" if $status ne 'ok';
+			select undef, undef, undef, 0.02;
+		}
+		return [];
+	});
+foreach my $i (1, 2)
+{
+	my $connstr = $publisher->connstr . ' dbname=postgres';
+	$subscribers[ $i - 1 ]->safe_psql('postgres', "CREATE SUBSCRIPTION keys$i CONNECTION '$connstr' PUBLICATION keys");
+}
+is(scalar(grep { defined } $load->()), 2, 'the clients came to their end');
+
+# Until both subscribers hold all.
+sub catch_up
+{
+	foreach my $i (@_ ? @_ : 1, 2)
+	{
+		wait_for($subscribers[ $i - 1 ], 'postgres', "SELECT count(*) > 0 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel")
+		  or die "subscriber $i does not come to the end of its first sync";
+		$publisher->wait_for_catchup("keys$i");
+	}
+	return;
+}
+
+# What is replicated, and shown.
+sub replicated
+{
+	my $all = contents($_[0], 'postgres');
+
+	return { map { $_ => $all->{$_} } map { "apikeys.$_" } @tables, qw(active_keys archived_keys apis audit_logs) };
+}
+
+sub check_subscribers
+{
+	my ($what) = @_;
+	my $expected = replicated($publisher);
+
+	foreach my $i (1, 2)
+	{
+		my $subscriber = $subscribers[ $i - 1 ];
+		same_contents(replicated($subscriber), $expected, "$what: subscriber $i");
+		# sequences are not replicated
+		is(problems($subscriber, 'postgres') =~ s/^the sequence is behind.*//r, '', "$what: subscriber $i is sound");
+	}
+	return;
+}
+
+catch_up();
+cmp_ok($publisher->safe_psql('postgres', 'SELECT count(*) FROM apikeys.audit_log'), '>', 300, 'there was a load');
+is(problems($publisher, 'postgres'), '', 'the publisher is sound');
+check_subscribers('after the first sync');
+
+# Privileges are not replicated: what is recorded is granted again, and no entry tells of it.
+foreach my $subscriber (@subscribers)
+{
+	run_ok('granting again', [ 'psql', '-qXAt', '-v', 'ON_ERROR_STOP=1', '-d', $subscriber->connstr('postgres') ], stdin => <<'SQL');
+\o /dev/null
+SELECT format('SELECT apikeys.grant_access(%L, %L, %L)', role, capability, workspace) FROM apikeys.access \gexec
+SQL
+}
+check_subscribers('after granting again');
+
+#
+# Validation there.
+#
+my @probe = @secret{qw(plain old new end1 end2 end3 end4)};
+foreach my $i (1, 2)
+{
+	is(verdicts($subscribers[ $i - 1 ], 'postgres', @probe), verdicts($publisher, 'postgres', @probe), "subscriber $i validates alike");
+}
+my $open = session($subscribers[0], 'postgres');
+my $ask = 'SELECT code FROM apikeys.validate_key(\'%s\')';
+is(join(' ', $open->run("SET ROLE app; BEGIN ISOLATION LEVEL REPEATABLE READ; " . sprintf $ask, $secret{plain})), 'ok VALID',
+	'as a role, in a transaction');
+$publisher->safe_psql('postgres', <<'SQL');
+SELECT apikeys.archive_key(apikeys.key_id('plain'));
+SELECT apikeys.archive_key(apikeys.key_id('end ' || n)) FROM generate_series(2, 4) AS n;
+SELECT apikeys.end_overlap(apikeys.key_id('overlap'));
+SELECT apikeys.update_workspace('default', archive_limit => 2);
+SELECT apikeys.unregister_api('billing');
+SELECT apikeys.remove_team_member('ann');
+SQL
+catch_up();
+is(join(' ', $open->run(sprintf $ask, $secret{plain})), 'ok NOT_FOUND', 'the end of a key is seen in it');
+is(verdicts($subscribers[$_], 'postgres', @probe), 'NOT_FOUND REGENERATED VALID NOT_FOUND NOT_FOUND ARCHIVED ARCHIVED',
+	"what fell off the archived list is gone from subscriber $_, too") foreach 0, 1;
+$publisher->safe_psql('postgres', "SELECT apikeys.revoke_access('app', 'validate')");
+catch_up();
+is(join(' ', $open->run(sprintf $ask, $secret{new})), 'error 42501', 'access taken away ends in an open session');
+$publisher->safe_psql('postgres', "SELECT apikeys.grant_access('app', 'validate', 'acme')");
+catch_up();
+is(join(' ', $open->run("ROLLBACK; " . sprintf $ask, $secret{new})), 'ok VALID', 'access given is there');
+is(join(' ', $open->run(sprintf $ask, $secret{end4})), 'ok NOT_FOUND', 'in its workspace alone');
+$open->quit;
+check_subscribers('after changes of every kind');
+my $anchor = $publisher->safe_psql('postgres', 'SELECT apikeys.audit_anchor()');
+is($subscribers[0]->safe_psql('postgres', "SELECT count(*) FROM apikeys.verify_audit_log(NULL, '$anchor') WHERE NOT ok"), '0',
+	"the publisher's anchor holds on a subscriber");
+
+#
+# Management there is refused, and replication goes on.
+#
+my $key_id = $publisher->safe_psql('postgres', "SELECT apikeys.key_id('overlap')");
+foreach my $statement (
+	"SELECT apikeys.create_key('x', '{data}')",
+	"SELECT apikeys.import_key('x', '{data}', sha256('x'))",
+	"SELECT apikeys.regenerate_key('$key_id')",
+	"SELECT apikeys.update_key('$key_id', 'x')",
+	"SELECT apikeys.archive_key('$key_id')",
+	"SELECT apikeys.register_api('x')",
+	"SELECT apikeys.create_workspace('x')",
+	"SELECT apikeys.update_workspace('acme', 'x')",
+	"SELECT apikeys.add_team_member('x', 'y')",
+	"SELECT apikeys.grant_access('app', 'manage')",
+	"SELECT apikeys.revoke_access('app', 'view', 'acme')",
+	"UPDATE apikeys.key SET name = 'x' WHERE name = 'overlap'",
+	"UPDATE apikeys.workspace SET archive_limit = 1",
+	"DELETE FROM apikeys.access")
+{
+	my ($code, $out, $err) = $subscribers[0]->psql('postgres', "\\set VERBOSITY sqlstate\n$statement");
+	like($err, qr/ERROR:  55000/, "$statement: refused");
+}
+keep('later', "SELECT key FROM apikeys.create_key('later', '{data}', 'acme')");
+catch_up();
+check_subscribers('after what was refused');
+is(verdicts($subscribers[$_], 'postgres', $secret{later}), 'VALID', "subscriber $_ goes on") foreach 0, 1;
+
+#
+# Usage is counted by each server for itself.
+#
+SKIP:
+{
+	skip 'there are no counters', 2 if $publisher->safe_psql('postgres', "SELECT to_regclass('apikeys.key_usage') IS NULL") eq 't';
+	my $usage = "SELECT coalesce(sum(valid), 0) FROM apikeys.key_usage WHERE name = 'later'";
+	my @before = map { query($_, 'postgres', $usage) } $publisher, @subscribers;
+
+	verdicts($subscribers[0], 'postgres', ($secret{later}) x 3);
+	is(query($subscribers[0], 'postgres', $usage) - $before[1], 3, 'the first subscriber counted');
+	is(join(' ', map { query($_, 'postgres', $usage) } $publisher, $subscribers[1]), "$before[0] $before[2]", 'the others did not');
+}
+
+#
+# The second one takes over: it no longer subscribes, and numbers its entries after those that it has.
+#
+$publisher->stop('fast');
+my $heir = $subscribers[1];
+$heir->safe_psql('postgres', <<'SQL');
+ALTER SUBSCRIPTION keys2 DISABLE;
+ALTER SUBSCRIPTION keys2 SET (slot_name = NONE);
+DROP SUBSCRIPTION keys2;
+SELECT setval('apikeys.audit_id_seq', (SELECT max(audit_id) FROM apikeys.audit_log));
+SQL
+my $new = $heir->safe_psql('postgres', "SELECT key FROM apikeys.create_key('after', '{data}', 'acme')");
+$heir->safe_psql('postgres', "SELECT apikeys.archive_key(apikeys.key_id('after'))");
+is(verdicts($heir, 'postgres', $new, $secret{later}), 'ARCHIVED VALID', 'it manages keys');
+is(problems($heir, 'postgres'), '', 'and is sound');
+is($heir->safe_psql('postgres', "SELECT count(*) FROM apikeys.verify_audit_log(NULL, '$anchor') WHERE NOT ok"), '0', 'the chains go on');
+
+done_testing();
