@@ -101,7 +101,7 @@ keys_are('a b c first prepared second third waited', 'afterwards');
 
 # The session that prepared starts its next transaction with nothing pending.
 sql(<<'SQL');
-BEGIN;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
 SELECT FROM apikeys.create_key('d', '{data}', 'acme');
 PREPARE TRANSACTION 'p';
 BEGIN;
