@@ -218,6 +218,44 @@ COMMENT ON COLUMN apikeys.report.id_domain IS 'what follows the @ in Message-ID;
 COMMENT ON COLUMN apikeys.report.content IS 'the CSV, encrypted if that was asked for; NULL once it is sent';
 
 /*
+ * What was counted (flush.c).  No digest and no trigger: these are figures, not
+ * decisions.  key_id all zero, api and workspace '': none.
+ */
+CREATE TABLE apikeys.usage (
+	key_id			uuid NOT NULL,
+	api				text NOT NULL,
+	code			text NOT NULL,
+	old_secret		boolean NOT NULL,
+	workspace		text NOT NULL,
+	count			bigint NOT NULL,
+	last_at			timestamptz NOT NULL,
+	last_client		inet,
+	CONSTRAINT usage_pkey PRIMARY KEY (key_id, api, code, old_secret)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE apikeys.usage IS 'how often requests of a key, for an API, ended with a code: in total, as far as flushed';
+COMMENT ON COLUMN apikeys.usage.old_secret IS 'the requests came with the secret before the present one';
+
+CREATE TABLE apikeys.usage_hour (
+	key_id			uuid NOT NULL,
+	hour			timestamptz NOT NULL,
+	api				text NOT NULL,
+	code			text NOT NULL,
+	old_secret		boolean NOT NULL,
+	workspace		text NOT NULL,
+	count			bigint NOT NULL,
+	last_at			timestamptz NOT NULL,
+	last_client		inet,
+	slot			bigint NOT NULL,
+	slot_count		bigint NOT NULL,
+	CONSTRAINT usage_hour_pkey PRIMARY KEY (key_id, hour, api, code, old_secret)
+) WITH (fillfactor = 70);
+/* rows come in the order of their hours */
+CREATE INDEX usage_hour_hour ON apikeys.usage_hour USING brin (hour);
+COMMENT ON TABLE apikeys.usage_hour IS 'the same by the hour in which it was counted';
+COMMENT ON COLUMN apikeys.usage_hour.slot IS 'the slot in shared memory that was flushed here last';
+COMMENT ON COLUMN apikeys.usage_hour.slot_count IS 'what that slot had counted then';
+
+/*
  * ------------------------------------------------------------------- types
  */
 CREATE TYPE apikeys.issued_key AS (
@@ -333,6 +371,8 @@ CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON apikeys.access FOR EACH
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.access EXECUTE FUNCTION apikeys.guard_truncate();
 CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE ON apikeys.access FOR EACH ROW EXECUTE FUNCTION apikeys.invalidate();
 ALTER TABLE apikeys.access ENABLE ALWAYS TRIGGER invalidate;
+CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE ON apikeys.api FOR EACH ROW EXECUTE FUNCTION apikeys.invalidate();
+ALTER TABLE apikeys.api ENABLE ALWAYS TRIGGER invalidate;
 
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_log FOR EACH ROW EXECUTE FUNCTION apikeys.guard_log();
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_log EXECUTE FUNCTION apikeys.guard_truncate();
@@ -362,6 +402,8 @@ SELECT pg_catalog.pg_extension_config_dump('apikeys.access', 'WHERE role OPERATO
 SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_log', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_link', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.report', '');
+SELECT pg_catalog.pg_extension_config_dump('apikeys.usage', '');
+SELECT pg_catalog.pg_extension_config_dump('apikeys.usage_hour', '');
 
 /*
  * -------------------------------------------------------------- management
@@ -517,6 +559,34 @@ COMMENT ON FUNCTION apikeys.audit_anchor(text) IS
 'the heads of the chains; kept elsewhere and handed to verify_audit_log, they prove that no chain was cut or rewritten';
 
 /*
+ * ------------------------------------------------------------------- usage
+ */
+CREATE FUNCTION apikeys.usage_memory(OUT key_id uuid, OUT workspace text, OUT hour timestamptz, OUT api text, OUT code text,
+	OUT old_secret boolean, OUT slot bigint, OUT count bigint, OUT last_at timestamptz, OUT last_client inet)
+RETURNS SETOF record LANGUAGE C STABLE ROWS 1000 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_usage_memory';
+COMMENT ON FUNCTION apikeys.usage_memory() IS
+'what is counted in shared memory and the current user may see; key_usage, usage_history and denials add it to the tables';
+
+CREATE FUNCTION apikeys.last_use(key_id uuid)
+RETURNS timestamptz LANGUAGE C STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_last_use';
+COMMENT ON FUNCTION apikeys.last_use(uuid) IS 'when shared memory saw a key valid last; part of last_used_at';
+
+CREATE FUNCTION apikeys.usage_chart(key_id uuid, span interval = '24 hours')
+RETURNS SETOF text LANGUAGE C STABLE ROWS 24 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_usage_chart';
+COMMENT ON FUNCTION apikeys.usage_chart(uuid, interval) IS 'the last hours of a key as bars: # valid requests, x denied ones';
+
+CREATE FUNCTION apikeys.flush_usage()
+RETURNS bigint LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_flush_usage';
+COMMENT ON FUNCTION apikeys.flush_usage() IS
+'writes what was counted to the tables, as the background worker does by itself; returns how many requests that were';
+
+CREATE FUNCTION apikeys.status(OUT version text, OUT tracking boolean, OUT reason text, OUT worker text,
+	OUT entries integer, OUT max_entries integer, OUT uncounted bigint, OUT last_flush timestamptz)
+RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_status';
+COMMENT ON FUNCTION apikeys.status() IS
+'is usage counted, and if not why; is there a background worker; how full is the memory; when was it flushed last, since the server started';
+
+/*
  * ------------------------------------------------------------------- views
  *
  * Each arm of a view finds its rows, and their order, in an index: all, those
@@ -532,7 +602,10 @@ SELECT	k.key_id, k.workspace, k.name,
 			THEN 'Full' ELSE 'Partial' END AS access,
 		k.team, k.hint, k.expires_at, k.allowed_cidrs::text[] AS allowed_cidrs, k.rate_limit, k.rate_window, k.metadata,
 		k.created_at, k.created_by, k.updated_at, k.updated_by, k.regenerated_at, k.regenerated_by,
-		k.old_valid_until, k.archived_at, k.archived_by
+		k.old_valid_until, k.archived_at, k.archived_by,
+		GREATEST((SELECT pg_catalog.max(u.last_at) FROM apikeys.usage u
+			WHERE u.key_id OPERATOR(pg_catalog.=) k.key_id AND u.code OPERATOR(pg_catalog.=) 'VALID'),
+			apikeys.last_use(k.key_id)) AS last_used_at
 FROM	apikeys.key k;
 COMMENT ON VIEW apikeys.key_rows IS 'every key as key_detail; what the other views and functions read, granted to nobody';
 
@@ -571,6 +644,97 @@ UNION ALL
  ORDER BY k.archived_at DESC, k.key_id DESC)
 ORDER BY archived_at DESC, key_id DESC;
 COMMENT ON VIEW apikeys.archived_keys IS 'the archived keys that the current user may see, newest first';
+
+CREATE VIEW apikeys.usage_unflushed AS
+SELECT	u.key_id, u.hour, u.api, u.code, u.old_secret, u.workspace, u.count, u.last_at, u.last_client
+FROM	(SELECT m.key_id, m.hour, m.api, m.code, m.old_secret, m.workspace,
+			m.count OPERATOR(pg_catalog.-) CASE WHEN h.slot OPERATOR(pg_catalog.=) m.slot THEN h.slot_count ELSE 0 END AS count,
+			m.last_at, m.last_client
+		FROM apikeys.usage_memory() m
+		LEFT JOIN apikeys.usage_hour h ON h.key_id OPERATOR(pg_catalog.=) m.key_id AND h.hour OPERATOR(pg_catalog.=) m.hour
+			AND h.api OPERATOR(pg_catalog.=) m.api AND h.code OPERATOR(pg_catalog.=) m.code
+			AND h.old_secret OPERATOR(pg_catalog.=) m.old_secret) AS u
+WHERE	u.count OPERATOR(pg_catalog.<>) 0;
+COMMENT ON VIEW apikeys.usage_unflushed IS 'what shared memory has counted and the tables do not tell of yet; granted to nobody';
+
+CREATE VIEW apikeys.usage_live AS
+SELECT	u.key_id, u.api, u.code, u.old_secret, u.workspace, u.count, u.last_at, u.last_client
+FROM	apikeys.usage u
+UNION ALL
+SELECT	m.key_id, m.api, m.code, m.old_secret, m.workspace, m.count, m.last_at, m.last_client
+FROM	apikeys.usage_unflushed m;
+COMMENT ON VIEW apikeys.usage_live IS 'tables and memory, in total; several rows can tell of one figure; granted to nobody';
+
+CREATE VIEW apikeys.usage_hours_live AS
+SELECT	h.key_id, h.hour, h.api, h.code, h.old_secret, h.workspace, h.count, h.last_at, h.last_client
+FROM	apikeys.usage_hour h
+UNION ALL
+SELECT	m.key_id, m.hour, m.api, m.code, m.old_secret, m.workspace, m.count, m.last_at, m.last_client
+FROM	apikeys.usage_unflushed m;
+COMMENT ON VIEW apikeys.usage_hours_live IS 'tables and memory, by hour; several rows can tell of one figure; granted to nobody';
+
+CREATE VIEW apikeys.keys_in_sight AS
+SELECT	k.key_id, k.workspace, k.name
+FROM	apikeys.key k
+WHERE	(SELECT apikeys.sees_everywhere('view'))
+UNION ALL
+SELECT	k.key_id, k.workspace, k.name
+FROM	apikeys.key k
+WHERE	k.workspace OPERATOR(pg_catalog.=) apikeys.only_workspace('view')
+UNION ALL
+SELECT	k.key_id, k.workspace, k.name
+FROM	apikeys.key k
+WHERE	k.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('view'))::pg_catalog.text[]);
+COMMENT ON VIEW apikeys.keys_in_sight IS 'the keys that the current user may see; what other views read, granted to nobody';
+
+CREATE VIEW apikeys.key_usage WITH (security_barrier) AS
+SELECT	k.workspace, k.key_id, k.name,
+		CASE WHEN l.api OPERATOR(pg_catalog.<>) '' THEN l.api END AS api,
+		COALESCE(pg_catalog.sum(l.count) FILTER (WHERE l.code OPERATOR(pg_catalog.=) 'VALID'), 0)::bigint AS valid,
+		COALESCE(pg_catalog.sum(l.count) FILTER (WHERE l.code OPERATOR(pg_catalog.<>) 'VALID'), 0)::bigint AS denied,
+		COALESCE(pg_catalog.sum(l.count) FILTER (WHERE l.old_secret), 0)::bigint AS old_secret,
+		pg_catalog.max(l.last_at) FILTER (WHERE l.code OPERATOR(pg_catalog.=) 'VALID') AS last_used_at,
+		(pg_catalog.array_agg(l.last_client ORDER BY l.last_at DESC)
+			FILTER (WHERE l.code OPERATOR(pg_catalog.=) 'VALID' AND l.last_client IS NOT NULL))[1] AS last_client
+FROM	apikeys.keys_in_sight k
+		LEFT JOIN apikeys.usage_live l ON l.key_id OPERATOR(pg_catalog.=) k.key_id
+GROUP BY k.workspace, k.key_id, k.name, l.api
+ORDER BY k.workspace, k.name, k.key_id, l.api;
+COMMENT ON VIEW apikeys.key_usage IS 'how often each key was used for each API, up to now; a key never used has one row';
+COMMENT ON COLUMN apikeys.key_usage.old_secret IS 'requests that came with the secret before the present one, valid or not';
+COMMENT ON COLUMN apikeys.key_usage.last_used_at IS 'the last valid request';
+COMMENT ON COLUMN apikeys.key_usage.last_client IS 'the address that the last valid request named, if any did';
+
+CREATE VIEW apikeys.usage_history WITH (security_barrier) AS
+SELECT	l.hour, l.workspace, l.key_id, k.name,
+		CASE WHEN l.api OPERATOR(pg_catalog.<>) '' THEN l.api END AS api,
+		COALESCE(pg_catalog.sum(l.count) FILTER (WHERE l.code OPERATOR(pg_catalog.=) 'VALID'), 0)::bigint AS valid,
+		COALESCE(pg_catalog.sum(l.count) FILTER (WHERE l.code OPERATOR(pg_catalog.<>) 'VALID'), 0)::bigint AS denied,
+		COALESCE(pg_catalog.sum(l.count) FILTER (WHERE l.old_secret), 0)::bigint AS old_secret,
+		pg_catalog.max(l.last_at) FILTER (WHERE l.code OPERATOR(pg_catalog.=) 'VALID') AS last_used_at,
+		(pg_catalog.array_agg(l.last_client ORDER BY l.last_at DESC)
+			FILTER (WHERE l.code OPERATOR(pg_catalog.=) 'VALID' AND l.last_client IS NOT NULL))[1] AS last_client
+FROM	apikeys.usage_hours_live l
+		LEFT JOIN apikeys.key k ON k.key_id OPERATOR(pg_catalog.=) l.key_id
+WHERE	((SELECT apikeys.sees_everywhere('view'))
+		OR l.workspace OPERATOR(pg_catalog.=) (SELECT apikeys.only_workspace('view'))
+		OR l.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('view'))::pg_catalog.text[]))
+AND		l.key_id OPERATOR(pg_catalog.<>) '00000000-0000-0000-0000-000000000000'
+GROUP BY l.hour, l.workspace, l.key_id, k.name, l.api;
+COMMENT ON VIEW apikeys.usage_history IS 'how often each key was used for each API in each hour, up to now; name is NULL when the key was dropped';
+
+CREATE VIEW apikeys.denials WITH (security_barrier) AS
+SELECT	CASE WHEN l.workspace OPERATOR(pg_catalog.<>) '' THEN l.workspace END AS workspace, l.code,
+		CASE WHEN l.api OPERATOR(pg_catalog.<>) '' THEN l.api END AS api,
+		pg_catalog.sum(l.count)::bigint AS count, pg_catalog.max(l.last_at) AS last_at
+FROM	apikeys.usage_live l
+WHERE	((SELECT apikeys.sees_everywhere('view'))
+		OR l.workspace OPERATOR(pg_catalog.=) (SELECT apikeys.only_workspace('view'))
+		OR l.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('view'))::pg_catalog.text[]))
+AND		l.code OPERATOR(pg_catalog.<>) 'VALID' AND l.code OPERATOR(pg_catalog.<>) 'UNCOUNTED'
+GROUP BY l.workspace, l.code, l.api
+ORDER BY pg_catalog.max(l.last_at) DESC;
+COMMENT ON VIEW apikeys.denials IS 'requests that were not valid, up to now; workspace NULL: they belong to no key, and are seen by who sees all workspaces';
 
 CREATE VIEW apikeys.apis WITH (security_barrier) AS
 SELECT	a.api, a.description, a.created_at, a.created_by
@@ -653,6 +817,8 @@ REVOKE ALL ON TYPE
 	apikeys.issued_key, apikeys.key_detail, apikeys.verdict, apikeys.audit_verdict,
 	apikeys.workspace, apikeys.api, apikeys.key, apikeys.team_member, apikeys.access,
 	apikeys.audit_log, apikeys.audit_link, apikeys.report,
+	apikeys.usage, apikeys.usage_hour, apikeys.usage_unflushed, apikeys.usage_live, apikeys.usage_hours_live,
+	apikeys.keys_in_sight, apikeys.key_usage, apikeys.usage_history, apikeys.denials,
 	apikeys.key_rows, apikeys.active_keys, apikeys.archived_keys, apikeys.apis, apikeys.audit_logs, apikeys.reports
 FROM PUBLIC;
 DO LANGUAGE plpgsql $$

@@ -24,8 +24,10 @@
 #include "audit.h"
 #include "catalog.h"
 #include "current.h"
+#include "flush.h"
 #include "guc.h"
 #include "shmem.h"
+#include "usage.h"
 #include "worker.h"
 
 PG_MODULE_MAGIC;
@@ -48,5 +50,7 @@ _PG_init(void)
 	ak_audit_init();
 	ak_shmem_init();
 	ak_worker_init();
+	ak_apinames_init();
+	ak_flush_init();
 	RESUME_INTERRUPTS();
 }

@@ -44,6 +44,8 @@ typedef enum AkRelation
 	AK_AUDIT_ID_SEQ,
 	/* the row type */
 	AK_VERDICT,
+	/* a table that only SQL reads */
+	AK_USAGE,
 	AK_RELATION_COUNT
 } AkRelation;
 

@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "utils/guc.h"
 
 #include "address.h"
@@ -32,6 +34,32 @@ char	   *ak_guc_workspace = NULL;
 char	   *ak_guc_actor = NULL;
 char	   *ak_guc_team = NULL;
 char	   *ak_guc_client_addr = NULL;
+
+/*
+ * apikeys.track_usage: count validations.  A superuser's to switch off, for a
+ * session, a role, a database or all.  Rate limits hold without it.
+ * Default: on.
+ */
+bool		ak_guc_track_usage = true;
+
+/*
+ * apikeys.flush_interval: how often the worker writes what was counted to the
+ * tables; what a crash can lose.  Default: 10 seconds.
+ */
+int			ak_guc_flush_interval = 10000;
+
+/*
+ * apikeys.max_usage_entries: how many figures (of one key, API, code and hour)
+ * and rate limits the memory holds, for the whole server.  Read when the
+ * memory is made: at first use after a start.  Default: 16384.
+ */
+int			ak_guc_max_usage_entries = 16384;
+
+/*
+ * apikeys.usage_retention: for how long usage_history is kept; 0: for ever.
+ * Default: 400 days.
+ */
+int			ak_guc_usage_retention = 400 * 24 * 60;
 
 /*
  * apikeys.smtp_url: the server that takes the reports by email,
@@ -135,6 +163,19 @@ ak_guc_init(void)
 	DefineCustomIntVariable("apikeys.max_report_size", "The largest report that is mailed.", NULL,
 							&ak_guc_max_report_size, 20 * 1024, 1, 256 * 1024,
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("apikeys.track_usage", "Counts validations.", NULL,
+							 &ak_guc_track_usage, true, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("apikeys.flush_interval", "How often counted usage is written to tables.", NULL,
+							&ak_guc_flush_interval, 10000, 100, 3600000, PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("apikeys.max_usage_entries", "How many figures and rate limits are kept in memory.",
+							"Takes effect when the memory is made, at first use after a start of the server.",
+							&ak_guc_max_usage_entries, 16384, 128, 16 * 1024 * 1024,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("apikeys.usage_retention", "For how long usage_history is kept.", "0 keeps it for ever.",
+							&ak_guc_usage_retention, 400 * 24 * 60, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN,
+							NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved_compat("apikeys");
 }

@@ -20,6 +20,11 @@ extern int	ak_guc_smtp_timeout;
 extern int	ak_guc_mail_retry_pause;
 extern int	ak_guc_max_report_size;
 
+extern bool ak_guc_track_usage;
+extern int	ak_guc_flush_interval;
+extern int	ak_guc_max_usage_entries;
+extern int	ak_guc_usage_retention;
+
 extern void ak_guc_init(void);
 
 #endif							/* AK_GUC_H */

@@ -32,6 +32,8 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "flush.h"
+#include "guc.h"
 #include "mailer.h"
 #include "query.h"
 #include "worker.h"
@@ -61,9 +63,12 @@ typedef struct AkJob
 
 /* A mail server that was set only now finds what waits for it */
 static const int mail_period_ms = 10000;
+static const int hour_ms = 3600000;
 
 static const AkJob jobs[] = {
+	{"flush usage", ak_flush_job, &ak_guc_flush_interval, true},
 	{"mail", ak_mailer_job, &mail_period_ms, false},
+	{"usage retention", ak_usage_retention_job, &hour_ms, false},
 };
 
 /* Where each job stands */
@@ -269,7 +274,7 @@ run_jobs(bool all, bool at_end)
 
 	for (int i = 0; i < (int) lengthof(jobs); i++)
 	{
-		if (jobs[i].run == NULL || (at_end && !jobs[i].at_end) ||
+		if ((at_end && !jobs[i].at_end) ||
 			!(all || due(i) <= GetCurrentTimestamp()))
 			continue;
 		if (!at_end && ak_worker_must_stop())
@@ -300,8 +305,7 @@ wait(void)
 
 	if (!RecoveryInProgress())
 		for (int i = 0; i < (int) lengthof(jobs); i++)
-			if (jobs[i].run != NULL)
-				timeout = Min(timeout, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), due(i)));
+			timeout = Min(timeout, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), due(i)));
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 }

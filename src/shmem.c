@@ -26,6 +26,7 @@
 
 #include "compat.h"
 #include "shmem.h"
+#include "usage.h"
 
 #define ANCHOR_NAME "apikeys 1"
 
@@ -36,6 +37,7 @@
 #define RETRY_MS 10000
 
 static AkAnchor *anchor = NULL;
+static void *usage = NULL;
 
 static int
 max_workers(void)
@@ -51,7 +53,7 @@ anchor_size(void)
 
 /* Finds or makes the anchor.  Raises 53200 when there is no room for it. */
 static void
-attach(void)
+attach_anchor(void)
 {
 	AkAnchor   *found_anchor;
 	bool		found;
@@ -72,6 +74,69 @@ attach(void)
 }
 
 /*
+ * Finds or makes the segment of the counters.  It is made whole, pinned, and
+ * never freed, so that later nothing can fail.  Raises what dsm_create() and
+ * dsm_attach() raise.
+ */
+static void
+attach_usage(void)
+{
+	dsm_segment *segment;
+
+	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
+	if (anchor->usage == DSM_HANDLE_INVALID)
+	{
+		segment = dsm_create(ak_usage_size(), 0);
+		ak_usage_make(dsm_segment_address(segment), anchor->tranche);
+		dsm_pin_segment(segment);
+		anchor->usage = dsm_segment_handle(segment);
+	}
+	else
+		segment = dsm_attach(anchor->usage);
+	LWLockRelease(&anchor->lock);
+	if (segment == NULL)
+		elog(ERROR, "could not attach to the counters of apikeys");
+	dsm_pin_mapping(segment);
+	usage = dsm_segment_address(segment);
+}
+
+/*
+ * Calls a function that may raise, in a subtransaction when there is a
+ * transaction; returns whether it did not.
+ */
+static bool
+try(void (*attach) (void))
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = false;
+
+	if (!IsTransactionState())
+	{
+		attach();
+		return true;
+	}
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		attach();
+		ReleaseCurrentSubTransaction();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return done;
+}
+
+/*
  * The anchor; NULL when there is no room for it, or in a single-user server.
  * Never raises in a transaction.  Where nothing may be allocated, as at
  * commit, call it before: then it is remembered.
@@ -80,38 +145,32 @@ AkAnchor *
 ak_anchor(void)
 {
 	static TimestampTz retry_at = 0;
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
 
 	if (likely(anchor != NULL))
 		return anchor;
 	if (!IsUnderPostmaster || GetCurrentTimestamp() < retry_at)
 		return NULL;
-	if (!IsTransactionState())
-	{
-		attach();
-		return anchor;
-	}
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		attach();
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		anchor = NULL;
+	if (!try(attach_anchor))
 		retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
 	return anchor;
+}
+
+/*
+ * The counters; NULL when there is no shared memory for them.  To be called in
+ * a transaction; does not raise.
+ */
+void *
+ak_usage_segment(void)
+{
+	static TimestampTz retry_at = 0;
+
+	if (likely(usage != NULL))
+		return usage;
+	if (ak_anchor() == NULL || GetCurrentTimestamp() < retry_at)
+		return NULL;
+	if (!try(attach_usage))
+		retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
+	return usage;
 }
 
 static shmem_startup_hook_type prev_startup_hook = NULL;
@@ -131,7 +190,7 @@ startup(void)
 {
 	if (prev_startup_hook)
 		prev_startup_hook();
-	attach();
+	attach_anchor();
 }
 
 /*

@@ -34,5 +34,6 @@ typedef struct AkAnchor
 
 extern void ak_shmem_init(void);
 extern AkAnchor *ak_anchor(void);
+extern void *ak_usage_segment(void);
 
 #endif							/* AK_SHMEM_H */

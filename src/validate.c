@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
+#include "utils/uuid.h"
 
 #include "access.h"
 #include "catalog.h"
@@ -37,6 +38,7 @@
 #include "keystore.h"
 #include "policy.h"
 #include "token.h"
+#include "usage.h"
 
 PG_FUNCTION_INFO_V1(ak_validate_key);
 PG_FUNCTION_INFO_V1(ak_authenticate);
@@ -204,7 +206,7 @@ code_datum(AkCode code)
 
 /* The verdict as a row; found is the key, NULL when none is to be shown. */
 static Datum
-make_verdict(AkCode code, const AkLookup *found)
+make_verdict(AkCode code, const AkLookup *found, int32 retry_after)
 {
 	static const struct
 	{
@@ -241,6 +243,9 @@ make_verdict(AkCode code, const AkLookup *found)
 			SET_VERDICT(old_valid_until, AK_FOUND(found, Anum_key_old_valid_until));
 	}
 
+	if (code == AK_RATE_LIMITED)
+		SET_VERDICT(retry_after, Int32GetDatum(retry_after));
+
 #undef SET_VERDICT
 
 	/* a long metadata may be toasted: flattened here, while its row is in sight */
@@ -262,6 +267,45 @@ in_sight(const AkRequest *request, Datum workspace)
 	return ak_may_still(AK_VALIDATE, data, len);
 }
 
+/* Counts a request; found is its key, NULL when it belongs to none. */
+static void
+count(AkCode code, const AkRequest *request, const AkLookup *found, bool api_known, TimestampTz now)
+{
+	AkUsed		used = {
+		.code = code,.api = request->api.data,.api_len = request->api.len,.api_known = api_known,
+		.client = request->client.data,.client_len = request->client.len,.now = now
+	};
+
+	if (found != NULL)
+	{
+		struct varlena *workspace = (struct varlena *) DatumGetPointer(AK_FOUND(found, Anum_key_workspace));
+
+		used.key_id = DatumGetUUIDP(AK_FOUND(found, Anum_key_key_id));
+		used.workspace = VARDATA_ANY(workspace);
+		used.workspace_len = VARSIZE_ANY_EXHDR(workspace);
+		used.old_secret = found->by_old_secret;
+	}
+	ak_usage_count(&used);
+}
+
+/*
+ * May a request of the key, otherwise valid, pass its rate limit?  If not, the
+ * next may in so many seconds.
+ */
+static bool
+within_limit(const AkLookup *found, TimestampTz now, int32 *retry_after)
+{
+	struct varlena *workspace = (struct varlena *) DatumGetPointer(AK_FOUND(found, Anum_key_workspace));
+
+	if (AK_FOUND_NULL(found, Anum_key_rate_limit))
+		return true;
+	return ak_limit_take(DatumGetUUIDP(AK_FOUND(found, Anum_key_key_id)),
+						 VARDATA_ANY(workspace), VARSIZE_ANY_EXHDR(workspace),
+						 DatumGetInt32(AK_FOUND(found, Anum_key_rate_limit)),
+						 DatumGetIntervalP(AK_FOUND(found, Anum_key_rate_window)),
+						 now, retry_after);
+}
+
 /*
  * Validates a request, and returns the verdict as a row.  With become_caller,
  * a key that is VALID becomes the one that the transaction acts for.
@@ -272,30 +316,41 @@ validate(const AkRequest *request, bool become_caller)
 	uint8		hash[AK_HASH_LEN];
 	AkLookup	lookup;
 	AkCode		code = AK_NOT_FOUND;
+	TimestampTz now;
+	int32		retry_after = 0;
+	bool		api_known = false;
 	bool		found;
 	Datum		verdict;
 
 	if (request->key.data == NULL ||
 		ak_token_classify(request->key.data, request->key.len) == AK_TOKEN_MALFORMED)
-		return make_verdict(AK_MALFORMED, NULL);
+	{
+		count(AK_MALFORMED, request, NULL, false, GetCurrentTimestamp());
+		return make_verdict(AK_MALFORMED, NULL, 0);
+	}
 	if (!ak_sha256(request->key.data, request->key.len, hash))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not compute a SHA-256 hash")));
 
 	found = ak_keystore_find(&lookup, hash) && in_sight(request, AK_FOUND(&lookup, Anum_key_workspace));
+	now = GetCurrentTimestamp();
 	if (found)
 	{
 		AkKeyState	state;
 
 		read_key_state(&lookup, request, &state);
-		code = ak_policy_decide(&state, GetCurrentTimestamp());
+		code = ak_policy_decide(&state, now);
+		if (code == AK_VALID && !within_limit(&lookup, now, &retry_after))
+			code = AK_RATE_LIMITED;
+		api_known = state.api_allowed;
 	}
+	count(code, request, found ? &lookup : NULL, api_known, now);
 	if (become_caller && code == AK_VALID)
 		ak_set_current_key(AK_FOUND(&lookup, Anum_key_key_id),
 						   AK_FOUND(&lookup, Anum_key_workspace),
 						   AK_FOUND(&lookup, Anum_key_apis));
-	verdict = make_verdict(code, found ? &lookup : NULL);
+	verdict = make_verdict(code, found ? &lookup : NULL, retry_after);
 	ak_keystore_end(&lookup);
 	return verdict;
 }

@@ -29,6 +29,13 @@ INSERT INTO may VALUES
 	('view', 'apis', '{view,manage,admin}', NULL),
 	('view', 'active_keys', '{view,manage,admin}', NULL),
 	('view', 'archived_keys', '{view,manage,admin}', NULL),
+	('view', 'key_usage', '{view,manage,admin}', NULL),
+	('view', 'usage_history', '{view,manage,admin}', NULL),
+	('view', 'denials', '{view,manage,admin}', NULL),
+	('function', 'usage_memory', '{view,manage,admin}', NULL),
+	('function', 'last_use', '{view,manage,admin}', NULL),
+	('function', 'usage_chart', '{view,manage,admin}', $$SELECT apikeys.usage_chart(gen_random_uuid())$$),
+	('function', 'status', '{view,manage,admin}', $$SELECT apikeys.status()$$),
 
 	('function', 'create_key', '{manage,admin}', $$SELECT apikeys.create_key('x', '{data}')$$),
 	('function', 'import_key', '{manage,admin}', $$SELECT apikeys.import_key('x', '{data}', sha256('x'))$$),
@@ -46,6 +53,7 @@ INSERT INTO may VALUES
 	('function', 'release_report', '{audit,admin}', $$SELECT apikeys.release_report(gen_random_uuid())$$),
 	('view', 'reports', '{audit,admin}', NULL),
 
+	('function', 'flush_usage', '{admin}', $$SELECT apikeys.flush_usage()$$),
 	('function', 'register_api', '{admin}', $$SELECT apikeys.register_api('x')$$),
 	('function', 'unregister_api', '{admin}', $$SELECT apikeys.unregister_api('data')$$),
 	('function', 'create_workspace', '{admin}', $$SELECT apikeys.create_workspace('x')$$),
@@ -73,6 +81,10 @@ INSERT INTO may VALUES
 	('function', 'audit', '{}', NULL),
 	('function', 'invalidate', '{}', NULL),
 	('view', 'key_rows', '{}', NULL),
+	('view', 'keys_in_sight', '{}', NULL),
+	('view', 'usage_unflushed', '{}', NULL),
+	('view', 'usage_live', '{}', NULL),
+	('view', 'usage_hours_live', '{}', NULL),
 	('table', 'workspace', '{}', NULL),
 	('table', 'api', '{}', NULL),
 	('table', 'key', '{}', NULL),
@@ -81,6 +93,8 @@ INSERT INTO may VALUES
 	('table', 'audit_log', '{}', NULL),
 	('table', 'audit_link', '{}', NULL),
 	('table', 'report', '{}', NULL),
+	('table', 'usage', '{}', NULL),
+	('table', 'usage_hour', '{}', NULL),
 	('sequence', 'audit_id_seq', '{}', NULL);
 -- nobody may use a type in objects of his own, whether made as a type or with a table or view
 INSERT INTO may SELECT 'type', t.typname, '{}', NULL FROM pg_type t WHERE t.typnamespace = 'apikeys'::regnamespace AND t.typelem = 0;
@@ -139,7 +153,7 @@ SELECT count(*) FROM pg_default_acl WHERE defaclnamespace = 'apikeys'::regnamesp
 -- no function of ours acts as its owner by declaration: C checks its caller first
 SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'apikeys'::regnamespace AND (p.prosecdef OR p.proconfig IS NOT NULL OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c'));
 -- a view that shows rows by workspace does not show them to a cheap function of its caller
-SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind = 'v' AND c.relname <> 'key_rows'
+SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind = 'v' AND c.relname NOT IN ('key_rows', 'keys_in_sight', 'usage_unflushed', 'usage_live', 'usage_hours_live')
 AND NOT coalesce(c.reloptions @> '{security_barrier=true}', false);
 
 -- with a workspace, the privileges are the same

@@ -7,7 +7,7 @@ $$ SELECT string_agg(v.code || CASE WHEN v.old_valid_until IS NULL THEN '' ELSE 
    FROM unnest(keys) WITH ORDINALITY AS u (k, i), apikeys.validate_key(k) AS v $$;
 
 SELECT key_id, key AS first FROM apikeys.create_key('Rotating', '{data,push}', team => 'One', expires_at => '2999-01-01 00:00+00',
-	allowed_cidrs => NULL, rate_limit => 5, metadata => '{"a": 1}') \gset
+	allowed_cidrs => NULL, rate_limit => 500, metadata => '{"a": 1}') \gset
 SELECT count(*) FROM pg_temp.entries();
 SELECT pg_temp.codes(:'first');
 

@@ -12,6 +12,11 @@ SELECT key AS other_key FROM apikeys.regenerate_key(:'other_id', '1 hour') \gset
 SELECT key_id AS gone_id, key AS gone_key FROM apikeys.create_key('Gone', '{data}', 'rival') \gset
 SELECT (apikeys.archive_key(:'gone_id')).state;
 SELECT count(*) FROM apikeys.create_key('Only there', '{data}', 'rival');
+-- they were used, too
+SELECT code FROM apikeys.validate_key(:'other_key');
+SELECT code FROM apikeys.validate_key(:'other_key', 'push');
+SELECT code FROM apikeys.validate_key(:'gone_key');
+SELECT code FROM apikeys.validate_key('nobody''s');
 SELECT apikeys.register_api('billing');
 
 -- every function that takes a key or a workspace has its call here: :other stands for a key that the role must not see, then
@@ -27,6 +32,10 @@ INSERT INTO calls VALUES
 	('update_key', $$SELECT apikeys.update_key(:other, name => 'x')$$),
 	('update_key', $$SELECT apikeys.update_key(:other, name => '', apis => '{}')$$),
 	('archive_key', $$SELECT apikeys.archive_key(:other)$$),
+	('usage_chart', $$SELECT apikeys.usage_chart(:other)$$),
+	('usage_chart', $$SELECT apikeys.usage_chart(:other, '-1 day')$$),
+	('last_use', $$SELECT apikeys.last_use(:other)$$),
+	('usage_memory', $$SELECT count(*) FROM apikeys.usage_memory() WHERE key_id = :other OR workspace = :there$$),
 	('key_id', $$SELECT apikeys.key_id('Shared name', :there)$$),
 	('key_id', $$SELECT apikeys.key_id('Only there')$$),
 	('create_key', $$SELECT apikeys.create_key('x', '{data}', :there)$$),
@@ -99,10 +108,19 @@ SELECT workspace, ok FROM apikeys.verify_audit_log();
 SELECT jsonb_object_keys(apikeys.audit_anchor());
 SELECT apikeys.key_id('Shared name') = :'acme_id' AS its_own;
 
+-- usage; what belongs to no key is not a scoped role's to see, nor how much there is of others
+SELECT DISTINCT workspace, name FROM apikeys.key_usage;
+SELECT DISTINCT workspace, name FROM apikeys.usage_history;
+SELECT DISTINCT workspace FROM apikeys.denials;
+SELECT entries, uncounted FROM apikeys.status();
+
 -- a cheap function in a query does not see other rows either
 CREATE FUNCTION pg_temp.peep(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RAISE NOTICE 'peeped at %', $1; RETURN true; END $$;
 SELECT count(*) FROM apikeys.active_keys WHERE pg_temp.peep(name || ' of ' || workspace);
 SELECT count(*) FROM apikeys.archived_keys WHERE pg_temp.peep(name);
+SELECT count(*) FROM apikeys.key_usage WHERE pg_temp.peep(name || ' of ' || workspace);
+SELECT count(*) FROM apikeys.usage_history WHERE pg_temp.peep(name || ' of ' || workspace);
+SELECT count(*) FROM apikeys.denials WHERE pg_temp.peep(code || ' of ' || workspace);
 SELECT count(*) FROM apikeys.audit_logs WHERE pg_temp.peep(activity) AND entity = 'API Keys';
 
 -- what belongs to no workspace is not in a scoped role's hands

@@ -111,6 +111,14 @@ my $expected_verdicts =
 is(verdicts($node, 'source', @probe), $expected_verdicts, 'verdicts in the source');
 is(problems($node, 'source'), '', 'the source is sound');
 
+# Usage: flushed figures are in a dump, with those of an hour long ago.
+$node->safe_psql('source', <<'SQL');
+SELECT apikeys.flush_usage();
+INSERT INTO apikeys.usage_hour SELECT key_id, hour - interval '1000 hours', api, code, old_secret, workspace, count, last_at, '2001:db8::1', slot, slot_count
+FROM apikeys.usage_hour;
+SQL
+isnt(query($node, 'source', 'SELECT sum(count) FROM apikeys.usage'), '', 'there is usage');
+
 # Access of a role that is gone is not dumped.
 my $source = contents($node, 'source');
 my $anchor = query($node, 'source', 'SELECT apikeys.audit_anchor()');

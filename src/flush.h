@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * flush.h
+ *	  Write usage to tables.  See flush.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_FLUSH_H
+#define AK_FLUSH_H
+
+#include "worker.h"
+
+extern void ak_flush_init(void);
+extern AkJobNext ak_flush_job(void);
+extern AkJobNext ak_usage_retention_job(void);
+
+#endif							/* AK_FLUSH_H */
