@@ -6,7 +6,7 @@ SELECT apikeys.update_workspace('default', 'Renamed', archive_limit => 2), apike
 SELECT apikeys.unregister_api('segmentation');
 CREATE ROLE regress_ak_app;
 SELECT apikeys.grant_access('regress_ak_app', 'view', 'acme');
-SELECT key_id AS a_id, key AS a_old FROM apikeys.create_key('A', '{data,billing}', team => 'T', expires_at => '2999-01-01 00:00+00', allowed_cidrs => '{192.0.2.0/24,2001:db8::/32}', rate_limit => 1, rate_window => '1 mon 2 days 03:04:05.678', metadata => '{"ü": [1.50, null]}') \gset
+SELECT key_id AS a_id, key AS a_old FROM apikeys.create_key('A', '{data,billing}', team => 'T', expires_at => '2999-01-01 00:00+00', allowed_cidrs => '{192.0.2.0/24,2001:db8::/32}', rate_limit => 100, rate_window => '1 mon 2 days 03:04:05.678', metadata => '{"ü": [1.50, null]}') \gset
 SELECT key AS a FROM apikeys.regenerate_key(:'a_id', '1 hour') \gset
 SELECT key_id AS b_id, key AS b FROM apikeys.create_key('B', '{push}', 'acme') \gset
 SELECT (apikeys.archive_key(key_id)).state FROM apikeys.create_key('C', '{push}') AS k;

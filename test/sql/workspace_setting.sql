@@ -54,7 +54,7 @@ INSERT INTO calls VALUES ($$create_key('x', '{data}', :there)$$), ($$import_key(
 	($$remove_team_member('x', :there)$$), ($$grant_access('regress_ak_nobody', 'view', :there)$$), ($$revoke_access('regress_ak_nobody', 'view', :there)$$),
 	($$verify_audit_log(:there)$$), ($$audit_anchor(:there)$$), ($$search_audit_logs(workspace => :there)$$), ($$export_audit_logs(workspace => :there)$$),
 	($$email_audit_logs('audit@example.com', workspace => :there)$$);
-SELECT p.proname AS "not here" FROM pg_proc p WHERE p.pronamespace = 'apikeys'::regnamespace AND p.proargnames @> '{workspace}'
+SELECT p.proname AS "not here" FROM pg_proc p WHERE p.pronamespace = 'apikeys'::regnamespace AND p.proargnames[:p.pronargs] @> '{workspace}'
 AND NOT EXISTS (SELECT FROM calls WHERE call LIKE replace(p.proname, '_', '\_') || '(%') ORDER BY 1;
 SELECT DISTINCT r COLLATE "C" AS refused FROM calls, pg_temp.refused('SELECT apikeys.' || replace(call, ':there', quote_literal('rival'))) AS r ORDER BY 1;
 SELECT DISTINCT r COLLATE "C" AS refused FROM calls, pg_temp.refused('SELECT apikeys.' || replace(call, ':there', quote_literal('nowhere'))) AS r ORDER BY 1;
