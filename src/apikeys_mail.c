@@ -17,6 +17,8 @@
 
 #include <curl/curl.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #ifdef AK_HAVE_ZLIB
 #include <zlib.h>
@@ -31,6 +33,8 @@
 PG_MODULE_MAGIC;
 
 #define REPLY_MAX	200			/* of the server's words we repeat so many */
+#define GOODBYE_MS	2000		/* the server may take to answer QUIT */
+#define SOCKETS_MAX	8
 
 /* The delivery that is under way */
 static CURLM *multi = NULL;
@@ -40,6 +44,10 @@ static const AkDelivery *current;
 static size_t sent;				/* bytes of the message */
 static char reply[REPLY_MAX + 1];	/* the last line that the server said */
 static char problem[CURL_ERROR_SIZE];
+
+/* Those that are open */
+static int	sockets[SOCKETS_MAX];
+static int	socket_count = 0;
 
 extern PGDLLEXPORT const AkMailLibrary *ak_mail_library(void);
 
@@ -79,17 +87,68 @@ seek_message(void *arg, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
-/* A line from the server: keep it, as far as it is plain ASCII */
+/* Sets how long we wait for an answer. */
+static CURLcode
+set_patience(int milliseconds)
+{
+#if LIBCURL_VERSION_NUM >= 0x080600
+	return curl_easy_setopt(easy, CURLOPT_SERVER_RESPONSE_TIMEOUT_MS, (long) milliseconds);
+#else
+	return curl_easy_setopt(easy, CURLOPT_FTP_RESPONSE_TIMEOUT, (long) ((milliseconds + 999) / 1000));
+#endif
+}
+
+/*
+ * A line from the server.  It is kept, as far as it is plain ASCII, but for the
+ * answer to QUIT.  Once the mail's fate is clear, QUIT follows, for whose answer
+ * libcurl waits and nobody else can do anything: that must not take long.
+ */
 static size_t
 keep_reply(char *line, size_t size, size_t count, void *arg)
 {
+	size_t		len = size * count;
 	size_t		kept = 0;
 
-	for (size_t i = 0; i < size * count && kept < REPLY_MAX; i++)
+	if (len >= 3 && strncmp(line, "221", 3) == 0)
+		return len;
+	for (size_t i = 0; i < len && kept < REPLY_MAX; i++)
 		if (line[i] >= ' ' && line[i] <= '~')
 			reply[kept++] = line[i];
 	reply[kept] = '\0';
-	return size * count;
+
+	/* the mail was sent, or refused by a code that no other answer has */
+	if (sent == current->message_len ||
+		((reply[0] == '4' || reply[0] == '5') && (reply[1] == '2' || reply[1] == '5')))
+		(void) set_patience(GOODBYE_MS);
+	return len;
+}
+
+/* libcurl opens a socket */
+static curl_socket_t
+open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	int			fd = socket_count < SOCKETS_MAX ?
+		socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol) : -1;
+
+	if (fd < 0)
+		return CURL_SOCKET_BAD;
+	sockets[socket_count++] = fd;
+	return fd;
+}
+
+/* libcurl closes a socket */
+static int
+close_socket(void *arg, curl_socket_t fd)
+{
+	for (int i = 0; i < socket_count; i++)
+	{
+		if (sockets[i] == fd)
+		{
+			sockets[i] = sockets[--socket_count];
+			break;
+		}
+	}
+	return close(fd);
 }
 
 static size_t
@@ -98,10 +157,15 @@ ignore_body(char *data, size_t size, size_t count, void *arg)
 	return size * count;
 }
 
-/* See AkMailLibrary. */
+/*
+ * See AkMailLibrary.  libcurl would say goodbye to a server and wait for its
+ * answer, unless the connection is gone.
+ */
 static void
 cancel(void)
 {
+	for (int i = 0; i < socket_count; i++)
+		(void) shutdown(sockets[i], SHUT_RDWR);
 	if (multi != NULL && easy != NULL)
 		curl_multi_remove_handle(multi, easy);
 	if (easy != NULL)
@@ -131,6 +195,8 @@ set_options(const AkDelivery *delivery)
 	SET(CURLOPT_PROTOCOLS, (long) (CURLPROTO_SMTP | CURLPROTO_SMTPS));
 #endif
 	SET(CURLOPT_PROXY, "");		/* whatever the environment says */
+	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
 	SET(CURLOPT_URL, delivery->url);
 
 	SET(CURLOPT_USE_SSL, (long) (delivery->tls == AK_TLS_REQUIRED ? CURLUSESSL_ALL : CURLUSESSL_TRY));
@@ -156,11 +222,7 @@ set_options(const AkDelivery *delivery)
 
 	/* a server that says nothing, one that takes nothing, and one that does either forever */
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) delivery->timeout);
-#if LIBCURL_VERSION_NUM >= 0x080600
-	SET(CURLOPT_SERVER_RESPONSE_TIMEOUT_MS, (long) delivery->timeout);
-#else
-	SET(CURLOPT_FTP_RESPONSE_TIMEOUT, (long) ((delivery->timeout + 999) / 1000));
-#endif
+	ok = ok && set_patience(delivery->timeout) == CURLE_OK;
 	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
 	SET(CURLOPT_LOW_SPEED_TIME, (long) ((delivery->timeout + 999) / 1000));
 	SET(CURLOPT_TIMEOUT_MS, (long) delivery->timeout * 20);
