@@ -434,13 +434,14 @@ ak_log_end(AkLogScan *scan)
 static void
 consider_search_index(AkLogScan *scan)
 {
-	const char *pattern = ak_needle_pattern(scan->needle, 0);
+	const char *pattern;
 	AkStream   *stream;
 	AkRun	   *run;
 
 	if (scan->asked_index || scan->searched < SEARCHED_BEFORE_INDEX)
 		return;
 	scan->asked_index = true;
+	pattern = ak_needle_pattern(scan->needle, 0);
 	if (strlen(pattern) < 5 ||	/* two % and three characters */
 		(scan->page == 0 && scan->found > scan->searched / 20))
 		return;

@@ -16,6 +16,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -36,6 +37,9 @@ PG_FUNCTION_INFO_V1(ak_export_audit_logs);
 
 #define bad_value(...) \
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), __VA_ARGS__))
+
+/* Each entry is compared with it: it must not be long for many */
+#define SEARCH_MAX	1000		/* characters */
 
 static const char *const known_actions[] = {"Create", "Update", "Delete", "Export", NULL};
 static const char *const known_entities[] = {"API Keys", "APIs", "Workspaces", "Access", "Teams", "Audit Logs", NULL};
@@ -106,7 +110,7 @@ text_set(FunctionCallInfo fcinfo, int n, const char *what, const char *const *kn
 		while (known != NULL && known[k] != NULL && strcmp(known[k], texts->values[i]) != 0)
 			k++;
 		if (known != NULL && known[k] == NULL)
-			bad_value(errmsg("unknown %s \"%s\"", what, texts->values[i]),
+			bad_value(errmsg("unknown %s \"%s\"", what, ak_quoted(texts->values[i])),
 					  known == known_actions ? errhint("There are Create, Update, Delete and Export.") :
 					  errhint("There are API Keys, APIs, Workspaces, Access, Teams and Audit Logs."));
 	}
@@ -163,7 +167,11 @@ ak_filter_from_args(FunctionCallInfo fcinfo, int first)
 
 	filter->workspaces = readable_workspaces(fcinfo, first + WORKSPACE);
 	if (!PG_ARGISNULL(first + SEARCH))
+	{
 		filter->search = text_to_cstring(PG_GETARG_TEXT_PP(first + SEARCH));
+		if (pg_mbstrlen(filter->search) > SEARCH_MAX)
+			bad_value(errmsg("search text is too long"), errdetail("At most %d characters are allowed.", SEARCH_MAX));
+	}
 	filter->teams = text_set(fcinfo, first + TEAMS, "team", NULL);
 	filter->actions = text_set(fcinfo, first + ACTIONS, "action", known_actions);
 	filter->actors = text_set(fcinfo, first + ACTORS, "actor", NULL);
