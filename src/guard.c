@@ -18,6 +18,8 @@
  */
 #include "postgres.h"
 
+#include <sys/socket.h>
+
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
@@ -27,6 +29,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/inet.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
@@ -215,6 +218,50 @@ normalize_limit(AkRow *row)
 	if (window->month < 0 || window->day < 0 || window->time < 0 ||
 		(window->month == 0 && window->day == 0 && window->time == 0))
 		bad_value(errmsg("rate window must be positive"));
+	/* infinity, since PostgreSQL 17 */
+	if (window->month == PG_INT32_MAX && window->day == PG_INT32_MAX && window->time == PG_INT64_MAX)
+		bad_value(errmsg("rate window must be finite"));
+}
+
+/*
+ * IPv4 that is written as IPv6 (RFC 4291, 2.5.5.2) becomes IPv4, as clients'
+ * addresses do.  Raises 22023 for what is no list.
+ */
+static void
+normalize_networks(AkRow *row)
+{
+	static const uint8 mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+	ArrayType  *array = DatumGetArrayTypeP(AK_VALUE(row, Anum_key_allowed_cidrs));
+	Datum	   *elements;
+	int			count;
+	bool		changed = false;
+
+	if (ARR_NDIM(array) == 0)
+	{
+		ak_row_clear(row, Anum_key_allowed_cidrs);
+		return;
+	}
+	if (ARR_NDIM(array) != 1 || array_contains_nulls(array))
+		bad_value(errmsg("address list must have one dimension and no null"));
+	if (ARR_DIMS(array)[0] > NETWORKS_MAX)
+		bad_value(errmsg("address list is too long"), errdetail("At most %d addresses are allowed.", NETWORKS_MAX));
+	deconstruct_array(array, CIDROID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
+	for (int i = 0; i < count; i++)
+	{
+		inet	   *network = DatumGetInetPP(elements[i]);
+		uint8	   *address = ip_addr(network);
+
+		if (ip_family(network) != PGSQL_AF_INET6 || ip_bits(network) < 96 ||
+			memcmp(address, mapped, sizeof(mapped)) != 0)
+			continue;
+		elements[i] = DirectFunctionCall1(cidr_in,
+										  CStringGetDatum(psprintf("%u.%u.%u.%u/%d", address[12], address[13],
+																   address[14], address[15], ip_bits(network) - 96)));
+		changed = true;
+	}
+	if (changed)
+		ak_row_set(row, Anum_key_allowed_cidrs,
+				   PointerGetDatum(construct_array(elements, count, CIDROID, -1, false, TYPALIGN_INT)));
 }
 
 /* What says nothing becomes NULL; the rest is checked. */
@@ -234,16 +281,7 @@ normalize_rest(AkRow *row)
 		DatumGetTimestampTz(AK_VALUE(row, Anum_key_expires_at)) == DT_NOEND)
 		ak_row_clear(row, Anum_key_expires_at);
 	if (!AK_IS_NULL(row, Anum_key_allowed_cidrs))
-	{
-		ArrayType  *array = DatumGetArrayTypeP(AK_VALUE(row, Anum_key_allowed_cidrs));
-
-		if (ARR_NDIM(array) == 0)
-			ak_row_clear(row, Anum_key_allowed_cidrs);
-		else if (ARR_NDIM(array) != 1 || array_contains_nulls(array))
-			bad_value(errmsg("address list must have one dimension and no null"));
-		else if (ARR_DIMS(array)[0] > NETWORKS_MAX)
-			bad_value(errmsg("address list is too long"), errdetail("At most %d addresses are allowed.", NETWORKS_MAX));
-	}
+		normalize_networks(row);
 	if (!AK_IS_NULL(row, Anum_key_metadata))
 	{
 		Jsonb	   *metadata = DatumGetJsonbP(AK_VALUE(row, Anum_key_metadata));

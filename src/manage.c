@@ -86,9 +86,8 @@ make_secret(AkSecret *secret, const char *prefix)
 }
 
 /*
- * An address or a network as cidr, the host bits masked.  IPv4 that is written
- * as IPv6 (RFC 4291, 2.5.5.2) becomes IPv4, as clients' addresses do.  Raises
- * 22023 for anything else.
+ * An address or a network as cidr, the host bits masked.  Raises 22023 for
+ * anything else.
  */
 static Datum
 cidr_from_text(char *written)
@@ -109,9 +108,6 @@ cidr_from_text(char *written)
 	if (!ak_address_parse(written, len, &address) || bits > width)
 		bad_value(errmsg("\"%s\" is neither an IP address nor a network", ak_quoted(written)),
 				  errhint("Write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32."));
-	if (width == 128 && !address.is_v6 && bits >= 96)
-		written = psprintf("%u.%u.%u.%u/%d", address.bytes[0], address.bytes[1],
-						   address.bytes[2], address.bytes[3], bits - 96);
 	network = DirectFunctionCall1(network_network, DirectFunctionCall1(inet_in, CStringGetDatum(written)));
 	return DirectFunctionCall1(inet_to_cidr, network);
 }

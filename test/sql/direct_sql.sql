@@ -37,6 +37,10 @@ UPDATE apikeys.key SET team = 'Everybody', name = name || ' ' WHERE archived_at 
 UPDATE apikeys.key SET team = team, updated_at = updated_at;
 SELECT action, activity FROM pg_temp.entries();
 SELECT name, team, updated_by = session_user AS by_me FROM apikeys.active_keys ORDER BY 1;
+UPDATE apikeys.key SET allowed_cidrs = '{::ffff:192.0.2.0/120,::ffff:10.0.0.1,::fffe:0:0/95,::/0,2001:db8::/32,10.0.0.0/8}' WHERE name = 'Forged';
+SELECT allowed_cidrs FROM apikeys.key WHERE name = 'Forged';
+UPDATE apikeys.key SET allowed_cidrs = '{::ffff:192.0.2.0/120,10.0.0.1/32,::fffe:0:0/95,::/0,2001:db8::/32,::ffff:10.0.0.0/104}' WHERE name = 'Forged';
+UPDATE apikeys.key SET allowed_cidrs = NULL WHERE name = 'Forged';
 UPDATE apikeys.key SET hint = 'fo…ed' WHERE name = 'Forged';
 SELECT activity, changes FROM pg_temp.entries();
 

@@ -50,6 +50,20 @@ SELECT pg_temp.code(:'key', workspace => '');
 SELECT pg_temp.code(:'key', workspace => repeat('x', 1000000));
 SELECT * FROM apikeys.validate_key(:'key', workspace => 'acme') \gx
 
+-- for a malformed secret no table is read; for one that is not known, one index of the table of keys and the other
+CREATE FUNCTION pg_temp.scans() RETURNS numeric LANGUAGE sql AS
+$$ SELECT sum(pg_stat_get_xact_numscans(c.oid)) FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind IN ('r', 'i') $$;
+CREATE FUNCTION pg_temp.scans_of(key text, OUT code text, OUT scans int) LANGUAGE plpgsql AS
+$$
+DECLARE
+	before bigint := pg_temp.scans();
+BEGIN
+	SELECT v.code INTO scans_of.code FROM apikeys.validate_key(scans_of.key) AS v;
+	scans := pg_temp.scans() - before;
+END
+$$;
+SELECT n, s.* FROM (VALUES (1, 'ak_' || repeat('0', 49)), (2, NULL), (3, ''), (4, E'\x01'), (5, 'é'), (6, repeat('x', 513)), (7, 'nobody''s'), (8, 'ak_' || repeat('0', 43) || '2PL60u')) AS t (n, k), pg_temp.scans_of(k) AS s ORDER BY n;
+
 -- REGENERATED
 SELECT key AS new FROM apikeys.regenerate_key(:'key_id', '1 hour') \gset
 SELECT pg_temp.code(:'key');
