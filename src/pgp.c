@@ -29,9 +29,9 @@
  */
 #define ENCRYPT_OPTIONS "cipher-algo=aes256, compress-algo=1"
 
-/* The OID of a function of pgcrypto.  Raises 42883 when there is none. */
+/* The OID of a function of pgcrypto with these arguments.  Raises 42883 when there is none. */
 static Oid
-pgcrypto_function(const char *name, const char *argument_types)
+pgcrypto_function(const char *name, const Oid *types, int nargs)
 {
 	static AkQuery query = {
 		"SELECT p.oid FROM pg_catalog.pg_extension e, pg_catalog.pg_depend d, pg_catalog.pg_proc p "
@@ -44,8 +44,8 @@ pgcrypto_function(const char *name, const char *argument_types)
 		"AND p.proname OPERATOR(pg_catalog.=) $1 "
 		"AND p.prolang OPERATOR(pg_catalog.=) ANY (SELECT l.oid FROM pg_catalog.pg_language l "
 		"WHERE l.lanname OPERATOR(pg_catalog.=) 'c') "
-		"AND pg_catalog.oidvectortypes(p.proargtypes) OPERATOR(pg_catalog.=) $2",
-		2, {NAMEOID, TEXTOID}, NULL
+		"AND p.proargtypes OPERATOR(pg_catalog.=) $2",
+		2, {NAMEOID, OIDVECTOROID}, NULL
 	};
 	NameData	function;
 	Datum		args[2];
@@ -55,7 +55,7 @@ pgcrypto_function(const char *name, const char *argument_types)
 
 	namestrcpy(&function, name);
 	args[0] = NameGetDatum(&function);
-	args[1] = CStringGetTextDatum(argument_types);
+	args[1] = PointerGetDatum(buildoidvector(types, nargs));
 	ak_become_owner(&caller);
 	SPI_connect();
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
@@ -66,7 +66,7 @@ pgcrypto_function(const char *name, const char *argument_types)
 	if (!OidIsValid(found))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("extension pgcrypto has no function %s(%s)", name, argument_types)));
+				 errmsg("extension \"pgcrypto\" has no such function \"%s\"", name)));
 	return found;
 }
 
@@ -181,9 +181,10 @@ ak_pgp_read_key(bytea *key)
 	if (VARSIZE_ANY_EXHDR(key) > sizeof(armor) - 1 &&
 		memcmp(VARDATA_ANY(key), armor, sizeof(armor) - 1) == 0)
 	{
+		static const Oid types[] = {TEXTOID};
 		Datum		args[1] = {PointerGetDatum(key)};
 
-		key = call_with_key(pgcrypto_function("dearmor", "text"), 1, args);
+		key = call_with_key(pgcrypto_function("dearmor", types, 1), 1, args);
 	}
 	if (!is_whole_key((const uint8 *) VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)))
 		refuse_key("It is no public key, or not all of it.");
@@ -195,10 +196,11 @@ ak_pgp_read_key(bytea *key)
 bytea *
 ak_pgp_encrypt(bytea *data, bytea *key)
 {
+	static const Oid types[] = {BYTEAOID, BYTEAOID, TEXTOID};
 	Datum		args[3];
 
 	args[0] = PointerGetDatum(data);
 	args[1] = PointerGetDatum(key);
 	args[2] = CStringGetTextDatum(ENCRYPT_OPTIONS);
-	return call_with_key(pgcrypto_function("pgp_pub_encrypt_bytea", "bytea, bytea, text"), 3, args);
+	return call_with_key(pgcrypto_function("pgp_pub_encrypt_bytea", types, 3), 3, args);
 }
