@@ -96,8 +96,9 @@ INSERT INTO may VALUES
 	('table', 'usage', '{}', NULL),
 	('table', 'usage_hour', '{}', NULL),
 	('sequence', 'audit_id_seq', '{}', NULL);
--- nobody may use a type in objects of his own, whether made as a type or with a table or view
-INSERT INTO may SELECT 'type', t.typname, '{}', NULL FROM pg_type t WHERE t.typnamespace = 'apikeys'::regnamespace AND t.typelem = 0;
+-- nobody may use a type in objects of his own; those that come with tables and views are out of reach with the schema
+INSERT INTO may SELECT 'type', t.typname, '{}', NULL FROM pg_type t WHERE t.typnamespace = 'apikeys'::regnamespace AND t.typelem = 0
+	AND (t.typrelid = 0 OR EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'));
 
 -- what there is
 CREATE TEMPORARY TABLE there_is AS
@@ -107,6 +108,7 @@ CREATE TEMPORARY TABLE there_is AS
 	FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind NOT IN ('i', 'c')
 	UNION ALL
 	SELECT 'type', t.typname, t.oid, t.typacl, t.typowner FROM pg_type t WHERE t.typnamespace = 'apikeys'::regnamespace AND t.typelem = 0
+	AND (t.typrelid = 0 OR EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
 	UNION ALL
 	SELECT 'schema', 'apikeys', n.oid, n.nspacl, n.nspowner FROM pg_namespace n WHERE n.nspname = 'apikeys';
 

@@ -41,6 +41,7 @@ sub unqualified
 
 		next if $name =~ $syntax || $name =~ /^\d/;
 		next if $before =~ /\b(?:AS|INTO|WITH|TABLE|VIEW|LATERAL)\s+$/i;           # an alias with its columns, a WITH query
+		next if substr($sql, $-[0]) =~ /^\w+\s*\([\w\s,]*\)\s*AS\s*(?:(?:NOT\s+)?MATERIALIZED\s*)?\(/i;   # likewise
 		next if $before =~ /\)\s*$/;
 		next if $before =~ /\bINTO\s+[\w.]+\s*(?:AS\s+\w+\s*)?$/i;
 		push @found, "$name(";
@@ -56,7 +57,7 @@ sub unqualified
 	{
 		my $name = $1;
 
-		next if $name =~ /\./ || $sql =~ /\b(?:WITH(?:\s+RECURSIVE)?|,)\s+\Q$name\E\s*(?:\([^)]*\)\s*)?AS\s*(?:MATERIALIZED\s*)?\(/i;
+		next if $name =~ /\./ || $sql =~ /(?:\bWITH(?:\s+RECURSIVE)?|,)\s+\Q$name\E\s*(?:\([^)]*\)\s*)?AS\s*(?:MATERIALIZED\s*)?\(/i;
 		push @found, "relation $name";
 	}
 	# operators: what is left of their signs, where no other syntax has them
@@ -92,6 +93,8 @@ my %bites = (
 	"UPDATE apikeys.a SET b = c + 1" => 1,
 	"INSERT INTO apikeys.a AS k (b, c) VALUES (\$1, \$2) ON CONFLICT (b) DO UPDATE SET c = EXCLUDED.c" => 0,
 	"WITH w AS (SELECT 1) SELECT * FROM w" => 0,
+	"WITH RECURSIVE w (a) AS (SELECT 1), v (a, b) AS (SELECT 1, 2) SELECT * FROM w, v" => 0,
+	"WITH w (a) AS (SELECT max(1)) SELECT * FROM x" => 1,
 	"SELECT pg_catalog.count(*), x.* FROM apikeys.x ORDER BY a COLLATE \"C\"" => 1,
 );
 foreach my $sql (sort keys %bites)
