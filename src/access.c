@@ -380,7 +380,14 @@ ak_require_workspace(AkCapability capability, const char *workspace)
 {
 	AkWorkspace settings;
 
-	if (!ak_may_something(workspace) || !ak_workspace_settings(workspace, &settings))
+	ak_require_workspace_settings(capability, workspace, &settings);
+}
+
+/* The same, and what the workspace sets. */
+void
+ak_require_workspace_settings(AkCapability capability, const char *workspace, AkWorkspace *settings)
+{
+	if (!ak_may_something(workspace) || !ak_workspace_settings(workspace, settings))
 	{
 		char	   *there_are = ak_bound_workspace() ? NULL : some_workspaces();
 

@@ -10,6 +10,8 @@
 
 #include "fmgr.h"
 
+#include "context.h"
+
 /* Bits; capabilities[] in access.c is in this order */
 typedef enum AkCapability
 {
@@ -33,6 +35,7 @@ extern bool ak_may_anywhere(AkCapability capability);
 extern bool ak_sees(AkCapability capability, const char *workspace);
 extern bool ak_may_something(const char *workspace);
 extern void ak_require_workspace(AkCapability capability, const char *workspace);
+extern void ak_require_workspace_settings(AkCapability capability, const char *workspace, AkWorkspace *settings);
 extern void ak_require(AkCapability capability, const char *workspace);
 extern void ak_require_anywhere(AkCapability capability);
 

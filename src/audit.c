@@ -278,31 +278,75 @@ count_chains(void)
 	return count;
 }
 
-/* Links all of this transaction's entries. */
-static void
-link_pending(void)
+/* Links to be inserted together: enough to make a statement's own cost small, few enough to take little memory */
+#define LINK_BATCH 500
+
+typedef struct AkLinks
 {
-	static AkQuery query = {
+	int			count;
+	Datum		workspace[LINK_BATCH];
+	Datum		position[LINK_BATCH];
+	Datum		audit_id[LINK_BATCH];
+	Datum		link[LINK_BATCH];
+} AkLinks;
+
+/* Inserts links.  SPI must be connected, as the owner. */
+static void
+insert_links(AkLinks *links)
+{
+	static AkQuery one = {
+		"INSERT INTO apikeys.audit_link (workspace, position, audit_id, link) VALUES ($1, $2, $3, $4)",
+		4, {TEXTOID, INT8OID, INT8OID, BYTEAOID}, NULL
+	};
+	static AkQuery many = {
 		"INSERT INTO apikeys.audit_link (workspace, position, audit_id, link) "
 		"SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
 		"pg_catalog.unnest($3), pg_catalog.unnest($4))",
 		4, {TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, BYTEAARRAYOID}, NULL
 	};
+	Datum		args[4] = {links->workspace[0], links->position[0], links->audit_id[0], links->link[0]};
+
+	if (links->count > 1)
+	{
+		args[0] = PointerGetDatum(construct_array(links->workspace, links->count, TEXTOID, -1, false, TYPALIGN_INT));
+		args[1] = PointerGetDatum(construct_array(links->position, links->count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		args[2] = PointerGetDatum(construct_array(links->audit_id, links->count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		args[3] = PointerGetDatum(construct_array(links->link, links->count, BYTEAOID, -1, false, TYPALIGN_INT));
+	}
+	writing = true;
+	PG_TRY();
+	{
+		ak_query(links->count > 1 ? &many : &one, args, NULL, AK_SEE_TRANSACTION);
+	}
+	PG_FINALLY();
+	{
+		writing = false;
+	}
+	PG_END_TRY();
+	links->count = 0;
+}
+
+/* Links all of this transaction's entries. */
+static void
+link_pending(void)
+{
 	AkCaller	caller;
-	Datum	   *columns[4];
-	Datum		args[4];
+	AkLinks    *links;
+	MemoryContext batch;
+	MemoryContext old;
 	uint8		link[AK_HASH_LEN];
 	int64		position = 0;
 	const char *workspace = NULL;
-	Datum		workspace_datum = 0;
 	bool		many;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	ak_become_owner(&caller);
 	SPI_connect();
+	links = palloc(sizeof(AkLinks));
+	links->count = 0;
+	batch = AllocSetContextCreate(CurrentMemoryContext, "apikeys links", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(batch);
 
-	for (int i = 0; i < 4; i++)
-		columns[i] = palloc_extended(pending_count * sizeof(Datum), MCXT_ALLOC_HUGE);
 	qsort(pending, pending_count, sizeof(AkPending), pending_order);
 	many = count_chains() > AK_LOCK_MANY;
 	if (many)
@@ -312,7 +356,6 @@ link_pending(void)
 		if (workspace == NULL || strcmp(workspace, pending[i].workspace) != 0)
 		{
 			workspace = pending[i].workspace;
-			workspace_datum = CStringGetTextDatum(workspace);
 			if (!many)
 				ak_lock_object(AK_AUDIT_LINK, workspace, ExclusiveLock);
 			position = read_head(workspace, link);
@@ -322,33 +365,18 @@ link_pending(void)
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("could not compute a SHA-256 hash")));
 		position++;
-		columns[0][i] = workspace_datum;
-		columns[1][i] = Int64GetDatum(position);
-		columns[2][i] = Int64GetDatum(pending[i].audit_id);
-		columns[3][i] = ak_digest_datum(link);
-	}
-
-	writing = true;
-	PG_TRY();
-	{
-		/* in pieces, so that no array comes near the size limit */
-		for (int start = 0; start < pending_count; start += 100000)
+		links->workspace[links->count] = CStringGetTextDatum(workspace);
+		links->position[links->count] = Int64GetDatum(position);
+		links->audit_id[links->count] = Int64GetDatum(pending[i].audit_id);
+		links->link[links->count] = ak_digest_datum(link);
+		if (++links->count == LINK_BATCH || i == pending_count - 1)
 		{
-			int			count = Min(100000, pending_count - start);
-
-			args[0] = PointerGetDatum(construct_array(columns[0] + start, count, TEXTOID, -1, false, TYPALIGN_INT));
-			args[1] = PointerGetDatum(construct_array(columns[1] + start, count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-			args[2] = PointerGetDatum(construct_array(columns[2] + start, count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-			args[3] = PointerGetDatum(construct_array(columns[3] + start, count, BYTEAOID, -1, false, TYPALIGN_INT));
-			ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
+			insert_links(links);
+			MemoryContextReset(batch);
 		}
 	}
-	PG_FINALLY();
-	{
-		writing = false;
-	}
-	PG_END_TRY();
 
+	MemoryContextSwitchTo(old);
 	SPI_finish();
 	ak_become_caller(&caller);
 	PopActiveSnapshot();

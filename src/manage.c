@@ -319,8 +319,7 @@ new_key_workspace(FunctionCallInfo fcinfo, int n, AkWorkspace *settings)
 
 	ak_require_anywhere(AK_MANAGE);
 	workspace = ak_target_workspace(PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)));
-	ak_require_workspace(AK_MANAGE, workspace);
-	ak_workspace_settings(workspace, settings);
+	ak_require_workspace_settings(AK_MANAGE, workspace, settings);
 	return workspace;
 }
 
