@@ -14,7 +14,7 @@
  * nothing: comparing it need not take constant time.
  *
  * Rules of this file.  It is pure: no catalog, no memory context, no
- * ereport, no state, so that a fuzzer can link it.  It reads text by pointer
+ * ereport, no state but a table of constants, so that a fuzzer can link it.  It reads text by pointer
  * and length, never beyond the length, and asks for no terminating zero;
  * bytes of 0x80 and above are just not printable.  Character classes are
  * ASCII comparisons, never <ctype.h>, because the locale must not decide what
@@ -58,17 +58,49 @@ is_lower(char c)
 	return c >= 'a' && c <= 'z';
 }
 
-/*
- * Said without a branch, as has_our_shape() wants it.  Setting 0x20 makes a
- * capital small, and turns nothing else into a letter.
- */
 static inline bool
 is_alnum(char c)
 {
-	bool		digit = (unsigned char) (c - '0') < 10;
-	bool		letter = (unsigned char) ((c | 0x20) - 'a') < 26;
+	return is_digit(c) || is_lower(c) || (c >= 'A' && c <= 'Z');
+}
 
-	return digit | letter;
+/* A byte repeated in all of a word */
+#define EVERY(byte)		(UINT64CONST(0x0101010101010101) * (byte))
+
+/*
+ * Are these AK_RANDOM_LEN + AK_CHECKSUM_LEN characters all of 0-9A-Za-z?
+ *
+ * Eight at a time, without a branch: in a random text the processor would
+ * guess digit, small or capital wrong every other time.  Adding 0x80 less a
+ * bound to a character below 0x80 sets its high bit if it is not below the
+ * bound, and carries nothing into its neighbour.  Setting 0x20 makes a capital
+ * small, and turns nothing else into a letter.
+ */
+static bool
+tail_is_alnum(const char *tail)
+{
+	const uint64 high = EVERY(0x80);
+	uint64		alnum = high;
+	int			at;
+
+	/* the last word overlaps the one before */
+	for (at = 0; at < AK_RANDOM_LEN + AK_CHECKSUM_LEN; at += sizeof(uint64))
+	{
+		int			from = Min(at, AK_RANDOM_LEN + AK_CHECKSUM_LEN - (int) sizeof(uint64));
+		uint64		c;
+		uint64		ascii;
+		uint64		small;
+		uint64		digit;
+		uint64		letter;
+
+		memcpy(&c, tail + from, sizeof(c));
+		ascii = c & ~high;
+		small = ascii | EVERY(0x20);
+		digit = (ascii + EVERY(0x80 - '0')) & ~(ascii + EVERY(0x80 - '9' - 1));
+		letter = (small + EVERY(0x80 - 'a')) & ~(small + EVERY(0x80 - 'z' - 1));
+		alnum &= (digit | letter) & ~c;
+	}
+	return alnum == high;
 }
 
 /* Is this exactly our shape, whatever its checksum? */
@@ -77,24 +109,13 @@ has_our_shape(const char *text, size_t len)
 {
 	const size_t tail = AK_RANDOM_LEN + AK_CHECKSUM_LEN;
 	size_t		prefix_len;
-	bool		alnum = true;
-	size_t		i;
 
 	if (len < 1 + 1 + tail || len > AK_SECRET_MAX)
 		return false;
 
 	/* The tail holds no '_', so there is only one way to cut the text */
 	prefix_len = len - tail - 1;
-	if (text[prefix_len] != '_' || !ak_prefix_valid(text, prefix_len))
-		return false;
-
-	/*
-	 * To the end in any case: in a random text the processor would guess digit,
-	 * small or capital wrong every other time if each decided a branch.
-	 */
-	for (i = prefix_len + 1; i < len; i++)
-		alnum &= is_alnum(text[i]);
-	return alnum;
+	return text[prefix_len] == '_' && tail_is_alnum(text + prefix_len + 1) && ak_prefix_valid(text, prefix_len);
 }
 
 /*
@@ -115,16 +136,17 @@ ak_token_classify(const char *text, size_t len)
 	if (len == 0 || len > AK_KEY_MAX_BYTES)
 		return AK_TOKEN_MALFORMED;
 
-	for (i = 0; i < len; i++)
-	{
-		unsigned char c = (unsigned char) text[i];
-
-		if (c < 0x20 || c > 0x7e)
-			return AK_TOKEN_MALFORMED;
-	}
-
 	if (!has_our_shape(text, len))
+	{
+		for (i = 0; i < len; i++)
+		{
+			unsigned char c = (unsigned char) text[i];
+
+			if (c < 0x20 || c > 0x7e)
+				return AK_TOKEN_MALFORMED;
+		}
 		return AK_TOKEN_FOREIGN;
+	}
 
 	body = len - AK_CHECKSUM_LEN;
 	ak_token_checksum(text, body, checksum);
@@ -190,6 +212,39 @@ ak_token_make(const char *prefix,
 }
 
 /*
+ * The CRC-32 of IEEE 802.3, eight bytes at a time ("slicing by 8"): entry i of
+ * table n is what byte i comes to after n further zero bytes, so that eight
+ * look-ups need not wait for one another.  The first table is the server's own;
+ * the others are made from it at first use.
+ */
+static uint32
+crc32_of(const uint8 *data, size_t len)
+{
+	static uint32 tables[8][256];
+	static bool made = false;
+	uint32		crc = 0xffffffff;
+
+	if (unlikely(!made))
+	{
+		for (int i = 0; i < 256; i++)
+		{
+			tables[0][i] = pg_crc32_table[i];
+			for (int n = 1; n < 8; n++)
+				tables[n][i] = (tables[n - 1][i] >> 8) ^ pg_crc32_table[tables[n - 1][i] & 0xff];
+		}
+		made = true;
+	}
+
+	for (; len >= 8; data += 8, len -= 8)
+		crc = tables[7][(crc ^ data[0]) & 0xff] ^ tables[6][((crc >> 8) ^ data[1]) & 0xff] ^
+			tables[5][((crc >> 16) ^ data[2]) & 0xff] ^ tables[4][(crc >> 24) ^ data[3]] ^
+			tables[3][data[4]] ^ tables[2][data[5]] ^ tables[1][data[6]] ^ tables[0][data[7]];
+	for (; len > 0; data++, len--)
+		crc = tables[0][(crc ^ *data) & 0xff] ^ (crc >> 8);
+	return crc ^ 0xffffffff;
+}
+
+/*
  * The checksum of a text: the CRC-32 of IEEE 802.3 (the one of Ethernet, zip
  * and PNG) of its len bytes, as a base-62 number in the digits 0-9A-Za-z, most
  * significant first, padded with '0'.  Six digits always suffice, since 62^6
@@ -200,12 +255,8 @@ ak_token_make(const char *prefix,
 void
 ak_token_checksum(const char *text, size_t len, char out[AK_CHECKSUM_LEN])
 {
-	pg_crc32	crc;
+	pg_crc32	crc = crc32_of((const uint8 *) text, len);
 	int			i;
-
-	INIT_TRADITIONAL_CRC32(crc);
-	COMP_TRADITIONAL_CRC32(crc, text, len);
-	FIN_TRADITIONAL_CRC32(crc);
 
 	for (i = AK_CHECKSUM_LEN - 1; i >= 0; i--)
 	{

@@ -1,16 +1,59 @@
--- Make :entries entries of the audit log, all by create_key(), in five workspaces, by twenty actors of four teams.
+-- Make :entries entries of the audit log, nearly all by create_key(), in five workspaces, by twenty actors of four teams; a few
+-- regenerate and archive keys. Then the index for substrings, where pg_trgm is installed.
 \set ON_ERROR_STOP on
-SET client_min_messages = warning;
+SET client_min_messages = error;
 SET synchronous_commit = off;
 SELECT apikeys.create_workspace('log' || i) FROM generate_series(1, 5) i \g /dev/null
 DO $$
 BEGIN
 	FOR i IN 1..20 LOOP
 		PERFORM apikeys.act_as('actor' || i || '@example.com', 'Team ' || i % 4, '192.0.2.' || i);
-		PERFORM count(key_id) FROM generate_series(1, current_setting('bench.entries')::integer / 20) n,
+		PERFORM count(key_id) FROM generate_series(1, greatest(current_setting('bench.entries')::integer / 20 - 10, 10)) n,
 			LATERAL apikeys.create_key('Key ' || i || '-' || n, '{data,push}', 'log' || n % 5 + 1);
+		PERFORM count(r.key_id) FROM generate_series(1, 5) n,
+			LATERAL apikeys.regenerate_key(apikeys.key_id('Key ' || i || '-' || n)) r;
+		PERFORM count(a.key_id) FROM generate_series(6, 10) n,
+			LATERAL apikeys.archive_key(apikeys.key_id('Key ' || i || '-' || n)) a;
 		COMMIT;
 	END LOOP;
 END $$;
+SELECT count(*) > 0 AS trgm FROM pg_available_extensions WHERE name = 'pg_trgm' \gset
+\if :trgm
+CREATE EXTENSION pg_trgm;
+CREATE INDEX audit_log_text ON apikeys.audit_log
+	USING gin (apikeys.audit_text("time", team, entity, activity, action, actor, ip) gin_trgm_ops);
+\endif
+
+-- What is asked of the log.
+SELECT "time" AS middle, audit_id AS middle_id, key_id AS middle_key
+FROM apikeys.audit_log WHERE key_id IS NOT NULL ORDER BY audit_id OFFSET :entries / 2 LIMIT 1 \gset
+INSERT INTO bench.arm (kind, calls, arm, query)
+SELECT kind, 1, arm, format('SELECT count(*) FROM apikeys.search_audit_logs(%s)', arguments)
+FROM (VALUES
+	('page', 'no filter', ''),
+	('page', 'one workspace', $$workspace => 'log3'$$),
+	('page', 'one team', $$teams => '{Team 2}'$$),
+	('page', 'a frequent action', $$actions => '{Create}'$$),
+	('page', 'a rare action', $$actions => '{Delete}'$$),
+	('page', 'one actor', $$actors => '{actor7@example.com}'$$),
+	('page', 'an actor who is not there', $$actors => '{nobody}'$$),
+	('page', 'a rare entity', $$entities => '{Workspaces}'$$),
+	('page', 'one key', format('key_id => %L', :'middle_key')),
+	('page', 'since and until', format('since => %L, until => %L', :'middle'::timestamptz - interval '1 second', :'middle')),
+	('page', 'workspace, team, action and actor',
+		$$workspace => 'log3', teams => '{Team 3}', actions => '{Create}', actors => '{actor3@example.com}'$$),
+	('page', 'a page deep in the log', format('before => %s', :middle_id)),
+	('substring', 'of every entry', $$'created key'$$),
+	('substring', 'of a rare entry', $$'archived'$$),
+	('substring', 'of one entry', $$'key 7-33"'$$),
+	('substring', 'of none', $$'no such thing'$$),
+	('substring', 'three characters', $$'7-3'$$)
+) AS a (kind, arm, arguments);
+INSERT INTO bench.arm (kind, calls, arm, query) VALUES
+	('export', 1, 'export', $$COPY (SELECT * FROM apikeys.export_audit_logs()) TO '/dev/null'$$),
+	('export', 1, 'copy', $$COPY (SELECT "time", team, entity, activity, action, actor, ip FROM apikeys.audit_log
+		ORDER BY audit_id DESC) TO '/dev/null' CSV HEADER$$),
+	('verify', 1, 'verify', 'SELECT count(*) FROM apikeys.verify_audit_log()'),
+	('verify', 1, 'sha256', $$SELECT count(sha256(convert_to(l::text, 'UTF8'))) FROM apikeys.audit_log l$$);
 VACUUM (FREEZE, ANALYZE);
 CHECKPOINT;
