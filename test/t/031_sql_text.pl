@@ -29,6 +29,10 @@ sub unqualified
 	$sql =~ s/%[sdu]|%l{1,2}[du]|%%/ /g;         # of psprintf()
 	$sql =~ s/\bOPERATOR\s*\(\s*pg_catalog\.[^\s\w)]+\s*\)/ , /g;
 
+	# the queries of WITH have names of their own
+	my %with;
+	$with{$1} = 1 while $sql =~ /\b(\w+)\s*(?:\([\w\s,]*\)\s*)?AS\s+(?:(?:NOT\s+)?MATERIALIZED\s+)?\(/gi;
+
 	push @found, "$1" while $sql =~ /\b(IN\s*\(|NOT\s+IN\b|BETWEEN\b|(?:I?LIKE|SIMILAR\s+TO)\b|DISTINCT\s+FROM\b|NULLIF\s*\(|NATURAL\b|OVERLAPS\b)/gi;
 	push @found, "$1" while $sql =~ /\b(CASE\s+(?!WHEN\b)\S+)/gi;
 	push @found, "JOIN $1" while $sql =~ /\bJOIN\b[^;]*?\b(USING\s*\()/gi;
@@ -39,9 +43,8 @@ sub unqualified
 	{
 		my ($name, $before) = ($1, substr($sql, 0, $-[0]));
 
-		next if $name =~ $syntax || $name =~ /^\d/;
+		next if $name =~ $syntax || $name =~ /^\d/ || $with{$name};
 		next if $before =~ /\b(?:AS|INTO|WITH|TABLE|VIEW|LATERAL)\s+$/i;           # an alias with its columns, a WITH query
-		next if substr($sql, $-[0]) =~ /^\w+\s*\([\w\s,]*\)\s*AS\s*(?:(?:NOT\s+)?MATERIALIZED\s*)?\(/i;   # likewise
 		next if $before =~ /\)\s*$/;
 		next if $before =~ /\bINTO\s+[\w.]+\s*(?:AS\s+\w+\s*)?$/i;
 		push @found, "$name(";
@@ -57,7 +60,7 @@ sub unqualified
 	{
 		my $name = $1;
 
-		next if $name =~ /\./ || $sql =~ /(?:\bWITH(?:\s+RECURSIVE)?|,)\s+\Q$name\E\s*(?:\([^)]*\)\s*)?AS\s*(?:MATERIALIZED\s*)?\(/i;
+		next if $name =~ /\./ || $with{$name};
 		push @found, "relation $name";
 	}
 	# operators: what is left of their signs, where no other syntax has them
@@ -95,6 +98,8 @@ my %bites = (
 	"WITH w AS (SELECT 1) SELECT * FROM w" => 0,
 	"WITH RECURSIVE w (a) AS (SELECT 1), v (a, b) AS (SELECT 1, 2) SELECT * FROM w, v" => 0,
 	"WITH w (a) AS (SELECT max(1)) SELECT * FROM x" => 1,
+	"WITH RECURSIVE w (a) AS MATERIALIZED (SELECT 1), x AS (SELECT a FROM w) SELECT a FROM x" => 0,
+	"WITH w AS (SELECT 1) SELECT * FROM x" => 1,
 	"SELECT pg_catalog.count(*), x.* FROM apikeys.x ORDER BY a COLLATE \"C\"" => 1,
 );
 foreach my $sql (sort keys %bites)
