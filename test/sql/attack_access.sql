@@ -61,7 +61,8 @@ END $$;
 SET ROLE regress_ak_red_admin;
 SELECT count(public.try(call, id, known)) FROM unnest(ARRAY[
 	'apikeys.key_details(?)', 'apikeys.update_key(?, ''x'')', 'apikeys.update_key(?)', 'apikeys.archive_key(?)',
-	'apikeys.regenerate_key(?)', 'apikeys.end_overlap(?)']) AS call,
+	'apikeys.regenerate_key(?)', 'apikeys.end_overlap(?)', 'apikeys.usage_chart(?)', 'apikeys.last_use(?)', 'apikeys.release_report(?)',
+	'apikeys.search_audit_logs(key_id => ?)', 'apikeys.export_audit_logs(key_id => ?)']) AS call,
 	(VALUES (:'blue_id', 'theirs'), (:'old_blue_id', 'theirs, archived'), ('00000000-0000-4000-8000-000000000000', 'nobody''s')) AS k (id, known);
 SELECT count(public.try(call, name, known)) FROM unnest(ARRAY['apikeys.key_id(?)', 'apikeys.key_id(?, ''red'')']) AS call,
 	(VALUES ('Blue secret name', 'theirs'), ('Nobody''s name', 'nobody''s')) AS k (name, known);
@@ -69,6 +70,7 @@ SELECT count(public.try(call, ws, known)) FROM unnest(ARRAY[
 	'apikeys.key_id(''Both'', ?)', 'apikeys.create_key(''x'', ''{data}'', ?)', 'apikeys.create_workspace(?)',
 	'apikeys.update_workspace(?, ''x'')', 'apikeys.add_team_member(''bluebeard'', ''t'', ?)', 'apikeys.remove_team_member(''bluebeard'', ?)',
 	'apikeys.grant_access(''regress_ak_red'', ''view'', ?)', 'apikeys.revoke_access(''regress_ak_red'', ''view'', ?)',
+	'apikeys.search_audit_logs(workspace => ?)', 'apikeys.export_audit_logs(workspace => ?)', 'apikeys.email_audit_logs(''ann@example.com'', workspace => ?)',
 	'apikeys.verify_audit_log(?)', 'apikeys.audit_anchor(?)', 'apikeys.validate_key(''x'', NULL, NULL, ?)']) AS call,
 	(VALUES ('blue', 'theirs'), ('nowhere', 'nobody''s'), ('default', 'theirs')) AS k (ws, known);
 SELECT count(public.try(call, secret, known)) FROM unnest(ARRAY[
@@ -86,6 +88,10 @@ SELECT * FROM apikeys.active_keys;
 SELECT * FROM apikeys.audit_logs;
 SELECT * FROM apikeys.verify_audit_log();
 SELECT apikeys.audit_anchor(), apikeys.visible_workspaces('admin');
+SELECT count(*) FROM apikeys.search_audit_logs();
+SELECT count(*) FROM apikeys.export_audit_logs();
+SELECT (SELECT count(*) FROM apikeys.key_usage) + (SELECT count(*) FROM apikeys.usage_history) + (SELECT count(*) FROM apikeys.denials)
+	+ (SELECT count(*) FROM apikeys.usage_memory()) + (SELECT count(*) FROM apikeys.reports) AS seen;
 SELECT code, key_id FROM apikeys.validate_key(:'blue');
 SELECT apikeys.create_key('x', '{data}');
 \set VERBOSITY sqlstate
@@ -95,6 +101,16 @@ SELECT apikeys.key_details(:'red_id');
 SELECT apikeys.grant_access('regress_ak_red_admin', 'admin');
 SELECT apikeys.create_workspace('blue');
 RESET apikeys.workspace;
+-- used and denied in red and blue; one sees red
+RESET ROLE;
+SELECT code FROM unnest(ARRAY[:'red', :'blue', 'nobody''s']) AS k, apikeys.validate_key(k, NULL, '192.0.2.1');
+SELECT code FROM unnest(ARRAY[:'red', :'blue']) AS k, apikeys.validate_key(k, 'push');
+SET ROLE regress_ak_red_admin;
+SELECT DISTINCT workspace FROM apikeys.key_usage UNION SELECT workspace FROM apikeys.usage_history UNION SELECT workspace FROM apikeys.denials
+	UNION SELECT workspace FROM apikeys.usage_memory();
+SELECT apikeys.last_use(:'blue_id'), apikeys.last_use(:'red_id') IS NOT NULL AS red, uncounted FROM apikeys.status();
+SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => NULL);
+SELECT count(*) FROM apikeys.export_audit_logs() AS line WHERE line ~* 'blue';
 -- Both workspaces have a key of this name; only one of them is in sight.
 SELECT name, workspace FROM apikeys.key_details(apikeys.key_id('Both'));
 

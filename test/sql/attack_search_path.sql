@@ -138,6 +138,18 @@ SELECT workspace, ok FROM apikeys.verify_audit_log();
 SELECT workspace, ok FROM apikeys.verify_audit_log('blue', apikeys.audit_anchor('blue'));
 SELECT workspace, ok FROM apikeys.verify_audit_log(anchors => '[]');
 SELECT apikeys.visible_workspaces('audit');
+SELECT activity FROM apikeys.search_audit_logs('uno', 'blue', NULL, '{Update,Create}', '{mallory,postgres,regress_ak_mallory}', '2001-01-01', 'infinity',
+	'{API Keys}', :'one', 3, 1000000);
+SELECT pg_catalog.count(line) OPERATOR(pg_catalog.>) 1 AS lines FROM apikeys.export_audit_logs('created', 'blue') AS line;
+SELECT pg_catalog.count(*) FROM apikeys.search_audit_logs('100% _ \ sure');
+SELECT apikeys.flush_usage() IS NOT NULL AS flushed;
+SELECT name, valid, denied FROM apikeys.key_usage;
+SELECT name, valid, denied FROM apikeys.usage_history ORDER BY name;
+SELECT workspace, code, count FROM apikeys.denials ORDER BY code;
+SELECT pg_catalog.count(line) FROM apikeys.archived_keys AS k, apikeys.usage_chart(k.key_id, '2 hours') AS line;
+SELECT version FROM apikeys.status();
+SELECT pg_catalog.count(*) FROM apikeys.reports;
+SELECT apikeys.release_report('00000000-0000-4000-8000-000000000000');
 
 -- Direct SQL by the owner under the same path: triggers, constraints, index expressions.
 RESET ROLE;
