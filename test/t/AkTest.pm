@@ -260,8 +260,9 @@ sub run
 		{
 			my ($error) = grep { /^(ERROR|FATAL|PANIC):/ } @lines;
 
-			# what a session says that is terminated
-			last if ($error // '') =~ /^FATAL|57P0[123]/;
+			# what a session says that is terminated, and the library that finds it gone: not always does psql end with it
+			last if ($error // '') =~ /^FATAL|57P0[123]/
+			  || grep { /^server closed the connection|^could not (send|receive) |^(no )?connection to (the )?server/ } @lines;
 			return ('error', $error =~ s/^ERROR:\s+//r) if $error;
 			return ('ok', join "\n", grep { !/^(NOTICE|WARNING):/ } @lines);
 		}
@@ -275,6 +276,9 @@ sub quit
 {
 	my ($self) = @_;
 
+	# in words: children that were forked meanwhile hold the pipe open, too
+	local $SIG{PIPE} = 'IGNORE';
+	print { $self->{in} } "\\q\n";
 	close $self->{in};
 	close $self->{out};
 	waitpid $self->{pid}, 0;
