@@ -10,7 +10,7 @@ use AkTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $turns = $ENV{APIKEYS_LONG} ? 2000 : 100;
+my $turns = $ENV{APIKEYS_LONG} ? 2000 : 60;
 my $primary = new_node('primary', init => { allows_streaming => 1 },
 	conf => "synchronous_commit = remote_apply\nautovacuum_naptime = 1s\n");
 install_in($primary, 'postgres');
