@@ -73,7 +73,7 @@ relation_changed(Datum arg, Oid relid)
 		relids_valid = false;
 }
 
-/* Does the database subscribe to our log?  Asked once, and again when its subscriptions change. */
+/* Does the database subscribe to another's keys or log?  Asked once, and again when its subscriptions change. */
 static bool subscribes;
 static bool subscribes_valid = false;
 
@@ -252,7 +252,11 @@ ak_is_subscriber(void)
 	subscribes = false;
 	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	while (!subscribes && HeapTupleIsValid(tuple = systable_getnext(scan)))
-		subscribes = ((Form_pg_subscription_rel) GETSTRUCT(tuple))->srrelid == ak_relid(AK_AUDIT_LOG);
+	{
+		Oid			relid = ((Form_pg_subscription_rel) GETSTRUCT(tuple))->srrelid;
+
+		subscribes = relid == ak_relid(AK_KEY) || relid == ak_relid(AK_AUDIT_LOG);
+	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return subscribes;

@@ -192,6 +192,26 @@ check_subscribers('after what was refused');
 is(verdicts($subscribers[$_], 'postgres', $secret{later}), 'VALID', "subscriber $_ goes on") foreach 0, 1;
 
 #
+# Where the call waits for the subscriber, what it ended is refused there when it returns.
+#
+$publisher->append_conf('postgresql.conf', "synchronous_standby_names = 'keys1'\n");
+$publisher->reload;
+wait_for($publisher, 'postgres', "SELECT sync_state = 'sync' FROM pg_stat_replication WHERE application_name = 'keys1'") or die;
+my @late = map { $publisher->safe_psql('postgres', "SET synchronous_commit = remote_apply; SET client_min_messages = warning;"
+		  . "SELECT key FROM apikeys.create_key('late $_', '{data}')") } 1 .. 5;
+is(verdicts($subscribers[0], 'postgres', @late), join(' ', ('VALID') x 5), 'a subscriber has the keys when the call returns');
+my @ended;
+foreach (1 .. 5)
+{
+	$publisher->safe_psql('postgres',
+		"SET synchronous_commit = remote_apply; SELECT apikeys.update_key(apikeys.key_id('late $_'), expires_at => now())");
+	push @ended, verdicts($subscribers[0], 'postgres', $late[ $_ - 1 ]);
+}
+is("@ended", join(' ', ('EXPIRED') x 5), 'and has their ends');
+$publisher->append_conf('postgresql.conf', "synchronous_standby_names = ''\n");
+$publisher->reload;
+
+#
 # Usage is counted by each server for itself.
 #
 SKIP:
