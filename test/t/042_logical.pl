@@ -56,7 +56,7 @@ my $load = fork_clients(2, 1, sub {
 		my ($client) = @_;
 		my $session = session($publisher, 'postgres');
 
-		foreach my $turn (1 .. 60)
+		foreach my $turn (1 .. 40)
 		{
 			my $workspace = $turn % 2 ? 'default' : 'acme';
 			my ($status, $result) = $session->run("SET client_min_messages = warning; BEGIN; "
@@ -88,12 +88,12 @@ sub catch_up
 	return;
 }
 
-# What is replicated, and shown.
+# What is replicated, and shown; when a key was last used is each server's own affair.
 sub replicated
 {
 	my $all = contents($_[0], 'postgres');
 
-	return { map { $_ => $all->{$_} } map { "apikeys.$_" } @tables, qw(active_keys archived_keys apis audit_logs) };
+	return { map { $_ => $all->{$_} } map { "apikeys.$_" } @tables, qw(apis audit_logs) };
 }
 
 sub check_subscribers
@@ -112,7 +112,7 @@ sub check_subscribers
 }
 
 catch_up();
-cmp_ok($publisher->safe_psql('postgres', 'SELECT count(*) FROM apikeys.audit_log'), '>', 300, 'there was a load');
+cmp_ok($publisher->safe_psql('postgres', 'SELECT count(*) FROM apikeys.audit_log'), '>', 200, 'there was a load');
 is(problems($publisher, 'postgres'), '', 'the publisher is sound');
 check_subscribers('after the first sync');
 
