@@ -846,10 +846,3 @@ BEGIN
 		EXECUTE revoke;
 	END LOOP;
 END $$;
-
-/* pg_dump knows no privileges of the types that come with tables and views: it would warn of each that is noted here */
-DELETE FROM pg_catalog.pg_init_privs i USING pg_catalog.pg_type t
-WHERE	i.classoid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass
-AND		i.objoid OPERATOR(pg_catalog.=) t.oid
-AND		t.typnamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace
-AND		EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) t.typrelid AND c.relkind OPERATOR(pg_catalog.<>) 'c');

@@ -17,7 +17,7 @@ my ($python) = grep { system("$_ -c 'import aiosmtpd' >/dev/null 2>&1") == 0 } '
 plan skip_all => 'no aiosmtpd for python3' if !defined $python;
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
-my $node = new_node('main', conf => "apikeys.mail_retry_pause = 10ms\napikeys.smtp_timeout = 1s\n"
+my $node = new_node('main', conf => "apikeys.mail_retry_pause = 10ms\napikeys.smtp_timeout = 60s\napikeys.flush_interval = 1s\n"
 	  . "apikeys.mail_from = '\"Schlüssel & Söhne, Abteilung Ä\" <reports\@example.com>'\n");
 my $db = 'postgres';
 
@@ -257,8 +257,9 @@ $node->safe_psql($db, "SELECT apikeys.release_report('$id')");
 comes_to($id, 'sent', 2, qr/^$/, 'released; a login that is missing can be put right');
 is(seen(1)->{id}, "<$id\@example.com>", 'still the same Message-ID');
 
-# One that says nothing, and one that is not there; meanwhile the worker does its other work.
+# One that says nothing, and one that is not there.
 start_server_anew();
+configure(smtp_timeout => '1s');
 script('mute');
 $id = ask("'ann\@example.org'");
 comes_to($id, 'sent', 2, qr/^$/, 'silence');
@@ -280,10 +281,13 @@ wait_for($node, $db, "SELECT attempts = 1 FROM apikeys.reports WHERE report_id =
 wait_log(qr/mute/);
 is(query($node, $db, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'apikeys worker' AND xact_start IS NOT NULL"), 0,
 	'no transaction is open while it talks');
+my ($secret_key, $key_id) = split /\|/, query($node, $db, "SELECT key, key_id FROM apikeys.create_key('used meanwhile', '{data}')");
+query($node, $db, "SELECT apikeys.validate_key('$secret_key')");
+ok(wait_for($node, $db, "SELECT EXISTS (SELECT FROM apikeys.usage_hour WHERE key_id = '$key_id')"), 'its other work goes on meanwhile');
+is(state_of($id), 'queued|1|', 'the mail server is still silent');
 $node->safe_psql($db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'");
 wait_log(qr/mute, mute/);
 $node->restart('fast');
-configure(smtp_timeout => '1s');
 query($node, $db, "SELECT code FROM apikeys.validate_key('x')");
 $node->safe_psql($db, "SELECT apikeys.email_audit_logs('wake\@example.org')");
 comes_to($id, 'sent', 3, qr/^$/, 'a worker was killed, the server restarted');
@@ -374,7 +378,7 @@ comes_to(ask("'ann\@example.org'"), 'failed', 5, qr/./, 'a login over a wire nee
 is(server_log(), 'logged in, taken', 'and is not sent');
 write_netrc('wrong');
 configure(smtp_url => "smtp://127.0.0.1:$server{port}");
-comes_to(ask("'ann\@example.org'"), 'failed', 5, qr/./, 'a wrong login');
+comes_to(ask("'ann\@example.org'"), 'failed', 5, qr/535/, 'a wrong login');
 is(server_log(), join(', ', 'logged in, taken', ('wrong login') x 5), 'it was tried');
 unlink "$dir/netrc";
 comes_to(ask("'ann\@example.org'"), 'failed', 5, qr/smtp_netrc names cannot be read$/, 'no file with the login');
@@ -427,6 +431,18 @@ $node->safe_psql('restored', "SELECT apikeys.release_report('$id')");
 wait_for($node, 'restored', "SELECT state = 'sent' FROM apikeys.reports WHERE report_id = '$id'");
 is(seen(2)->{id}, "<$id\@example.com>", 'until it is released');
 same_csv(file(2, 'attachment'), $expected, 'and is what was asked for before the dump');
+
+#
+# A database in another encoding: what is mailed is UTF-8.
+#
+start_server_anew();
+$node->safe_psql('template1', "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'");
+install_in($node, 'latin');
+$node->safe_psql('latin', "SET client_encoding = 'UTF8'; BEGIN; SELECT apikeys.act_as('Jürgen'); SELECT count(*) FROM apikeys.create_key('Schlüssel', '{data}'); "
+	  . "SELECT apikeys.email_audit_logs('ann\@example.org', 'ü'); COMMIT");
+wait_for($node, 'latin', "SELECT state = 'sent' FROM apikeys.reports");
+like(file(1, 'attachment'), qr/"Created key ""Schlüssel""",Create,Jürgen,\r\n/, 'a report from LATIN1');
+like(file(1, 'body'), qr/"ü".*Asked for by: Jürgen\r\n/s, 'and what is said of it');
 
 #
 # Without the library that sends.  A copy of the extension's own library stands alone.

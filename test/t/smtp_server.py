@@ -156,7 +156,8 @@ def main():
     def authenticate(server, session, envelope, mechanism, data):
         given = f"{data.login.decode()}:{data.password.decode()}"
         box.log("logged in" if given == args.login else "wrong login")
-        return AuthResult(success=given == args.login)
+        # not handled: aiosmtpd says so itself
+        return AuthResult(success=given == args.login, handled=False)
 
     options = {"hostname": "localhost", "loop": None, "enable_SMTPUTF8": False, "data_size_limit": None}
     if args.login:
