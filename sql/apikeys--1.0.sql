@@ -186,6 +186,20 @@ CREATE TABLE apikeys.audit_link (
 COMMENT ON TABLE apikeys.audit_link IS 'the hash chain of each workspace''s entries in commit order; workspace '''' for what belongs to none';
 COMMENT ON COLUMN apikeys.audit_link.link IS 'SHA-256 of the link before, the position and the entry''s digest';
 
+CREATE TABLE apikeys.audit_purged (
+	workspace		text NOT NULL,
+	last_position	bigint NOT NULL,
+	first_position	bigint NOT NULL,
+	audit_id		bigint NOT NULL,
+	digests			bytea NOT NULL,
+	link			bytea NOT NULL,
+	CONSTRAINT audit_purged_pkey PRIMARY KEY (workspace, last_position)
+);
+COMMENT ON TABLE apikeys.audit_purged IS 'stands for neighbours in a chain that were purged: the rest still verifies, and anchors still confirm it';
+COMMENT ON COLUMN apikeys.audit_purged.audit_id IS 'the entry that tells of the purge';
+COMMENT ON COLUMN apikeys.audit_purged.digests IS 'the digests of the entries, 32 bytes each';
+COMMENT ON COLUMN apikeys.audit_purged.link IS 'the last link of the run';
+
 /* Restored, a queued report is held (a trigger): a copy of a database must not mail anybody by itself. */
 CREATE TABLE apikeys.report (
 	report_id		uuid NOT NULL,
@@ -378,6 +392,8 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_log FOR 
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_log EXECUTE FUNCTION apikeys.guard_truncate();
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_link FOR EACH ROW EXECUTE FUNCTION apikeys.guard_log();
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_link EXECUTE FUNCTION apikeys.guard_truncate();
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_purged FOR EACH ROW EXECUTE FUNCTION apikeys.guard_log();
+CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_purged EXECUTE FUNCTION apikeys.guard_truncate();
 
 CREATE TRIGGER hold BEFORE INSERT ON apikeys.report FOR EACH ROW EXECUTE FUNCTION apikeys.guard_report();
 ALTER TABLE apikeys.report ENABLE ALWAYS TRIGGER hold;
@@ -401,6 +417,7 @@ SELECT pg_catalog.pg_extension_config_dump('apikeys.team_member', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.access', 'WHERE role OPERATOR(pg_catalog.=) ANY (SELECT rolname FROM pg_catalog.pg_roles)');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_log', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_link', '');
+SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_purged', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.report', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.usage', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.usage_hour', '');
@@ -552,6 +569,11 @@ CREATE FUNCTION apikeys.verify_audit_log(workspace text = NULL, anchors jsonb = 
 RETURNS SETOF apikeys.audit_verdict LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_verify_audit_log';
 COMMENT ON FUNCTION apikeys.verify_audit_log(text, jsonb) IS
 'proves every entry, its place in the chain and the keys'' last entries; names the first bad entry of each workspace';
+
+CREATE FUNCTION apikeys.purge_audit_log(older_than timestamptz, workspace text)
+RETURNS bigint LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_purge_audit_log';
+COMMENT ON FUNCTION apikeys.purge_audit_log(timestamptz, text) IS
+'removes the older entries of a workspace, but for the last one of every key that there is, and returns how many; the rest still verifies; an empty name stands for what belongs to none';
 
 CREATE FUNCTION apikeys.audit_anchor(workspace text = NULL)
 RETURNS jsonb LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_audit_anchor';

@@ -63,6 +63,9 @@ static int	pending_allocated = 0;
 /* Set while we write to the log ourselves */
 static bool writing = false;
 
+/* Did this transaction purge?  Then the last link of a chain may be in a run. */
+static bool purged = false;
+
 static void
 remember_pending(int64 audit_id, const char *workspace, const uint8 *digest)
 {
@@ -194,21 +197,21 @@ ak_write_entry(const AkEntry *entry)
 }
 
 /*
- * The last link of a workspace's chain ('' for none): its position, 0 when the
- * chain is empty, and the link.  The chain's lock must be held: then nobody
- * else can add to it, and SnapshotSelf sees all that was ever committed.
+ * Of the rows of a workspace in one of the chain's tables, the last: its
+ * position, 0 when there is none, and its link.  See read_head().
  */
 static int64
-read_head(const char *workspace, uint8 *link)
+read_last(AkRelation table, AkRelation pkey, AttrNumber position_column, AttrNumber link_column,
+		  const char *workspace, uint8 *link)
 {
-	Relation	rel = ak_table_open(AK_AUDIT_LINK, RowExclusiveLock);
-	Relation	index = index_open(ak_relid(AK_AUDIT_LINK_PKEY), AccessShareLock);
+	Relation	rel = ak_table_open(table, RowExclusiveLock);
+	Relation	index = index_open(ak_relid(pkey), AccessShareLock);
 	int64		position = 0;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	ScanKeyInit(&key, Anum_audit_link_workspace, BTEqualStrategyNumber, F_TEXTEQ,
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ,
 				CStringGetTextDatum(workspace));
 	key.sk_collation = DEFAULT_COLLATION_OID;	/* the column's */
 	scan = systable_beginscan_ordered(rel, index, SnapshotSelf, 1, &key);
@@ -218,9 +221,9 @@ read_head(const char *workspace, uint8 *link)
 		bool		isnull;
 		bytea	   *value;
 
-		position = DatumGetInt64(heap_getattr(tuple, Anum_audit_link_position,
+		position = DatumGetInt64(heap_getattr(tuple, position_column,
 											  RelationGetDescr(rel), &isnull));
-		value = DatumGetByteaPP(heap_getattr(tuple, Anum_audit_link_link,
+		value = DatumGetByteaPP(heap_getattr(tuple, link_column,
 											 RelationGetDescr(rel), &isnull));
 		if (VARSIZE_ANY_EXHDR(value) != AK_HASH_LEN)
 			ereport(ERROR,
@@ -232,6 +235,32 @@ read_head(const char *workspace, uint8 *link)
 	systable_endscan_ordered(scan);
 	index_close(index, AccessShareLock);
 	table_close(rel, NoLock);
+	return position;
+}
+
+/*
+ * The last link of a workspace's chain ('' for none): its position, 0 when the
+ * chain is empty, and the link.  The chain's lock must be held: then nobody
+ * else can add to it, and SnapshotSelf sees all that was ever committed.
+ */
+static int64
+read_head(const char *workspace, uint8 *link)
+{
+	int64		position = read_last(AK_AUDIT_LINK, AK_AUDIT_LINK_PKEY, Anum_audit_link_position,
+									 Anum_audit_link_link, workspace, link);
+
+	if (purged)
+	{
+		uint8		in_run[AK_HASH_LEN];
+		int64		run = read_last(AK_AUDIT_PURGED, AK_AUDIT_PURGED_PKEY, Anum_audit_purged_last_position,
+									Anum_audit_purged_link, workspace, in_run);
+
+		if (run > position)
+		{
+			memcpy(link, in_run, AK_HASH_LEN);
+			return run;
+		}
+	}
 	return position;
 }
 
@@ -383,6 +412,25 @@ link_pending(void)
 	pending_count = 0;
 }
 
+/*
+ * Runs a statement of a purge, which may delete from the log, seeing the latest
+ * state.  SPI must be connected, as the owner.
+ */
+void
+ak_purge_query(AkQuery *query, Datum *args)
+{
+	writing = purged = true;
+	PG_TRY();
+	{
+		ak_query(query, args, NULL, AK_SEE_LATEST);
+	}
+	PG_FINALLY();
+	{
+		writing = false;
+	}
+	PG_END_TRY();
+}
+
 static void
 at_transaction_event(XactEvent event, void *arg)
 {
@@ -401,6 +449,7 @@ at_transaction_event(XactEvent event, void *arg)
 			/* the memory goes with the transaction */
 			pending = NULL;
 			pending_count = pending_allocated = 0;
+			purged = false;
 			ak_forget_fresh();
 			ak_forget_locks();
 			break;
@@ -438,13 +487,14 @@ ak_audit_init(void)
 /*
  * Trigger BEFORE INSERT OR UPDATE OR DELETE of the log's tables, each row.
  * What this extension writes passes, and what comes out of a dump: an entry
- * with its right digest, a link.  Anything else is refused with 55000.
+ * with its right digest, a link, what stands for purged ones.  Anything else is refused with 55000.
  */
 Datum
 ak_guard_log(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_log",
-											AK_TABLE_BIT(AK_AUDIT_LOG) | AK_TABLE_BIT(AK_AUDIT_LINK));
+											AK_TABLE_BIT(AK_AUDIT_LOG) | AK_TABLE_BIT(AK_AUDIT_LINK) |
+											AK_TABLE_BIT(AK_AUDIT_PURGED));
 	bool		is_entry = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_AUDIT_LOG);
 
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))

@@ -10,6 +10,8 @@
 
 #include "postgres.h"
 
+#include "query.h"
+
 /* An action, as its entry tells it; what is NULL is not known or not set */
 typedef struct AkEntry
 {
@@ -27,5 +29,6 @@ typedef struct AkEntry
 extern void ak_audit_init(void);
 extern int64 ak_write_entry(const AkEntry *entry);
 extern bool ak_entry_pending(int64 audit_id);
+extern void ak_purge_query(AkQuery *query, Datum *args);
 
 #endif							/* AK_AUDIT_H */

@@ -30,16 +30,18 @@
 #include "compat.h"
 
 static const char *const ak_relation_names[AK_RELATION_COUNT] = {
-	"workspace", "api", "key", "team_member", "access", "audit_log", "audit_link", "report",
+	"workspace", "api", "key", "team_member", "access", "audit_log", "audit_link", "audit_purged",
+	"report",
 	"workspace_pkey", "api_pkey", "key_pkey", "key_key_hash_excl", "key_old_key_hash_excl",
+	"key_active", "key_archived",
 	"team_member_pkey", "audit_log_pkey", "audit_log_key_id", "audit_log_workspace", "audit_log_team",
-	"audit_log_actor", "audit_log_entity", "audit_log_time", "audit_link_pkey",
+	"audit_log_actor", "audit_log_entity", "audit_log_time", "audit_link_pkey", "audit_purged_pkey",
 	"audit_id_seq", "verdict", "usage"
 };
 
 static const int ak_table_natts[AK_TABLE_COUNT] = {
 	_Anum_workspace_max - 1, _Anum_api_max - 1, _Anum_key_max - 1, _Anum_team_member_max - 1,
-	_Anum_access_max - 1, _Anum_audit_log_max - 1, _Anum_audit_link_max - 1,
+	_Anum_access_max - 1, _Anum_audit_log_max - 1, _Anum_audit_link_max - 1, _Anum_audit_purged_max - 1,
 	_Anum_report_max - 1
 };
 

@@ -24,6 +24,7 @@ typedef enum AkRelation
 	AK_ACCESS,
 	AK_AUDIT_LOG,
 	AK_AUDIT_LINK,
+	AK_AUDIT_PURGED,
 	AK_REPORT,
 	/* indexes */
 	AK_WORKSPACE_PKEY,
@@ -31,6 +32,8 @@ typedef enum AkRelation
 	AK_KEY_PKEY,
 	AK_KEY_HASH,
 	AK_KEY_OLD_HASH,
+	AK_KEY_ACTIVE,
+	AK_KEY_ARCHIVED,
 	AK_TEAM_MEMBER_PKEY,
 	AK_AUDIT_LOG_PKEY,
 	AK_AUDIT_LOG_KEY_ID,
@@ -40,6 +43,7 @@ typedef enum AkRelation
 	AK_AUDIT_LOG_ENTITY,
 	AK_AUDIT_LOG_TIME,
 	AK_AUDIT_LINK_PKEY,
+	AK_AUDIT_PURGED_PKEY,
 	/* the sequence */
 	AK_AUDIT_ID_SEQ,
 	/* the row type */
@@ -157,6 +161,17 @@ enum
 	Anum_audit_link_audit_id,
 	Anum_audit_link_link,
 	_Anum_audit_link_max
+};
+
+enum
+{
+	Anum_audit_purged_workspace = 1,
+	Anum_audit_purged_last_position,
+	Anum_audit_purged_first_position,
+	Anum_audit_purged_audit_id,
+	Anum_audit_purged_digests,
+	Anum_audit_purged_link,
+	_Anum_audit_purged_max
 };
 
 enum

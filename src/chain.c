@@ -36,20 +36,58 @@ ak_canon_begin(StringInfo buf)
 	appendStringInfoCharMacro(buf, CANON_VERSION);
 }
 
-/* Appends a number in so many bytes (1 to 8), in network order. */
+/*
+ * Appends a text of jsonb (UTF-8) as its canonical text has it: in quotes, with
+ * a backslash before quotes and backslashes, control characters as \b, \f, \n,
+ * \r, \t or \u00XX.
+ */
 void
-ak_canon_uint(StringInfo buf, uint64 value, int bytes)
+ak_canon_json_text(StringInfo buf, const char *data, size_t len)
 {
-	enlargeStringInfo(buf, 8);
-	put_uint((uint8 *) buf->data + buf->len, value, bytes);
-	buf->len += bytes;
-}
+	static const char hex[] = "0123456789abcdef";
+	size_t		done = 0;
 
-/* Appends bytes as they are. */
-void
-ak_canon_bytes(StringInfo buf, const void *data, size_t len)
-{
-	appendBinaryStringInfo(buf, (const char *) data, len);
+	ak_canon_bytes(buf, "\"", 1);
+	for (size_t i = 0; i < len; i++)
+	{
+		unsigned char c = data[i];
+		char		escaped[6] = {'\\', 'u', '0', '0'};
+		int			size = 2;
+
+		if (likely(c >= 0x20 && c != '"' && c != '\\'))
+			continue;
+		switch (c)
+		{
+			case '\b':
+				escaped[1] = 'b';
+				break;
+			case '\f':
+				escaped[1] = 'f';
+				break;
+			case '\n':
+				escaped[1] = 'n';
+				break;
+			case '\r':
+				escaped[1] = 'r';
+				break;
+			case '\t':
+				escaped[1] = 't';
+				break;
+			case '"':
+			case '\\':
+				escaped[1] = c;
+				break;
+			default:
+				escaped[4] = hex[c >> 4];
+				escaped[5] = hex[c & 15];
+				size = 6;
+		}
+		ak_canon_bytes(buf, data + done, i - done);
+		ak_canon_bytes(buf, escaped, size);
+		done = i + 1;
+	}
+	ak_canon_bytes(buf, data + done, len - done);
+	ak_canon_bytes(buf, "\"", 1);
 }
 
 /* Starts a column; the value follows, and ak_canon_end() with what this returns. */
@@ -59,7 +97,7 @@ ak_canon_column(StringInfo buf, const char *name)
 	size_t		len = strlen(name);
 	uint8	   *out;
 
-	enlargeStringInfo(buf, 2 + len + 4);
+	ak_canon_room(buf, 2 + len + 4);
 	out = (uint8 *) buf->data + buf->len;
 	put_uint(out, len, 2);
 	memcpy(out + 2, name, len);

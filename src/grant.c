@@ -81,6 +81,7 @@ static const struct
 	{AK_ADMIN, false, "update_workspace"},
 	{AK_ADMIN, false, "add_team_member"},
 	{AK_ADMIN, false, "remove_team_member"},
+	{AK_ADMIN, false, "purge_audit_log"},
 	{AK_ADMIN, false, "grant_access"},
 	{AK_ADMIN, false, "revoke_access"},
 };

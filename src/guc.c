@@ -93,6 +93,18 @@ int			ak_guc_smtp_timeout = 60 * 1000;
 int			ak_guc_mail_retry_pause = 60 * 1000;
 int			ak_guc_max_report_size = 20 * 1024;
 
+/*
+ * apikeys.audit_retention: entries older than this are purged by the worker.
+ * Default: 0, off.
+ */
+int			ak_guc_audit_retention = 0;
+
+/*
+ * apikeys.notify: does each management action of a key also send NOTIFY
+ * apikeys with the key's id?  Default: off.
+ */
+bool		ak_guc_notify = false;
+
 static bool
 check_smtp_url(char **newval, void **extra, GucSource source)
 {
@@ -176,6 +188,12 @@ ak_guc_init(void)
 	DefineCustomIntVariable("apikeys.usage_retention", "For how long usage_history is kept.", "0 keeps it for ever.",
 							&ak_guc_usage_retention, 400 * 24 * 60, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("apikeys.audit_retention", "Older entries of the audit log are purged.",
+							"0 turns that off.",
+							&ak_guc_audit_retention, 0, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("apikeys.notify", "Sends NOTIFY apikeys with the key's id at every management action.", NULL,
+							 &ak_guc_notify, false, PGC_SUSET, 0, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved_compat("apikeys");
 }

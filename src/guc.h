@@ -19,6 +19,8 @@ extern char *ak_guc_mail_from;
 extern int	ak_guc_smtp_timeout;
 extern int	ak_guc_mail_retry_pause;
 extern int	ak_guc_max_report_size;
+extern int	ak_guc_audit_retention;
+extern bool ak_guc_notify;
 
 extern bool ak_guc_track_usage;
 extern int	ak_guc_flush_interval;

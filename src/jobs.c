@@ -35,6 +35,7 @@
 #include "flush.h"
 #include "guc.h"
 #include "mailer.h"
+#include "purge.h"
 #include "query.h"
 #include "worker.h"
 
@@ -65,10 +66,14 @@ typedef struct AkJob
 static const int mail_period_ms = 10000;
 static const int hour_ms = 3600000;
 
+/* How long after its time an entry may stay */
+static const int purge_period_ms = 10 * 60 * 1000;
+
 static const AkJob jobs[] = {
 	{"flush usage", ak_flush_job, &ak_guc_flush_interval, true},
 	{"mail", ak_mailer_job, &mail_period_ms, false},
 	{"usage retention", ak_usage_retention_job, &hour_ms, false},
+	{"audit retention", ak_purge_job, &purge_period_ms, false},
 };
 
 /* Where each job stands */

@@ -9,6 +9,7 @@
  *	  api			an API: shared by who gives it to a key; '' orders the registry
  *	  workspace		a workspace: shared by who puts something into it
  *	  access		'': who grants or revokes
+ *	  audit_purged	'': who purges
  *
  * These are no advisory locks, which any role could hold.  Names share a lock
  * when their hashes do: that costs a wait, never more, because all who lock

@@ -19,6 +19,8 @@
 #include "utils/builtins.h"
 #include "utils/inet.h"
 #include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -39,6 +41,88 @@ canon_text(StringInfo buf, const char *data, int len)
 	{
 		ak_canon_bytes(buf, utf8, strlen(utf8));
 		pfree(unconstify(char *, utf8));
+	}
+}
+
+/* A key, or a value that is no container, as it stands in the text of a jsonb. */
+static void
+canon_json_scalar(StringInfo buf, const JsonbValue *value)
+{
+	char	   *text;
+
+	switch (value->type)
+	{
+		case jbvString:
+			text = GetDatabaseEncoding() == PG_SQL_ASCII ? value->val.string.val :
+				pg_server_to_any(value->val.string.val, value->val.string.len, PG_UTF8);
+			if (text == value->val.string.val)
+				ak_canon_json_text(buf, text, value->val.string.len);
+			else
+			{
+				ak_canon_json_text(buf, text, strlen(text));
+				pfree(text);
+			}
+			break;
+		case jbvNumeric:
+			text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
+			ak_canon_bytes(buf, text, strlen(text));
+			pfree(text);
+			break;
+		case jbvBool:
+			if (value->val.boolean)
+				ak_canon_bytes(buf, "true", 4);
+			else
+				ak_canon_bytes(buf, "false", 5);
+			break;
+		default:
+			ak_canon_bytes(buf, "null", 4);
+	}
+}
+
+/*
+ * The text of a jsonb as jsonb_out() writes it, in UTF-8: jsonb keeps keys in
+ * an order of its own, so that it is canonical.
+ */
+static void
+canon_json(StringInfo buf, Jsonb *json)
+{
+	JsonbIterator *it = JsonbIteratorInit(&json->root);
+	JsonbValue	value;
+	JsonbIteratorToken token;
+	bool		first = true;
+	bool		scalar = false;
+	bool		value_follows = false;
+
+	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
+	{
+		bool		closes = token == WJB_END_ARRAY || token == WJB_END_OBJECT;
+
+		if (!closes && !first && !value_follows)
+			ak_canon_bytes(buf, ", ", 2);
+		value_follows = token == WJB_KEY;
+		first = token == WJB_BEGIN_ARRAY || token == WJB_BEGIN_OBJECT;
+		switch (token)
+		{
+			case WJB_BEGIN_ARRAY:
+				scalar = value.val.array.rawScalar;
+				if (!scalar)
+					ak_canon_bytes(buf, "[", 1);
+				break;
+			case WJB_BEGIN_OBJECT:
+				ak_canon_bytes(buf, "{", 1);
+				break;
+			case WJB_END_ARRAY:
+				if (!scalar)
+					ak_canon_bytes(buf, "]", 1);
+				break;
+			case WJB_END_OBJECT:
+				ak_canon_bytes(buf, "}", 1);
+				break;
+			default:
+				canon_json_scalar(buf, &value);
+				if (token == WJB_KEY)
+					ak_canon_bytes(buf, ": ", 2);
+		}
 	}
 }
 
@@ -121,17 +205,8 @@ canon_value(StringInfo buf, Oid type, Datum value)
 				break;
 			}
 		case JSONBOID:
-			{
-				Jsonb	   *j = DatumGetJsonbP(value);
-				StringInfoData json;
-
-				/* jsonb keeps keys in an order of its own, so that its text is canonical */
-				initStringInfo(&json);
-				JsonbToCString(&json, &j->root, VARSIZE(j));
-				canon_text(buf, json.data, json.len);
-				pfree(json.data);
-				break;
-			}
+			canon_json(buf, DatumGetJsonbP(value));
+			break;
 		case TEXTARRAYOID:
 			canon_array(buf, TEXTOID, value);
 			break;
@@ -150,9 +225,20 @@ canon_value(StringInfo buf, Oid type, Datum value)
 void
 ak_row_digest(TupleDesc desc, const Datum *values, const bool *nulls, uint8 *out)
 {
-	StringInfoData buf;
+	/* kept from row to row */
+	static StringInfoData buf = {0};
 
-	initStringInfo(&buf);
+	if (buf.data == NULL || buf.maxlen > 65536)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		if (buf.data != NULL)
+			pfree(buf.data);
+		buf.data = NULL;
+		initStringInfo(&buf);
+		MemoryContextSwitchTo(old);
+	}
+	buf.len = 0;
 	ak_canon_begin(&buf);
 	for (int i = 0; i < desc->natts - 1; i++)
 	{
@@ -169,7 +255,6 @@ ak_row_digest(TupleDesc desc, const Datum *values, const bool *nulls, uint8 *out
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not compute a SHA-256 hash")));
-	pfree(buf.data);
 }
 
 /* Does the row's last column hold its right digest? */

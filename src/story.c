@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "commands/async.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -28,6 +29,7 @@
 #include "compat.h"
 #include "context.h"
 #include "guard.h"
+#include "guc.h"
 #include "keystore.h"
 #include "lock.h"
 #include "rule.h"
@@ -412,5 +414,9 @@ ak_audit(PG_FUNCTION_ARGS)
 	appendStringInfoChar(&changes, '}');
 	entry.changes = changes.data;
 	ak_write_entry(&entry);
+
+	/* whoever caches what validation said drops it; no more than an id, since every role may listen */
+	if (ak_guc_notify && entry.key_id != 0)
+		Async_Notify("apikeys", DatumGetCString(DirectFunctionCall1(uuid_out, entry.key_id)));
 	return PointerGetDatum(NULL);
 }

@@ -8,13 +8,9 @@
  * takes no lock that anybody waits for.  The entries of the verifying
  * transaction itself have no link yet, and are passed over.
  *
- * Three passes, each of which names the entry that it finds bad:
- *	  links		every link follows from the one before, its position and its
- *				entry's digest, which follows from the entry
- *	  entries	every entry has its link
- *	  keys		every key's row has its right digest and is as its last entry
- *				left it; a key that is gone was dropped by an entry that says so
- * Then the anchors, if any: each must be a link of its chain.
+ * prooflog.c compares entries and links, proofrows.c the rows of the audited
+ * tables and the entries that tell of them; both name the entry that they find
+ * bad.  Anchors, if any, must be links of their chains.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,9 +22,11 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "executor/tuptable.h"
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
@@ -41,6 +39,7 @@
 #include "chain.h"
 #include "compat.h"
 #include "context.h"
+#include "proof.h"
 #include "query.h"
 #include "rowdigest.h"
 
@@ -59,38 +58,9 @@ enum
 	_Anum_audit_verdict_max
 };
 
-/* What an anchor says of a chain */
-typedef struct AkAnchor
-{
-	int64		position;		/* 0: there is no anchor */
-	int64		audit_id;
-	uint8		link[AK_HASH_LEN];
-} AkAnchor;
-
-/* A chain under verification */
-typedef struct AkChain
-{
-	char	   *workspace;		/* '' for what belongs to none */
-	int64		entries;
-	int64		position;		/* of the last link; 0: none */
-	uint8		head[AK_HASH_LEN];	/* the last link */
-	const char *problem;		/* NULL: none so far */
-	int64		first_bad;		/* the audit_id of the bad entry */
-	AkAnchor	anchor;
-} AkChain;
-
-/* All that a verification works with */
-typedef struct AkVerification
-{
-	Snapshot	snapshot;
-	AkChain    *chains;			/* ordered by workspace */
-	int			count;
-	Datum		names;			/* their workspaces, text[] */
-} AkVerification;
-
 /* Notes a problem; of several, that of the entry with the smallest audit_id stays. */
-static void
-note(AkChain *chain, int64 audit_id, const char *problem)
+void
+ak_note(AkChain *chain, int64 audit_id, const char *problem)
 {
 	if (chain->problem == NULL || audit_id < chain->first_bad)
 	{
@@ -99,23 +69,56 @@ note(AkChain *chain, int64 audit_id, const char *problem)
 	}
 }
 
+/*
+ * The same for a row that contradicts its entry, which only counts where the
+ * log itself is sound: an entry that is gone is the cause, and named.
+ */
+void
+ak_note_row(AkChain *chain, int64 audit_id, const char *problem)
+{
+	if (chain->row_problem == NULL || audit_id < chain->row_first_bad)
+	{
+		chain->row_problem = problem;
+		chain->row_first_bad = audit_id;
+	}
+}
+
+/* The order of chains: by length first, so that most names are told apart at once. */
 static int
 chain_order(const void *a, const void *b)
 {
-	return strcmp(((const AkChain *) a)->workspace, ((const AkChain *) b)->workspace);
+	const AkChain *x = a;
+	const AkChain *y = b;
+
+	if (x->length != y->length)
+		return x->length < y->length ? -1 : 1;
+	return memcmp(x->workspace, y->workspace, x->length);
 }
 
-static AkChain *
-chain_of(const AkVerification *v, Datum workspace)
+/* The chain of a workspace ('' for none); NULL when it is not looked at. */
+AkChain *
+ak_chain_of(const AkVerification *v, const char *name, int length)
 {
-	AkChain		key = {.workspace = TextDatumGetCString(workspace)};
+	AkChain		key = {.workspace = unconstify(char *, name),.length = length};
 
 	return bsearch(&key, v->chains, v->count, sizeof(AkChain), chain_order);
 }
 
-/* A bytea of 32 bytes; NULL when it is anything else. */
-static const uint8 *
-hash_bytes_of(Datum value, bool isnull)
+/* The same for a value of type text. */
+AkChain *
+ak_chain_of_value(const AkVerification *v, Datum workspace, bool isnull)
+{
+	text	   *t;
+
+	if (isnull)
+		return ak_chain_of(v, "", 0);
+	t = DatumGetTextPP(workspace);
+	return ak_chain_of(v, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+}
+
+/* The 32 bytes of a bytea; NULL when it is NULL or of another length. */
+const uint8 *
+ak_hash_bytes(Datum value, bool isnull)
 {
 	bytea	   *bytes;
 
@@ -125,273 +128,13 @@ hash_bytes_of(Datum value, bool isnull)
 	return VARSIZE_ANY_EXHDR(bytes) == AK_HASH_LEN ? (const uint8 *) VARDATA_ANY(bytes) : NULL;
 }
 
-/*
- * Checks one entry by itself and its link: computes what the link must be into
- * chain->head.  "entry" is NULL when there is none of that audit_id.
- */
+/* Reads 64 hexadecimal digits. */
 static void
-verify_link(AkChain *chain, TupleDesc log_desc, HeapTuple entry, int64 position, int64 audit_id,
-			const uint8 *link)
+read_hash(Datum hex, uint8 *out)
 {
-	Datum		values[_Anum_audit_log_max - 1];
-	bool		nulls[_Anum_audit_log_max - 1];
-	uint8		digest[AK_HASH_LEN];
-	uint8		expected[AK_HASH_LEN];
-	const uint8 *stored;
+	Datum		bytes = DirectFunctionCall2(binary_decode, hex, CStringGetTextDatum("hex"));
 
-	if (position != chain->position + 1)
-		note(chain, audit_id, "links before this entry are missing");
-	else if (entry == NULL)
-		note(chain, audit_id, "the entry is missing");
-	else
-	{
-		heap_deform_tuple(entry, log_desc, values, nulls);
-		ak_row_digest(log_desc, values, nulls, digest);
-		stored = hash_bytes_of(values[Anum_audit_log_digest - 1], nulls[Anum_audit_log_digest - 1]);
-		if (stored == NULL || !ak_hash_equal(stored, digest))
-			note(chain, audit_id, "the entry was altered");
-		else if (strcmp(nulls[Anum_audit_log_workspace - 1] ? "" :
-						TextDatumGetCString(values[Anum_audit_log_workspace - 1]), chain->workspace) != 0)
-			note(chain, audit_id, "the entry belongs to another workspace");
-		else if (link == NULL ||
-				 !ak_link(chain->position > 0 ? chain->head : NULL, position, digest, expected) ||
-				 !ak_hash_equal(expected, link))
-			note(chain, audit_id, "the link does not follow from the entry and the link before");
-	}
-	chain->entries += entry != NULL;
-	chain->position = position;
-	if (link != NULL)
-		memcpy(chain->head, link, AK_HASH_LEN);
-	if (position == chain->anchor.position &&
-		(link == NULL || !ak_hash_equal(chain->anchor.link, link)))
-		note(chain, audit_id, "the chain differs from its anchor");
-}
-
-/*
- * The entry of an audit_id, borrowed from the slot; NULL if there is none.
- * Links mostly follow each other as their entries do: then the next entry of
- * the scan is the one, and only otherwise the index is descended anew.
- */
-static HeapTuple
-find_entry(IndexScanDesc scan, TupleTableSlot *slot, bool *in_step, Datum audit_id)
-{
-	for (int attempt = *in_step ? 0 : 1; attempt < 2; attempt++)
-	{
-		bool		isnull;
-
-		if (attempt == 1)
-		{
-			ScanKeyData key;
-
-			ScanKeyInit(&key, Anum_audit_log_audit_id, BTGreaterEqualStrategyNumber, F_INT8GE, audit_id);
-			index_rescan(scan, &key, 1, NULL, 0);
-		}
-		*in_step = index_getnext_slot(scan, ForwardScanDirection, slot);
-		if (*in_step &&
-			DatumGetInt64(slot_getattr(slot, Anum_audit_log_audit_id, &isnull)) == DatumGetInt64(audit_id))
-			return ExecFetchSlotHeapTuple(slot, false, NULL);
-	}
-	return NULL;
-}
-
-/* First pass: walks a chain in its order, and looks up each link's entry. */
-static void
-verify_links(const AkVerification *v, AkChain *chain)
-{
-	Relation	links = ak_table_open(AK_AUDIT_LINK, AccessShareLock);
-	Relation	log = ak_table_open(AK_AUDIT_LOG, AccessShareLock);
-	Relation	links_index = index_open(ak_relid(AK_AUDIT_LINK_PKEY), AccessShareLock);
-	Relation	log_index = index_open(ak_relid(AK_AUDIT_LOG_PKEY), AccessShareLock);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(log), table_slot_callbacks(log));
-	IndexScanDesc lookup = index_beginscan_compat(log, log_index, v->snapshot, 1);
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "apikeys verify", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old;
-	bool		in_step = false;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_audit_link_workspace, BTEqualStrategyNumber, F_TEXTEQ,
-				CStringGetTextDatum(chain->workspace));
-	key.sk_collation = DEFAULT_COLLATION_OID;	/* the column's */
-	scan = systable_beginscan_ordered(links, links_index, v->snapshot, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
-	{
-		Datum		values[_Anum_audit_link_max - 1];
-		bool		nulls[_Anum_audit_link_max - 1];
-		HeapTuple	entry;
-
-		CHECK_FOR_INTERRUPTS();
-		heap_deform_tuple(tuple, RelationGetDescr(links), values, nulls);
-		/* a scan keeps memory of its own where it is called: not in the row's context */
-		entry = find_entry(lookup, slot, &in_step, values[Anum_audit_link_audit_id - 1]);
-		old = MemoryContextSwitchTo(context);
-		verify_link(chain, RelationGetDescr(log), entry,
-					DatumGetInt64(values[Anum_audit_link_position - 1]),
-					DatumGetInt64(values[Anum_audit_link_audit_id - 1]),
-					hash_bytes_of(values[Anum_audit_link_link - 1], false));
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(context);
-	}
-	MemoryContextDelete(context);
-	systable_endscan_ordered(scan);
-	index_endscan(lookup);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(log_index, AccessShareLock);
-	index_close(links_index, AccessShareLock);
-	table_close(log, AccessShareLock);
-	table_close(links, AccessShareLock);
-
-	if (chain->anchor.position > chain->position)
-		note(chain, chain->anchor.audit_id, "the chain ends before its anchor");
-}
-
-/* Runs a query with the workspaces as $1 under the verification's snapshot, as the owner; SPI is connected. */
-static void
-run(const AkVerification *v, const char *sql)
-{
-	Oid			argtypes[1] = {TEXTARRAYOID};
-	Datum		args[1] = {v->names};
-	SPIPlanPtr	plan = SPI_prepare(sql, 1, argtypes);
-	int			rc;
-
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	rc = SPI_execute_snapshot(plan, args, NULL, v->snapshot, InvalidSnapshot, true, false, 0);
-	if (rc != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(rc));
-}
-
-/* Notes a problem for every row (workspace, audit_id) of the last query. */
-static void
-note_rows(const AkVerification *v, const char *problem)
-{
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool		isnull;
-		AkChain    *chain = chain_of(v, ak_query_result(i, 1, &isnull));
-		int64		audit_id = DatumGetInt64(ak_query_result(i, 2, &isnull));
-
-		if (chain != NULL && !ak_entry_pending(audit_id))
-			note(chain, audit_id, problem);
-	}
-}
-
-/* Entries of the workspaces $1, in which '' stands for none: in words that an index on workspace serves */
-#define OF_OUR_WORKSPACES(log) \
-	"(" log ".workspace OPERATOR(pg_catalog.=) ANY ($1) OR " log ".workspace IS NULL AND '' OPERATOR(pg_catalog.=) ANY ($1))"
-
-/*
- * Second pass: entries that no link names.  Where each link found its entry,
- * and there are as many entries as links, there are none.
- */
-static void
-verify_entries(const AkVerification *v)
-{
-	bool		search = false;
-
-	run(v,
-		"SELECT COALESCE(a.workspace, ''), pg_catalog.count(*) FROM apikeys.audit_log a "
-		"WHERE " OF_OUR_WORKSPACES("a") " GROUP BY 1");
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool		isnull;
-		AkChain    *chain = chain_of(v, ak_query_result(i, 1, &isnull));
-
-		search |= chain != NULL &&
-			(chain->problem != NULL || chain->entries != DatumGetInt64(ak_query_result(i, 2, &isnull)));
-	}
-	if (!search)
-		return;
-	run(v,
-		"SELECT COALESCE(a.workspace, ''), a.audit_id FROM apikeys.audit_log a "
-		"WHERE " OF_OUR_WORKSPACES("a") " AND NOT EXISTS "
-		"(SELECT 1 FROM apikeys.audit_link l WHERE l.audit_id OPERATOR(pg_catalog.=) a.audit_id) "
-		"ORDER BY a.audit_id LIMIT 100000");
-	note_rows(v, "the entry is not in the chain");
-}
-
-/* A key's row, and whether its entry stands beside it and left it so. */
-static void
-verify_key(const AkVerification *v, const Datum *values, const bool *nulls, TupleDesc desc,
-		   Datum entry_digest, bool no_entry)
-{
-	AkChain    *chain = chain_of(v, values[Anum_key_workspace - 1]);
-	int64		audit_id = DatumGetInt64(values[Anum_key_audit_id - 1]);
-	const uint8 *left = hash_bytes_of(entry_digest, no_entry);
-	const uint8 *is = hash_bytes_of(values[Anum_key_row_digest - 1], nulls[Anum_key_row_digest - 1]);
-
-	if (chain == NULL)
-		return;
-	if (left == NULL)
-		note(chain, audit_id, "the last entry of a key is missing");
-	else if (is == NULL || !ak_hash_equal(left, is))
-		note(chain, audit_id, "a key is not as its last entry left it");
-	else if (!ak_row_digest_right(desc, values, nulls))
-		note(chain, audit_id, "a key was altered after this entry");
-}
-
-/* Third pass: keys and their last entries. */
-static void
-verify_keys(const AkVerification *v)
-{
-	Relation	key = ak_table_open(AK_KEY, AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(key);
-	Oid			argtypes[1] = {TEXTARRAYOID};
-	Datum		args[1] = {v->names};
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "apikeys verify", ALLOCSET_DEFAULT_SIZES);
-	Portal		portal;
-
-	ak_check_columns(key, AK_KEY);
-	PushActiveSnapshot(v->snapshot);	/* the cursor's */
-	portal = SPI_cursor_open_with_args(NULL,
-									   "SELECT k.*, a.row_digest FROM apikeys.key k LEFT JOIN apikeys.audit_log a "
-									   "ON a.audit_id OPERATOR(pg_catalog.=) k.audit_id "
-									   "AND a.key_id OPERATOR(pg_catalog.=) k.key_id "
-									   "WHERE k.workspace OPERATOR(pg_catalog.=) ANY ($1) "
-	/* every key: so that the two partial indexes serve */
-									   "AND (k.archived_at IS NULL OR k.archived_at IS NOT NULL)",
-									   1, argtypes, args, NULL, true, 0);
-	PopActiveSnapshot();
-	for (;;)
-	{
-		SPI_cursor_fetch(portal, true, 1000);
-		if (SPI_processed == 0)
-			break;
-		for (uint64 i = 0; i < SPI_processed; i++)
-		{
-			Datum		values[_Anum_key_max];	/* and the entry's row_digest */
-			bool		nulls[_Anum_key_max];
-			MemoryContext old = MemoryContextSwitchTo(context);
-
-			heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);
-			verify_key(v, values, nulls, desc, values[_Anum_key_max - 1], nulls[_Anum_key_max - 1]);
-			MemoryContextSwitchTo(old);
-			MemoryContextReset(context);
-		}
-		SPI_freetuptable(SPI_tuptable);
-	}
-	SPI_cursor_close(portal);
-	MemoryContextDelete(context);
-	table_close(key, AccessShareLock);
-
-	/* keys that are older than their last entry, or gone without one that drops them */
-	run(v,
-		"SELECT last.workspace, last.audit_id FROM "
-		"(SELECT a.workspace, a.key_id, pg_catalog.max(a.audit_id) AS audit_id FROM apikeys.audit_log a "
-		"WHERE a.workspace OPERATOR(pg_catalog.=) ANY ($1) AND a.key_id IS NOT NULL GROUP BY a.workspace, a.key_id) AS last "
-		"LEFT JOIN apikeys.key k ON k.key_id OPERATOR(pg_catalog.=) last.key_id "
-		"LEFT JOIN (SELECT DISTINCT CASE WHEN (gone OPERATOR(pg_catalog.->>) 'key_id') OPERATOR(pg_catalog.~) "
-		"'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' "
-		"THEN (gone OPERATOR(pg_catalog.->>) 'key_id')::pg_catalog.uuid END AS key_id FROM apikeys.audit_log e, "
-		"LATERAL pg_catalog.jsonb_array_elements(e.changes OPERATOR(pg_catalog.->) 'evicted') AS gone "
-		"WHERE e.workspace OPERATOR(pg_catalog.=) ANY ($1) "
-		"AND e.action OPERATOR(pg_catalog.<>) 'Create' AND pg_catalog.jsonb_typeof("
-		"e.changes OPERATOR(pg_catalog.->) 'evicted') OPERATOR(pg_catalog.=) 'array') AS evicted "
-		"ON evicted.key_id OPERATOR(pg_catalog.=) last.key_id "
-		"WHERE k.audit_id OPERATOR(pg_catalog.<) last.audit_id OR k.key_id IS NULL AND evicted.key_id IS NULL "
-		"ORDER BY last.audit_id LIMIT 100000");
-	note_rows(v, "a key is not as this entry left it, or gone without one that drops it");
+	memcpy(out, VARDATA_ANY(DatumGetByteaPP(bytes)), AK_HASH_LEN);
 }
 
 /* Reads the anchors into the chains.  Raises 22023 for what audit_anchor() does not give. */
@@ -415,8 +158,7 @@ read_anchors(AkVerification *v, Datum anchors)
 	{
 		bool		isnull;
 		Datum		workspace = ak_query_result(i, 1, &isnull);
-		AkChain    *chain = chain_of(v, workspace);
-		Datum		link;
+		AkChain    *chain = ak_chain_of_value(v, workspace, false);
 
 		if (!DatumGetBool(ak_query_result(i, 2, &isnull)))
 			ereport(ERROR,
@@ -426,71 +168,178 @@ read_anchors(AkVerification *v, Datum anchors)
 			continue;
 		chain->anchor.position = strtoll(TextDatumGetCString(ak_query_result(i, 3, &isnull)), NULL, 10);
 		chain->anchor.audit_id = strtoll(TextDatumGetCString(ak_query_result(i, 4, &isnull)), NULL, 10);
-		link = DirectFunctionCall2(binary_decode, ak_query_result(i, 5, &isnull), CStringGetTextDatum("hex"));
-		memcpy(chain->anchor.link, VARDATA_ANY(DatumGetByteaPP(link)), AK_HASH_LEN);
+		read_hash(ak_query_result(i, 5, &isnull), chain->anchor.link);
+	}
+}
+
+/* Reads what the last purge of each chain says that it left. */
+static void
+read_purges(AkVerification *v)
+{
+	static const char *const sql =
+		"SELECT DISTINCT ON (COALESCE(workspace, '')) COALESCE(workspace, ''), audit_id, "
+		"(changes OPERATOR(pg_catalog.->>) 'through')::pg_catalog.int8, changes OPERATOR(pg_catalog.->>) 'kept_sha256' "
+		"FROM apikeys.audit_log WHERE entity OPERATOR(pg_catalog.=) 'Audit Logs' COLLATE pg_catalog.\"C\" "
+		"AND action OPERATOR(pg_catalog.=) 'Delete' COLLATE pg_catalog.\"C\" "
+		"AND (changes OPERATOR(pg_catalog.->>) 'through') OPERATOR(pg_catalog.~) '^[0-9]{1,18}$' "
+		"AND (changes OPERATOR(pg_catalog.->>) 'kept_sha256') OPERATOR(pg_catalog.~) '^[0-9a-f]{64}$' "
+		"ORDER BY COALESCE(workspace, ''), audit_id DESC";
+	SPIPlanPtr	plan = SPI_prepare(sql, 0, NULL);
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	SPI_execute_snapshot(plan, NULL, NULL, v->snapshot, InvalidSnapshot, true, false, 0);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		AkChain    *chain = ak_chain_of_value(v, ak_query_result(i, 1, &isnull), false);
+
+		if (chain == NULL)
+			continue;
+		chain->purge_id = DatumGetInt64(ak_query_result(i, 2, &isnull));
+		chain->purged_through = DatumGetInt64(ak_query_result(i, 3, &isnull));
+		read_hash(ak_query_result(i, 4, &isnull), chain->kept_expected);
 	}
 }
 
 /*
- * Every workspace of which something is there: itself, a link, an entry, a key,
- * or an anchor (NULL: none given).  Of one that was removed the log remains.
+ * Adds the workspaces that rows of a table belong to; the first column of the
+ * index is their name.
  */
-static Datum
-traced_workspaces(NullableDatum anchors)
+static ArrayBuildState *
+add_workspaces(ArrayBuildState *names, Snapshot snapshot, AkRelation table, AkRelation index, Oid collation)
+{
+	Relation	rel = ak_table_open(table, AccessShareLock);
+	Relation	idx = index_open(ak_relid(index), AccessShareLock);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), table_slot_callbacks(rel));
+	AttrNumber	column = idx->rd_index->indkey.values[0];
+	Datum		last = (Datum) 0;
+	bool		found;
+
+	do
+	{
+		int			nkeys = last == (Datum) 0 ? 0 : 1;
+		IndexScanDesc scan = index_beginscan_compat(rel, idx, snapshot, nkeys);
+		ScanKeyData key;
+		bool		isnull;
+
+		CHECK_FOR_INTERRUPTS();
+		if (nkeys > 0)
+		{
+			ScanKeyInit(&key, 1, BTGreaterStrategyNumber, F_TEXT_GT, last);
+			key.sk_collation = collation;
+		}
+		index_rescan(scan, nkeys > 0 ? &key : NULL, nkeys, NULL, 0);
+		found = index_getnext_slot(scan, ForwardScanDirection, slot);
+		if (found)
+		{
+			last = datumCopy(slot_getattr(slot, column, &isnull), false, -1);
+			names = accumArrayResult(names, last, isnull, TEXTOID, CurrentMemoryContext);
+		}
+		index_endscan(scan);
+	} while (found);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(idx, AccessShareLock);
+	table_close(rel, AccessShareLock);
+	return names;
+}
+
+/* Adds the workspaces that anchors name.  SPI must be connected, as the owner. */
+static ArrayBuildState *
+add_anchored(ArrayBuildState *names, Datum anchors, MemoryContext context)
 {
 	static AkQuery query = {
-		"WITH RECURSIVE linked (workspace) AS ("
-		"(SELECT l.workspace FROM apikeys.audit_link l ORDER BY l.workspace LIMIT 1) UNION ALL "
-		"SELECT (SELECT l.workspace FROM apikeys.audit_link l "
-		"WHERE l.workspace OPERATOR(pg_catalog.>) c.workspace ORDER BY l.workspace LIMIT 1) "
-		"FROM linked c WHERE c.workspace IS NOT NULL), told (workspace) AS ("
-		"(SELECT a.workspace FROM apikeys.audit_log a WHERE a.workspace IS NOT NULL ORDER BY a.workspace LIMIT 1) UNION ALL "
-		"SELECT (SELECT a.workspace FROM apikeys.audit_log a "
-		"WHERE a.workspace OPERATOR(pg_catalog.>) c.workspace ORDER BY a.workspace LIMIT 1) "
-		"FROM told c WHERE c.workspace IS NOT NULL) "
-		"SELECT pg_catalog.array_agg(n.workspace) FROM (SELECT '' AS workspace "
-		"UNION SELECT w.workspace FROM apikeys.workspace w UNION SELECT k.workspace FROM apikeys.key k "
-		"UNION SELECT c.workspace FROM linked c UNION SELECT c.workspace FROM told c "
-		"UNION SELECT a.key FROM pg_catalog.jsonb_each(CASE WHEN pg_catalog.jsonb_typeof($1) OPERATOR(pg_catalog.=) 'object' "
-		"THEN $1 END) AS a) AS n WHERE n.workspace IS NOT NULL",
+		"SELECT a.key FROM pg_catalog.jsonb_each(CASE WHEN pg_catalog.jsonb_typeof($1) OPERATOR(pg_catalog.=) 'object' "
+		"THEN $1 END) AS a",
 		1, {JSONBOID}, NULL
 	};
-	MemoryContext context = CurrentMemoryContext;
-	AkCaller	caller;
-	bool		isnull;
-	Datum		names;
 
-	ak_become_owner(&caller);
-	SPI_connect();
-	ak_query(&query, &anchors.value, anchors.isnull ? "n" : NULL, AK_SEE_LATEST);
-	names = ak_query_result(0, 1, &isnull);
-	MemoryContextSwitchTo(context);
-	names = PointerGetDatum(PG_DETOAST_DATUM_COPY(names));
-	SPI_finish();
-	ak_become_caller(&caller);
+	ak_query(&query, &anchors, NULL, AK_SEE_TRANSACTION);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+
+		names = accumArrayResult(names, ak_query_result(i, 1, &isnull), false, TEXTOID, context);
+	}
 	return names;
 }
 
 /*
  * The workspaces to look at: the one named, or all in which the caller may
  * audit; '' for what belongs to none.  Who may audit everywhere looks at every
- * one of which there is a trace, so that none is passed over.  Raises 42704 and
- * 42501.
+ * one of which there is a trace (some of them are named several times), so that
+ * none is passed over: of one that was removed the log remains.  Raises 42704
+ * and 42501.
  */
 static Datum
-audited_workspaces(FunctionCallInfo fcinfo, NullableDatum anchors)
+audited_workspaces(FunctionCallInfo fcinfo, Snapshot snapshot, NullableDatum anchors)
 {
-	char	   *workspace;
+	MemoryContext context = CurrentMemoryContext;
+	ArrayBuildState *names;
+	AkCaller	caller;
+	Datum	   *elements;
+	int			count;
 
 	ak_require_anywhere(AK_AUDIT);
-	if (PG_ARGISNULL(0) && ak_sees_everywhere(AK_AUDIT))
-		return traced_workspaces(anchors);
-	if (PG_ARGISNULL(0))
+	if (!PG_ARGISNULL(0))
+	{
+		char	   *workspace = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+		ak_check_workspace_argument(workspace);
+		ak_require_workspace(AK_AUDIT, workspace);
+		return PointerGetDatum(construct_array(&fcinfo->args[0].value, 1, TEXTOID, -1, false, TYPALIGN_INT));
+	}
+	if (!ak_sees_everywhere(AK_AUDIT))
 		return ak_visible_workspaces(AK_AUDIT);
-	workspace = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	ak_check_workspace_argument(workspace);
-	ak_require_workspace(AK_AUDIT, workspace);
-	return PointerGetDatum(construct_array(&fcinfo->args[0].value, 1, TEXTOID, -1, false, TYPALIGN_INT));
+
+	names = initArrayResult(TEXTOID, context, false);
+	deconstruct_array(DatumGetArrayTypeP(ak_visible_workspaces(AK_AUDIT)), TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, NULL, &count);
+	for (int i = 0; i < count; i++)
+		names = accumArrayResult(names, elements[i], false, TEXTOID, context);
+	names = add_workspaces(names, snapshot, AK_AUDIT_LINK, AK_AUDIT_LINK_PKEY, DEFAULT_COLLATION_OID);
+	names = add_workspaces(names, snapshot, AK_AUDIT_PURGED, AK_AUDIT_PURGED_PKEY, DEFAULT_COLLATION_OID);
+	names = add_workspaces(names, snapshot, AK_AUDIT_LOG, AK_AUDIT_LOG_WORKSPACE, C_COLLATION_OID);
+	if (!anchors.isnull)
+	{
+		ak_become_owner(&caller);
+		SPI_connect();
+		names = add_anchored(names, anchors.value, context);
+		SPI_finish();
+		ak_become_caller(&caller);
+	}
+	return makeArrayResult(names, context);
+}
+
+/* Makes the chains to verify, of an array of their names. */
+static void
+make_chains(AkVerification *v, Datum names)
+{
+	Datum	   *elements;
+
+	deconstruct_array(DatumGetArrayTypeP(names), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &v->count);
+	v->chains = palloc0(sizeof(AkChain) * Max(1, v->count));
+	for (int i = 0; i < v->count; i++)
+	{
+		v->chains[i].workspace = TextDatumGetCString(elements[i]);
+		v->chains[i].length = strlen(v->chains[i].workspace);
+	}
+	qsort(v->chains, v->count, sizeof(AkChain), chain_order);
+	if (v->count > 0)
+	{
+		int			kept = 1;
+
+		for (int i = 1; i < v->count; i++)
+			if (chain_order(&v->chains[i], &v->chains[kept - 1]) != 0)
+				v->chains[kept++] = v->chains[i];
+		v->count = kept;
+	}
+}
+
+static int
+name_order(const void *a, const void *b)
+{
+	return strcmp(((const AkChain *) a)->workspace, ((const AkChain *) b)->workspace);
 }
 
 /*
@@ -498,44 +347,45 @@ audited_workspaces(FunctionCallInfo fcinfo, NullableDatum anchors)
  *
  * One row for each workspace that has entries (or an anchor, or was named), in
  * which NULL stands for what belongs to none.  Raises 42704, 42501, and 22023
- * for anchors that are not ours.
+ * for anchors that are not ours.  Takes no lock that anybody waits for; some 60
+ * bytes of memory for every key.
  */
 Datum
 ak_verify_audit_log(PG_FUNCTION_ARGS)
 {
-	AkVerification v;
+	AkVerification v = {.one = !PG_ARGISNULL(0)};
 	ReturnSetInfo *rsinfo;
-	Datum	   *elements;
+	AkRowProof *rows;
 	AkCaller	caller;
 
-	v.names = audited_workspaces(fcinfo, fcinfo->args[1]);
+	v.everywhere = !v.one && ak_sees_everywhere(AK_AUDIT);
+	v.snapshot = RegisterSnapshot(GetLatestSnapshot());
+	make_chains(&v, audited_workspaces(fcinfo, v.snapshot, fcinfo->args[1]));
 	InitMaterializedSRF_compat(fcinfo);
 	rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	deconstruct_array(DatumGetArrayTypeP(v.names), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &v.count);
-	v.chains = palloc0(sizeof(AkChain) * Max(1, v.count));
-	for (int i = 0; i < v.count; i++)
-		v.chains[i].workspace = TextDatumGetCString(elements[i]);
-	qsort(v.chains, v.count, sizeof(AkChain), chain_order);
-	v.snapshot = RegisterSnapshot(GetLatestSnapshot());
 
 	ak_become_owner(&caller);
 	SPI_connect();
+	read_purges(&v);
 	if (!PG_ARGISNULL(1))
 		read_anchors(&v, PG_GETARG_DATUM(1));
-	for (int i = 0; i < v.count; i++)
-		verify_links(&v, &v.chains[i]);
-	verify_entries(&v);
-	verify_keys(&v);
-	SPI_finish();
-	ak_become_caller(&caller);
+	rows = ak_prove_rows_begin(&v);
+	ak_prove_log(&v, rows);
+	ak_prove_rows_end(rows);
 	UnregisterSnapshot(v.snapshot);
 
+	qsort(v.chains, v.count, sizeof(AkChain), name_order);
 	for (int i = 0; i < v.count; i++)
 	{
-		const AkChain *chain = &v.chains[i];
+		AkChain    *chain = &v.chains[i];
 		Datum		values[_Anum_audit_verdict_max - 1] = {0};
 		bool		nulls[_Anum_audit_verdict_max - 1] = {false};
 
+		if (chain->problem == NULL)
+		{
+			chain->problem = chain->row_problem;
+			chain->first_bad = chain->row_first_bad;
+		}
 		if (PG_ARGISNULL(0) && chain->position == 0 && chain->problem == NULL)
 			continue;
 		nulls[Anum_audit_verdict_workspace - 1] = chain->workspace[0] == '\0';
@@ -552,6 +402,8 @@ ak_verify_audit_log(PG_FUNCTION_ARGS)
 		values[Anum_audit_verdict_head - 1] = ak_digest_datum(chain->head);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
+	SPI_finish();
+	ak_become_caller(&caller);
 	return (Datum) 0;
 }
 
@@ -567,16 +419,18 @@ ak_audit_anchor(PG_FUNCTION_ARGS)
 	static AkQuery query = {
 		"SELECT COALESCE(pg_catalog.jsonb_object_agg(l.workspace, pg_catalog.jsonb_build_object("
 		"'position', l.position, 'audit_id', l.audit_id, 'link', pg_catalog.encode(l.link, 'hex'))), '{}') "
-		"FROM pg_catalog.unnest($1) AS w, LATERAL (SELECT * FROM apikeys.audit_link i "
-		"WHERE i.workspace OPERATOR(pg_catalog.=) w ORDER BY i.position DESC LIMIT 1) AS l",
+		"FROM (SELECT DISTINCT pg_catalog.unnest($1)) AS n (w), LATERAL (SELECT * FROM apikeys.audit_link i "
+		"WHERE i.workspace OPERATOR(pg_catalog.=) n.w ORDER BY i.position DESC LIMIT 1) AS l",
 		1, {TEXTARRAYOID}, NULL
 	};
-	Datum		args[1] = {audited_workspaces(fcinfo, (NullableDatum) {.isnull = true})};
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Datum		args[1] = {audited_workspaces(fcinfo, snapshot, (NullableDatum) {.isnull = true})};
 	MemoryContext context = CurrentMemoryContext;
 	AkCaller	caller;
 	bool		isnull;
 	Datum		result;
 
+	UnregisterSnapshot(snapshot);
 	ak_become_owner(&caller);
 	SPI_connect();
 	ak_query(&query, args, NULL, AK_SEE_LATEST);

@@ -144,12 +144,12 @@ SELECT workspace, entries, ok FROM apikeys.verify_audit_log() WHERE workspace IN
 -- nor is what was left passed over whose workspace somebody made disappear, or that an anchor alone still knows
 SELECT apikeys.create_workspace('hidden') \g /dev/null
 SELECT apikeys.audit_anchor() AS anchors \gset
+BEGIN;
 ALTER TABLE apikeys.workspace DISABLE TRIGGER USER;
 DELETE FROM apikeys.workspace WHERE workspace = 'hidden';
 ALTER TABLE apikeys.workspace ENABLE TRIGGER USER;
 ALTER TABLE apikeys.workspace ENABLE ALWAYS TRIGGER a_make_way;
 SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log() WHERE workspace = 'hidden';
-BEGIN;
 ALTER TABLE apikeys.audit_log DISABLE TRIGGER USER;
 ALTER TABLE apikeys.audit_link DISABLE TRIGGER USER;
 DELETE FROM apikeys.audit_log WHERE workspace = 'hidden';

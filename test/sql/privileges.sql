@@ -60,6 +60,7 @@ INSERT INTO may VALUES
 	('function', 'update_workspace', '{admin}', $$SELECT apikeys.update_workspace('default')$$),
 	('function', 'add_team_member', '{admin}', $$SELECT apikeys.add_team_member('x', 'x')$$),
 	('function', 'remove_team_member', '{admin}', $$SELECT apikeys.remove_team_member('x')$$),
+	('function', 'purge_audit_log', '{admin}', $$SELECT apikeys.purge_audit_log(now(), 'default')$$),
 	('function', 'grant_access', '{admin}', $$SELECT apikeys.grant_access('regress_ak_none', 'admin')$$),
 	('function', 'revoke_access', '{admin}', $$SELECT apikeys.revoke_access('regress_ak_none', 'admin')$$),
 
@@ -92,6 +93,7 @@ INSERT INTO may VALUES
 	('table', 'access', '{}', NULL),
 	('table', 'audit_log', '{}', NULL),
 	('table', 'audit_link', '{}', NULL),
+	('table', 'audit_purged', '{}', NULL),
 	('table', 'report', '{}', NULL),
 	('table', 'usage', '{}', NULL),
 	('table', 'usage_hour', '{}', NULL),

@@ -1,0 +1,129 @@
+-- purge_audit_log: what it removes and keeps, that the rest verifies, and that nothing can hide behind it.
+\set ECHO none
+\i test/lib/regress.sql
+SET client_min_messages = warning;
+CREATE ROLE regress_ak_admin;
+CREATE ROLE regress_ak_acme;
+CREATE ROLE regress_ak_auditor;
+SELECT apikeys.create_workspace('acme', archive_limit => 2);
+SELECT count(name) FROM generate_series(1, 6) AS i, LATERAL apikeys.create_key('K' || i, '{data}', 'acme');
+SELECT count(name) FROM generate_series(1, 5) AS n, LATERAL apikeys.update_key(apikeys.key_id('K1', 'acme'), metadata => jsonb_build_object('n', n));
+SELECT count(apikeys.archive_key(apikeys.key_id('K' || i, 'acme'))) FROM generate_series(2, 5) AS i;
+SELECT apikeys.grant_access('regress_ak_admin', 'admin'), apikeys.grant_access('regress_ak_acme', 'admin', 'acme'),
+	apikeys.grant_access('regress_ak_auditor', 'audit');
+SELECT apikeys.audit_anchor() AS anchor \gset
+SELECT array_agg(audit_id ORDER BY audit_id) AS early FROM apikeys.audit_log \gset
+-- anchors of all times: each position of the chain
+CREATE TABLE anchors AS SELECT jsonb_build_object(workspace, jsonb_build_object('position', position, 'audit_id', audit_id, 'link', encode(link, 'hex'))) AS anchor
+FROM apikeys.audit_link;
+CREATE FUNCTION pg_temp.anchors() RETURNS TABLE (anchors bigint, confirmed bigint) LANGUAGE sql AS
+$$ SELECT count(*), count(*) FILTER (WHERE (SELECT bool_and(ok) FROM apikeys.verify_audit_log(NULL, anchor))) FROM anchors $$;
+SELECT pg_sleep(0.01) \g /dev/null
+SELECT clock_timestamp() AS then \gset
+SELECT apikeys.update_key(apikeys.key_id('K6', 'acme'), team => 'late') \g /dev/null
+
+-- Bad input, and who may not.
+SELECT * FROM pg_temp.refused($$SELECT apikeys.purge_audit_log(NULL, 'acme')$$);
+SELECT * FROM pg_temp.refused($$SELECT apikeys.purge_audit_log(now(), NULL)$$);
+SELECT * FROM pg_temp.refused($$SELECT apikeys.purge_audit_log(now(), 'nowhere')$$);
+SET ROLE regress_ak_auditor;
+SELECT apikeys.purge_audit_log(now(), 'acme');
+SET ROLE regress_ak_acme;
+SELECT apikeys.purge_audit_log(now(), 'default');
+SELECT apikeys.purge_audit_log(now(), '');
+SET apikeys.workspace = 'default';
+SELECT apikeys.purge_audit_log(now(), 'acme');
+RESET apikeys.workspace;
+
+-- Nothing so old: nothing removed, nothing told.
+SELECT apikeys.purge_audit_log('2000-01-01', 'acme');
+SELECT apikeys.purge_audit_log('-infinity', 'acme');
+RESET ROLE;
+SELECT count(*) FROM apikeys.audit_log WHERE entity = 'Audit Logs';
+
+-- What is older than then: all but the last entry of each key that is there.
+SELECT count(*) AS expected FROM apikeys.audit_log a WHERE workspace = 'acme' AND "time" < :'then'
+	AND NOT EXISTS (SELECT FROM apikeys.key k WHERE k.key_id = a.key_id
+		AND a.audit_id = (SELECT max(audit_id) FROM apikeys.audit_log b WHERE b.key_id = a.key_id));
+SET ROLE regress_ak_acme;
+SELECT apikeys.act_as('ann', 'ops', '192.0.2.1'), apikeys.purge_audit_log(:'then', 'acme');
+SELECT team, entity, action, regexp_replace(activity, 'before .*', 'before <time>') AS activity, actor, ip, changes - 'older_than' - 'kept_sha256' AS changes
+FROM apikeys.search_audit_logs(entities => '{Audit Logs}');
+SELECT apikeys.purge_audit_log(:'then', 'acme');
+RESET ROLE;
+SELECT key_name, action, "time" < :'then' AS early FROM apikeys.audit_logs WHERE workspace = 'acme';
+SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log(NULL, :'anchor');
+SELECT * FROM pg_temp.anchors();
+SELECT position, position - lag(position) OVER (ORDER BY position) AS step FROM apikeys.audit_link WHERE workspace = 'acme';
+SELECT first_position, last_position, octet_length(digests) FROM apikeys.audit_purged ORDER BY 1;
+
+-- Again, in a transaction with other work; all of it, also the head of the chain.
+BEGIN;
+SELECT apikeys.create_key('K7', '{data}', 'acme') \g /dev/null
+SELECT apikeys.purge_audit_log('infinity', 'acme') > 0 AS purged;
+SELECT apikeys.update_key(apikeys.key_id('K6', 'acme'), team => 'later') \g /dev/null
+SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log(NULL, :'anchor');
+SAVEPOINT s;
+SELECT apikeys.purge_audit_log('infinity', 'default') > 0 AS purged;
+ROLLBACK TO s;
+COMMIT;
+SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log(NULL, :'anchor');
+SELECT * FROM pg_temp.anchors();
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT apikeys.purge_audit_log('infinity', '') > 0 AS purged;
+COMMIT;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT apikeys.purge_audit_log('infinity', 'acme') > 0 AS purged;
+COMMIT;
+SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log(NULL, :'anchor');
+SELECT * FROM pg_temp.anchors();
+-- Life goes on: a key whose old entry was kept is archived and dropped, and then its entries go, too.
+SELECT apikeys.archive_key(apikeys.key_id(n, 'acme')) FROM unnest('{K6,K7}'::text[]) AS n \g /dev/null
+SELECT apikeys.purge_audit_log('infinity', 'acme') > 0 AS purged;
+SELECT key_name, action FROM apikeys.audit_logs WHERE workspace = 'acme';
+SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log(NULL, :'anchor');
+SELECT * FROM pg_temp.anchors();
+
+-- Direct SQL is refused as before.
+SELECT * FROM pg_temp.refused('DELETE FROM apikeys.audit_log');
+SELECT * FROM pg_temp.refused('DELETE FROM apikeys.audit_link');
+SELECT * FROM pg_temp.refused('DELETE FROM apikeys.audit_purged');
+SELECT * FROM pg_temp.refused('UPDATE apikeys.audit_purged SET last_position = 1');
+SELECT * FROM pg_temp.refused('TRUNCATE apikeys.audit_purged');
+
+-- Nothing can be hidden as if it had been purged.
+SELECT apikeys.update_key(apikeys.key_id('K1', 'acme'), team => n) FROM unnest('{a,b,c}'::text[]) AS n \g /dev/null
+CREATE FUNCTION pg_temp.hide(VARIADIC hidden bigint[]) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO apikeys.audit_purged SELECT l.workspace, l.position, l.position, (SELECT max(audit_id) FROM apikeys.audit_purged), a.digest, l.link
+	FROM apikeys.audit_link l JOIN apikeys.audit_log a USING (audit_id) WHERE l.audit_id = ANY (hidden);
+	DELETE FROM apikeys.audit_link WHERE audit_id = ANY (hidden);
+	DELETE FROM apikeys.audit_log WHERE audit_id = ANY (hidden);
+$$;
+CREATE FUNCTION pg_temp.tamper(sql text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	found text;
+BEGIN
+	BEGIN
+		SET LOCAL session_replication_role = replica;
+		EXECUTE sql;
+		SET LOCAL session_replication_role = origin;
+		SELECT string_agg(coalesce(v.workspace, '-') || ': ' || problem, '; ' ORDER BY v.workspace NULLS FIRST) INTO found
+			FROM apikeys.verify_audit_log() AS v WHERE NOT ok;
+		RAISE EXCEPTION USING ERRCODE = 'ZZ001', MESSAGE = coalesce(found, 'NOT FOUND');
+	EXCEPTION WHEN SQLSTATE 'ZZ001' THEN
+		RETURN SQLERRM;
+	END;
+END $$;
+SELECT min(audit_id) AS kept, max(audit_id) - 1 AS late FROM apikeys.audit_log WHERE key_name = 'K1' \gset
+SELECT pg_temp.tamper(format('SELECT pg_temp.hide(%s)', :late)) AS "after the purge", pg_temp.tamper(format('SELECT pg_temp.hide(%s)', :kept)) AS "what it kept",
+	pg_temp.tamper($$DELETE FROM apikeys.audit_purged WHERE first_position = 1$$) AS "a run is gone",
+	pg_temp.tamper($$UPDATE apikeys.audit_purged SET digests = overlay(digests placing '\x00' from 5)$$) AS "a run altered",
+	pg_temp.tamper($$UPDATE apikeys.audit_purged SET link = sha256('x')$$) AS "its link altered",
+	pg_temp.tamper($$UPDATE apikeys.audit_purged SET workspace = 'default'$$) AS "moved";
+SELECT pg_temp.tamper($$UPDATE apikeys.audit_log SET changes = changes || '{"through": 1000}' WHERE entity = 'Audit Logs'$$) AS "the purge's entry altered",
+	pg_temp.tamper($$DELETE FROM apikeys.audit_log WHERE entity = 'Audit Logs' AND workspace = 'acme'$$) AS "the purge's entry gone";
+SELECT * FROM pg_temp.wrong();
+
+DROP TABLE anchors;
+SET client_min_messages = warning; DROP OWNED BY regress_ak_admin, regress_ak_acme, regress_ak_auditor; DROP EXTENSION apikeys CASCADE; RESET client_min_messages;
+DROP ROLE regress_ak_admin, regress_ak_acme, regress_ak_auditor;
