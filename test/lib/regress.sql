@@ -90,6 +90,25 @@ $$
 	FROM new n ORDER BY n.audit_id
 $$;
 
+-- The workspaces other than this one of which any of our views shows the current user a row; the registry apart.
+CREATE FUNCTION pg_temp.seen_beside(ours text) RETURNS TABLE (seen_in text, what text) LANGUAGE plpgsql AS
+$$
+DECLARE
+	r record;
+BEGIN
+	FOR r IN SELECT c.relname, EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'workspace') AS has_workspace
+		FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind = 'v' AND c.relname NOT IN ('apis', 'key_rows') ORDER BY c.relname COLLATE "C" LOOP
+		IF NOT has_table_privilege(format('apikeys.%I', r.relname), 'SELECT') THEN
+			CONTINUE;	/* privileges.sql knows to whom it is */
+		ELSIF NOT r.has_workspace THEN
+			RETURN QUERY SELECT r.relname::text, 'has no workspace';
+		ELSE
+			RETURN QUERY EXECUTE format('SELECT DISTINCT %L, coalesce(workspace, ''NULL'') FROM apikeys.%I WHERE workspace IS DISTINCT FROM %L', r.relname, r.relname, ours);
+		END IF;
+	END LOOP;
+END
+$$;
+
 -- Nothing, when the log and everything else is as it should be.
 CREATE FUNCTION pg_temp.wrong() RETURNS SETOF text LANGUAGE sql SECURITY DEFINER AS
 $$

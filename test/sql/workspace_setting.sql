@@ -23,6 +23,7 @@ SELECT name, workspace FROM apikeys.import_key('I', '{data}', sha256('i'));
 SELECT apikeys.add_team_member('ann', 'Acme team');
 SELECT workspace, actor, team FROM apikeys.team_member;
 -- what reads
+SELECT * FROM pg_temp.seen_beside('acme');
 SELECT workspace, name FROM apikeys.active_keys ORDER BY 2;
 SELECT count(*) FROM apikeys.archived_keys;
 SELECT DISTINCT workspace FROM apikeys.audit_logs;
