@@ -64,6 +64,13 @@ static const struct
 	{"admin", AK_VALIDATE | AK_VIEW | AK_MANAGE | AK_AUDIT | AK_ADMIN},
 };
 
+/* What one role may do in one workspace */
+typedef struct AkScopedWorkspace
+{
+	char	   *name;
+	int			may;
+} AkScopedWorkspace;
+
 /* What one role may do: everywhere, and beyond that in single workspaces */
 typedef struct AkScope
 {
@@ -72,11 +79,7 @@ typedef struct AkScope
 	int			everywhere;
 	int			anywhere;		/* everywhere, and in any single workspace */
 	int			nworkspaces;
-	struct
-	{
-		char	   *name;
-		int			may;
-	}		   *workspaces;		/* in scope_context */
+	AkScopedWorkspace *workspaces;	/* in scope_context, ordered by name */
 } AkScope;
 
 static AkScope scope;
@@ -130,11 +133,11 @@ ak_capability_name(AkCapability capability)
 	return capabilities[pg_rightmost_one_pos32(capability)].name;
 }
 
-/* Adds what an access row allows to the scope being loaded. */
+/* Adds what an access row allows to the scope being loaded, at its end. */
 static void
 add_to_scope(AkScope *loaded, int may, const char *workspace, int *allocated)
 {
-	int			i;
+	AkScopedWorkspace *added;
 
 	loaded->anywhere |= may;
 	if (workspace == NULL)
@@ -142,25 +145,42 @@ add_to_scope(AkScope *loaded, int may, const char *workspace, int *allocated)
 		loaded->everywhere |= may;
 		return;
 	}
-	for (i = 0; i < loaded->nworkspaces; i++)
-	{
-		if (strcmp(loaded->workspaces[i].name, workspace) == 0)
-		{
-			loaded->workspaces[i].may |= may;
-			return;
-		}
-	}
 	if (loaded->nworkspaces == *allocated)
 	{
 		*allocated = Max(8, *allocated * 2);
 		if (loaded->workspaces == NULL)
-			loaded->workspaces = MemoryContextAlloc(scope_context, *allocated * sizeof(*loaded->workspaces));
+			loaded->workspaces = MemoryContextAlloc(scope_context, *allocated * sizeof(AkScopedWorkspace));
 		else
-			loaded->workspaces = repalloc(loaded->workspaces, *allocated * sizeof(*loaded->workspaces));
+			loaded->workspaces = repalloc_huge(loaded->workspaces, *allocated * sizeof(AkScopedWorkspace));
 	}
-	loaded->workspaces[i].name = MemoryContextStrdup(scope_context, workspace);
-	loaded->workspaces[i].may = may;
-	loaded->nworkspaces++;
+	added = &loaded->workspaces[loaded->nworkspaces++];
+	added->name = MemoryContextStrdup(scope_context, workspace);
+	added->may = may;
+}
+
+static int
+scoped_order(const void *a, const void *b)
+{
+	return strcmp(((const AkScopedWorkspace *) a)->name, ((const AkScopedWorkspace *) b)->name);
+}
+
+/* Orders the single workspaces of the scope being loaded, each once. */
+static void
+order_scope(AkScope *loaded)
+{
+	int			kept = 0;
+
+	if (loaded->nworkspaces == 0)
+		return;
+	qsort(loaded->workspaces, loaded->nworkspaces, sizeof(AkScopedWorkspace), scoped_order);
+	for (int i = 1; i < loaded->nworkspaces; i++)
+	{
+		if (strcmp(loaded->workspaces[kept].name, loaded->workspaces[i].name) == 0)
+			loaded->workspaces[kept].may |= loaded->workspaces[i].may;
+		else
+			loaded->workspaces[++kept] = loaded->workspaces[i];
+	}
+	loaded->nworkspaces = kept + 1;
 }
 
 /* Who holds which privileges on our schema; NULL: only its owner. */
@@ -234,6 +254,7 @@ load_scope(Oid userid)
 		}
 		systable_endscan(scan);
 		table_close(rel, AccessShareLock);
+		order_scope(&loaded);
 	}
 
 	scope = loaded;
@@ -261,13 +282,25 @@ current_scope(void)
 static bool
 scope_allows(const AkScope *may, AkCapability capability, const char *workspace, size_t len)
 {
+	int			low = 0;
+	int			high = may->nworkspaces;
+
 	if (may->everywhere & capability)
 		return true;
-	for (int i = 0; workspace != NULL && i < may->nworkspaces; i++)
-		if ((may->workspaces[i].may & capability) &&
-			strncmp(may->workspaces[i].name, workspace, len) == 0 &&
-			may->workspaces[i].name[len] == '\0')
-			return true;
+	while (workspace != NULL && low < high)
+	{
+		int			middle = low + (high - low) / 2;
+		const char *name = may->workspaces[middle].name;
+		int			order = strncmp(workspace, name, len);
+
+		if (order == 0 && name[len] == '\0')
+			return (may->workspaces[middle].may & capability) != 0;
+		/* what goes on after these characters comes later */
+		if (order > 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
 	return false;
 }
 

@@ -5,7 +5,10 @@ SET max_parallel_workers_per_gather = 0;
 SET random_page_cost = 1.1;     -- a table of this size fits in memory: no reason to sort what an index has in order
 
 SELECT count(apikeys.create_workspace('w' || i)) FROM generate_series(1, 300) AS i;
-SELECT count(apikeys.create_key('key ' || i, '{data}', 'w' || (i + 1) / 2)) FROM generate_series(1, 600) AS i;
+CREATE TEMPORARY TABLE secrets AS
+    SELECT (made).workspace, (made).key FROM (SELECT apikeys.create_key('key ' || i, '{data}', 'w' || (i + 1) / 2) AS made
+        FROM generate_series(1, 600) AS i OFFSET 0) AS k;
+GRANT SELECT ON secrets TO PUBLIC;
 SELECT count(apikeys.create_key('big ' || i, '{data}')) FROM generate_series(1, 3000) AS i;
 SELECT count(apikeys.archive_key(apikeys.key_id('key ' || i))) FROM generate_series(2, 200, 2) AS i;
 ANALYZE;
@@ -81,6 +84,18 @@ SELECT statement, pg_temp.reads(statement) FROM (VALUES
     ('SELECT apikeys.verify_audit_log(''w1'')'),
     ('SELECT apikeys.audit_anchor(''w1'')')) AS s (statement);
 
-DROP TABLE statements;
+-- a role that has a capability in many single workspaces has it in those alone
+CREATE ROLE regress_ak_each;
+SELECT count(apikeys.grant_access('regress_ak_each', 'validate', 'w' || i)) FROM generate_series(2, 40) AS i WHERE i NOT IN (10, 30, 39);
+SELECT count(apikeys.grant_access('regress_ak_each', 'view', 'w' || i)) FROM generate_series(40, 30, -1) AS i;
+SET ROLE regress_ak_each;
+SELECT string_agg(DISTINCT s.workspace, ' ') FROM secrets AS s, LATERAL (SELECT * FROM apikeys.validate_key(s.key) OFFSET 0) AS v
+WHERE v.code = 'NOT_FOUND' AND s.workspace IN ('w1', 'w2', 'w3', 'w4', 'w10', 'w30', 'w39', 'w40', 'w100');
+SELECT count(*), count(DISTINCT workspace), min(workspace), max(workspace) FROM apikeys.active_keys;
+RESET ROLE;
+
+DROP TABLE statements, secrets;
+DROP OWNED BY regress_ak_each;
+DROP ROLE regress_ak_each;
 DROP OWNED BY regress_ak_one, regress_ak_few, regress_ak_all;
 DROP ROLE regress_ak_one, regress_ak_few, regress_ak_all;
