@@ -166,7 +166,7 @@ read_filters(FunctionCallInfo fcinfo)
 static bool
 export_entries(FunctionCallInfo fcinfo, StringInfo csv, int64 *entries)
 {
-	size_t		limit = (size_t) ak_guc_max_report_size * 1024;
+	int			limit = ak_guc_max_report_size * 1024;	/* a quarter of what a StringInfo can hold */
 	AkLogFilter *filter = ak_filter_from_args(fcinfo, ARG_FILTERS);
 	AkLogScan  *scan = ak_log_begin(filter, GetActiveSnapshot(), 0);
 	StringInfoData line;
