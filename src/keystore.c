@@ -62,6 +62,7 @@ typedef struct AkHint
 	BlockNumber block;
 	Buffer		buffer;			/* that the block was in; InvalidBuffer: no hint here */
 	OffsetNumber offset;		/* of the row, or the root of its HOT chain */
+	uint16		place;			/* where in the page the row's bytes began: to be fetched early, no more */
 } AkHint;
 
 #define HINT_WAYS		4		/* places for one tag: a cache line */
@@ -150,6 +151,7 @@ remember(const AkLookup *lookup, const uint8 *hash, const ItemPointerData *root)
 	hint.buffer = slot->buffer;
 	hint.block = ItemPointerGetBlockNumber(root);
 	hint.offset = ItemPointerGetOffsetNumber(root);
+	hint.place = (const char *) slot->base.tuple->t_data - (const char *) BufferGetPage(slot->buffer);
 	add_hint(&hint);
 }
 
@@ -162,24 +164,51 @@ is_hash(Datum column, bool isnull, const uint8 *hash)
 		ak_hash_equal((const uint8 *) VARDATA_ANY(DatumGetPointer(column)), hash);
 }
 
+/* The hint for a hash; NULL if there is none. */
+static const AkHint *
+find_hint(const uint8 *hash)
+{
+	uint32		tag = hint_tag(hash);
+	const AkHint *set;
+
+	if (unlikely(hints == NULL))
+		return NULL;
+	set = hint_set(tag);
+	for (int i = 0; i < HINT_WAYS; i++)
+		if (set[i].tag == tag && set[i].buffer != InvalidBuffer)
+			return &set[i];
+	return NULL;
+}
+
+/*
+ * Has the processor fetch from memory what recall() will most likely look at.
+ * It takes its time, in which the table is opened and locked.
+ */
+static inline void
+fetch_early(const AkHint *hint)
+{
+#ifdef __GNUC__
+	const char *page = (const char *) BufferGetPage(hint->buffer);
+
+	__builtin_prefetch(page);
+	__builtin_prefetch(page + SizeOfPageHeaderData + (hint->offset - 1) * sizeof(ItemIdData));
+	for (int at = 0; at < 5 * PG_CACHE_LINE_SIZE / 2; at += PG_CACHE_LINE_SIZE / 2)
+		__builtin_prefetch(page + Min(hint->place + at, BLCKSZ - 1));
+#endif
+}
+
 /*
  * Looks where a key was found before.  On success its row is in lookup->tuple,
  * in lookup->buffer, which is pinned.
  */
 static bool
-recall(AkLookup *lookup, const uint8 *hash)
+recall(AkLookup *lookup, const AkHint *hint, const uint8 *hash)
 {
-	uint32		tag = hint_tag(hash);
-	const AkHint *hint;
 	ItemPointerData tid;
 	bool		isnull;
 
-	if (hints == NULL || lookup->key->rd_rel->relam != HEAP_TABLE_AM_OID)
+	if (hint == NULL || lookup->key->rd_rel->relam != HEAP_TABLE_AM_OID)
 		return false;
-	hint = hint_set(tag);
-	for (int i = 0; hint->tag != tag || hint->buffer == InvalidBuffer; hint++)
-		if (++i == HINT_WAYS)
-			return false;
 	if (!ReadRecentBuffer_compat(lookup->key, hint->block, hint->buffer))
 		return false;
 
@@ -293,13 +322,17 @@ head_desc(Relation key)
 bool
 ak_keystore_find(AkLookup *lookup, const uint8 *hash)
 {
+	const AkHint *hint = find_hint(hash);
+
+	if (hint != NULL)
+		fetch_early(hint);
 	lookup->key = ak_table_open(AK_KEY, AccessShareLock);
 	lookup->snapshot = NULL;
 	lookup->slot = NULL;
 	lookup->buffer = InvalidBuffer;
 	lookup->by_old_secret = false;
 
-	if (recall(lookup, hash))
+	if (recall(lookup, hint, hash))
 		heap_deform_tuple(&lookup->tuple, head_desc(lookup->key), lookup->values, lookup->nulls);
 	else if (search(lookup, RegisterSnapshot(GetLatestSnapshot()), hash))
 	{
