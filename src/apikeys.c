@@ -6,7 +6,7 @@
  * Two ways lead through this directory:
  *
  *	  a request   validate.c -> token.c -> digest.c -> keystore.c -> policy.c
- *	              -> verdict
+ *	              -> limit.c -> usage.c -> verdict
  *	  a change    manage.c -> table -> guard.c trigger -> audit.c trigger ->
  *	              entry; before commit: chain.c -> link
  *

@@ -7,9 +7,9 @@
  * of the slot that was flushed into it last, and how much that slot had counted
  * then.  What a flush adds is what the slot has counted since, as the row itself
  * says; apikeys.usage, the totals, grows by the same in the same statement.
- * So it does not matter how a flush ends: rolled back, killed, prepared
- * or half of it in a savepoint, it is in the tables with what it says of the
- * slots, or it is not.  Nothing is subtracted in memory.
+ * So it does not matter how a flush ends: rolled back, killed, prepared or half
+ * of it in a savepoint, it is in the tables with what it says of the slots, or
+ * it is not.  Nothing is subtracted in memory.
  *
  * Only to know which slots may be taken for something else does memory
  * remember what is committed; when that is missed, the next flush finds it.
@@ -49,6 +49,9 @@ PG_FUNCTION_INFO_V1(ak_flush_usage);
 
 /* Figures that one statement writes */
 #define PIECE 5000
+
+/* When memory is half full, how soon the next flush looks for what can be taken */
+#define ROOM_MS 1000
 
 /* How often a flush that must wait for another is tried again */
 #define BUSY_MS 1000
@@ -210,7 +213,7 @@ flush(void)
 	for (int start = 0; start < batch->count; start += PIECE)
 		added += write_piece(batch->figures + start, Min(PIECE, batch->count - start));
 
-	batch->clock = ak_usage_acquire(&clock, "", 0);
+	batch->clock = ak_usage_acquire(&clock, "", 0, GetCurrentTimestamp());
 	if (batch->clock != NULL)
 	{
 		batch->clock_number = batch->clock->number;
@@ -229,6 +232,8 @@ flush(void)
 static void
 remember(void)
 {
+	TimestampTz now = GetCurrentTimestamp();
+
 	for (; flushed != NULL; flushed = flushed->next)
 	{
 		for (int i = 0; i < flushed->count; i++)
@@ -237,15 +242,18 @@ remember(void)
 			AkSlot	   *slot = flushed->figures[i].origin;
 
 			SpinLockAcquire(&slot->mutex);
-			if (slot->number == copy->number)
-				slot->flushed = Max(slot->flushed, copy->count);
+			if (slot->number == copy->number && copy->count > slot->flushed)
+			{
+				slot->flushed = copy->count;
+				slot->flushed_at = now;
+			}
 			SpinLockRelease(&slot->mutex);
 		}
 		if (flushed->clock != NULL)
 		{
 			SpinLockAcquire(&flushed->clock->mutex);
 			if (flushed->clock->number == flushed->clock_number)
-				flushed->clock->last_at = GetCurrentTimestamp();
+				flushed->clock->last_at = now;
 			SpinLockRelease(&flushed->clock->mutex);
 		}
 	}
@@ -301,6 +309,8 @@ ak_flush_job(void)
 {
 	bool		busy;
 	int64		added = 0;
+	int			used;
+	int			max;
 
 	if (!ak_job_begin())
 		return AK_JOB_IDLE;
@@ -311,12 +321,9 @@ ak_flush_job(void)
 	if (busy)
 		return AK_JOB_PENDING(BUSY_MS);
 
-	/* what is committed now makes room */
-	if (added != 0 && ak_job_begin())
-	{
-		reclaim();
-		ak_job_commit();
-	}
+	/* what is committed now makes room, but not at once: once more, if that matters */
+	if (added != 0 && ak_usage_capacity(&used, &max) && used > max / 2)
+		return AK_JOB_PENDING(ROOM_MS);
 	return AK_JOB_IDLE;
 }
 

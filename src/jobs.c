@@ -84,8 +84,12 @@ static struct
 	bool		pending;
 }			states[lengthof(jobs)];
 
+static int	running = -1;		/* the job that is running */
 static AkCaller job_caller;
 static bool connected = false;
+
+static TimestampTz due(int number);
+static void run_job(int number);
 
 /*
  * ----------------------------------------------------------------- for jobs
@@ -105,12 +109,21 @@ database_wanted(void)
 	return false;
 }
 
-/* Must the job that is running come to an end? */
+/*
+ * Must the job that is running come to an end?  While a job waits for the world
+ * outside and asks this now and then, flushes go on.
+ */
 bool
 ak_worker_must_stop(void)
 {
 	CHECK_FOR_INTERRUPTS();
-	return ShutdownRequestPending || database_wanted();
+	if (ShutdownRequestPending || database_wanted())
+		return true;
+	if (running >= 0 && !IsTransactionState() && !RecoveryInProgress())
+		for (int i = 0; i < (int) lengthof(jobs); i++)
+			if (jobs[i].at_end && i != running && due(i) <= GetCurrentTimestamp())
+				run_job(i);
+	return false;
 }
 
 /*
@@ -206,11 +219,14 @@ run_job(int number)
 {
 	const AkJob *job = &jobs[number];
 	volatile AkJobNext next = AK_JOB_PENDING(RETRY_MS);
+	int			outer = running;
+	MemoryContext old = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "apikeys job", ALLOCSET_DEFAULT_SIZES);
 	ErrorContextCallback error_context = {
 		.previous = error_context_stack,.callback = job_error_context,.arg = unconstify(AkJob *, job)
 	};
 
+	running = number;
 	pgstat_report_activity(STATE_RUNNING, job->name);
 	MemoryContextSwitchTo(context);
 	error_context_stack = &error_context;
@@ -233,9 +249,13 @@ run_job(int number)
 	}
 	PG_END_TRY();
 	error_context_stack = error_context.previous;
-	MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
-	pgstat_report_activity(STATE_IDLE, NULL);
+	running = outer;
+	if (running >= 0)
+		pgstat_report_activity(STATE_RUNNING, jobs[running].name);
+	else
+		pgstat_report_activity(STATE_IDLE, NULL);
 
 	states[number].last = GetCurrentTimestamp();
 	states[number].pending = next.pending;

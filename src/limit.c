@@ -80,7 +80,7 @@ ak_limit_take(const pg_uuid_t *key_id, const char *workspace, size_t workspace_l
 	int64		wait;
 
 	memcpy(id.key_id, key_id->data, UUID_LEN);
-	slot = ak_usage_acquire(&id, workspace, workspace_len);
+	slot = ak_usage_acquire(&id, workspace, workspace_len, now);
 	if (slot == NULL)
 	{
 		ak_usage_lost(now);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * usage.h
- *	  Count validations in shared memory.  See usage.c.
+ *	  Count validations in shared memory.  See usage.c and slots.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,19 +46,18 @@ typedef struct AkSlot
 	AkSlotId	id;				/* changes under the chain's lock and the mutex */
 	union
 	{
-		struct
-		{
-			int64		count;	/* since the slot was taken: it only grows */
-			int64		flushed;	/* so much of it is committed in the tables */
-		};
-		struct
-		{
-			int64		full_at;	/* of a limit: see limit.c */
-			int64		interval;
-		};
+		int64		count;		/* since the slot was taken: it only grows */
+		int64		full_at;	/* of a limit: see limit.c */
 	};
+	union
+	{
+		TimestampTz last_at;
+		int64		interval;	/* of a limit */
+	};
+	/* counting a request ends here, if it named no client */
+	int64		flushed;		/* so much of "count" is committed in the tables, */
+	TimestampTz flushed_at;		/* since then, as far as memory has learnt */
 	int64		number;			/* no other slot, ever, has the same */
-	TimestampTz last_at;
 	AkAddress	client;			/* the last one that was named; bits 0: none */
 	uint8		workspace_len;
 	char		workspace[AK_WORKSPACE_MAX];
@@ -87,23 +86,24 @@ typedef struct AkUsed
 	TimestampTz now;
 } AkUsed;
 
-extern Size ak_usage_size(void);
-extern void ak_usage_make(void *segment, int tranche);
-
+extern Oid	ak_usage_relid(void);
+extern void ak_usage_lost(TimestampTz now);
 extern void ak_usage_count(const AkUsed *used);
 extern bool ak_limit_take(const pg_uuid_t *key_id, const char *workspace, size_t workspace_len,
 						  int32 limit, const Interval *window, TimestampTz now, int32 *retry_after);
 
-/* For limit.c, flush.c and figures.c */
-extern AkSlot *ak_usage_acquire(const AkSlotId *id, const char *workspace, size_t workspace_len);
+/* The slots; in slots.c */
+extern Size ak_usage_size(void);
+extern void ak_usage_make(void *segment, int tranche);
+extern AkSlot *ak_usage_acquire(const AkSlotId *id, const char *workspace, size_t workspace_len, TimestampTz now);
 extern void ak_usage_release(AkSlot *slot);
-extern void ak_usage_lost(TimestampTz now);
+extern void ak_usage_note_lost(void);
+extern int32 ak_usage_made_hour(void);
 extern AkFigure *ak_usage_copy(bool (*wanted) (const AkSlot *slot), int *count);
 extern TimestampTz ak_usage_last_used(const pg_uuid_t *key_id, char *workspace);
 extern Oid *ak_usage_databases(int *count);
 extern void ak_usage_reclaim(const Oid *dead_databases, int count);
 extern bool ak_usage_capacity(int *used, int *max);
-extern Oid	ak_usage_relid(void);
 
 /* The registry as counting needs it; in apinames.c */
 extern void ak_apinames_init(void);

@@ -21,7 +21,8 @@
  * error in a job is logged, its transaction is rolled back, and it runs again
  * after a while.  Long work asks ak_worker_must_stop() now and then and returns
  * when it says so: the server is being stopped, or the database is to be
- * dropped, renamed or copied.  Jobs do not run on a standby; on a server that
+ * dropped, renamed or copied; meanwhile, outside of a transaction, it lets
+ * flushes go on.  Jobs do not run on a standby; on a server that
  * is promoted they begin to.
  *
  * What a job returns tells when it wants to run next and whether the worker

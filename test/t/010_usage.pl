@@ -1,0 +1,247 @@
+# Usage through restarts, crashes, full memory and whatever happens to the worker: no figure is lost or counted twice.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use AkTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# The worker flushes when it starts and when it must; else we say when.
+my $node = new_node('main', conf => "restart_after_crash = on\napikeys.flush_interval = '1h'\n");
+
+my $workers = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'";
+
+sub validate
+{
+	my ($db, $key, $times) = @_;
+
+	return query($node, $db, "SELECT count(*) FROM (SELECT (apikeys.validate_key('$key', 'data')).code FROM generate_series(1, $times)) AS s WHERE code = 'VALID'");
+}
+
+# What the views say, and what the tables hold.
+sub seen
+{
+	my ($db) = @_;
+
+	return query($node, $db, "SELECT coalesce(sum(valid), 0) FROM apikeys.key_usage");
+}
+
+sub in_tables
+{
+	my ($db) = @_;
+
+	return query($node, $db, "SELECT coalesce((SELECT sum(count) FROM apikeys.usage WHERE code = 'VALID'), 0) || ' ' || "
+		  . "coalesce((SELECT sum(count) FROM apikeys.usage_hour WHERE code = 'VALID'), 0)");
+}
+
+sub make_database
+{
+	my ($db) = @_;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $db");
+	install_in($node, $db);
+	return query($node, $db, "SELECT key FROM apikeys.create_key('one', '{data}')");
+}
+my $key = make_database('one');
+
+#
+# The first use starts a worker, without preload.
+#
+is(query($node, 'postgres', $workers), '0', 'no worker before the first use');
+is(validate('one', $key, 10), '10', 'the first requests');
+ok(wait_for($node, 'postgres', $workers, '1'), 'they start a worker');
+is(query($node, 'one', 'SELECT worker, tracking, reason IS NULL, uncounted FROM apikeys.status()'), 'running|t|t|0', 'status() says so');
+
+#
+# A clean stop loses nothing, not even what the last backend counted when it was told to go.
+#
+$node->safe_psql('one', 'CREATE SEQUENCE calls');
+my ($out, $err) = ('', '');
+my $busy = IPC::Run::start(
+	[ 'psql', '-qXAt', '-d', $node->connstr('one'),
+	  '-c', "SELECT count(nextval('calls')), count((apikeys.validate_key('$key', 'data')).code) FROM generate_series(1, 3000), generate_series(1, 3000) AS b" ],
+	'>', \$out, '2>', \$err);
+ok(wait_for($node, 'one', 'SELECT last_value > 500 FROM calls'), 'a backend is busy');
+$node->stop('fast');
+$busy->finish;
+$node->start;
+is(query($node, 'postgres', $workers), '0', 'without preload no worker after a restart');
+my $calls = query($node, 'one', 'SELECT last_value FROM calls');
+my $seen = seen('one');
+ok(abs($seen - 10 - $calls) <= 1, "the last backend's requests are there ($seen seen, 10 + $calls made)");
+is(in_tables('one'), "$seen $seen", 'in both tables');
+
+#
+# A crash loses what was not flushed, no more; the server's own restart brings the worker back.
+#
+validate('one', $key, 7);
+is(query($node, 'one', 'SELECT apikeys.flush_usage() >= 0'), 't', 'flushed');
+$seen += 7;
+is(in_tables('one'), "$seen $seen", 'it is in the tables');
+validate('one', $key, 5);
+is(seen('one'), $seen + 5, 'and more in memory');
+ok(wait_for($node, 'postgres', $workers, '1'), 'there is a worker');
+my $old_worker = query($node, 'postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = 'apikeys worker'");
+my $victim = IPC::Run::start([ 'psql', '-qXAt', '-d', $node->connstr('postgres'), '-c', 'SELECT pg_sleep(300)' ], '>', \$out, '2>', \$err);
+ok(wait_for($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(300)%' AND pid <> pg_backend_pid()", '1'), 'a victim');
+my $pid = query($node, 'postgres', "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(300)%' AND pid <> pg_backend_pid()");
+kill 'KILL', $pid;
+$victim->finish;
+for (1 .. 300)
+{
+	last if (run_code([ 'psql', '-qXAt', '-d', $node->connstr('postgres'), '-c', "$workers AND pid <> $old_worker" ]))[1] eq "1\n";
+	sleep 1;
+}
+is(query($node, 'postgres', "$workers AND pid <> $old_worker"), '1', 'a crash brings the worker back by itself');
+is(seen('one'), $seen, 'a crash loses what was not flushed, and nothing else');
+validate('one', $key, 3);
+$seen += 3;
+is(seen('one'), $seen, 'counting goes on');
+$node->stop('immediate');
+$node->start;
+cmp_ok(seen('one'), '>=', $seen - 3, 'so it is with the whole server');
+$seen = seen('one');
+
+#
+# A flush that fails changes nothing, and the next one makes up for it; the same when the worker is told to go.
+#
+$node->safe_psql('one', q{CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no flush today'; END $$;
+CREATE TRIGGER fail BEFORE INSERT ON apikeys.usage FOR EACH ROW EXECUTE FUNCTION fail()});
+validate('one', $key, 11);
+$seen += 11;
+my ($code, undef, $message) = $node->psql('one', 'SELECT apikeys.flush_usage()');
+like($message, qr/no flush today/, 'a flush fails');
+is(seen('one'), $seen, 'and no figure changes');
+is(in_tables('one'), ($seen - 11) . ' ' . ($seen - 11), 'in no table');
+$node->safe_psql('one', 'DROP TRIGGER fail ON apikeys.usage; DROP FUNCTION fail()');
+ok(wait_for($node, 'postgres', $workers, '1'), 'there is a worker');
+is(query($node, 'one', "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'"), 't', 'a worker that is told to go');
+is(seen('one'), $seen, 'no figure changed');
+is(in_tables('one'), "$seen $seen", 'it flushed before');
+ok(wait_for($node, 'postgres', $workers, '1'), 'and it comes back');
+
+# a flush in a transaction that is prepared
+validate('one', $key, 2);
+$seen += 2;
+$node->append_conf('postgresql.conf', "max_prepared_transactions = 5");
+$node->restart;
+validate('one', $key, 2);
+$seen += 2;
+$node->safe_psql('one', "BEGIN; SELECT apikeys.flush_usage(); PREPARE TRANSACTION 'flush'");
+is(seen('one'), $seen, 'prepared, a flush has not happened');
+validate('one', $key, 4);
+$seen += 4;
+is(seen('one'), $seen, 'counting goes on');
+$node->safe_psql('one', "COMMIT PREPARED 'flush'");
+is(seen('one'), $seen, 'committed, it has');
+query($node, 'one', 'SELECT apikeys.flush_usage()');
+is(in_tables('one'), "$seen $seen", 'and the next one makes it whole');
+
+#
+# Two databases count apart; the worker is not in the way of DROP, RENAME and TEMPLATE; what a dropped database left is
+# taken for something else.
+#
+my $key_two = make_database('two');
+validate('two', $key_two, 21);
+is(seen('two'), '21', 'a second database');
+is(seen('one'), $seen, 'the first one does not see it');
+ok(wait_for($node, 'postgres', $workers, '2'), 'each has a worker');
+run_ok('RENAME', [ 'psql', '-qX', '-d', $node->connstr('postgres'), '-c', 'ALTER DATABASE two RENAME TO deux' ]);
+is(seen('deux'), '21', 'the figures moved with it');
+validate('deux', $key_two, 1);
+ok(wait_for($node, 'deux', "$workers AND datname = 'deux'", '1'), 'it has a worker');
+run_ok('TEMPLATE', [ 'psql', '-qX', '-d', $node->connstr('postgres'), '-c', 'CREATE DATABASE three TEMPLATE deux' ]);
+is(seen('deux'), '22', 'the original goes on');
+validate('three', $key_two, 1);
+ok(wait_for($node, 'three', "$workers AND datname = 'three'", '1'), 'the copy has a worker');
+run_ok('DROP', [ 'psql', '-qX', '-d', $node->connstr('postgres'), '-c', 'DROP DATABASE three' ]);
+validate('deux', $key_two, 1);
+ok(wait_for($node, 'deux', "$workers AND datname = 'deux'", '1'), 'it has a worker');
+run_ok('DROP WITH (FORCE)', [ 'psql', '-qX', '-d', $node->connstr('postgres'), '-c', 'DROP DATABASE deux WITH (FORCE)' ]);
+ok(wait_for($node, 'postgres', "$workers AND datname <> 'one'", '0'), 'their workers are gone');
+
+#
+# DROP EXTENSION while the worker works; what comes after it starts from nothing.
+#
+$node->append_conf('postgresql.conf', "apikeys.flush_interval = '100ms'");
+$node->reload;
+my $log = -s $node->logfile;
+my $another = make_database('drop');
+foreach my $round (1 .. 5)
+{
+	is(validate('drop', $another, 100 + $round), 100 + $round, "round $round: requests");
+	is(seen('drop'), 100 + $round, "round $round: figures");
+	$node->safe_psql('drop', 'DROP EXTENSION apikeys');
+	install_in($node, 'drop');
+	$another = query($node, 'drop', "SELECT key FROM apikeys.create_key('again', '{data}')");
+	is(seen('drop'), '0', "round $round: from nothing");
+}
+$node->safe_psql('drop', 'DROP EXTENSION apikeys');
+ok(wait_for($node, 'postgres', "$workers AND datname = 'drop'", '0'), 'without the extension, no worker');
+$node->safe_psql('postgres', 'DROP DATABASE drop');
+unlike(slurp_file($node->logfile, $log), qr/ (ERROR|FATAL|PANIC|WARNING):/, 'and nobody complained');
+
+#
+# No slot for a worker: status() says so, and flush_usage() does its work.
+#
+$node->append_conf('postgresql.conf', "max_worker_processes = 1");
+$node->restart;
+$seen = seen('one');
+validate('one', $key, 6);
+like(query($node, 'one', 'SELECT worker FROM apikeys.status()'), qr/^none: max_worker_processes/, 'no slot for a worker');
+is(query($node, 'one', 'SELECT apikeys.flush_usage()'), '6', 'flush_usage() does its work');
+$seen += 6;
+is(in_tables('one'), "$seen $seen", 'in the tables');
+validate('one', $key, 6);
+$node->append_conf('postgresql.conf', "max_worker_processes = 8\napikeys.flush_interval = '1h'\napikeys.max_usage_entries = 128");
+
+#
+# Full memory: a flush is forced; what could not be counted is counted as such. Then all is well again.
+#
+query($node, 'one', 'SELECT apikeys.flush_usage()');
+$seen += 6;
+$node->restart;
+is(seen('one'), $seen, 'after a restart, what was flushed');
+query($node, 'one', "CREATE TABLE many AS SELECT key FROM generate_series(1, 400) AS i, apikeys.create_key('many ' || i, '{data}')");
+foreach my $round (1 .. 3)
+{
+	is(query($node, 'one', "SELECT count(*) FROM many, apikeys.validate_key(key, 'data') WHERE valid"), '400', "round $round: more keys than entries");
+	$seen += 400;
+}
+is(query($node, 'one', 'SELECT max_entries FROM apikeys.status()'), '128', 'memory is small');
+my $uncounted = query($node, 'one', 'SELECT uncounted FROM apikeys.status()');
+cmp_ok($uncounted, '>', 0, "it was full: $uncounted were not counted");
+is(seen('one') + query($node, 'one', 'SELECT uncounted FROM apikeys.status()'), $seen, 'counted and uncounted are all that there were');
+ok(wait_for($node, 'one', 'SELECT last_flush IS NOT NULL AND entries < 128 FROM apikeys.status()'), 'a flush was forced');
+# limits hold all the same, while there is room for them
+my $limited = query($node, 'one', "SELECT key FROM apikeys.create_key('limited', '{data}', rate_limit => 5, rate_window => '1 day')");
+query($node, 'one', "SELECT count(*) FROM many, apikeys.validate_key(key, 'data')");
+is(validate('one', $limited, 20), '5', 'a limit holds in full memory');
+# what is flushed makes room a second later
+query($node, 'one', 'SELECT apikeys.flush_usage()');
+query($node, 'one', 'SELECT pg_sleep(1.1), apikeys.flush_usage()');
+my $before = query($node, 'one', 'SELECT uncounted FROM apikeys.status()');
+is(validate('one', $key, 50), '50', 'flushed, there is room again');
+is(query($node, 'one', 'SELECT uncounted FROM apikeys.status()'), $before, 'and all are counted');
+
+#
+# Preloaded, the workers come with the server; databases without the extension have none for long.
+#
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'apikeys'\napikeys.max_usage_entries = 16384");
+$seen = seen('one');
+$node->restart;
+ok(wait_for($node, 'postgres', "$workers AND datname = 'one'", '1'), 'preloaded, the worker comes with the server');
+ok(wait_for($node, 'postgres', $workers, '1'), 'where the extension is, and nowhere else');
+ok(wait_for($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'apikeys launcher'", '0'), 'the launcher is gone');
+is(seen('one'), $seen, 'the figures are there');
+validate('one', $key, 8);
+is(seen('one'), $seen + 8, 'counting goes on');
+$node->stop('fast');
+$node->start;
+is(seen('one'), $seen + 8, 'a clean stop loses nothing');
+is(problems($node, 'one'), '', 'the database is sound');
+
+done_testing();

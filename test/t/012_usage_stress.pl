@@ -1,0 +1,90 @@
+# Sixteen clients at once: the sum of what was counted is the number of calls, and a limit lets exactly as many pass as it says,
+# whatever flushes meanwhile. USAGE_CALLS is the number of calls of each client.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use AkTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $calls = $ENV{USAGE_CALLS} // 500;
+my $clients = 16;
+# memory is small, so that slots are taken and given back all the time
+my $node = new_node('main', conf => "apikeys.flush_interval = '100ms'\napikeys.max_usage_entries = 400\nfsync = off\n");
+install_in($node, 'postgres');
+$node->safe_psql('postgres', q{
+SELECT apikeys.create_workspace('w' || i) FROM generate_series(1, 3) AS i;
+CREATE TABLE secret AS SELECT i, k.* FROM generate_series(1, 100) AS i, apikeys.create_key('k' || i, '{data,push}', 'w' || 1 + i % 3) AS k;
+CREATE TABLE limited AS SELECT * FROM apikeys.create_key('limited', '{data}', rate_limit => 1000, rate_window => '100 years');
+CREATE TABLE hot AS SELECT * FROM apikeys.create_key('hot', '{data}');
+CREATE TABLE result (code text, n bigint);
+});
+my $limited = query($node, 'postgres', 'SELECT key FROM limited');
+my $hot = query($node, 'postgres', 'SELECT key FROM hot');
+
+my $dir = PostgreSQL::Test::Utils::tempdir();
+my $script = "$dir/calls.sql";
+# four calls: one key for all, a limited key, one of many, nobody's
+append_to_file($script, <<"SQL");
+\\set i random(1, 100)
+SELECT (apikeys.validate_key('$hot', 'data', '192.0.2.' || :client_id)).code;
+SELECT (apikeys.validate_key('$limited', 'data')).code;
+SELECT (apikeys.validate_key(key, 'push')).code FROM secret WHERE i = :i;
+SELECT (apikeys.validate_key('nobody''s', 'data')).code;
+SQL
+
+# Meanwhile others flush, some of them in vain, and one watches: no figure of the hot key is ever less than before.
+my $others = <<'SQL';
+\set how random(1, 3)
+BEGIN;
+SELECT apikeys.flush_usage();
+\if :how = 1
+ROLLBACK;
+\elif :how = 2
+SAVEPOINT s;
+SELECT apikeys.flush_usage();
+ROLLBACK TO s;
+COMMIT;
+\else
+COMMIT;
+\endif
+\sleep 20 ms
+SQL
+append_to_file("$dir/others.sql", $others);
+my ($out, $err) = ('', '');
+my $flushers = IPC::Run::start([ 'pgbench', '-n', '-c', 2, '-T', 600, '-f', "$dir/others.sql", '-d', $node->connstr('postgres') ], '>', \$out, '2>', \$err);
+my $watching = "DO \$\$ DECLARE last bigint := 0; now_is bigint; BEGIN LOOP "
+  . "SELECT sum(valid) INTO now_is FROM apikeys.key_usage WHERE name = 'hot'; "
+  . "IF now_is < last THEN RAISE 'from % to %', last, now_is; END IF; last := now_is; EXIT WHEN last >= $clients * $calls; COMMIT; PERFORM pg_sleep(0.01); "
+  . "END LOOP; END \$\$";
+my ($watched, $complaints) = ('', '');
+my $watcher = IPC::Run::start([ 'psql', '-qXAt', '-d', $node->connstr('postgres'), '-c', $watching ], '>', \$watched, '2>', \$complaints);
+
+run_code([ 'pgbench', '-n', '-c', $clients, '-j', 2, '-t', $calls, '-f', $script, '-d', $node->connstr('postgres') ]);
+
+my $total = $clients * $calls;
+is(query($node, 'postgres', "SELECT sum(valid) FROM apikeys.key_usage WHERE name = 'hot'") + 0, $total, "one key for all: $total calls, and so many counted");
+$watcher->finish;
+is($complaints, '', 'and never less than before');
+$flushers->signal('TERM');
+eval { $flushers->finish };
+unlike($err, qr/ERROR/, 'no flush failed');
+
+my $uncounted = query($node, 'postgres', 'SELECT uncounted FROM apikeys.status()');
+is(query($node, 'postgres', "SELECT valid || ' ' || denied FROM apikeys.key_usage WHERE name = 'limited'"),
+	($total < 1000 ? $total : 1000) . ' ' . ($total < 1000 ? 0 : $total - 1000), 'exactly as many as the limit says passed');
+is(query($node, 'postgres', "SELECT count FROM apikeys.denials WHERE code = 'NOT_FOUND' AND api = 'data'"), $total, 'nobody\'s calls');
+is(query($node, 'postgres', "SELECT sum(valid) FROM apikeys.key_usage WHERE name ~ '^k'") + $uncounted, $total, "calls of many keys, of which $uncounted found no room");
+like(query($node, 'postgres', "SELECT last_client FROM apikeys.key_usage WHERE name = 'hot'"), qr/^192\.0\.2\.\d+$/, 'the last client');
+
+# tables and memory agree, and so do totals and hours
+query($node, 'postgres', 'SELECT apikeys.flush_usage()');
+is(query($node, 'postgres', 'SELECT (SELECT sum(count) FROM apikeys.usage) = (SELECT sum(count) FROM apikeys.usage_hour)'), 't', 'totals and hours agree');
+is(query($node, 'postgres', 'SELECT sum(count) FROM apikeys.usage'), 4 * $total, 'every call is in the tables');
+is(query($node, 'postgres', 'SELECT count(*) FROM apikeys.usage_unflushed'), '0', 'and nothing but in the tables');
+is(problems($node, 'postgres'), '', 'the database is sound');
+
+done_testing();
