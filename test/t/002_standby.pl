@@ -122,8 +122,9 @@ $session->quit;
 # Reading.
 #
 foreach my $sql (
-	'SELECT * FROM apikeys.active_keys',
-	'SELECT * FROM apikeys.archived_keys',
+	# when a key was last used is each server's own affair
+	"SELECT to_jsonb(k) - 'last_used_at' FROM apikeys.active_keys AS k",
+	"SELECT to_jsonb(k) - 'last_used_at' FROM apikeys.archived_keys AS k",
 	'SELECT * FROM apikeys.apis',
 	'SELECT * FROM apikeys.audit_logs',
 	"SELECT * FROM apikeys.key_details(apikeys.key_id('k'))",

@@ -1,0 +1,93 @@
+# Dump and restore into a newer PostgreSQL, and pg_upgrade to it, where one is installed that has the extension.
+#
+# APIKEYS_NEWER=/usr/lib/postgresql/18 names it; else the newest of those beside Debian's usual place is taken.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use AkTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# The major version of a program; 0 if there is none.
+sub major
+{
+	my ($code, $out) = -x "$_[0]/bin/postgres" ? run_code([ "$_[0]/bin/postgres", '--version' ]) : (1, '');
+
+	return !$code && $out =~ /PostgreSQL\)? (\d+)/ ? $1 : 0;
+}
+
+chomp(my $here = `pg_config --bindir`);
+$here =~ s{/bin$}{};
+my $present = major($here);
+my ($newer) = $ENV{APIKEYS_NEWER} // (sort { major($b) <=> major($a) } grep { major($_) > $present } glob '/usr/lib/postgresql/*');
+plan skip_all => "no PostgreSQL newer than $present is installed" if !defined $newer;
+chomp(my $share = `$newer/bin/pg_config --sharedir`);
+plan skip_all => "apikeys is not installed for $newer" if !-e "$share/extension/apikeys.control";
+
+my $old = new_node('old');
+install_in($old, 'postgres');
+my %secret;
+$old->safe_psql('postgres', <<'SQL');
+CREATE ROLE app;
+SELECT apikeys.create_workspace('acme', 'Acme & Söhne', 'acme', 2);
+SELECT apikeys.register_api('billing');
+SELECT apikeys.unregister_api('push');
+SELECT apikeys.add_team_member('anna', 'platform');
+SELECT apikeys.grant_access('app', 'validate');
+SELECT apikeys.grant_access('app', 'audit', 'acme');
+SQL
+$secret{$_} = $old->safe_psql('postgres', "SELECT key FROM apikeys.create_key('$_', '{data}', 'acme', metadata => '{\"a\": [1, null]}')")
+  foreach 'plain', 'renewed', 'end 1', 'end 2', 'end 3';
+$secret{new} = $old->safe_psql('postgres', "SELECT key FROM apikeys.regenerate_key(apikeys.key_id('renewed'), '1 day')");
+$old->safe_psql('postgres', "SET client_min_messages = warning; SELECT apikeys.archive_key(apikeys.key_id('end $_'))") foreach 1 .. 3;
+
+my @probe = @secret{ 'plain', 'renewed', 'new', 'end 1', 'end 2', 'end 3' };
+my $expected = 'VALID VALID VALID NOT_FOUND ARCHIVED ARCHIVED';
+is(verdicts($old, 'postgres', @probe), $expected, 'verdicts before');
+my $contents = contents($old, 'postgres');
+my $anchor = $old->safe_psql('postgres', 'SELECT apikeys.audit_anchor()');
+
+sub check_new
+{
+	my ($node, $db, $what) = @_;
+
+	same_contents(contents($node, $db), $contents, $what);
+	is(verdicts($node, $db, @probe), $expected, "$what: verdicts");
+	is(problems($node, $db), '', "$what: sound");
+	is($node->safe_psql($db, "SELECT count(*) FROM apikeys.verify_audit_log(NULL, '$anchor') WHERE NOT ok"), '0', "$what: the anchor holds");
+	is(verdicts($node, $db, $node->safe_psql($db, "SELECT key FROM apikeys.create_key('after', '{data}', 'acme')")), 'VALID', "$what: life goes on");
+	is($node->safe_psql($db, "SET ROLE app; SELECT code FROM apikeys.validate_key('$secret{plain}')"), 'VALID', "$what: privileges");
+	return;
+}
+
+#
+# Dump and restore, by the newer version's programs.
+#
+my $new = PostgreSQL::Test::Cluster->new('new', install_path => $newer);
+$new->init;
+$new->start;
+$new->safe_psql('postgres', 'CREATE ROLE app; CREATE DATABASE restored TEMPLATE template0');
+my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
+run_ok('pg_dump', [ "$newer/bin/pg_dump", '-Fc', '-f', $dump, '-d', $old->connstr('postgres') ]);
+run_ok('pg_restore', [ "$newer/bin/pg_restore", '-j2', '-d', $new->connstr('restored'), $dump ]);
+check_new($new, 'restored', 'restored');
+$new->stop;
+
+#
+# pg_upgrade.
+#
+my $upgraded = PostgreSQL::Test::Cluster->new('upgraded', install_path => $newer);
+$upgraded->init;
+# what must go with the old cluster
+$old->stop;
+my $dir = PostgreSQL::Test::Utils::tempdir_short();
+my ($code, $out, $err) = run_code([ 'sh', '-c', 'cd "$1" && shift && exec "$@"', 'sh', $dir, "$newer/bin/pg_upgrade", '--no-sync', '-d', $old->data_dir, '-D', $upgraded->data_dir,
+	'-b', "$here/bin", '-B', "$newer/bin", '-s', $dir, '-p', $old->port, '-P', $upgraded->port ]);
+is($code, 0, 'pg_upgrade') or diag("$out\n$err");
+$upgraded->start;
+check_new($upgraded, 'postgres', 'upgraded');
+
+done_testing();
