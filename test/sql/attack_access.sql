@@ -71,7 +71,7 @@ SELECT count(public.try(call, ws, known)) FROM unnest(ARRAY[
 	'apikeys.update_workspace(?, ''x'')', 'apikeys.add_team_member(''bluebeard'', ''t'', ?)', 'apikeys.remove_team_member(''bluebeard'', ?)',
 	'apikeys.grant_access(''regress_ak_red'', ''view'', ?)', 'apikeys.revoke_access(''regress_ak_red'', ''view'', ?)',
 	'apikeys.search_audit_logs(workspace => ?)', 'apikeys.export_audit_logs(workspace => ?)', 'apikeys.email_audit_logs(''ann@example.com'', workspace => ?)',
-	'apikeys.verify_audit_log(?)', 'apikeys.audit_anchor(?)', 'apikeys.validate_key(''x'', NULL, NULL, ?)']) AS call,
+	'apikeys.verify_audit_log(?)', 'apikeys.audit_anchor(?)', 'apikeys.purge_audit_log(now(), ?)', 'apikeys.validate_key(''x'', NULL, NULL, ?)']) AS call,
 	(VALUES ('blue', 'theirs'), ('nowhere', 'nobody''s'), ('default', 'theirs')) AS k (ws, known);
 SELECT count(public.try(call, secret, known)) FROM unnest(ARRAY[
 	'apikeys.identify_key(?)', 'apikeys.validate_key(?)', 'apikeys.authenticate(''Bearer '' || ?)']) AS call,

@@ -150,9 +150,13 @@ SELECT pg_catalog.count(line) FROM apikeys.archived_keys AS k, apikeys.usage_cha
 SELECT version FROM apikeys.status();
 SELECT pg_catalog.count(*) FROM apikeys.reports;
 SELECT apikeys.release_report('00000000-0000-4000-8000-000000000000');
+SELECT apikeys.purge_audit_log('infinity', 'blue') OPERATOR(pg_catalog.>) 0 AS purged;
+SELECT workspace, ok, problem FROM apikeys.verify_audit_log('blue');
+SELECT apikeys.purge_audit_log('infinity', '') OPERATOR(pg_catalog.>) 0 AS purged;
 
 -- Direct SQL by the owner under the same path: triggers, constraints, index expressions.
 RESET ROLE;
+SET apikeys.notify = on;
 INSERT INTO apikeys.key (name, apis, workspace, key_hash) VALUES ('Direct', '{data}', 'default', pg_catalog.sha256('direct'));
 UPDATE apikeys.key SET name = 'Direct 2' WHERE name OPERATOR(pg_catalog.=) 'Direct';
 UPDATE apikeys.key SET archived_at = pg_catalog.now() WHERE name OPERATOR(pg_catalog.=) 'Direct 2';
@@ -166,6 +170,7 @@ RESET ROLE;
 SELECT apikeys.revoke_access('regress_ak_mallory', 'admin');
 
 RESET search_path;
+RESET apikeys.notify;
 RESET client_min_messages;
 -- A temporary object of a name that pg_catalog has stands behind it only if pg_temp is named last.
 DISCARD TEMP;
