@@ -3,8 +3,8 @@
  * mailer.c
  *	  The worker's job that sends reports by email.
  *
- * One report at a time: claimed and composed in one transaction, handed to the
- * mail server in none, its fate recorded in another.  The job returns every
+ * One report at a time: claimed in a transaction, composed in another, handed to
+ * the mail server in none, its fate recorded in a third.  The job returns every
  * half second or so while a delivery goes on, because the worker has other
  * duties that cannot wait for a mail server.
  *
@@ -33,11 +33,13 @@
 #include "mailer.h"
 #include "mailqueue.h"
 #include "mime.h"
+#include "token.h"
 #include "worker.h"
 
 #define COMPRESS_ABOVE	(1024 * 1024)	/* bytes of CSV */
 #define STEP			500		/* milliseconds */
-#define LONGEST_WAIT	(3600 * 1000)	/* milliseconds */
+#define SHORTEST_WAIT	100		/* milliseconds; somebody may have locked what is due */
+#define LONGEST_WAIT	(3600 * 1000)
 
 /* How far we are */
 static enum
@@ -144,8 +146,12 @@ compose_file_name(StringInfo name)
 {
 	time_t		seconds = (time_t) unix_time(report.asked_at);
 	struct tm  *tm = gmtime(&seconds);
+	const char *workspace = "all";
 
-	appendStringInfo(name, "%s_%s_%04d-%02d-%02d.csv", report.workspace ? report.workspace : "all", report.id,
+	/* a row that was restored may hold anything */
+	if (report.workspace != NULL && ak_workspace_valid(report.workspace, strlen(report.workspace)))
+		workspace = report.workspace;
+	appendStringInfo(name, "%s_%s_%04d-%02d-%02d.csv", workspace, report.id,
 					 tm->tm_year + 1900, tm->tm_mon + 1, tm->tm_mday);
 }
 
@@ -216,6 +222,8 @@ read_route(void)
 	delivery.timeout = ak_guc_smtp_timeout;
 	if (ak_smtp_url_parse(delivery.url, &url) != NULL)
 		return "apikeys.smtp_url is not valid";
+	if (!ak_addr_spec_valid(report.recipient, strlen(report.recipient)))
+		return "the recipient is not an email address";
 	if (url.implicit_tls || (delivery.netrc != NULL && !url.loopback))
 		delivery.tls = AK_TLS_REQUIRED;
 	else if (url.loopback && delivery.ca == NULL)
@@ -280,16 +288,22 @@ begin_next(int64 *wait)
 	initStringInfo(&error);
 	read_sender(&sender);
 	found = ak_report_claim(strchr(bare_address(&sender), '@') + 1, &report);
-	if (found)
-		compose();
-	else
+	if (!found)
 		*wait = ak_report_wait();
 	ak_job_commit();
-	if (!found)
+
+	/* in another transaction: what fails here, has failed once more, and is in nobody's way */
+	if (found && ak_job_begin())
 	{
-		MemoryContextSwitchTo(before);
-		return false;
+		MemoryContextSwitchTo(mail_context);
+		compose();
+		ak_job_commit();
 	}
+	else
+		found = false;
+	MemoryContextSwitchTo(before);
+	if (!found)
+		return false;
 
 	MemoryContextSwitchTo(mail_context);
 	stage = SENDING;
@@ -335,7 +349,7 @@ ak_mailer_job(void)
 			return AK_JOB_IDLE;
 		load_library();
 		if (!begin_next(&wait))
-			return wait < 0 ? AK_JOB_IDLE : AK_JOB_PENDING(Min(wait, LONGEST_WAIT));
+			return wait < 0 ? AK_JOB_IDLE : AK_JOB_PENDING(Min(Max(wait, SHORTEST_WAIT), LONGEST_WAIT));
 	}
 	if (stage == SENDING)
 	{

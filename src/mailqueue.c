@@ -112,7 +112,7 @@ give_up_interrupted(TimestampTz now)
 {
 	static AkQuery query = {
 		"UPDATE apikeys.report SET state = 'failed', finished_at = $1, next_attempt_at = NULL, "
-		"last_error = COALESCE(last_error, 'the last attempt was interrupted') "
+		"last_error = COALESCE(last_error, 'the last attempt was interrupted; the server''s log may tell why') "
 		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND next_attempt_at OPERATOR(pg_catalog.<=) $1 "
 		"AND attempts OPERATOR(pg_catalog.>=) $2",
 		2, {TIMESTAMPTZOID, INT4OID}, NULL
@@ -134,7 +134,7 @@ ak_report_claim(const char *id_domain, AkReport *report)
 	static AkQuery next = {
 		"SELECT report_id::pg_catalog.text, workspace, recipient, filters::pg_catalog.text, asked_by, COALESCE(id_domain, $2), "
 		"entries, encrypted, asked_at, queued_at, content, attempts, report_id FROM apikeys.report "
-		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND next_attempt_at OPERATOR(pg_catalog.<=) $1 "
+		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND next_attempt_at OPERATOR(pg_catalog.<=) $1 AND content IS NOT NULL "
 		"ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED",
 		2, {TIMESTAMPTZOID, TEXTOID}, NULL
 	};
@@ -239,7 +239,8 @@ int64
 ak_report_wait(void)
 {
 	static AkQuery query = {
-		"SELECT pg_catalog.min(next_attempt_at) FROM apikeys.report WHERE state OPERATOR(pg_catalog.=) 'queued'",
+		"SELECT pg_catalog.min(next_attempt_at) FROM apikeys.report "
+		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND content IS NOT NULL",
 		0, {0}, NULL
 	};
 	AkCaller	caller;
