@@ -12,7 +12,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 pg_config=${PG_CONFIG:-pg_config}
 for var in "${!PG@}"; do [ "$var" = PG_CONFIG ] || unset "$var"; done
-export LC_ALL=C.UTF-8
+# LANG, too: the TAP tests' servers are made without LC_ALL.
+export LANG=C.UTF-8 LC_ALL=C.UTF-8
 
 say() { printf '%s\n' "== $*"; }
 die() { printf '%s\n' "$(basename "$0"): $*" >&2; exit 1; }

@@ -259,7 +259,8 @@ ak_purge_job(void)
 
 		if (!ak_job_begin())
 			break;
-		workspace = next_chain(workspace);
+		/* a subscriber's log is purged where it comes from */
+		workspace = ak_is_subscriber() ? NULL : next_chain(workspace);
 		if (workspace != NULL)
 		{
 			workspace = MemoryContextStrdup(context, workspace);

@@ -10,7 +10,7 @@ use AkTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my @tables = qw(workspace api key team_member access audit_log audit_link);
+my @tables = qw(workspace api key team_member access audit_log audit_link audit_purged);
 my $conf = "max_worker_processes = 24\nmax_logical_replication_workers = 12\nwal_receiver_status_interval = 1s\n";
 my $publisher = new_node('publisher', init => { allows_streaming => 'logical' }, conf => $conf);
 install_in($publisher, 'postgres');
@@ -145,6 +145,7 @@ SELECT apikeys.end_overlap(apikeys.key_id('overlap'));
 SELECT apikeys.update_workspace('default', archive_limit => 2);
 SELECT apikeys.unregister_api('billing');
 SELECT apikeys.remove_team_member('ann');
+SELECT apikeys.purge_audit_log(now(), 'acme');
 SQL
 catch_up();
 is(join(' ', $open->run(sprintf $ask, $secret{plain})), 'ok NOT_FOUND', 'the end of a key is seen in it');
@@ -179,6 +180,7 @@ foreach my $statement (
 	"SELECT apikeys.add_team_member('x', 'y')",
 	"SELECT apikeys.grant_access('app', 'manage')",
 	"SELECT apikeys.revoke_access('app', 'view', 'acme')",
+	"SELECT apikeys.purge_audit_log(now(), 'default')",
 	"UPDATE apikeys.key SET name = 'x' WHERE name = 'overlap'",
 	"UPDATE apikeys.workspace SET archive_limit = 1",
 	"DELETE FROM apikeys.access")
