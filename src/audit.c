@@ -37,10 +37,12 @@
 #include "chain.h"
 #include "compat.h"
 #include "context.h"
+#include "guc.h"
 #include "lock.h"
 #include "query.h"
 #include "rowdigest.h"
 #include "rule.h"
+#include "worker.h"
 
 PG_FUNCTION_INFO_V1(ak_guard_log);
 PG_FUNCTION_INFO_V1(ak_guard_truncate);
@@ -410,6 +412,10 @@ link_pending(void)
 	ak_become_caller(&caller);
 	PopActiveSnapshot();
 	pending_count = 0;
+
+	/* somebody has to keep it */
+	if (ak_guc_audit_retention > 0)
+		(void) ak_worker_ensure();
 }
 
 /*

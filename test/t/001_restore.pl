@@ -99,6 +99,10 @@ keep("archived$_", "SELECT key FROM apikeys.create_key('archived $_', '{data}')"
 $node->safe_psql('source', "SELECT apikeys.archive_key(apikeys.key_id('archived $_'))") foreach 1 .. 10;
 keep("evicted$_", "SELECT key FROM apikeys.create_key('evicted $_', '{data}', 'acme')") foreach 1 .. 5;
 $node->safe_psql('source', "SET client_min_messages = error; SELECT apikeys.archive_key(apikeys.key_id('evicted $_'))") foreach 1 .. 5;
+# what was purged leaves runs; then life went on
+$node->safe_psql('source', "SELECT apikeys.purge_audit_log(now(), 'acme'), apikeys.purge_audit_log(now() - interval '10 years', 'default')");
+keep("late$_", "SELECT key FROM apikeys.create_key('late $_', '{data}', 'acme')") foreach 1 .. 2;
+$node->safe_psql('source', "SELECT apikeys.purge_audit_log(now(), 'acme')");
 # a rolled back one leaves a hole in the numbers
 $node->safe_psql('source', "BEGIN; SELECT FROM apikeys.create_key('never', '{data}'); ROLLBACK");
 $node->safe_psql('source', "SELECT pg_sleep_until((SELECT max(expires_at) FROM apikeys.key WHERE name = 'edited'))");
@@ -122,6 +126,7 @@ isnt(query($node, 'source', 'SELECT sum(count) FROM apikeys.usage'), '', 'there 
 # Access of a role that is gone is not dumped.
 my $source = contents($node, 'source');
 my $anchor = query($node, 'source', 'SELECT apikeys.audit_anchor()');
+like($source->{'apikeys.audit_purged'}, qr/^\(acme,/m, 'entries were purged');
 like($source->{'apikeys.access'}, qr/^\(gone,/m, 'there is a row of a role that is gone');
 $source->{'apikeys.access'} = join "\n", grep { !/^\(gone,/ } split /\n/, $source->{'apikeys.access'};
 my $acl_query = "SELECT format('%s %s', p.oid::regprocedure, a.grantee::regrole) FROM pg_proc p, aclexplode(p.proacl) AS a "
