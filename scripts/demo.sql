@@ -68,6 +68,12 @@ SELECT * FROM apikeys.regenerate_key(:'import_key_id', overlap => '1 hour') \gse
 SELECT code, http_status, old_valid_until FROM apikeys.validate_key(:'second_key');
 SELECT code, http_status, old_valid_until FROM apikeys.validate_key(:'third_key');
 
+\echo '== Every request was counted, in memory; here is who still sends an old secret'
+\echo
+SELECT name, api, valid, denied, old_secret, last_used_at IS NOT NULL AS used FROM apikeys.key_usage;
+SELECT code, api, count FROM apikeys.denials ORDER BY code;
+SELECT * FROM apikeys.usage_chart(:'import_key_id', '3 hours');
+
 \echo '== Edit its name and its APIs; the secret stays'
 \echo
 SELECT name, apis, access, hint FROM apikeys.update_key(:'import_key_id', name => 'Hourly import', apis => '{data,push}');

@@ -228,14 +228,24 @@ is(validate('one', $key, 50), '50', 'flushed, there is room again');
 is(query($node, 'one', 'SELECT uncounted FROM apikeys.status()'), $before, 'and all are counted');
 
 #
-# Preloaded, the workers come with the server; databases without the extension have none for long.
+# Preloaded, the workers come with the server; databases without the extension have none for long.  What is older than the
+# retention goes: hours, and the totals of keys that are gone.
 #
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'apikeys'\napikeys.max_usage_entries = 16384");
+$node->safe_psql('one', q{
+INSERT INTO apikeys.usage_hour SELECT k.key_id, date_trunc('hour', now()) - d * interval '1 day', 'data', 'FORBIDDEN', false, 'default', 1, now(), NULL, 1, 1
+FROM apikeys.key k, generate_series(3, 8) AS d WHERE k.name = 'one';
+INSERT INTO apikeys.usage SELECT gen_random_uuid(), 'data', 'FORBIDDEN', false, 'default', d, now() - d * interval '1 day', NULL FROM generate_series(3, 8) AS d;
+UPDATE apikeys.usage SET last_at = now() - interval '1 year' WHERE key_id = apikeys.key_id('one');
+});
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'apikeys'\napikeys.max_usage_entries = 16384\napikeys.usage_retention = '121h'");
 $seen = seen('one');
 $node->restart;
 ok(wait_for($node, 'postgres', "$workers AND datname = 'one'", '1'), 'preloaded, the worker comes with the server');
 ok(wait_for($node, 'postgres', $workers, '1'), 'where the extension is, and nowhere else');
 ok(wait_for($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'apikeys launcher'", '0'), 'the launcher is gone');
+my $kept = "SELECT string_agg(DISTINCT count::text, ' ' ORDER BY count::text) FROM apikeys.usage WHERE last_at BETWEEN now() - interval '9 days' AND now() - interval '2 days'";
+ok(wait_for($node, 'one', $kept, '3 4 5'), 'totals of keys that are gone, older than the retention, are gone');
+is(query($node, 'one', "SELECT count(*) FROM apikeys.usage_hour WHERE code = 'FORBIDDEN'"), '3', 'and old hours');
 is(seen('one'), $seen, 'the figures are there');
 validate('one', $key, 8);
 is(seen('one'), $seen + 8, 'counting goes on');
