@@ -302,6 +302,18 @@ look_for_room(int kind, TimestampTz now)
 	return !is_full(kind);
 }
 
+/* Has the processor fetch a slot that we remember, before it is acquired. */
+void
+ak_usage_fetch_early(const AkSlotId *id)
+{
+#ifdef __GNUC__
+	uint32		number = usage != NULL ? hints[hint_of(id)] : 0;
+
+	for (Size at = 0; number != 0 && at < sizeof(AkSlot); at += 64)
+		__builtin_prefetch((char *) &slots[number - 1] + at, 1);
+#endif
+}
+
 /*
  * The slot of that id, with its spinlock held: ak_usage_release() must follow
  * in a few instructions.  It is made when there is none; the workspace is that

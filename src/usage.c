@@ -65,16 +65,53 @@ ak_usage_lost(TimestampTz now)
 }
 
 /*
- * Counts a request.  Does not raise, unless the extension has been dropped.
+ * What tells the figure of a request from others.
  *
  * An API name is counted when it is the key's or registered; anything else a
  * client can think of is counted under its code without one, so that nobody
  * fills memory with made-up names.
  */
+static void
+identify(const AkUsed *used, AkSlotId *id)
+{
+	memset(id, 0, sizeof(*id));
+	id->database = MyDatabaseId;
+	id->relid = ak_usage_relid();
+	id->kind = used->code;
+	id->old_secret = used->old_secret;
+	id->hour = hour_of(used->now);
+	if (used->key_id != NULL)
+		memcpy(id->key_id, used->key_id->data, UUID_LEN);
+	if (used->api != NULL)
+	{
+		id->api = ak_api_hash(used->api, used->api_len);
+		if (!used->api_known && !ak_api_is_registered(id->api))
+			id->api = 0;
+	}
+}
+
+/*
+ * A request of a key is about to be counted: has the processor fetch from
+ * memory what that will most likely look at, while its verdict is made.
+ */
+void
+ak_usage_expect(const AkUsed *used)
+{
+	AkSlotId	id;
+
+	if (!ak_guc_track_usage)
+		return;
+	identify(used, &id);
+	ak_usage_fetch_early(&id);
+}
+
+/*
+ * Counts a request.  Does not raise, unless the extension has been dropped.
+ */
 void
 ak_usage_count(const AkUsed *used)
 {
-	AkSlotId	id = {.database = MyDatabaseId,.kind = used->code,.old_secret = used->old_secret};
+	AkSlotId	id;
 	AkAddress	client;
 	AkSlot	   *slot;
 
@@ -82,16 +119,7 @@ ak_usage_count(const AkUsed *used)
 		return;
 	(void) ak_worker_ensure();
 
-	id.relid = ak_usage_relid();
-	id.hour = hour_of(used->now);
-	if (used->key_id != NULL)
-		memcpy(id.key_id, used->key_id->data, UUID_LEN);
-	if (used->api != NULL)
-	{
-		id.api = ak_api_hash(used->api, used->api_len);
-		if (!used->api_known && !ak_api_is_registered(id.api))
-			id.api = 0;
-	}
+	identify(used, &id);
 	if (used->client == NULL || !ak_address_parse(used->client, used->client_len, &client))
 		client.bits = 0;
 

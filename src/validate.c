@@ -267,9 +267,9 @@ in_sight(const AkRequest *request, Datum workspace)
 	return ak_may_still(AK_VALIDATE, data, len);
 }
 
-/* Counts a request; found is its key, NULL when it belongs to none. */
-static void
-count(AkCode code, const AkRequest *request, const AkLookup *found, bool api_known, TimestampTz now)
+/* A request as it is to be counted; found is its key, NULL when it belongs to none. */
+static AkUsed
+to_be_counted(AkCode code, const AkRequest *request, const AkLookup *found, bool api_known, TimestampTz now)
 {
 	AkUsed		used = {
 		.code = code,.api = request->api.data,.api_len = request->api.len,.api_known = api_known,
@@ -285,7 +285,7 @@ count(AkCode code, const AkRequest *request, const AkLookup *found, bool api_kno
 		used.workspace_len = VARSIZE_ANY_EXHDR(workspace);
 		used.old_secret = found->by_old_secret;
 	}
-	ak_usage_count(&used);
+	return used;
 }
 
 /*
@@ -320,12 +320,14 @@ validate(const AkRequest *request, bool become_caller)
 	int32		retry_after = 0;
 	bool		api_known = false;
 	bool		found;
+	AkUsed		used;
 	Datum		verdict;
 
 	if (request->key.data == NULL ||
 		ak_token_classify(request->key.data, request->key.len) == AK_TOKEN_MALFORMED)
 	{
-		count(AK_MALFORMED, request, NULL, false, GetCurrentTimestamp());
+		used = to_be_counted(AK_MALFORMED, request, NULL, false, GetCurrentTimestamp());
+		ak_usage_count(&used);
 		return make_verdict(AK_MALFORMED, NULL, 0);
 	}
 	if (!ak_sha256(request->key.data, request->key.len, hash))
@@ -345,12 +347,15 @@ validate(const AkRequest *request, bool become_caller)
 			code = AK_RATE_LIMITED;
 		api_known = state.api_allowed;
 	}
-	count(code, request, found ? &lookup : NULL, api_known, now);
+	used = to_be_counted(code, request, found ? &lookup : NULL, api_known, now);
+	if (found)
+		ak_usage_expect(&used);
 	if (become_caller && code == AK_VALID)
 		ak_set_current_key(AK_FOUND(&lookup, Anum_key_key_id),
 						   AK_FOUND(&lookup, Anum_key_workspace),
 						   AK_FOUND(&lookup, Anum_key_apis));
 	verdict = make_verdict(code, found ? &lookup : NULL, retry_after);
+	ak_usage_count(&used);
 	ak_keystore_end(&lookup);
 	return verdict;
 }
