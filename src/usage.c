@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <arpa/inet.h>
+
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "utils/timestamp.h"
@@ -105,6 +107,30 @@ ak_usage_expect(const AkUsed *used)
 	ak_usage_fetch_early(&id);
 }
 
+/* The client's address; bits 0 when it named none.  Clients often come again: the last one is remembered. */
+static void
+read_client(const AkUsed *used, AkAddress *client)
+{
+	static char last[INET6_ADDRSTRLEN];
+	static size_t last_len = 0;
+	static AkAddress last_client;
+
+	if (used->client == NULL)
+		client->bits = 0;
+	else if (used->client_len == last_len && memcmp(used->client, last, last_len) == 0)
+		*client = last_client;
+	else if (!ak_address_parse(used->client, used->client_len, client))
+		client->bits = 0;
+	else
+	{
+		/* an address is never longer */
+		Assert(used->client_len <= sizeof(last));
+		memcpy(last, used->client, used->client_len);
+		last_len = used->client_len;
+		last_client = *client;
+	}
+}
+
 /*
  * Counts a request.  Does not raise, unless the extension has been dropped.
  */
@@ -120,8 +146,7 @@ ak_usage_count(const AkUsed *used)
 	(void) ak_worker_ensure();
 
 	identify(used, &id);
-	if (used->client == NULL || !ak_address_parse(used->client, used->client_len, &client))
-		client.bits = 0;
+	read_client(used, &client);
 
 	slot = ak_usage_acquire(&id, used->workspace ? used->workspace : "", used->workspace_len, used->now);
 	if (unlikely(slot == NULL))
