@@ -9,31 +9,13 @@
  */
 \echo Use "CREATE EXTENSION apikeys" to load this file. \quit
 
-/*
- * pgcrypto is a trusted extension: whoever may create in the database may have
- * made it, in a schema of his.  Dropping either would take apikeys along.
- */
-DO LANGUAGE plpgsql $$
-DECLARE
-	holder pg_catalog.name;
-BEGIN
-	SELECT r.rolname INTO holder
-	FROM pg_catalog.pg_extension e, pg_catalog.pg_namespace n, pg_catalog.pg_roles r, pg_catalog.pg_database d
-	WHERE e.extname OPERATOR(pg_catalog.=) 'pgcrypto' AND n.oid OPERATOR(pg_catalog.=) e.extnamespace
-	AND d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
-	AND (r.oid OPERATOR(pg_catalog.=) e.extowner OR r.oid OPERATOR(pg_catalog.=) n.nspowner)
-	AND NOT r.rolsuper AND r.oid OPERATOR(pg_catalog.<>) d.datdba AND r.rolname OPERATOR(pg_catalog.<>) 'pg_database_owner'
-	LIMIT 1;
-	IF FOUND THEN
-		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-			MESSAGE = pg_catalog.format('extension "pgcrypto" or its schema belongs to role "%s"', holder),
-			DETAIL = 'Who drops it would drop apikeys and all keys.',
-			HINT = 'Have a superuser or the owner of the database create pgcrypto, in a schema such as public.';
-	END IF;
-END $$;
-
 CREATE SCHEMA apikeys;
 COMMENT ON SCHEMA apikeys IS 'API keys: issue, validate, rotate, archive and audit them';
+
+/* may we stand on the pgcrypto that there is? */
+CREATE FUNCTION apikeys.install_check() RETURNS void LANGUAGE C AS 'MODULE_PATHNAME', 'ak_install_check';
+SELECT apikeys.install_check();
+DROP FUNCTION apikeys.install_check();
 
 /*
  * ------------------------------------------------------------------ tables
@@ -842,29 +824,6 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA apikeys FROM PUBLIC;
 REVOKE ALL ON TYPE
 	apikeys.issued_key, apikeys.key_detail, apikeys.verdict, apikeys.audit_verdict
 FROM PUBLIC;
-DO LANGUAGE plpgsql $$
-DECLARE
-	revoke pg_catalog.text;
-BEGIN
-	FOR revoke IN
-		SELECT DISTINCT pg_catalog.format('REVOKE ALL ON %s FROM %s CASCADE', o.object,
-			CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END)
-		FROM (
-			SELECT CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END OPERATOR(pg_catalog.||) c.oid::pg_catalog.regclass::pg_catalog.text AS object,
-				c.relacl AS acl, c.relowner AS owner
-			FROM pg_catalog.pg_class c WHERE c.relnamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace
-			UNION ALL
-			SELECT 'FUNCTION ' OPERATOR(pg_catalog.||) p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proacl, p.proowner
-			FROM pg_catalog.pg_proc p WHERE p.pronamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace
-			UNION ALL
-			SELECT 'TYPE ' OPERATOR(pg_catalog.||) t.oid::pg_catalog.regtype::pg_catalog.text, t.typacl, t.typowner
-			FROM pg_catalog.pg_type t WHERE t.typnamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace
-			UNION ALL
-			SELECT 'SCHEMA apikeys', n.nspacl, n.nspowner
-			FROM pg_catalog.pg_namespace n WHERE n.nspname OPERATOR(pg_catalog.=) 'apikeys'
-		) AS o, LATERAL pg_catalog.aclexplode(o.acl) AS a
-		WHERE a.grantee OPERATOR(pg_catalog.<>) o.owner
-	LOOP
-		EXECUTE revoke;
-	END LOOP;
-END $$;
+CREATE FUNCTION apikeys.install_revoke() RETURNS void LANGUAGE C AS 'MODULE_PATHNAME', 'ak_install_revoke';
+SELECT apikeys.install_revoke();
+DROP FUNCTION apikeys.install_revoke();

@@ -32,3 +32,13 @@ CREATE SCHEMA apikeys;
 CREATE EXTENSION apikeys;
 DROP SCHEMA apikeys;
 CREATE EXTENSION apikeys;
+
+-- and with no language but C
+DROP EXTENSION apikeys;
+BEGIN;
+SET LOCAL client_min_messages = warning;
+DROP EXTENSION plpgsql CASCADE;
+CREATE EXTENSION apikeys;
+SELECT name FROM apikeys.create_key('a key', '{data}');
+ROLLBACK;
+CREATE EXTENSION apikeys;
