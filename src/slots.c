@@ -49,8 +49,9 @@
 #define RESERVED_LAST 16
 #define RESERVED(slots) ((slots) / 8 + RESERVED_LAST)
 
-/* Slots that a backend remembers; a power of two */
-#define HINTS 16384
+/* Slots that a backend remembers: so many in a set, which is a cache line, and so many sets, a power of two */
+#define HINT_WAYS 8
+#define HINT_SETS 4096
 
 /* How long after its flush a slot stays what it is */
 #define STAY_MS 1000
@@ -81,9 +82,21 @@ typedef struct AkUsage
 StaticAssertDecl(offsetof(AkSlot, flushed) <= SLOT_LINE, "counting a request touches one cache line");
 StaticAssertDecl(SLOT_SIZE + 2 * sizeof(uint32) <= 256, "README promises 256 bytes an entry");
 
+/* Where this backend found a figure last */
+typedef struct AkSlotHint
+{
+	uint32		tag;			/* of its id */
+	uint32		number;			/* of the slot, from 1; 0: no hint here */
+} AkSlotHint;
+
+typedef struct AkSlotHintSet
+{
+	pg_attribute_aligned(SLOT_LINE) AkSlotHint ways[HINT_WAYS];
+} AkSlotHintSet;
+
 static AkUsage *usage = NULL;
 static char *slots;
-static uint32 hints[HINTS];		/* numbers of slots, from 1 */
+static AkSlotHintSet hints[HINT_SETS];
 
 static uint32
 bucket_count(uint32 nslots)
@@ -178,13 +191,39 @@ partition_of(uint32 bucket)
 	return &usage->partitions[bucket % PARTITIONS].lock;
 }
 
+/* By what a hint is found; an hour's figure is where the next hour's hint goes. */
 static inline uint32
-hint_of(const AkSlotId *id)
+hint_tag(const AkSlotId *id)
 {
 	uint32		hash;
 
 	memcpy(&hash, id->key_id, sizeof(hash));
-	return (hash ^ (uint32) (id->api >> 7) ^ id->kind ^ (id->old_secret << 5)) & (HINTS - 1);
+	return hash ^ (uint32) (id->api >> 7) ^ id->kind ^ (id->old_secret << 5);
+}
+
+/* The number of the slot with that tag, as remembered; 0: none is. */
+static inline uint32
+recall(uint32 tag)
+{
+	const AkSlotHint *ways = hints[tag & (HINT_SETS - 1)].ways;
+
+	for (int i = 0; i < HINT_WAYS; i++)
+		if (ways[i].tag == tag)
+			return ways[i].number;
+	return 0;
+}
+
+/* Remembers a slot, first in its set, instead of what had its tag; else the last one has to go. */
+static void
+remember(uint32 tag, uint32 number)
+{
+	AkSlotHint *ways = hints[tag & (HINT_SETS - 1)].ways;
+	int			i = 0;
+
+	while (i < HINT_WAYS - 1 && ways[i].number != 0 && ways[i].tag != tag)
+		i++;
+	memmove(ways + 1, ways, i * sizeof(AkSlotHint));
+	ways[0] = (AkSlotHint) {tag, number};
 }
 
 /* The slot of that id in its chain; its number, 0 if there is none.  Needs the partition's lock. */
@@ -302,15 +341,17 @@ look_for_room(int kind, TimestampTz now)
 	return !is_full(kind);
 }
 
-/* Has the processor fetch a slot that we remember, before it is acquired. */
+/* Has the processor fetch a slot that we remember, before it is acquired: what counting touches of it. */
 void
-ak_usage_fetch_early(const AkSlotId *id)
+ak_usage_fetch_early(const AkSlotId *id, bool with_client)
 {
 #ifdef __GNUC__
-	uint32		number = usage != NULL ? hints[hint_of(id)] : 0;
+	uint32		number = usage != NULL ? recall(hint_tag(id)) : 0;
 
-	for (Size at = 0; number != 0 && at < sizeof(AkSlot); at += 64)
-		__builtin_prefetch((char *) &slots[number - 1] + at, 1);
+	if (number != 0)
+		__builtin_prefetch(slot_at(number), 1);
+	if (number != 0 && with_client)
+		__builtin_prefetch(&slot_at(number)->client, 1);
 #endif
 }
 
@@ -322,16 +363,15 @@ ak_usage_fetch_early(const AkSlotId *id)
 AkSlot *
 ak_usage_acquire(const AkSlotId *id, const char *workspace, size_t workspace_len, TimestampTz now)
 {
-	uint32	   *hint;
-	uint32		bucket;
+	uint32		tag = hint_tag(id);
+	uint32		number;
 
 	if (!attach())
 		return NULL;
-	hint = &hints[hint_of(id)];
-	bucket = bucket_of(id);
+	number = recall(tag);
 	for (;;)
 	{
-		uint32		number = *hint;
+		uint32		bucket;
 
 		if (likely(number != 0))
 		{
@@ -346,6 +386,7 @@ ak_usage_acquire(const AkSlotId *id, const char *workspace, size_t workspace_len
 				SpinLockRelease(&slot->mutex);
 			}
 		}
+		bucket = bucket_of(id);
 		LWLockAcquire(partition_of(bucket), LW_SHARED);
 		number = find(id, bucket);
 		LWLockRelease(partition_of(bucket));
@@ -358,7 +399,7 @@ ak_usage_acquire(const AkSlotId *id, const char *workspace, size_t workspace_len
 				return NULL;
 		}
 		/* it may have become another's meanwhile: then once more */
-		*hint = number;
+		remember(tag, number);
 	}
 }
 

@@ -104,7 +104,7 @@ ak_usage_expect(const AkUsed *used)
 	if (!ak_guc_track_usage)
 		return;
 	identify(used, &id);
-	ak_usage_fetch_early(&id);
+	ak_usage_fetch_early(&id, used->client != NULL);
 }
 
 /* The client's address; bits 0 when it named none.  Clients often come again: the last one is remembered. */

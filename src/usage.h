@@ -96,7 +96,7 @@ extern bool ak_limit_take(const pg_uuid_t *key_id, const char *workspace, size_t
 /* The slots; in slots.c */
 extern Size ak_usage_size(void);
 extern void ak_usage_make(void *segment, int tranche);
-extern void ak_usage_fetch_early(const AkSlotId *id);
+extern void ak_usage_fetch_early(const AkSlotId *id, bool with_client);
 extern AkSlot *ak_usage_acquire(const AkSlotId *id, const char *workspace, size_t workspace_len, TimestampTz now);
 extern void ak_usage_release(AkSlot *slot);
 extern void ak_usage_note_lost(void);
