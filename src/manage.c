@@ -10,7 +10,9 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -263,10 +265,7 @@ insert_key(FunctionCallInfo fcinfo, const char *workspace, const uint8 *hash, co
 		"INSERT INTO apikeys.key AS k (name, apis, workspace, key_hash, hint, "
 		"team, expires_at, allowed_cidrs, rate_limit, rate_window, metadata) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
-		"RETURNING k.key_id, k.name, k.apis, "
-		"CASE WHEN k.apis OPERATOR(pg_catalog.@>) "
-		"(SELECT COALESCE(pg_catalog.array_agg(a.api), '{}') FROM apikeys.api a WHERE a.unregistered_at IS NULL) "
-		"THEN 'Full' ELSE 'Partial' END, k.workspace, k.old_valid_until",
+		"RETURNING k.key_id, k.name, k.apis, k.workspace, k.old_valid_until",
 		11, {TEXTOID, TEXTARRAYOID, TEXTOID, BYTEAOID, TEXTOID,
 		TEXTOID, TIMESTAMPTZOID, CIDRARRAYOID, INT4OID, INTERVALOID, JSONBOID}, NULL
 	};
@@ -282,17 +281,61 @@ insert_key(FunctionCallInfo fcinfo, const char *workspace, const uint8 *hash, co
 	write_key(&query, args, nulls, caller);
 }
 
+/* Is this text among these? */
+static bool
+among(Datum wanted, const Datum *elements, int count)
+{
+	text	   *w = DatumGetTextPP(wanted);
+
+	for (int i = 0; i < count; i++)
+	{
+		text	   *t = DatumGetTextPP(elements[i]);
+
+		if (VARSIZE_ANY_EXHDR(t) == VARSIZE_ANY_EXHDR(w) &&
+			memcmp(VARDATA_ANY(t), VARDATA_ANY(w), VARSIZE_ANY_EXHDR(w)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What a key's APIs come to, as the views say it, by what is registered as of
+ * the latest commit: read here, because a sub-select of the statement
+ * that writes the key would cost several times as much.
+ */
+static const char *
+access_by(Datum apis)
+{
+	Relation	rel = ak_table_open(AK_API, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+	Datum	   *elements;
+	int			count;
+	bool		full = true;
+
+	deconstruct_array(DatumGetArrayTypeP(apis), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
+	while (full && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+
+		if (heap_attisnull(tuple, Anum_api_unregistered_at, RelationGetDescr(rel)))
+			full = among(heap_getattr(tuple, Anum_api_api, RelationGetDescr(rel), &isnull), elements, count);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return full ? "Full" : "Partial";
+}
+
 /*
  * The row of issued_key from the result of a statement that returns key_id,
- * name, apis, access, workspace and old_valid_until.  Ends SPI, and wipes the
- * secret.
+ * name, apis, workspace and old_valid_until.  Ends SPI, and wipes the secret.
  */
 static Datum
 issue(FunctionCallInfo fcinfo, AkSecret *secret, const AkCaller *caller)
 {
 	static const AttrNumber columns[] = {
 		Anum_issued_key_key_id, Anum_issued_key_name, Anum_issued_key_apis,
-		Anum_issued_key_access, Anum_issued_key_workspace, Anum_issued_key_old_valid_until
+		Anum_issued_key_workspace, Anum_issued_key_old_valid_until
 	};
 	TupleDesc	desc = ak_result_descriptor(fcinfo);
 	Datum		values[_Anum_issued_key_max - 1];
@@ -304,6 +347,8 @@ issue(FunctionCallInfo fcinfo, AkSecret *secret, const AkCaller *caller)
 		values[columns[i] - 1] = ak_query_result(0, i + 1, &nulls[columns[i] - 1]);
 	values[Anum_issued_key_key - 1] = PointerGetDatum(key);
 	nulls[Anum_issued_key_key - 1] = false;
+	values[Anum_issued_key_access - 1] = CStringGetTextDatum(access_by(values[Anum_issued_key_apis - 1]));
+	nulls[Anum_issued_key_access - 1] = false;
 	result = SPI_returntuple(heap_form_tuple(desc, values, nulls), desc);
 	ak_wipe(VARDATA(key), VARSIZE(key) - VARHDRSZ);
 	ak_wipe(secret, sizeof(*secret));
@@ -395,10 +440,7 @@ ak_regenerate_key(PG_FUNCTION_ARGS)
 	static AkQuery query = {
 		"UPDATE apikeys.key AS k SET key_hash = $2, hint = $3, old_valid_until = $4 "
 		"WHERE k.key_id OPERATOR(pg_catalog.=) $1 "
-		"RETURNING k.key_id, k.name, k.apis, "
-		"CASE WHEN k.apis OPERATOR(pg_catalog.@>) "
-		"(SELECT COALESCE(pg_catalog.array_agg(a.api), '{}') FROM apikeys.api a WHERE a.unregistered_at IS NULL) "
-		"THEN 'Full' ELSE 'Partial' END, k.workspace, k.old_valid_until",
+		"RETURNING k.key_id, k.name, k.apis, k.workspace, k.old_valid_until",
 		4, {UUIDOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID}, NULL
 	};
 	AkWorkspace settings;
