@@ -38,6 +38,7 @@
 #include "compat.h"
 #include "context.h"
 #include "guc.h"
+#include "insert.h"
 #include "lock.h"
 #include "query.h"
 #include "rowdigest.h"
@@ -107,7 +108,7 @@ ak_entry_pending(int64 audit_id)
 
 /*
  * Writes an entry and returns its audit_id.  Who acts, and when, is found
- * here.  SPI need not be connected; the caller's rights do not matter.
+ * here.  The caller's rights do not matter.
  *
  * Raises 42501 where code of one user runs in the session of another, as an
  * index expression does in ANALYZE: the entry would tell of the wrong one.
@@ -116,19 +117,10 @@ ak_entry_pending(int64 audit_id)
 int64
 ak_write_entry(const AkEntry *entry)
 {
-	static AkQuery query = {
-		"INSERT INTO apikeys.audit_log (audit_id, \"time\", workspace, team, entity, action, activity, actor, ip, "
-		"key_id, key_name, changes, db_user, row_digest, digest) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-		_Anum_audit_log_max - 1,
-		{INT8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INETOID,
-		UUIDOID, TEXTOID, JSONBOID, TEXTOID, BYTEAOID, BYTEAOID}, NULL
-	};
 	AkRow		row;
 	Relation	log = ak_table_open(AK_AUDIT_LOG, RowExclusiveLock);
 	int64		audit_id = entry->audit_id;
 	uint8		digest[AK_HASH_LEN];
-	char		nulls[_Anum_audit_log_max];
 	AkCaller	caller;
 	AkActor		actor;
 
@@ -175,22 +167,17 @@ ak_write_entry(const AkEntry *entry)
 #undef SET
 #undef SET_TEXT
 
-	for (int i = 0; i < query.nargs; i++)
-		nulls[i] = row.nulls[i] ? 'n' : ' ';
-
 	ak_become_owner(&caller);
-	SPI_connect();
 	writing = true;
 	PG_TRY();
 	{
-		ak_query(&query, row.values, nulls, AK_SEE_TRANSACTION);
+		ak_insert_row(log, row.values, row.nulls);
 	}
 	PG_FINALLY();
 	{
 		writing = false;
 	}
 	PG_END_TRY();
-	SPI_finish();
 	ak_become_caller(&caller);
 	table_close(log, NoLock);
 

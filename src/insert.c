@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * insert.c
+ *	  Insert a row into one of our tables without a plan.
+ *
+ * To set up an INSERT for every row, and to take it down again, costs about as
+ * much as to write the row.  A logical replication worker, which has rows and
+ * no statements, too, shows what is left to do without one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "utils/rel.h"
+
+#include "insert.h"
+
+/*
+ * Inserts a row, all of its columns given, as INSERT would: row triggers fire,
+ * and constraints and indexes are kept.  What later commands of the transaction
+ * see includes it.  Statement triggers and rules, which our tables have none
+ * of for INSERT, are passed by.
+ *
+ * Privileges are not checked: the caller has done so, and acts as the owner,
+ * for the sake of what triggers and indexes call (ak_become_owner).  rel is
+ * open with RowExclusiveLock.  Raises what triggers and constraints raise.
+ */
+void
+ak_insert_row(Relation rel, const Datum *values, const bool *nulls)
+{
+	EState	   *estate = CreateExecutorState();
+	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
+	ResultRelInfo *target = makeNode(ResultRelInfo);
+	TupleTableSlot *slot = ExecInitExtraTupleSlot(estate, RelationGetDescr(rel), table_slot_callbacks(rel));
+	int			natts = RelationGetDescr(rel)->natts;
+
+	memcpy(slot->tts_values, values, natts * sizeof(Datum));
+	memcpy(slot->tts_isnull, nulls, natts * sizeof(bool));
+	ExecStoreVirtualTuple(slot);
+
+	InitResultRelInfo(target, rel, 0, NULL, 0);
+	/* where the triggers look for it; not to be closed with the others, since we did not open it */
+	estate->es_opened_result_relations = lappend(estate->es_opened_result_relations, target);
+	estate->es_output_cid = GetCurrentCommandId(true);
+	ExecOpenIndices(target, false);
+
+	AfterTriggerBeginQuery();
+	ExecSimpleRelationInsert(target, estate, slot);
+	AfterTriggerEndQuery(estate);
+
+	ExecCloseIndices(target);
+	ExecResetTupleTable(estate->es_tupleTable, false);
+	MemoryContextSwitchTo(old);
+	FreeExecutorState(estate);
+	CommandCounterIncrement();
+}

@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ *
+ * insert.h
+ *	  Insert a row into one of our tables without a plan.  See insert.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_INSERT_H
+#define AK_INSERT_H
+
+#include "utils/relcache.h"
+
+extern void ak_insert_row(Relation rel, const Datum *values, const bool *nulls);
+
+#endif							/* AK_INSERT_H */
