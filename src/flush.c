@@ -213,7 +213,7 @@ flush(void)
 	for (int start = 0; start < batch->count; start += PIECE)
 		added += write_piece(batch->figures + start, Min(PIECE, batch->count - start));
 
-	batch->clock = ak_usage_acquire(&clock, "", 0, GetCurrentTimestamp());
+	batch->clock = ak_usage_acquire(&clock, 0, "", 0, GetCurrentTimestamp());
 	if (batch->clock != NULL)
 	{
 		batch->clock_number = batch->clock->number;

@@ -46,6 +46,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_am.h"
+#include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
@@ -85,26 +86,45 @@ hint_tag(const uint8 *hash)
 	return tag;
 }
 
-/* The places for a tag. */
+/* The places for a tag: its own set, and the neighbour, which takes what has no room there. */
 static inline AkHint *
-hint_set(uint32 tag)
+hint_set(uint32 tag, uint32 neighbour)
 {
-	return hints + (size_t) (tag & (hint_sets - 1)) * HINT_WAYS;
+	return hints + (size_t) ((tag & (hint_sets - 1)) ^ neighbour) * HINT_WAYS;
 }
 
-/* Puts a hint first in its set; the last one has to go. */
+/* Which of a set's places a tag has, or is to have; HINT_WAYS: all are others'. */
+static inline int
+place_in_set(const AkHint *set, uint32 tag)
+{
+	int			i = 0;
+
+	while (i < HINT_WAYS && set[i].buffer != InvalidBuffer && set[i].tag != tag)
+		i++;
+	return i;
+}
+
+/* Puts a hint first in its set, or the neighbour; without room in either, the last one of its set has to go. */
 static void
 add_hint(const AkHint *hint)
 {
-	AkHint	   *set = hint_set(hint->tag);
-	int			i;
+	AkHint	   *set = hint_set(hint->tag, 0);
+	int			place = place_in_set(set, hint->tag);
 
-	for (i = 0; i < HINT_WAYS - 1; i++)
-		if (set[i].buffer == InvalidBuffer || set[i].tag == hint->tag)
-			break;
-	if (set[i].buffer != InvalidBuffer && set[i].tag != hint->tag)
-		hints_dropped++;
-	memmove(set + 1, set, i * sizeof(AkHint));
+	if (place == HINT_WAYS)
+	{
+		AkHint	   *neighbour = hint_set(hint->tag, 1);
+
+		place = place_in_set(neighbour, hint->tag);
+		if (place < HINT_WAYS)
+			set = neighbour;
+		else
+		{
+			hints_dropped++;
+			place = HINT_WAYS - 1;
+		}
+	}
+	memmove(set + 1, set, place * sizeof(AkHint));
 	set[0] = *hint;
 }
 
@@ -169,20 +189,26 @@ static const AkHint *
 find_hint(const uint8 *hash)
 {
 	uint32		tag = hint_tag(hash);
-	const AkHint *set;
 
-	if (unlikely(hints == NULL))
-		return NULL;
-	set = hint_set(tag);
-	for (int i = 0; i < HINT_WAYS; i++)
-		if (set[i].tag == tag && set[i].buffer != InvalidBuffer)
-			return &set[i];
+	for (uint32 neighbour = 0; hints != NULL && neighbour < 2; neighbour++)
+	{
+		const AkHint *set = hint_set(tag, neighbour);
+		int			place = place_in_set(set, tag);
+
+		if (place < HINT_WAYS)
+			return set[place].buffer != InvalidBuffer ? &set[place] : NULL;
+	}
 	return NULL;
 }
 
 /*
  * Has the processor fetch from memory what recall() will most likely look at.
  * It takes its time, in which the table is opened and locked.
+ *
+ * With shared buffers of some size, the pages are not in the processor's table
+ * of addresses either, and a prefetch then comes to nothing or too late.  So a
+ * byte of each place is really read, of all at once, rather than one after the
+ * other later on.  Nothing is done with it: another block may be there.
  */
 static inline void
 fetch_early(const AkHint *hint)
@@ -190,7 +216,9 @@ fetch_early(const AkHint *hint)
 #ifdef __GNUC__
 	const char *page = (const char *) BufferGetPage(hint->buffer);
 
-	__builtin_prefetch(page);
+	(void) *(volatile const char *) GetBufferDescriptor(hint->buffer - 1);
+	(void) *(volatile const char *) page;
+	(void) *(volatile const char *) (page + Min(hint->place, BLCKSZ - 1));
 	__builtin_prefetch(page + SizeOfPageHeaderData + (hint->offset - 1) * sizeof(ItemIdData));
 	for (int at = 0; at < 5 * PG_CACHE_LINE_SIZE / 2; at += PG_CACHE_LINE_SIZE / 2)
 		__builtin_prefetch(page + Min(hint->place + at, BLCKSZ - 1));

@@ -76,11 +76,13 @@ ak_limit_take(const pg_uuid_t *key_id, const char *workspace, size_t workspace_l
 {
 	AkSlotId	id = {.database = MyDatabaseId,.relid = ak_usage_relid(),.kind = AK_SLOT_LIMIT};
 	int64		length = window_ns(window);
+	uint32		whose;
 	AkSlot	   *slot;
 	int64		wait;
 
 	memcpy(id.key_id, key_id->data, UUID_LEN);
-	slot = ak_usage_acquire(&id, workspace, workspace_len, now);
+	memcpy(&whose, key_id->data, sizeof(whose));
+	slot = ak_usage_acquire(&id, whose, workspace, workspace_len, now);
 	if (slot == NULL)
 	{
 		ak_usage_lost(now);

@@ -191,14 +191,11 @@ partition_of(uint32 bucket)
 	return &usage->partitions[bucket % PARTITIONS].lock;
 }
 
-/* By what a hint is found; an hour's figure is where the next hour's hint goes. */
+/* By what a hint is found, and in which set, but for the kind: an hour's figure is where the next hour's hint goes. */
 static inline uint32
-hint_tag(const AkSlotId *id)
+hint_tag(uint32 whose, uint64 api, int kind, bool old_secret)
 {
-	uint32		hash;
-
-	memcpy(&hash, id->key_id, sizeof(hash));
-	return hash ^ (uint32) (id->api >> 7) ^ id->kind ^ (id->old_secret << 5);
+	return whose ^ (uint32) (api >> 7) ^ ((kind | old_secret << 5) << 24);
 }
 
 /* The number of the slot with that tag, as remembered; 0: none is. */
@@ -341,12 +338,21 @@ look_for_room(int kind, TimestampTz now)
 	return !is_full(kind);
 }
 
-/* Has the processor fetch a slot that we remember, before it is acquired: what counting touches of it. */
+/* Has the processor fetch where ak_usage_fetch_slot() will look. */
 void
-ak_usage_fetch_early(const AkSlotId *id, bool with_client)
+ak_usage_fetch_hint(uint32 whose, uint64 api)
 {
 #ifdef __GNUC__
-	uint32		number = usage != NULL ? recall(hint_tag(id)) : 0;
+	__builtin_prefetch(&hints[hint_tag(whose, api, 0, false) & (HINT_SETS - 1)]);
+#endif
+}
+
+/* Has the processor fetch a slot that we remember, before it is acquired: what counting touches of it. */
+void
+ak_usage_fetch_slot(const AkSlotId *id, uint32 whose, bool with_client)
+{
+#ifdef __GNUC__
+	uint32		number = usage != NULL ? recall(hint_tag(whose, id->api, id->kind, id->old_secret)) : 0;
 
 	if (number != 0)
 		__builtin_prefetch(slot_at(number), 1);
@@ -358,12 +364,13 @@ ak_usage_fetch_early(const AkSlotId *id, bool with_client)
 /*
  * The slot of that id, with its spinlock held: ak_usage_release() must follow
  * in a few instructions.  It is made when there is none; the workspace is that
- * of the key.  NULL when memory is full or cannot be had.
+ * of the key.  The hint to it is kept by "whose", a number that is likely to be
+ * another for another key.  NULL when memory is full or cannot be had.
  */
 AkSlot *
-ak_usage_acquire(const AkSlotId *id, const char *workspace, size_t workspace_len, TimestampTz now)
+ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t workspace_len, TimestampTz now)
 {
-	uint32		tag = hint_tag(id);
+	uint32		tag = hint_tag(whose, id->api, id->kind, id->old_secret);
 	uint32		number;
 
 	if (!attach())

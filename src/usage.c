@@ -55,7 +55,7 @@ ak_usage_lost(TimestampTz now)
 	AkSlot	   *slot;
 
 	id.hour = hour_of(now);
-	slot = ak_usage_acquire(&id, "", 0, now);
+	slot = ak_usage_acquire(&id, 0, "", 0, now);
 	if (slot == NULL)
 	{
 		ak_usage_note_lost();
@@ -84,12 +84,8 @@ identify(const AkUsed *used, AkSlotId *id)
 	id->hour = hour_of(used->now);
 	if (used->key_id != NULL)
 		memcpy(id->key_id, used->key_id->data, UUID_LEN);
-	if (used->api != NULL)
-	{
-		id->api = ak_api_hash(used->api, used->api_len);
-		if (!used->api_known && !ak_api_is_registered(id->api))
-			id->api = 0;
-	}
+	if (used->api != 0 && (used->api_known || ak_api_is_registered(used->api)))
+		id->api = used->api;
 }
 
 /*
@@ -104,7 +100,7 @@ ak_usage_expect(const AkUsed *used)
 	if (!ak_guc_track_usage)
 		return;
 	identify(used, &id);
-	ak_usage_fetch_early(&id, used->client != NULL);
+	ak_usage_fetch_slot(&id, used->whose, used->client != NULL);
 }
 
 /* The client's address; bits 0 when it named none.  Clients often come again: the last one is remembered. */
@@ -148,7 +144,7 @@ ak_usage_count(const AkUsed *used)
 	identify(used, &id);
 	read_client(used, &client);
 
-	slot = ak_usage_acquire(&id, used->workspace ? used->workspace : "", used->workspace_len, used->now);
+	slot = ak_usage_acquire(&id, used->whose, used->workspace ? used->workspace : "", used->workspace_len, used->now);
 	if (unlikely(slot == NULL))
 	{
 		ak_usage_lost(used->now);

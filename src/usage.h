@@ -77,8 +77,8 @@ typedef struct AkUsed
 	const pg_uuid_t *key_id;	/* NULL: it belongs to no key */
 	const char *workspace;		/* of the key; NULL without one */
 	size_t		workspace_len;
-	const char *api;			/* NULL: none was named */
-	size_t		api_len;
+	uint32		whose;			/* of the secret's hash; 0 without a key */
+	uint64		api;			/* ak_api_hash() of the one that was named; 0: none was */
 	bool		api_known;		/* it is among the key's: registered for sure */
 	const char *client;			/* NULL: none was named */
 	size_t		client_len;
@@ -96,8 +96,10 @@ extern bool ak_limit_take(const pg_uuid_t *key_id, const char *workspace, size_t
 /* The slots; in slots.c */
 extern Size ak_usage_size(void);
 extern void ak_usage_make(void *segment, int tranche);
-extern void ak_usage_fetch_early(const AkSlotId *id, bool with_client);
-extern AkSlot *ak_usage_acquire(const AkSlotId *id, const char *workspace, size_t workspace_len, TimestampTz now);
+extern void ak_usage_fetch_hint(uint32 whose, uint64 api);
+extern void ak_usage_fetch_slot(const AkSlotId *id, uint32 whose, bool with_client);
+extern AkSlot *ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t workspace_len,
+								TimestampTz now);
 extern void ak_usage_release(AkSlot *slot);
 extern void ak_usage_note_lost(void);
 extern int32 ak_usage_made_hour(void);

@@ -267,25 +267,26 @@ in_sight(const AkRequest *request, Datum workspace)
 	return ak_may_still(AK_VALIDATE, data, len);
 }
 
-/* A request as it is to be counted; found is its key, NULL when it belongs to none. */
+/* A request as it is to be counted, before anything is known of it. */
 static AkUsed
-to_be_counted(AkCode code, const AkRequest *request, const AkLookup *found, bool api_known, TimestampTz now)
+to_be_counted(const AkRequest *request)
 {
-	AkUsed		used = {
-		.code = code,.api = request->api.data,.api_len = request->api.len,.api_known = api_known,
-		.client = request->client.data,.client_len = request->client.len,.now = now
+	return (AkUsed) {
+		.code = AK_MALFORMED,.api = request->api.data ? ak_api_hash(request->api.data, request->api.len) : 0,
+		.client = request->client.data,.client_len = request->client.len
 	};
+}
 
-	if (found != NULL)
-	{
-		struct varlena *workspace = (struct varlena *) DatumGetPointer(AK_FOUND(found, Anum_key_workspace));
+/* The key that a request to be counted belongs to. */
+static void
+set_used_key(AkUsed *used, const AkLookup *found)
+{
+	struct varlena *workspace = (struct varlena *) DatumGetPointer(AK_FOUND(found, Anum_key_workspace));
 
-		used.key_id = DatumGetUUIDP(AK_FOUND(found, Anum_key_key_id));
-		used.workspace = VARDATA_ANY(workspace);
-		used.workspace_len = VARSIZE_ANY_EXHDR(workspace);
-		used.old_secret = found->by_old_secret;
-	}
-	return used;
+	used->key_id = DatumGetUUIDP(AK_FOUND(found, Anum_key_key_id));
+	used->workspace = VARDATA_ANY(workspace);
+	used->workspace_len = VARSIZE_ANY_EXHDR(workspace);
+	used->old_secret = found->by_old_secret;
 }
 
 /*
@@ -314,19 +315,17 @@ static Datum
 validate(const AkRequest *request, bool become_caller)
 {
 	uint8		hash[AK_HASH_LEN];
+	AkUsed		used = to_be_counted(request);
 	AkLookup	lookup;
-	AkCode		code = AK_NOT_FOUND;
-	TimestampTz now;
 	int32		retry_after = 0;
-	bool		api_known = false;
+	uint32		whose;
 	bool		found;
-	AkUsed		used;
 	Datum		verdict;
 
 	if (request->key.data == NULL ||
 		ak_token_classify(request->key.data, request->key.len) == AK_TOKEN_MALFORMED)
 	{
-		used = to_be_counted(AK_MALFORMED, request, NULL, false, GetCurrentTimestamp());
+		used.now = GetCurrentTimestamp();
 		ak_usage_count(&used);
 		return make_verdict(AK_MALFORMED, NULL, 0);
 	}
@@ -335,26 +334,29 @@ validate(const AkRequest *request, bool become_caller)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not compute a SHA-256 hash")));
 
+	memcpy(&whose, hash, sizeof(whose));
+	ak_usage_fetch_hint(whose, used.api);
 	found = ak_keystore_find(&lookup, hash) && in_sight(request, AK_FOUND(&lookup, Anum_key_workspace));
-	now = GetCurrentTimestamp();
+	used.code = AK_NOT_FOUND;
+	used.now = GetCurrentTimestamp();
 	if (found)
 	{
 		AkKeyState	state;
 
 		read_key_state(&lookup, request, &state);
-		code = ak_policy_decide(&state, now);
-		if (code == AK_VALID && !within_limit(&lookup, now, &retry_after))
-			code = AK_RATE_LIMITED;
-		api_known = state.api_allowed;
-	}
-	used = to_be_counted(code, request, found ? &lookup : NULL, api_known, now);
-	if (found)
+		used.code = ak_policy_decide(&state, used.now);
+		if (used.code == AK_VALID && !within_limit(&lookup, used.now, &retry_after))
+			used.code = AK_RATE_LIMITED;
+		used.api_known = state.api_allowed;
+		used.whose = whose;
+		set_used_key(&used, &lookup);
 		ak_usage_expect(&used);
-	if (become_caller && code == AK_VALID)
+	}
+	if (become_caller && used.code == AK_VALID)
 		ak_set_current_key(AK_FOUND(&lookup, Anum_key_key_id),
 						   AK_FOUND(&lookup, Anum_key_workspace),
 						   AK_FOUND(&lookup, Anum_key_apis));
-	verdict = make_verdict(code, found ? &lookup : NULL, retry_after);
+	verdict = make_verdict(used.code, found ? &lookup : NULL, retry_after);
 	ak_usage_count(&used);
 	ak_keystore_end(&lookup);
 	return verdict;
