@@ -138,7 +138,7 @@ SELECT workspace, ok FROM apikeys.verify_audit_log();
 SELECT workspace, ok FROM apikeys.verify_audit_log('blue', apikeys.audit_anchor('blue'));
 SELECT workspace, ok FROM apikeys.verify_audit_log(anchors => '[]');
 SELECT apikeys.visible_workspaces('audit');
-SELECT activity FROM apikeys.search_audit_logs('uno', 'blue', NULL, '{Update,Create}', '{mallory,postgres,regress_ak_mallory}', '2001-01-01', 'infinity',
+SELECT activity FROM apikeys.search_audit_logs('uno', 'blue', NULL, '{Update,Create}', ARRAY['mallory', :'USER', 'regress_ak_mallory'], '2001-01-01', 'infinity',
 	'{API Keys}', :'one', 3, 1000000);
 SELECT pg_catalog.count(line) OPERATOR(pg_catalog.>) 1 AS lines FROM apikeys.export_audit_logs('created', 'blue') AS line;
 SELECT pg_catalog.count(*) FROM apikeys.search_audit_logs('100% _ \ sure');

@@ -47,7 +47,7 @@ SELECT call, pg_temp.refusal(call, input) FROM unnest(ARRAY[
 	'apikeys.import_key(''a'', ''{data}'', convert_to($1, ''UTF8''))', 'apikeys.key_id($1)', 'apikeys.key_id(''a'', $1)',
 	'apikeys.act_as($1)', 'apikeys.act_as(''a'', $1)', 'apikeys.act_as(''a'', client => $1)', 'apikeys.visible_workspaces($1)',
 	'apikeys.verify_audit_log($1)', 'apikeys.verify_audit_log(anchors => jsonb_build_object(''default'', $1))']) WITH ORDINALITY AS c (call, n),
-	(VALUES (:'huge'), (:'wide')) AS i (input) ORDER BY n, input;
+	(VALUES (:'huge'), (:'wide')) AS i (input) ORDER BY n, input COLLATE "C";
 RESET ROLE;
 SELECT call, pg_temp.refusal(call, repeat('x', 1000000)) FROM unnest(ARRAY[
 	'apikeys.register_api($1)', 'apikeys.register_api(''b'', $1)', 'apikeys.unregister_api($1)', 'apikeys.create_workspace($1)',
@@ -78,7 +78,7 @@ SELECT pg_temp.refusal('apikeys.create_key(''a'', ''{data}'', expires_at => $1::
 SELECT call, pg_temp.refusal(call, input) FROM unnest(ARRAY[
 	'apikeys.search_audit_logs($1)', 'apikeys.export_audit_logs($1)', 'apikeys.search_audit_logs(workspace => $1)', 'apikeys.search_audit_logs(actions => ARRAY[$1])',
 	'apikeys.search_audit_logs(entities => ARRAY[$1])', 'apikeys.email_audit_logs($1)']) WITH ORDINALITY AS c (call, n),
-	(VALUES (:'huge'), (:'wide')) AS i (input) ORDER BY n, input;
+	(VALUES (:'huge'), (:'wide')) AS i (input) ORDER BY n, input COLLATE "C";
 SELECT count(*) FROM apikeys.search_audit_logs(actors => ARRAY[:'huge'], teams => array_fill(:'wide'::text, ARRAY[3]));
 SELECT count(*) FROM apikeys.search_audit_logs(actors => (SELECT array_agg('actor ' || i) FROM generate_series(1, 20000) AS i));
 SELECT count(*) FROM apikeys.search_audit_logs(repeat('%', 1000));

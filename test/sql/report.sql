@@ -2,6 +2,7 @@
 -- Nothing is mailed: whatever is queued here is rolled back.
 SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CREATE EXTENSION apikeys CASCADE; RESET client_min_messages;
 \set SHOW_CONTEXT never
+SET apikeys.actor = 'postgres';
 SET client_min_messages = warning;
 
 -- A build without libcurl has nothing to test here.
