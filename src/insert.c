@@ -28,8 +28,11 @@
  * Privileges are not checked: the caller has done so, and acts as the owner,
  * for the sake of what triggers and indexes call (ak_become_owner).  rel is
  * open with RowExclusiveLock.  Raises what triggers and constraints raise.
+ *
+ * Returns a copy of the row as triggers made it; NULL when one of them kept it
+ * out, which none of ours does.
  */
-void
+HeapTuple
 ak_insert_row(Relation rel, const Datum *values, const bool *nulls)
 {
 	EState	   *estate = CreateExecutorState();
@@ -37,6 +40,7 @@ ak_insert_row(Relation rel, const Datum *values, const bool *nulls)
 	ResultRelInfo *target = makeNode(ResultRelInfo);
 	TupleTableSlot *slot = ExecInitExtraTupleSlot(estate, RelationGetDescr(rel), table_slot_callbacks(rel));
 	int			natts = RelationGetDescr(rel)->natts;
+	HeapTuple	row = NULL;
 
 	memcpy(slot->tts_values, values, natts * sizeof(Datum));
 	memcpy(slot->tts_isnull, nulls, natts * sizeof(bool));
@@ -52,9 +56,12 @@ ak_insert_row(Relation rel, const Datum *values, const bool *nulls)
 	ExecSimpleRelationInsert(target, estate, slot);
 	AfterTriggerEndQuery(estate);
 
+	MemoryContextSwitchTo(old);
+	if (ItemPointerIsValid(&slot->tts_tid))
+		row = ExecCopySlotHeapTuple(slot);
 	ExecCloseIndices(target);
 	ExecResetTupleTable(estate->es_tupleTable, false);
-	MemoryContextSwitchTo(old);
 	FreeExecutorState(estate);
 	CommandCounterIncrement();
+	return row;
 }

@@ -8,8 +8,9 @@
 #ifndef AK_INSERT_H
 #define AK_INSERT_H
 
+#include "access/htup.h"
 #include "utils/relcache.h"
 
-extern void ak_insert_row(Relation rel, const Datum *values, const bool *nulls);
+extern HeapTuple ak_insert_row(Relation rel, const Datum *values, const bool *nulls);
 
 #endif							/* AK_INSERT_H */

@@ -3,8 +3,8 @@
  * manage.c
  *	  The SQL face of a key's life: create, import, regenerate, update, archive.
  *
- * Every function here checks who calls it, then writes by SPI as the owner of
- * the tables, so that the triggers hold for it as for direct SQL.
+ * Every function here checks who calls it, then writes as the owner of the
+ * tables, so that the triggers hold for it as for direct SQL.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,9 +17,9 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/inet.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
@@ -29,9 +29,11 @@
 #include "context.h"
 #include "details.h"
 #include "digest.h"
+#include "insert.h"
 #include "policy.h"
 #include "query.h"
 #include "rowdigest.h"
+#include "rule.h"
 #include "story.h"
 #include "token.h"
 
@@ -162,10 +164,41 @@ overlap_end(TimestampTz now, const Interval *overlap)
 }
 
 /*
- * Runs a statement on the key table as its owner, and tells mistakes about
- * names and hashes in the contract's words: 23505, without showing a hash.
- * SPI stays connected, and the owner's rights stay, for the caller to read the
- * result; leave() ends both.
+ * To be called where writing a key failed: tells mistakes about names and
+ * hashes in the contract's words, 23505, without showing a hash, and anything
+ * else as it is.
+ */
+static void
+rethrow_mistake(MemoryContext context)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	if (error->sqlerrcode == ERRCODE_EXCLUSION_VIOLATION)
+	{
+		FlushErrorState();
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("a key with this hash is already known")));
+	}
+	if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && error->constraint_name != NULL &&
+		strcmp(error->constraint_name, "key_active_name") == 0)
+	{
+		FlushErrorState();
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("an active key of this name already exists in the workspace"),
+				 error->detail ? errdetail_internal("%s", error->detail) : 0,
+				 errhint("Names are compared without regard to case; archived keys do not count.")));
+	}
+	PG_RE_THROW();
+}
+
+/*
+ * Runs a statement on the key table as its owner.  SPI stays connected, and
+ * the owner's rights stay, for the caller to read the result; leave() ends
+ * both.
  */
 static void
 write_key(AkQuery *query, Datum *args, const char *nulls, AkCaller *caller)
@@ -180,28 +213,7 @@ write_key(AkQuery *query, Datum *args, const char *nulls, AkCaller *caller)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		if (error->sqlerrcode == ERRCODE_EXCLUSION_VIOLATION)
-		{
-			FlushErrorState();
-			ereport(ERROR,
-					(errcode(ERRCODE_UNIQUE_VIOLATION),
-					 errmsg("a key with this hash is already known")));
-		}
-		if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && error->constraint_name != NULL &&
-			strcmp(error->constraint_name, "key_active_name") == 0)
-		{
-			FlushErrorState();
-			ereport(ERROR,
-					(errcode(ERRCODE_UNIQUE_VIOLATION),
-					 errmsg("an active key of this name already exists in the workspace"),
-					 error->detail ? errdetail_internal("%s", error->detail) : 0,
-					 errhint("Names are compared without regard to case; archived keys do not count.")));
-		}
-		PG_RE_THROW();
+		rethrow_mistake(context);
 	}
 	PG_END_TRY();
 }
@@ -256,29 +268,56 @@ set_common_args(FunctionCallInfo fcinfo, int from, Datum *args, char *nulls, int
 	}
 }
 
-/* Inserts a key; the query's result is in SPI. */
+/* Inserts a key; row is what became of it. */
 static void
 insert_key(FunctionCallInfo fcinfo, const char *workspace, const uint8 *hash, const char *hint,
-		   int common_args, AkCaller *caller)
+		   int common_args, AkRow *row)
 {
-	static AkQuery query = {
-		"INSERT INTO apikeys.key AS k (name, apis, workspace, key_hash, hint, "
-		"team, expires_at, allowed_cidrs, rate_limit, rate_window, metadata) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
-		"RETURNING k.key_id, k.name, k.apis, k.workspace, k.old_valid_until",
-		11, {TEXTOID, TEXTARRAYOID, TEXTOID, BYTEAOID, TEXTOID,
-		TEXTOID, TIMESTAMPTZOID, CIDRARRAYOID, INT4OID, INTERVALOID, JSONBOID}, NULL
+	static const AttrNumber common[] = {
+		Anum_key_team, Anum_key_expires_at, Anum_key_allowed_cidrs,
+		Anum_key_rate_limit, Anum_key_rate_window, Anum_key_metadata
 	};
-	Datum		args[11];
-	char		nulls[11];
+	MemoryContext context = CurrentMemoryContext;
+	Datum		args[lengthof(common)];
+	char		nulls[lengthof(common)];
+	AkCaller	caller;
+	Relation	rel;
 
-	for (int i = 0; i < 2; i++)
-		set_arg(args, nulls, i, PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i), PG_ARGISNULL(i));
-	set_arg(args, nulls, 2, CStringGetTextDatum(workspace), false);
-	set_arg(args, nulls, 3, ak_digest_datum(hash), false);
-	set_arg(args, nulls, 4, hint ? CStringGetTextDatum(hint) : (Datum) 0, hint == NULL);
-	set_common_args(fcinfo, common_args, args, nulls, 5);
-	write_key(&query, args, nulls, caller);
+	memset(row->values, 0, sizeof(row->values));
+	memset(row->nulls, true, sizeof(row->nulls));
+	if (!PG_ARGISNULL(0))
+		ak_row_set(row, Anum_key_name, PG_GETARG_DATUM(0));
+	if (!PG_ARGISNULL(1))
+		ak_row_set(row, Anum_key_apis, PG_GETARG_DATUM(1));
+	ak_row_set_text(row, Anum_key_workspace, workspace);
+	ak_row_set(row, Anum_key_key_hash, ak_digest_datum(hash));
+	if (hint != NULL)
+		ak_row_set_text(row, Anum_key_hint, hint);
+	set_common_args(fcinfo, common_args, args, nulls, 0);
+	for (int i = 0; i < (int) lengthof(common); i++)
+		if (nulls[i] != 'n')
+			ak_row_set(row, common[i], args[i]);
+
+	PreventCommandIfReadOnly("INSERT");
+	rel = ak_table_open(AK_KEY, RowExclusiveLock);
+	ak_check_columns(rel, AK_KEY);
+	ak_become_owner(&caller);
+	PG_TRY();
+	{
+		row->tuple = ak_insert_row(rel, row->values, row->nulls);
+	}
+	PG_CATCH();
+	{
+		rethrow_mistake(context);
+	}
+	PG_END_TRY();
+	ak_become_caller(&caller);
+	if (row->tuple == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+				 errmsg("a trigger of table \"apikeys.key\" refused the key")));
+	ak_row_read(row, rel, row->tuple);
+	table_close(rel, NoLock);
 }
 
 /* Is this text among these? */
@@ -326,34 +365,36 @@ access_by(Datum apis)
 	return full ? "Full" : "Partial";
 }
 
-/*
- * The row of issued_key from the result of a statement that returns key_id,
- * name, apis, workspace and old_valid_until.  Ends SPI, and wipes the secret.
- */
+/* The row of issued_key for a key as it was written.  Wipes the secret. */
 static Datum
-issue(FunctionCallInfo fcinfo, AkSecret *secret, const AkCaller *caller)
+issue(FunctionCallInfo fcinfo, AkSecret *secret, const AkRow *row)
 {
-	static const AttrNumber columns[] = {
-		Anum_issued_key_key_id, Anum_issued_key_name, Anum_issued_key_apis,
-		Anum_issued_key_workspace, Anum_issued_key_old_valid_until
+	static const AttrNumber columns[][2] = {
+		{Anum_issued_key_key_id, Anum_key_key_id},
+		{Anum_issued_key_name, Anum_key_name},
+		{Anum_issued_key_apis, Anum_key_apis},
+		{Anum_issued_key_workspace, Anum_key_workspace},
+		{Anum_issued_key_old_valid_until, Anum_key_old_valid_until}
 	};
 	TupleDesc	desc = ak_result_descriptor(fcinfo);
 	Datum		values[_Anum_issued_key_max - 1];
 	bool		nulls[_Anum_issued_key_max - 1];
 	text	   *key = cstring_to_text(secret->text);
-	HeapTupleHeader result;
+	HeapTuple	result;
 
 	for (int i = 0; i < (int) lengthof(columns); i++)
-		values[columns[i] - 1] = ak_query_result(0, i + 1, &nulls[columns[i] - 1]);
+	{
+		values[columns[i][0] - 1] = AK_VALUE(row, columns[i][1]);
+		nulls[columns[i][0] - 1] = AK_IS_NULL(row, columns[i][1]);
+	}
 	values[Anum_issued_key_key - 1] = PointerGetDatum(key);
 	nulls[Anum_issued_key_key - 1] = false;
-	values[Anum_issued_key_access - 1] = CStringGetTextDatum(access_by(values[Anum_issued_key_apis - 1]));
+	values[Anum_issued_key_access - 1] = CStringGetTextDatum(access_by(AK_VALUE(row, Anum_key_apis)));
 	nulls[Anum_issued_key_access - 1] = false;
-	result = SPI_returntuple(heap_form_tuple(desc, values, nulls), desc);
+	result = heap_form_tuple(desc, values, nulls);
 	ak_wipe(VARDATA(key), VARSIZE(key) - VARHDRSZ);
 	ak_wipe(secret, sizeof(*secret));
-	leave(caller);
-	PG_RETURN_HEAPTUPLEHEADER(result);
+	PG_RETURN_DATUM(HeapTupleGetDatum(result));
 }
 
 /* The workspace that a key is to be created in, checked; its settings. */
@@ -380,12 +421,12 @@ ak_create_key(PG_FUNCTION_ARGS)
 {
 	AkWorkspace settings;
 	AkSecret	secret;
-	AkCaller	caller;
+	AkRow		row;
 	char	   *workspace = new_key_workspace(fcinfo, 2, &settings);
 
 	make_secret(&secret, settings.prefix);
-	insert_key(fcinfo, workspace, secret.hash, secret.hint, 3, &caller);
-	return issue(fcinfo, &secret, &caller);
+	insert_key(fcinfo, workspace, secret.hash, secret.hint, 3, &row);
+	return issue(fcinfo, &secret, &row);
 }
 
 /*
@@ -398,12 +439,9 @@ Datum
 ak_import_key(PG_FUNCTION_ARGS)
 {
 	AkWorkspace settings;
-	AkCaller	caller;
+	AkRow		row;
 	char	   *workspace = new_key_workspace(fcinfo, 4, &settings);
-	MemoryContext context = CurrentMemoryContext;
 	bytea	   *hash;
-	bool		isnull;
-	Datum		key_id;
 
 	ak_need_argument(fcinfo, 2, "key hash");
 	hash = PG_GETARG_BYTEA_PP(2);
@@ -414,18 +452,14 @@ ak_import_key(PG_FUNCTION_ARGS)
 	PG_TRY();
 	{
 		insert_key(fcinfo, workspace, (const uint8 *) VARDATA_ANY(hash),
-				   PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3)), 5, &caller);
+				   PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3)), 5, &row);
 	}
 	PG_FINALLY();
 	{
 		ak_importing = false;
 	}
 	PG_END_TRY();
-	key_id = ak_query_result(0, 1, &isnull);
-	MemoryContextSwitchTo(context);
-	key_id = datumCopy(key_id, false, UUID_LEN);
-	leave(&caller);
-	return ak_return_detail(fcinfo, key_id);
+	return ak_return_detail(fcinfo, AK_VALUE(&row, Anum_key_key_id));
 }
 
 /*
@@ -440,13 +474,15 @@ ak_regenerate_key(PG_FUNCTION_ARGS)
 	static AkQuery query = {
 		"UPDATE apikeys.key AS k SET key_hash = $2, hint = $3, old_valid_until = $4 "
 		"WHERE k.key_id OPERATOR(pg_catalog.=) $1 "
-		"RETURNING k.key_id, k.name, k.apis, k.workspace, k.old_valid_until",
+		"RETURNING k.*",
 		4, {UUIDOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID}, NULL
 	};
 	AkWorkspace settings;
 	AkSecret	secret;
 	AkCaller	caller;
 	AkWhere		where;
+	Relation	rel;
+	AkRow		row;
 	Datum		args[4];
 	char		nulls[4];
 	TimestampTz now = GetCurrentTimestamp();
@@ -464,7 +500,12 @@ ak_regenerate_key(PG_FUNCTION_ARGS)
 	set_arg(args, nulls, 2, CStringGetTextDatum(secret.hint), false);
 	set_arg(args, nulls, 3, TimestampTzGetDatum(until), until == now);
 	change_key(&query, &where, args, nulls, &caller);
-	return issue(fcinfo, &secret, &caller);
+	row.tuple = SPI_copytuple(SPI_tuptable->vals[0]);
+	leave(&caller);
+	rel = ak_table_open(AK_KEY, AccessShareLock);
+	ak_row_read(&row, rel, row.tuple);
+	table_close(rel, AccessShareLock);
+	return issue(fcinfo, &secret, &row);
 }
 
 /*
