@@ -9,7 +9,7 @@
  * all figures of a key are in one chain.
  *
  * To count is: find the slot, take its spinlock, see that it is still the one,
- * add.  Each backend remembers where it found slots last; what it remembers is
+ * add.  Each backend remembers where it found slots last (slothint.c); that is
  * a hint, since the slot itself says what it is.  Nothing on that way allocates,
  * writes or waits for more than a spinlock or a chain's lock.
  *
@@ -49,10 +49,6 @@
 #define RESERVED_LAST 16
 #define RESERVED(slots) ((slots) / 8 + RESERVED_LAST)
 
-/* Slots that a backend remembers: so many in a set, which is a cache line, and so many sets, a power of two */
-#define HINT_WAYS 8
-#define HINT_SETS 4096
-
 /* How long after its flush a slot stays what it is */
 #define STAY_MS 1000
 
@@ -82,21 +78,8 @@ typedef struct AkUsage
 StaticAssertDecl(offsetof(AkSlot, flushed) <= SLOT_LINE, "counting a request touches one cache line");
 StaticAssertDecl(SLOT_SIZE + 2 * sizeof(uint32) <= 256, "README promises 256 bytes an entry");
 
-/* Where this backend found a figure last */
-typedef struct AkSlotHint
-{
-	uint32		tag;			/* of its id */
-	uint32		number;			/* of the slot, from 1; 0: no hint here */
-} AkSlotHint;
-
-typedef struct AkSlotHintSet
-{
-	pg_attribute_aligned(SLOT_LINE) AkSlotHint ways[HINT_WAYS];
-} AkSlotHintSet;
-
 static AkUsage *usage = NULL;
 static char *slots;
-static AkSlotHintSet hints[HINT_SETS];
 
 static uint32
 bucket_count(uint32 nslots)
@@ -196,31 +179,6 @@ static inline uint32
 hint_tag(uint32 whose, uint64 api, int kind, bool old_secret)
 {
 	return whose ^ (uint32) (api >> 7) ^ ((kind | old_secret << 5) << 24);
-}
-
-/* The number of the slot with that tag, as remembered; 0: none is. */
-static inline uint32
-recall(uint32 tag)
-{
-	const AkSlotHint *ways = hints[tag & (HINT_SETS - 1)].ways;
-
-	for (int i = 0; i < HINT_WAYS; i++)
-		if (ways[i].tag == tag)
-			return ways[i].number;
-	return 0;
-}
-
-/* Remembers a slot, first in its set, instead of what had its tag; else the last one has to go. */
-static void
-remember(uint32 tag, uint32 number)
-{
-	AkSlotHint *ways = hints[tag & (HINT_SETS - 1)].ways;
-	int			i = 0;
-
-	while (i < HINT_WAYS - 1 && ways[i].number != 0 && ways[i].tag != tag)
-		i++;
-	memmove(ways + 1, ways, i * sizeof(AkSlotHint));
-	ways[0] = (AkSlotHint) {tag, number};
 }
 
 /* The slot of that id in its chain; its number, 0 if there is none.  Needs the partition's lock. */
@@ -342,9 +300,7 @@ look_for_room(int kind, TimestampTz now)
 void
 ak_usage_fetch_hint(uint32 whose, uint64 api)
 {
-#ifdef __GNUC__
-	__builtin_prefetch(&hints[hint_tag(whose, api, 0, false) & (HINT_SETS - 1)]);
-#endif
+	ak_slot_hint_fetch(hint_tag(whose, api, 0, false));
 }
 
 /* Has the processor fetch a slot that we remember, before it is acquired: what counting touches of it. */
@@ -352,7 +308,7 @@ void
 ak_usage_fetch_slot(const AkSlotId *id, uint32 whose, bool with_client)
 {
 #ifdef __GNUC__
-	uint32		number = usage != NULL ? recall(hint_tag(whose, id->api, id->kind, id->old_secret)) : 0;
+	uint32		number = usage != NULL ? ak_slot_hint(hint_tag(whose, id->api, id->kind, id->old_secret)) : 0;
 
 	if (number != 0)
 		__builtin_prefetch(slot_at(number), 1);
@@ -375,7 +331,7 @@ ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t
 
 	if (!attach())
 		return NULL;
-	number = recall(tag);
+	number = ak_slot_hint(tag);
 	for (;;)
 	{
 		uint32		bucket;
@@ -406,7 +362,7 @@ ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t
 				return NULL;
 		}
 		/* it may have become another's meanwhile: then once more */
-		remember(tag, number);
+		ak_slot_hint_keep(tag, number);
 	}
 }
 

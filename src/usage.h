@@ -109,6 +109,11 @@ extern Oid *ak_usage_databases(int *count);
 extern void ak_usage_reclaim(const Oid *dead_databases, int count);
 extern bool ak_usage_capacity(int *used, int *max);
 
+/* Where this backend found slots last; in slothint.c */
+extern uint32 ak_slot_hint(uint32 tag);
+extern void ak_slot_hint_keep(uint32 tag, uint32 number);
+extern void ak_slot_hint_fetch(uint32 tag);
+
 /* The registry as counting needs it; in apinames.c */
 extern void ak_apinames_init(void);
 extern uint64 ak_api_hash(const char *name, size_t len);
