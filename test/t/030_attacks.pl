@@ -86,7 +86,7 @@ foreach my $secret (@secrets)
 {
 	ok(index($log, $secret) < 0, 'not this one either');
 }
-like($log, qr/Query Text: INSERT INTO apikeys\.key/, 'statements within our functions were logged, too');
+like($log, qr/Query Text: UPDATE apikeys\.key/, 'statements within our functions were logged, too');
 
 #
 # What an application passes as README says is in no log either, error or not.
