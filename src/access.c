@@ -333,8 +333,8 @@ ak_may_something(const char *workspace)
 }
 
 /* May the current user do this in any workspace at all? */
-bool
-ak_may_anywhere(AkCapability capability)
+static bool
+may_anywhere(AkCapability capability)
 {
 	return (current_scope()->anywhere & capability) != 0;
 }
@@ -438,7 +438,7 @@ ak_require_workspace_settings(AkCapability capability, const char *workspace, Ak
 void
 ak_require_anywhere(AkCapability capability)
 {
-	if (!ak_may_anywhere(capability))
+	if (!may_anywhere(capability))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied"),

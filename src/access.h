@@ -31,7 +31,6 @@ extern int	ak_capability_allows(const char *name);
 extern const char *ak_capability_name(AkCapability capability);
 extern bool ak_may(AkCapability capability, const char *workspace);
 extern bool ak_may_still(AkCapability capability, const char *workspace, size_t len);
-extern bool ak_may_anywhere(AkCapability capability);
 extern bool ak_sees(AkCapability capability, const char *workspace);
 extern bool ak_may_something(const char *workspace);
 extern void ak_require_workspace(AkCapability capability, const char *workspace);

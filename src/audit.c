@@ -379,9 +379,7 @@ link_pending(void)
 			position = read_head(workspace, link);
 		}
 		if (!ak_link(position > 0 ? link : NULL, position + 1, pending[i].digest, link))
-			ereport(ERROR,
-					(errcode(ERRCODE_INTERNAL_ERROR),
-					 errmsg("could not compute a SHA-256 hash")));
+			ak_hash_failed();
 		position++;
 		links->workspace[links->count] = CStringGetTextDatum(workspace);
 		links->position[links->count] = Int64GetDatum(position);

@@ -276,22 +276,21 @@ ak_grant_access(PG_FUNCTION_ARGS)
 	{
 		if (!is_granted(&grant))
 			ak_refuse_on_subscriber();
-		set_privileges(grant.role, allowed_to_role(grant.role));
-		SPI_finish();
-		ak_become_caller(&caller);
-		PG_RETURN_VOID();
 	}
-	for (int i = 0; i < AK_CAPABILITY_COUNT; i++)
+	else
 	{
-		/* rows without their privileges are those of a role that is gone */
-		if (!holds_privileges(grant.role, 1 << i))
+		for (int i = 0; i < AK_CAPABILITY_COUNT; i++)
 		{
-			Datum		args[2] = {grant.args[0], CStringGetTextDatum(ak_capability_name(1 << i))};
+			/* rows without their privileges are those of a role that is gone */
+			if (!holds_privileges(grant.role, 1 << i))
+			{
+				Datum		args[2] = {grant.args[0], CStringGetTextDatum(ak_capability_name(1 << i))};
 
-			ak_query(&forget, args, NULL, AK_SEE_LATEST);
+				ak_query(&forget, args, NULL, AK_SEE_LATEST);
+			}
 		}
+		ak_query(&insert, grant.args, grant.nulls, AK_SEE_LATEST);
 	}
-	ak_query(&insert, grant.args, grant.nulls, AK_SEE_LATEST);
 	set_privileges(grant.role, allowed_to_role(grant.role));
 	SPI_finish();
 	ak_become_caller(&caller);

@@ -80,9 +80,7 @@ make_secret(AkSecret *secret, const char *prefix)
 				 errmsg("could not generate random values")));
 	len = strlen(secret->text);
 	if (!ak_sha256(secret->text, len, secret->hash))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not compute a SHA-256 hash")));
+		ak_hash_failed();
 	/* not every server encoding has U+2026 */
 	snprintf(secret->hint, sizeof(secret->hint), "%s%s%s", prefix,
 			 GetDatabaseEncoding() == PG_UTF8 ? "\xe2\x80\xa6" : "...",

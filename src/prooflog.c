@@ -164,7 +164,7 @@ follow_run(const AkWalk *walk, AkChain *chain, int64 next)
 				uint8		link[AK_HASH_LEN];
 
 				if (!ak_link(position > 1 ? chain->head : NULL, position, digest, link))
-					elog(ERROR, "could not compute a SHA-256 hash");
+					ak_hash_failed();
 				move_head(chain, position, link, next);
 			}
 			if (stored == NULL || !ak_hash_equal(stored, chain->head))
@@ -201,7 +201,7 @@ next_link(const AkWalk *walk, AkChain *chain, AkLink *link)
 	if (link->position <= chain->purged_through)
 	{
 		if (!ak_link(chain->any_kept ? chain->kept : NULL, link->position, link->link, chain->kept))
-			elog(ERROR, "could not compute a SHA-256 hash");
+			ak_hash_failed();
 		chain->any_kept = true;
 	}
 	move_head(chain, link->position, link->link, link->audit_id);

@@ -163,7 +163,7 @@ thing_of(AkRowProof *proof, StringInfo name, bool *found)
 	AkThing    *thing;
 
 	if (!ak_sha256(name->data, name->len, hash))
-		elog(ERROR, "could not compute a SHA-256 hash");
+		ak_hash_failed();
 	thing = hash_search(proof->things, hash, HASH_ENTER, found);
 	if (!*found)
 		memset((char *) thing + AK_HASH_LEN, 0, sizeof(AkThing) - AK_HASH_LEN);

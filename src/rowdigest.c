@@ -252,9 +252,16 @@ ak_row_digest(TupleDesc desc, const Datum *values, const bool *nulls, uint8 *out
 		ak_canon_end(&buf, column);
 	}
 	if (!ak_sha256(buf.data, buf.len, out))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not compute a SHA-256 hash")));
+		ak_hash_failed();
+}
+
+/* Raises XX000: the library could not compute a hash. */
+void
+ak_hash_failed(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INTERNAL_ERROR),
+			 errmsg("could not compute a SHA-256 hash")));
 }
 
 /* Does the row's last column hold its right digest? */

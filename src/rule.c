@@ -97,14 +97,6 @@ ak_row_clear(AkRow *row, AttrNumber column)
 	AK_IS_NULL(row, column) = true;
 }
 
-/* Copies one column from another row of the same table. */
-void
-ak_row_copy(AkRow *row, AttrNumber column, const AkRow *from)
-{
-	AK_VALUE(row, column) = AK_VALUE(from, column);
-	AK_IS_NULL(row, column) = AK_IS_NULL(from, column);
-}
-
 /* Does a column differ, byte for byte? */
 bool
 ak_column_changed(const AkRow *old, const AkRow *new, AttrNumber column)

@@ -35,7 +35,6 @@ extern char *ak_row_text(const AkRow *row, AttrNumber column);
 extern void ak_row_set(AkRow *row, AttrNumber column, Datum value);
 extern void ak_row_set_text(AkRow *row, AttrNumber column, const char *value);
 extern void ak_row_clear(AkRow *row, AttrNumber column);
-extern void ak_row_copy(AkRow *row, AttrNumber column, const AkRow *from);
 extern bool ak_column_changed(const AkRow *old, const AkRow *new, AttrNumber column);
 extern bool ak_row_changed(const AkRow *old, const AkRow *new);
 extern bool ak_row_restored(const AkRow *row);

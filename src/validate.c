@@ -37,6 +37,7 @@
 #include "httpauth.h"
 #include "keystore.h"
 #include "policy.h"
+#include "rowdigest.h"
 #include "token.h"
 #include "usage.h"
 
@@ -330,9 +331,7 @@ validate(const AkRequest *request, bool become_caller)
 		return make_verdict(AK_MALFORMED, NULL, 0);
 	}
 	if (!ak_sha256(request->key.data, request->key.len, hash))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not compute a SHA-256 hash")));
+		ak_hash_failed();
 
 	memcpy(&whose, hash, sizeof(whose));
 	ak_usage_fetch_hint(whose, used.api);
