@@ -5,6 +5,8 @@
 #   make && make install && make installcheck
 #                        for the server that PG_CONFIG names, the usual PGXS way
 #
+# make CURL_LIBS= ZLIB_LIBS= builds as where the headers of libcurl, or of zlib, are missing.
+#
 # make check ONLY=regress|isolation|tap TESTS='name name' runs a part. See scripts/ for the others:
 # check-asan, check-valgrind, check-clang, bench, fuzz, sqlsmith. LONG=1 adds the fuzzers to make check.
 
@@ -95,6 +97,11 @@ all: no-mail
 .PHONY: no-mail
 no-mail:
 	@echo "libcurl's headers were not found: reports by email are left out"
+else ifeq ($(ZLIB_LIBS),)
+all: no-gzip
+.PHONY: no-gzip
+no-gzip:
+	@echo "zlib's headers were not found: large reports by email are not compressed"
 endif
 
 $(OBJS) $(OBJS:.o=.bc) apikeys_mail.o apikeys_mail.bc: $(wildcard src/*.h)

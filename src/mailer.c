@@ -73,6 +73,21 @@ ak_mail_library_path(void)
 	return psprintf("%s/apikeys_mail%s", path, DLSUFFIX);
 }
 
+/*
+ * Raises 0A000 where that library is missing: a report that is asked for would
+ * wait forever.
+ */
+void
+ak_require_mail_library(void)
+{
+	if (access(ak_mail_library_path(), R_OK) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("reports by email are not installed"),
+				 errdetail("The library \"%s\" is missing: apikeys was built without libcurl.", "apikeys_mail"),
+				 errhint("Install libcurl with its headers, then build and install apikeys again.")));
+}
+
 /* Loads it, once.  Raises what loading raises, and 55000 for one of another build. */
 static void
 load_library(void)
@@ -120,6 +135,13 @@ unix_time(TimestampTz time)
 	return time / USECS_PER_SEC + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
 }
 
+/* Is the attachment one that should be compressed? What is encrypted already is. */
+static bool
+too_large_as_it_is(void)
+{
+	return !report.encrypted && VARSIZE_ANY_EXHDR(report.content) > COMPRESS_ABOVE;
+}
+
 /* What the mail says of the report, in UTF-8. */
 static char *
 compose_body(void)
@@ -137,6 +159,8 @@ compose_body(void)
 	appendStringInfo(&text, "\nReport: %s\n", report.id);
 	if (report.encrypted)
 		appendStringInfoString(&text, "\nThe attachment is encrypted to your OpenPGP key.\n");
+	if (too_large_as_it_is() && library->gzip == NULL)
+		appendStringInfoString(&text, "\nThe attachment is not compressed: apikeys was built without zlib.\n");
 	return pg_server_to_any(text.data, text.len, PG_UTF8);
 }
 
@@ -175,7 +199,7 @@ compose(void)
 		appendStringInfoString(&name, ".pgp");
 		mail.file_type = "application/octet-stream";
 	}
-	else if (mail.file_len > COMPRESS_ABOVE && library->gzip != NULL)
+	else if (too_large_as_it_is() && library->gzip != NULL)
 	{
 		initStringInfo(&packed);
 		if (!library->gzip(mail.file, mail.file_len, &packed))

@@ -11,6 +11,7 @@
 #include "worker.h"
 
 extern char *ak_mail_library_path(void);
+extern void ak_require_mail_library(void);
 extern AkJobNext ak_mailer_job(void);
 
 #endif							/* AK_MAILER_H */

@@ -13,8 +13,6 @@
  */
 #include "postgres.h"
 
-#include <unistd.h>
-
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -250,7 +248,6 @@ ak_email_audit_logs(PG_FUNCTION_ARGS)
 	AkActor		actor;
 	char	   *recipient;
 	char	   *filters;
-	char	   *library;
 	bytea	   *key = NULL;
 	bytea	   *content = NULL;
 	StringInfoData csv;
@@ -264,13 +261,7 @@ ak_email_audit_logs(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("email_audit_logs()");
 	read_scope(fcinfo, &scope);
 	recipient = read_recipient(fcinfo);
-	library = ak_mail_library_path();
-	if (access(library, R_OK) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("reports by email are not installed"),
-				 errdetail("The library \"%s\" is missing: apikeys was built without libcurl.", "apikeys_mail"),
-				 errhint("Install libcurl with its headers, then build and install apikeys again.")));
+	ak_require_mail_library();
 	if (!PG_ARGISNULL(ARG_ENCRYPT_TO))
 		key = ak_pgp_read_key(PG_GETARG_BYTEA_PP(ARG_ENCRYPT_TO));
 	filters = read_filters(fcinfo);
@@ -351,7 +342,8 @@ sees_scope(Datum scope, bool isnull)
  * Queues a report that is held or failed, with all its attempts before it, and
  * writes an entry.  Waits for whoever changes that row.  Raises 42704 for a
  * report that does not exist for the caller, 55000 for one that is queued, sent
- * or too large, 22004, and 42501 without "audit".
+ * or too large, 22004, 42501 without "audit", and 0A000 where the library that
+ * sends is missing.
  */
 Datum
 ak_release_report(PG_FUNCTION_ARGS)
@@ -423,6 +415,7 @@ ak_release_report(PG_FUNCTION_ARGS)
 				 errmsg("report %s was too large and is not kept", id),
 				 errhint("Ask for another with email_audit_logs().")));
 	SPI_finish();
+	ak_require_mail_library();
 
 	ak_change_mail_queue(&release, args, NULL, AK_SEE_LATEST);
 	tell_export(id, texts[0], texts[2], texts[3], encrypted, psprintf("Released a report to \"%s\"", texts[2]));

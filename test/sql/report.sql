@@ -5,10 +5,23 @@ SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CRE
 SET apikeys.actor = 'postgres';
 SET client_min_messages = warning;
 
--- A build without libcurl has nothing to test here.
+-- A build without libcurl says what is missing; nothing is queued.
 SELECT NOT EXISTS (SELECT FROM pg_config, LATERAL pg_stat_file(setting || '/apikeys_mail.so', true) AS f
 	WHERE name = 'PKGLIBDIR' AND f.size IS NOT NULL) AS without_mail \gset
 \if :without_mail
+SELECT apikeys.email_audit_logs('ann@example.invalid');
+SELECT count(*) AS queued FROM apikeys.report;
+-- Nor is what a dump brought.
+BEGIN;
+SET LOCAL session_replication_role = replica;
+INSERT INTO apikeys.report (report_id, recipient, encrypted, asked_at, asked_by, state, queued_at, content)
+	VALUES ('00000000-0000-4000-8000-000000000000', 'ann@example.invalid', false, now(), 'ann', 'held', now(), 'x');
+RESET session_replication_role;
+SAVEPOINT s;
+SELECT apikeys.release_report('00000000-0000-4000-8000-000000000000');
+ROLLBACK TO s;
+SELECT state FROM apikeys.report;
+ROLLBACK;
 \quit
 \endif
 
