@@ -130,6 +130,11 @@ tbm_each_compat(TIDBitmap *bitmap, void (*call) (ItemPointer tid, void *arg), vo
 #endif
 }
 
+/* A custom scan that projects says so since 15; before, all had to */
+#if PG_VERSION_NUM < 150000
+#define CUSTOMPATH_SUPPORT_PROJECTION 0
+#endif
+
 static inline void
 MarkGUCPrefixReserved_compat(const char *prefix)
 {
