@@ -524,6 +524,7 @@ COMMENT ON FUNCTION apikeys.several_workspaces(text) IS
 CREATE FUNCTION apikeys.verdict_support(internal) RETURNS internal LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'ak_verdict_support';
 COMMENT ON FUNCTION apikeys.verdict_support(internal) IS
 'planner support of the functions that return a verdict: in FROM, they are executed without collecting rows';
+
 CREATE FUNCTION apikeys.validate_key(key text, api text = NULL, client text = NULL, workspace text = NULL)
 RETURNS apikeys.verdict LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10 SUPPORT apikeys.verdict_support
 AS 'MODULE_PATHNAME', 'ak_validate_key';

@@ -17,7 +17,8 @@
  * support function of the functions in question, which the planner calls first.
  *
  * Where a row is needed as a whole (SELECT v FROM apikeys.validate_key(...) v),
- * with ordinality, and in ROWS FROM beside others, Function Scan remains.
+ * with ordinality, in ROWS FROM beside others, and with a correlated sub-select
+ * among the arguments, Function Scan remains.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,7 +28,7 @@
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "nodes/extensible.h"
-#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
@@ -51,7 +52,7 @@ typedef struct AkVerdictScan
 	ExprState  *call;
 	Bitmapset  *call_params;	/* that the call's arguments depend on */
 	TupleDesc	type;			/* of the row that it returns */
-	MemoryContext context;		/* of that row */
+	MemoryContext context;		/* of that row; one of its own when there may be others after it */
 	HeapTupleHeader row;		/* NULL: all columns are NULL */
 	bool		called;
 	bool		given;			/* the row was handed out */
@@ -105,6 +106,9 @@ verdict_call(const RelOptInfo *rel, const RangeTblEntry *rte)
 	call = (FuncExpr *) function->funcexpr;
 	if (!IsA(call, FuncExpr) || call->funcretset || function->funccolnames != NIL)
 		return NULL;
+	/* what a correlated sub-select depends on is not to be seen in it */
+	if (contain_subplans((Node *) call))
+		return NULL;
 	/* as a whole, or to be locked beside other tables */
 	if (!bms_is_empty(rel->attr_needed[InvalidAttrNumber - rel->min_attr]))
 		return NULL;
@@ -139,8 +143,8 @@ choose_scan(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 }
 
 /*
- * The plan.  Its scan tuple has the columns that the target list and the
- * clauses need, and no others.
+ * The plan.  Its scan tuple has the columns that anybody needs, and no others;
+ * the target list is not final, as a projection above may put its own there.
  */
 static Plan *
 plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *children)
@@ -150,7 +154,7 @@ plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, Lis
 	List	   *columns = NIL;
 	ListCell   *cell;
 
-	foreach(cell, pull_var_clause((Node *) list_make2(tlist, quals), PVC_RECURSE_PLACEHOLDERS))
+	foreach(cell, pull_var_clause((Node *) list_make3(tlist, quals, rel->reltarget->exprs), PVC_RECURSE_PLACEHOLDERS))
 	{
 		Var		   *var = lfirst(cell);
 
@@ -178,6 +182,17 @@ create_state(CustomScan *plan)
 	return (Node *) scan;
 }
 
+/* Adds the parameters that other nodes of the plan set for an expression. */
+static bool
+add_params(Node *node, void *params)
+{
+	Bitmapset **set = params;
+
+	if (node != NULL && IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
+		*set = bms_add_member(*set, ((Param *) node)->paramid);
+	return expression_tree_walker(node, add_params, params);
+}
+
 static void
 begin_scan(CustomScanState *node, EState *estate, int eflags)
 {
@@ -188,9 +203,10 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	ListCell   *cell;
 
 	scan->call = ExecInitExpr(call, &node->ss.ps);
-	scan->call_params = pull_paramids(call);
+	add_params((Node *) call, &scan->call_params);
 	scan->type = lookup_rowtype_tupdesc(exprType((Node *) call), -1);
-	scan->context = AllocSetContextCreate(estate->es_query_cxt, "apikeys verdict", ALLOCSET_SMALL_SIZES);
+	scan->context = bms_is_empty(scan->call_params) ? estate->es_query_cxt :
+		AllocSetContextCreate(estate->es_query_cxt, "apikeys verdict", ALLOCSET_SMALL_SIZES);
 	scan->values = palloc(scan->type->natts * sizeof(Datum));
 	scan->nulls = palloc(scan->type->natts * sizeof(bool));
 	scan->columns = palloc(list_length(plan->custom_scan_tlist) * sizeof(AttrNumber));
@@ -262,8 +278,8 @@ end_scan(CustomScanState *node)
 {
 	AkVerdictScan *scan = (AkVerdictScan *) node;
 
+	/* what was allocated goes with the executor's own memory */
 	ReleaseTupleDesc(scan->type);
-	MemoryContextDelete(scan->context);
 }
 
 static void
@@ -280,14 +296,20 @@ rescan(CustomScanState *node)
 	}
 }
 
+/* As Function Scan does: the arguments, which may be a secret, are told only if asked for. */
 static void
 explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 {
 	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
-	List	   *context = set_deparse_context_plan(es->deparse_cxt, &plan->scan.plan, ancestors);
+	FuncExpr   *call = linitial(plan->custom_exprs);
 
-	ExplainPropertyText("Function Call",
-						deparse_expression(linitial(plan->custom_exprs), context, es->verbose, false), es);
+	ExplainPropertyText("Function Name", get_func_name(call->funcid), es);
+	if (es->verbose)
+	{
+		List	   *context = set_deparse_context_plan(es->deparse_cxt, &plan->scan.plan, ancestors);
+
+		ExplainPropertyText("Function Call", deparse_expression((Node *) call, context, true, false), es);
+	}
 }
 
 /* ------------------------------------------------------------------ set-up */
