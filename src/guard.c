@@ -42,6 +42,7 @@
 #include "guard.h"
 #include "lock.h"
 #include "query.h"
+#include "refuse.h"
 #include "rule.h"
 
 PG_FUNCTION_INFO_V1(ak_guard_key);
@@ -56,11 +57,6 @@ PG_FUNCTION_INFO_V1(ak_guard_key);
 
 /* Set while ak_evict() deletes, which nobody else may */
 static bool evicting = false;
-
-#define refuse(...) \
-	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), __VA_ARGS__))
-#define bad_value(...) \
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), __VA_ARGS__))
 
 /* Raises 42704 for an API that is not registered; the hint lists those that are. */
 void

@@ -32,6 +32,7 @@
 #include "insert.h"
 #include "policy.h"
 #include "query.h"
+#include "refuse.h"
 #include "rowdigest.h"
 #include "rule.h"
 #include "story.h"
@@ -43,9 +44,6 @@ PG_FUNCTION_INFO_V1(ak_regenerate_key);
 PG_FUNCTION_INFO_V1(ak_end_overlap);
 PG_FUNCTION_INFO_V1(ak_update_key);
 PG_FUNCTION_INFO_V1(ak_archive_key);
-
-#define bad_value(...) \
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), __VA_ARGS__))
 
 /* Columns of the type apikeys.issued_key */
 enum

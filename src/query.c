@@ -34,16 +34,10 @@ ak_become_caller(const AkCaller *caller)
 	SetUserIdAndSecContext(caller->userid, caller->sec_context);
 }
 
-/*
- * Runs a statement inside an open SPI connection and returns the SPI result
- * code; its rows are in SPI_tuptable, their number in SPI_processed.  nulls as
- * for SPI_execute_plan.  Raises what the statement raises.
- */
-int
-ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
+/* The kept plan of a statement, made at its first use. */
+static SPIPlanPtr
+plan_of(AkQuery *query)
 {
-	int			rc;
-
 	Assert(query->nargs <= AK_QUERY_MAX_ARGS);
 	if (query->plan == NULL)
 	{
@@ -54,6 +48,19 @@ ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 		SPI_keepplan(plan);
 		query->plan = plan;
 	}
+	return query->plan;
+}
+
+/*
+ * Runs a statement inside an open SPI connection and returns the SPI result
+ * code; its rows are in SPI_tuptable, their number in SPI_processed.  nulls as
+ * for SPI_execute_plan.  Raises what the statement raises.
+ */
+int
+ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
+{
+	SPIPlanPtr	plan = plan_of(query);
+	int			rc;
 
 	if (sight == AK_SEE_LATEST && IsolationUsesXactSnapshot())
 	{
@@ -61,15 +68,24 @@ ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 
 		CommandCounterIncrement();
 		snapshot = RegisterSnapshot(GetLatestSnapshot());
-		rc = SPI_execute_snapshot(query->plan, args, nulls, snapshot, InvalidSnapshot,
-								  false, true, 0);
+		rc = SPI_execute_snapshot(plan, args, nulls, snapshot, InvalidSnapshot, false, true, 0);
 		UnregisterSnapshot(snapshot);
 	}
 	else
-		rc = SPI_execute_plan(query->plan, args, nulls, false, 0);
+		rc = SPI_execute_plan(plan, args, nulls, false, 0);
 	if (rc < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(rc));
 	return rc;
+}
+
+/* The same for a statement that only reads, and sees what that snapshot does. */
+void
+ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Snapshot snapshot)
+{
+	int			rc = SPI_execute_snapshot(plan_of(query), args, nulls, snapshot, InvalidSnapshot, true, false, 0);
+
+	if (rc < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(rc));
 }
 
 /* One value of the last statement's result; row and column count from 0 and 1. */

@@ -42,6 +42,7 @@ extern void ak_become_owner(AkCaller *caller);
 extern void ak_become_caller(const AkCaller *caller);
 
 extern int	ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight);
+extern void ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Snapshot snapshot);
 extern Datum ak_query_result(int row, int column, bool *isnull);
 
 #endif							/* AK_QUERY_H */

@@ -30,6 +30,7 @@
 #include "guard.h"
 #include "lock.h"
 #include "query.h"
+#include "refuse.h"
 #include "rule.h"
 #include "story.h"
 
@@ -44,11 +45,6 @@ PG_FUNCTION_INFO_V1(ak_remove_team_member);
 
 #define ARCHIVE_LIMIT_MAX	1000000
 #define DESCRIPTION_MAX		1000	/* characters */
-
-#define refuse(...) \
-	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), __VA_ARGS__))
-#define bad_value(...) \
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), __VA_ARGS__))
 
 /* Runs one of our statements as the owner and returns the number of its rows. */
 static uint64

@@ -30,13 +30,11 @@
 #include "context.h"
 #include "logscan.h"
 #include "logtext.h"
+#include "refuse.h"
 #include "search.h"
 
 PG_FUNCTION_INFO_V1(ak_search_audit_logs);
 PG_FUNCTION_INFO_V1(ak_export_audit_logs);
-
-#define bad_value(...) \
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), __VA_ARGS__))
 
 /* Each entry is compared with it: it must not be long for many */
 #define SEARCH_MAX	1000		/* characters */

@@ -176,19 +176,18 @@ read_anchors(AkVerification *v, Datum anchors)
 static void
 read_purges(AkVerification *v)
 {
-	static const char *const sql =
+	static AkQuery query = {
 		"SELECT DISTINCT ON (COALESCE(workspace, '')) COALESCE(workspace, ''), audit_id, "
 		"(changes OPERATOR(pg_catalog.->>) 'through')::pg_catalog.int8, changes OPERATOR(pg_catalog.->>) 'kept_sha256' "
 		"FROM apikeys.audit_log WHERE entity OPERATOR(pg_catalog.=) 'Audit Logs' COLLATE pg_catalog.\"C\" "
 		"AND action OPERATOR(pg_catalog.=) 'Delete' COLLATE pg_catalog.\"C\" "
 		"AND (changes OPERATOR(pg_catalog.->>) 'through') OPERATOR(pg_catalog.~) '^[0-9]{1,18}$' "
 		"AND (changes OPERATOR(pg_catalog.->>) 'kept_sha256') OPERATOR(pg_catalog.~) '^[0-9a-f]{64}$' "
-		"ORDER BY COALESCE(workspace, ''), audit_id DESC";
-	SPIPlanPtr	plan = SPI_prepare(sql, 0, NULL);
+		"ORDER BY COALESCE(workspace, ''), audit_id DESC",
+		0, {0}, NULL
+	};
 
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	SPI_execute_snapshot(plan, NULL, NULL, v->snapshot, InvalidSnapshot, true, false, 0);
+	ak_query_snapshot(&query, NULL, NULL, v->snapshot);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		bool		isnull;
