@@ -48,6 +48,16 @@ FROM (
 	ORDER BY hashint8(i)
 ) AS sampled;
 
+-- Keys that a backend has not met before: ten batches, all over the table and in random order.
+SELECT greatest(1, least(10000, :keys / 10)) AS batch_size \gset
+CREATE SEQUENCE bench.batch MINVALUE 0 MAXVALUE 9 CYCLE;
+CREATE TABLE bench.unmet AS
+SELECT n / :batch_size AS batch, secret FROM (
+	SELECT row_number() OVER (ORDER BY hashint8(i)) - 1 AS n, bench.make(i) AS secret
+	FROM (SELECT n * (:keys::bigint / (10 * :batch_size)) AS i FROM generate_series(1, 10 * :batch_size) n) AS spread
+) AS made ORDER BY n;
+CREATE INDEX ON bench.unmet (batch);
+
 CREATE FUNCTION bench.by_sql(secret bytea) RETURNS text LANGUAGE sql STABLE AS
 'SELECT name FROM plain.key WHERE key_hash = sha256(secret) LIMIT 1';
 CREATE FUNCTION bench.by_plpgsql(secret bytea) RETURNS text LANGUAGE plpgsql STABLE AS
@@ -56,9 +66,12 @@ CREATE FUNCTION bench.by_spi(secret bytea) RETURNS text LANGUAGE C STABLE AS 'ap
 
 SET session_replication_role = origin;
 SELECT apikeys.grant_access('bench_app', 'validate') \g /dev/null
-GRANT USAGE ON SCHEMA bench, plain TO bench_app;
-GRANT SELECT ON ALL TABLES IN SCHEMA bench, plain TO bench_app;
-GRANT INSERT, TRUNCATE ON bench.timing TO bench_app;
+SELECT count(apikeys.grant_access('bench_team', 'validate', workspace)) FROM apikeys.workspace \g /dev/null
+GRANT USAGE ON SCHEMA bench, plain TO bench_app, bench_scoped;
+GRANT SELECT ON ALL TABLES IN SCHEMA bench, plain TO bench_app, bench_scoped;
+GRANT USAGE ON SEQUENCE bench.batch TO bench_app;
+GRANT INSERT, TRUNCATE ON bench.timing TO bench_app, bench_scoped;
+GRANT EXECUTE ON FUNCTION apikeys.sees_everywhere TO bench_app;
 SELECT current_setting('server_version_num')::integer >= 150000 AS may_grant_set \gset
 \if :may_grant_set
 GRANT SET ON PARAMETER apikeys.track_usage TO bench_app;
@@ -70,6 +83,7 @@ FROM (VALUES
 	('constant', 'bench.constant(secret)', NULL, NULL),
 	('sha256', 'sha256(secret_bytes)', NULL, NULL),
 	('validate_key', $$apikeys.validate_key(secret, 'data')$$, NULL, NULL),
+	('scoped', $$apikeys.validate_key(secret, 'data')$$, 'role', 'bench_scoped'),
 	('uncounted', $$apikeys.validate_key(secret, 'data')$$, 'apikeys.track_usage', 'off'),
 	('misspelt', $$apikeys.validate_key(misspelt, 'data')$$, NULL, NULL),
 	('unknown', $$apikeys.validate_key(unknown, 'data')$$, NULL, NULL),
@@ -78,14 +92,28 @@ FROM (VALUES
 	('PL/pgSQL', 'bench.by_plpgsql(secret_bytes)', NULL, NULL),
 	('SQL function', 'bench.by_sql(secret_bytes)', NULL, NULL)
 ) AS a (arm, call, setting, value)
-WHERE a.setting IS NULL OR :'may_grant_set';
+WHERE a.setting IS NULL OR a.setting = 'role' OR :'may_grant_set';
+
+-- What the access check costs. Nothing in SQL is that check and no more: sees_everywhere() asks the same question in the
+-- same place, and reads its argument and the setting apikeys.workspace on top, so that the check costs less than it.
+INSERT INTO bench.arm (kind, calls, arm, query)
+SELECT 'keys', 100000, arm, 'SELECT count(' || call || ') FROM generate_series(1, 100000)'
+FROM (VALUES
+	('no access check', $$bench.constant('validate')$$),
+	('access check', $$apikeys.sees_everywhere('validate')$$)
+) AS a (arm, call);
+
+INSERT INTO bench.arm (kind, calls, arm, query) VALUES
+	('unmet', :batch_size, 'constant', 'SELECT count(bench.constant(secret)) FROM bench.unmet WHERE batch = 0'),
+	('unmet', :batch_size, 'validate_key', $$SELECT count(apikeys.validate_key(secret, 'data')) FROM bench.unmet
+		WHERE batch = (SELECT nextval('bench.batch'))$$);
 
 VACUUM (FREEZE, ANALYZE);
 CHECKPOINT;
 -- What is measured is what we think it is.
 DO $$
 BEGIN
-	IF EXISTS (SELECT FROM bench.sample, LATERAL apikeys.validate_key(secret, 'data') AS v WHERE v.code <> 'VALID') THEN
+	IF EXISTS (SELECT FROM (SELECT secret FROM bench.sample UNION ALL SELECT secret FROM bench.unmet) AS s, LATERAL apikeys.validate_key(secret, 'data') AS v WHERE v.code <> 'VALID') THEN
 		RAISE EXCEPTION 'a secret of the sample is not valid';
 	END IF;
 END $$;

@@ -17,6 +17,18 @@ BEGIN
 		COMMIT;
 	END LOOP;
 END $$;
+-- What a purge may take: all but the last entry of each key.
+SELECT apikeys.create_workspace('purged' || w) FROM generate_series(1, 5) w \g /dev/null
+SELECT count(k.key_id) FROM generate_series(1, 5) w, generate_series(1, 100) n,
+	LATERAL apikeys.create_key('Key ' || n, '{data}', 'purged' || w) k \g /dev/null
+DO $$
+BEGIN
+	FOR i IN 1..greatest(1, current_setting('bench.entries')::integer / 5000) LOOP
+		PERFORM count(u.key_id) FROM apikeys.key k, LATERAL apikeys.update_key(k.key_id, team => 'Team ' || i) u
+		WHERE k.workspace ~ '^purged';
+		COMMIT;
+	END LOOP;
+END $$;
 SELECT count(*) > 0 AS trgm FROM pg_available_extensions WHERE name = 'pg_trgm' \gset
 \if :trgm
 CREATE EXTENSION pg_trgm;
@@ -55,5 +67,20 @@ INSERT INTO bench.arm (kind, calls, arm, query) VALUES
 		ORDER BY audit_id DESC) TO '/dev/null' CSV HEADER$$),
 	('verify', 1, 'verify', 'SELECT count(*) FROM apikeys.verify_audit_log()'),
 	('verify', 1, 'sha256', $$SELECT count(sha256(convert_to(l::text, 'UTF8'))) FROM apikeys.audit_log l$$);
+CREATE SEQUENCE bench.purged;
+INSERT INTO bench.arm (kind, calls, arm, query)
+SELECT 'purge', greatest(1, :entries / 5000) * 100, 'purge', $$SELECT apikeys.purge_audit_log('infinity', 'purged' || nextval('bench.purged'))$$;
+INSERT INTO bench.arm (kind, calls, arm, query) VALUES
+	('others', 100, 'status()', 'SELECT count(apikeys.status()) FROM generate_series(1, 100)');
+-- What asking for a report costs who asks; mailing it is the worker's.
+SELECT count(*) > 0 AS mail FROM pg_config, LATERAL pg_stat_file(setting || '/apikeys_mail.so', true) AS f
+WHERE name = 'PKGLIBDIR' AND f.size IS NOT NULL \gset
+\if :mail
+INSERT INTO bench.arm (kind, calls, arm, query) VALUES
+	('others', 1, 'email_audit_logs of the entries of one key',
+		format($$SELECT apikeys.email_audit_logs('ann@example.com', key_id => %L)$$, :'middle_key')),
+	('others', 1, 'email_audit_logs of one entry in twenty',
+		$$SELECT apikeys.email_audit_logs('ann@example.com', actors => '{actor7@example.com}')$$);
+\endif
 VACUUM (FREEZE, ANALYZE);
 CHECKPOINT;

@@ -34,6 +34,7 @@ BEGIN
 			IF a.setting IS NOT NULL THEN
 				before := current_setting(a.setting);
 				PERFORM set_config(a.setting, a.value, false);
+				PERFORM apikeys.validate_key('');	-- what a new role may do is found out once
 			END IF;
 			begun := clock_timestamp();
 			EXECUTE a.query;
