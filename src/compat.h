@@ -34,6 +34,11 @@
 #include "varatt.h"
 #endif
 
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+
 /* Stands before a function's declaration, as in 18 */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn __attribute__((noreturn))
