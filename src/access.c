@@ -27,6 +27,7 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "storage/sinval.h"
@@ -80,6 +81,8 @@ typedef struct AkScope
 	int			anywhere;		/* everywhere, and in any single workspace */
 	int			nworkspaces;
 	AkScopedWorkspace *workspaces;	/* in scope_context, ordered by name */
+	int		   *slots;			/* where a name is among them, plus one, by its hash; 0: nowhere */
+	uint32		mask;			/* of the hash: half of the slots are free, at least */
 } AkScope;
 
 static AkScope scope;
@@ -164,7 +167,24 @@ scoped_order(const void *a, const void *b)
 	return strcmp(((const AkScopedWorkspace *) a)->name, ((const AkScopedWorkspace *) b)->name);
 }
 
-/* Orders the single workspaces of the scope being loaded, each once. */
+/* The slot that a name has, or would have. */
+static uint32
+slot_of(const AkScope *may, const char *workspace, size_t len)
+{
+	uint32		slot = hash_bytes((const unsigned char *) workspace, (int) len) & may->mask;
+
+	while (may->slots[slot] != 0)
+	{
+		const char *name = may->workspaces[may->slots[slot] - 1].name;
+
+		if (strncmp(name, workspace, len) == 0 && name[len] == '\0')
+			break;
+		slot = (slot + 1) & may->mask;
+	}
+	return slot;
+}
+
+/* Orders the single workspaces of the scope being loaded, each once, and makes them findable. */
 static void
 order_scope(AkScope *loaded)
 {
@@ -181,6 +201,12 @@ order_scope(AkScope *loaded)
 			loaded->workspaces[++kept] = loaded->workspaces[i];
 	}
 	loaded->nworkspaces = kept + 1;
+
+	loaded->mask = pg_nextpower2_32(2 * loaded->nworkspaces) - 1;
+	loaded->slots = MemoryContextAllocExtended(scope_context, ((Size) loaded->mask + 1) * sizeof(int),
+											   MCXT_ALLOC_ZERO | MCXT_ALLOC_HUGE);
+	for (int i = 0; i < loaded->nworkspaces; i++)
+		loaded->slots[slot_of(loaded, loaded->workspaces[i].name, strlen(loaded->workspaces[i].name))] = i + 1;
 }
 
 /* Who holds which privileges on our schema; NULL: only its owner. */
@@ -282,26 +308,14 @@ current_scope(void)
 static bool
 scope_allows(const AkScope *may, AkCapability capability, const char *workspace, size_t len)
 {
-	int			low = 0;
-	int			high = may->nworkspaces;
+	int			found;
 
 	if (may->everywhere & capability)
 		return true;
-	while (workspace != NULL && low < high)
-	{
-		int			middle = low + (high - low) / 2;
-		const char *name = may->workspaces[middle].name;
-		int			order = strncmp(workspace, name, len);
-
-		if (order == 0 && name[len] == '\0')
-			return (may->workspaces[middle].may & capability) != 0;
-		/* what goes on after these characters comes later */
-		if (order > 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
+	if (workspace == NULL || may->nworkspaces == 0)
+		return false;
+	found = may->slots[slot_of(may, workspace, len)];
+	return found != 0 && (may->workspaces[found - 1].may & capability) != 0;
 }
 
 /*
