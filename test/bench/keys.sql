@@ -48,8 +48,9 @@ FROM (
 	ORDER BY hashint8(i)
 ) AS sampled;
 
--- Keys that a backend has not met before: ten batches, all over the table and in random order.
-SELECT greatest(1, least(10000, :keys / 10)) AS batch_size \gset
+-- Keys that a backend has not met before: ten batches, all over the table and in random order; small ones, so that with the
+-- sample they do not fill the memory for usage.
+SELECT greatest(1, least(500, :keys / 10)) AS batch_size \gset
 CREATE SEQUENCE bench.batch MINVALUE 0 MAXVALUE 9 CYCLE;
 CREATE TABLE bench.unmet AS
 SELECT n / :batch_size AS batch, secret FROM (
