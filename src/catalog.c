@@ -45,6 +45,8 @@ static const int ak_table_natts[AK_TABLE_COUNT] = {
 	_Anum_report_max - 1
 };
 
+#define LOOK_UPS_MAX	8			/* one after the other */
+
 static Oid	relids[AK_RELATION_COUNT];
 static Oid	owner;
 static bool relids_valid = false;
@@ -123,20 +125,24 @@ look_up_once(bool missing_ok)
 	return true;
 }
 
-/* Looks until nothing changed meanwhile. */
-static void
+/*
+ * Looks until nothing changed meanwhile; returns whether they are there.  Where
+ * everything always changes (debug_discard_caches), what was found is as good
+ * as any, but not kept.
+ */
+static bool
 look_up(bool missing_ok)
 {
-	uint64		seen;
-
-	do
+	for (int i = 0; i < LOOK_UPS_MAX && !relids_valid; i++)
 	{
-		seen = changes;
+		uint64		seen = changes;
+
 		if (!look_up_once(missing_ok))
-			return;
-	} while (seen != changes);
+			return false;
+		relids_valid = seen == changes;
+	}
 	generation++;
-	relids_valid = true;
+	return true;
 }
 
 /* Which look-up of our relations holds now. */
@@ -163,9 +169,7 @@ ak_relid(AkRelation which)
 Oid
 ak_relid_if_any(AkRelation which)
 {
-	if (!relids_valid)
-		look_up(true);
-	return relids_valid ? relids[which] : InvalidOid;
+	return relids_valid || look_up(true) ? relids[which] : InvalidOid;
 }
 
 /*
