@@ -77,60 +77,23 @@ index_beginscan_bitmap_compat(Relation index, Snapshot snapshot, int nkeys)
 #endif
 }
 
-static inline IndexFetchTableData *
-table_index_fetch_begin_compat(Relation rel)
-{
-#if PG_VERSION_NUM >= 190000
-	return table_index_fetch_begin(rel, 0);
-#else
-	return table_index_fetch_begin(rel);
-#endif
-}
-
-/* Calls a function for every place in a bitmap, and for all of a page of which only the page is kept. */
+/* Calls a function for every page in a bitmap, in order. */
 static inline void
-tbm_each_compat(TIDBitmap *bitmap, void (*call) (ItemPointer tid, void *arg), void *arg)
+tbm_each_page_compat(TIDBitmap *bitmap, void (*call) (BlockNumber page, void *arg), void *arg)
 {
-	ItemPointerData tid;
-	OffsetNumber offsets[MaxHeapTuplesPerPage];
-	int			count;
 #if PG_VERSION_NUM >= 180000
 	TBMPrivateIterator *iterator = tbm_begin_private_iterate(bitmap);
 	TBMIterateResult page;
 
 	while (tbm_private_iterate(iterator, &page))
-	{
-		BlockNumber block = page.blockno;
-
-		count = page.lossy ? -1 : tbm_extract_page_tuple(&page, offsets, MaxHeapTuplesPerPage);
+		call(page.blockno, arg);
+	tbm_end_private_iterate(iterator);
 #else
 	TBMIterator *iterator = tbm_begin_iterate(bitmap);
 	TBMIterateResult *page;
 
 	while ((page = tbm_iterate(iterator)) != NULL)
-	{
-		BlockNumber block = page->blockno;
-
-		count = page->ntuples;
-		for (int i = 0; i < count; i++)
-			offsets[i] = page->offsets[i];
-#endif
-		CHECK_FOR_INTERRUPTS();
-		if (count < 0)
-		{
-			count = MaxHeapTuplesPerPage;
-			for (int i = 0; i < count; i++)
-				offsets[i] = FirstOffsetNumber + i;
-		}
-		for (int i = 0; i < count; i++)
-		{
-			ItemPointerSet(&tid, block, offsets[i]);
-			call(&tid, arg);
-		}
-	}
-#if PG_VERSION_NUM >= 180000
-	tbm_end_private_iterate(iterator);
-#else
+		call(page->blockno, arg);
 	tbm_end_iterate(iterator);
 #endif
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * logindex.h
- *	  The index for substring search of the audit log.  See logindex.c.
+ *	  Entries of the audit log with a text in them, by an index.  See logindex.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,7 +11,13 @@
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 
-extern int64 *ak_ask_search_index(Relation log, Snapshot snapshot, const char *pattern,
-								  const char *other, uint64 *count);
+#include "logtext.h"
+
+typedef struct AkTextSearch AkTextSearch;
+
+extern AkTextSearch *ak_text_begin(Relation log, Snapshot snapshot, AkNeedle *needle, bool all);
+extern int64 ak_text_seek(AkTextSearch *search, int64 target, int64 lowest);
+extern void ak_text_looked(AkTextSearch *search, bool found);
+extern void ak_text_end(AkTextSearch *search);
 
 #endif							/* AK_LOGINDEX_H */

@@ -19,8 +19,7 @@
  * audit_ids, in which the first and the last time are one probe each.
  *
  * A substring is looked for in the entries that pass all else.  When that takes
- * long, and there is an index for it (see the README), the rest is asked from
- * that index.
+ * long, an index is asked (logindex.c), whose answers are a stream like the others.
  *
  * The scan reads the table without its privileges: the caller has checked what
  * the user may see.  No lock but AccessShareLock is taken.
@@ -59,9 +58,6 @@
 /* A filter of more values is checked row by row */
 #define RUNS_MAX			64
 
-/* So many entries are searched for a substring before its index is asked */
-#define SEARCHED_BEFORE_INDEX	8192
-
 /* audit_log_time has a bucket for so many bits of audit_id */
 #define BUCKET_BITS			13
 
@@ -70,14 +66,11 @@
 /* The entries of one value in an index whose last column is audit_id */
 typedef struct AkRun
 {
-	IndexScanDesc scan;			/* NULL: a list, see below */
+	IndexScanDesc scan;
 	int			equal;			/* so many leading columns have one value */
 	ScanKeyData keys[3];
 	bool		started;		/* it stands somewhere */
 	int64		current;		/* where it stands, or AT_END */
-	/* a list of audit_ids instead of an index, ascending, read from its end */
-	int64	   *list;
-	uint64		list_left;
 } AkRun;
 
 /* The union of the runs of one filter */
@@ -86,7 +79,6 @@ typedef struct AkStream
 	Relation	index;
 	AkRun	   *runs;
 	int			count;
-	int64		current;
 } AkStream;
 
 #define STREAMS_MAX			8
@@ -109,10 +101,7 @@ struct AkLogScan
 				check_actor,
 				check_entity;
 	AkNeedle   *needle;
-	int64		page;			/* so many entries are wanted; 0: all */
-	int64		searched;
-	int64		found;
-	bool		asked_index;
+	AkTextSearch *text;			/* NULL: every entry may have the needle in it */
 };
 
 /* Moves a run to its next entry. */
@@ -122,9 +111,7 @@ run_step(AkRun *run)
 	IndexScanDesc scan = run->scan;
 	bool		isnull;
 
-	if (scan == NULL)
-		run->current = run->list_left > 0 ? run->list[--run->list_left] : AT_END;
-	else if (index_getnext_tid(scan, BackwardScanDirection) != NULL)
+	if (index_getnext_tid(scan, BackwardScanDirection) != NULL)
 		run->current = DatumGetInt64(index_getattr(scan->xs_itup, run->equal + 1, scan->xs_itupdesc, &isnull));
 	else
 		run->current = AT_END;
@@ -136,7 +123,7 @@ run_seek(AkRun *run, int64 target)
 {
 	if (run->started)
 	{
-		for (int i = 0; run->current > target && (i < STEPS_BEFORE_LEAP || run->scan == NULL); i++)
+		for (int i = 0; run->current > target && i < STEPS_BEFORE_LEAP; i++)
 			run_step(run);
 		if (run->current <= target)
 			return;
@@ -148,15 +135,18 @@ run_seek(AkRun *run, int64 target)
 	run_step(run);
 }
 
-static void
+/* The highest entry of a stream that is not above target, or AT_END. */
+static int64
 stream_seek(AkStream *stream, int64 target)
 {
-	stream->current = AT_END;
+	int64		highest = AT_END;
+
 	for (int i = 0; i < stream->count; i++)
 	{
 		run_seek(&stream->runs[i], target);
-		stream->current = Max(stream->current, stream->runs[i].current);
+		highest = Max(highest, stream->runs[i].current);
 	}
+	return highest;
 }
 
 /* Adds a stream of so many runs in that index. */
@@ -385,13 +375,15 @@ ak_log_begin(const AkLogFilter *filter, Snapshot snapshot, int64 page)
 	scan->row_context = AllocSetContextCreate(context, "apikeys log scan row", ALLOCSET_SMALL_SIZES);
 	scan->filter = filter;
 	scan->snapshot = snapshot;
-	scan->page = page;
 	scan->log = ak_table_open(AK_AUDIT_LOG, AccessShareLock);
 	scan->slot = MakeSingleTupleTableSlot(RelationGetDescr(scan->log), table_slot_callbacks(scan->log));
 	scan->next = filter->before > 0 ? filter->before - 1 : PG_INT64_MAX;
 	scan->lowest = AT_END + 1;
 	if (filter->search != NULL)
+	{
 		scan->needle = ak_needle(filter->search);
+		scan->text = ak_text_begin(scan->log, snapshot, scan->needle, page == 0);
+	}
 
 	bound_by_time(scan);
 	if (filter->has_key_id)
@@ -418,47 +410,13 @@ ak_log_end(AkLogScan *scan)
 	for (int i = 0; i < scan->count; i++)
 	{
 		for (int j = 0; j < scan->streams[i].count; j++)
-			if (scan->streams[i].runs[j].scan != NULL)
-				index_endscan(scan->streams[i].runs[j].scan);
-		if (scan->streams[i].index != NULL)
-			index_close(scan->streams[i].index, AccessShareLock);
+			index_endscan(scan->streams[i].runs[j].scan);
+		index_close(scan->streams[i].index, AccessShareLock);
 	}
+	if (scan->text != NULL)
+		ak_text_end(scan->text);
 	table_close(scan->log, AccessShareLock);
 	MemoryContextDelete(scan->context);
-}
-
-/*
- * When enough was searched for a substring, and too little found to go on like
- * that, what its index knows becomes a stream: a list of candidates.
- */
-static void
-consider_search_index(AkLogScan *scan)
-{
-	const char *pattern;
-	AkStream   *stream;
-	AkRun	   *run;
-
-	if (scan->asked_index || scan->searched < SEARCHED_BEFORE_INDEX)
-		return;
-	scan->asked_index = true;
-	pattern = ak_needle_pattern(scan->needle, 0);
-	if (strlen(pattern) < 5 ||	/* two % and three characters */
-		(scan->page == 0 && scan->found > scan->searched / 20))
-		return;
-	run = palloc0(sizeof(AkRun));
-	run->list = ak_ask_search_index(scan->log, scan->snapshot, pattern, ak_needle_pattern(scan->needle, 1),
-									&run->list_left);
-	if (run->list == NULL)
-		return;
-	run->started = true;
-	run->current = PG_INT64_MAX;
-
-	/* behind the others, because it cannot find rows */
-	stream = &scan->streams[scan->count++];
-	Assert(scan->count <= STREAMS_MAX);
-	stream->index = NULL;
-	stream->runs = run;
-	stream->count = 1;
 }
 
 /* Is a text column one of these? */
@@ -492,10 +450,11 @@ row_passes(AkLogScan *scan)
 		return false;
 	if (scan->needle != NULL)
 	{
-		scan->searched++;
-		if (!ak_needle_found(scan->needle, slot->tts_values, slot->tts_isnull))
-			return false;
-		scan->found++;
+		bool		found = ak_needle_found(scan->needle, slot->tts_values, slot->tts_isnull);
+
+		if (scan->text != NULL)
+			ak_text_looked(scan->text, found);
+		return found;
 	}
 	return true;
 }
@@ -532,14 +491,17 @@ ak_log_next(AkLogScan *scan)
 	while (result == NULL && scan->next >= scan->lowest)
 	{
 		int64		target = scan->next;
+		int			count = scan->count + (scan->text != NULL);
 
 		CHECK_FOR_INTERRUPTS();
-		for (int i = 0, agreed = 0; agreed < scan->count && target >= scan->lowest; i = (i + 1) % scan->count)
+		for (int i = 0, agreed = 0; agreed < count && target >= scan->lowest; i = (i + 1) % count)
 		{
-			stream_seek(&scan->streams[i], target);
-			if (scan->streams[i].current < target)
+			int64		position = i < scan->count ? stream_seek(&scan->streams[i], target) :
+				ak_text_seek(scan->text, target, scan->lowest);
+
+			if (position < target)
 			{
-				target = scan->streams[i].current;
+				target = position;
 				agreed = 0;
 			}
 			agreed++;
@@ -558,8 +520,6 @@ ak_log_next(AkLogScan *scan)
 			result = scan->slot;
 		MemoryContextSwitchTo(scan->context);
 		MemoryContextReset(scan->row_context);
-		if (scan->needle != NULL && result == NULL)
-			consider_search_index(scan);
 	}
 	MemoryContextSwitchTo(old);
 	return result;

@@ -9,8 +9,8 @@
  * reads the same in every session and can stand in an index; a search may
  * write it with a blank or a T in the middle, with +00 or a Z at the end.
  *
- * audit_text() is all of it in lower case, a line for each column: what an
- * index for substring search (pg_trgm) is made on.
+ * audit_text() is all of it in lower case, a line for each column: what the
+ * index for substring search is made on.
  *
  * The functions for entries take the values of a row of apikeys.audit_log, as
  * slot_getallattrs() gives them; the texts may be toasted.
@@ -59,20 +59,68 @@ static const char *const shown_names[AK_SHOWN_COUNT] = {
 	"Time", "Team", "Entity", "Activity", "Action", "Actor", "IP"
 };
 
-/* Appends a time as ISO 8601 in UTC, as PostgreSQL writes it: 2026-01-31 23:59:59.25+00. */
+/* Appends two digits. */
+static inline char *
+two_digits(char *to, int n)
+{
+	*to++ = '0' + n / 10;
+	*to++ = '0' + n % 10;
+	return to;
+}
+
+/*
+ * Appends a time as ISO 8601 in UTC, as PostgreSQL writes it: 2026-01-31
+ * 23:59:59.25+00.  Many times that are written one after the other are of the
+ * same day.
+ */
 static void
 append_time(StringInfo buf, TimestampTz time)
 {
+	static TimestampTz day = DT_NOBEGIN;	/* its beginning */
+	static char date[MAXDATELEN + 1];	/* and how it is written, with the blank behind it */
+	static int	date_len;
 	char		written[MAXDATELEN + 1];
 	struct pg_tm tm;
 	fsec_t		fsec;
 
+	if (day != DT_NOBEGIN && time >= day && (uint64) time - (uint64) day < (uint64) USECS_PER_DAY)
+	{
+		int			seconds = (time - day) / USECS_PER_SEC;
+		int			fraction = (time - day) % USECS_PER_SEC;
+		char	   *to = written;
+
+		to = two_digits(to, seconds / SECS_PER_HOUR);
+		*to++ = ':';
+		to = two_digits(to, seconds / SECS_PER_MINUTE % MINS_PER_HOUR);
+		*to++ = ':';
+		to = two_digits(to, seconds % SECS_PER_MINUTE);
+		if (fraction != 0)
+		{
+			*to++ = '.';
+			for (int digit = USECS_PER_SEC / 10; fraction > 0; digit /= 10)
+			{
+				*to++ = '0' + fraction / digit;
+				fraction %= digit;
+			}
+		}
+		appendBinaryStringInfo(buf, date, date_len);
+		appendBinaryStringInfo(buf, written, to - written);
+		appendStringInfoString(buf, "+00");
+		return;
+	}
 	if (TIMESTAMP_NOT_FINITE(time))
 		EncodeSpecialTimestamp(time, written);
 	else if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) == 0)
 	{
 		tm.tm_isdst = 0;		/* known, or the zone is left out */
 		EncodeDateTime(&tm, fsec, true, 0, NULL, USE_ISO_DATES, written);
+		/* 1 BC has its BC at the end */
+		if (tm.tm_year > 0)
+		{
+			day = time - (((tm.tm_hour * MINS_PER_HOUR + tm.tm_min) * SECS_PER_MINUTE + tm.tm_sec) * USECS_PER_SEC + fsec);
+			date_len = strchr(written, ' ') + 1 - written;
+			memcpy(date, written, date_len);
+		}
 	}
 	else
 		ereport(ERROR,
@@ -232,27 +280,15 @@ ak_needle(const char *search)
 }
 
 /*
- * The LIKE pattern (n = 0, 1) with which audit_text() of every entry that this
- * search finds agrees; NULL: there is no n-th.
+ * What audit_text() of an entry that this search finds contains: the 0th text,
+ * or the first, if there is one (else NULL).
  */
 const char *
-ak_needle_pattern(const AkNeedle *needle, int n)
+ak_needle_text(const AkNeedle *needle, int n)
 {
-	const char *text = n == 0 ? needle->text : needle->as_time;
-	StringInfoData buf;
-
-	if (n > 1 || text == NULL || (n == 1 && strcmp(text, needle->text) == 0))
-		return NULL;
-	initStringInfo(&buf);
-	appendStringInfoChar(&buf, '%');
-	for (const char *p = text; *p; p++)
-	{
-		if (*p == '%' || *p == '_' || *p == '\\')
-			appendStringInfoChar(&buf, '\\');
-		appendStringInfoChar(&buf, *p);
-	}
-	appendStringInfoChar(&buf, '%');
-	return buf.data;
+	if (n == 0)
+		return needle->text;
+	return needle->as_time != NULL && strcmp(needle->as_time, needle->text) != 0 ? needle->as_time : NULL;
 }
 
 /*

@@ -11,13 +11,18 @@
 
 #include "lib/stringinfo.h"
 
+#include "catalog.h"
+
 /* The columns that people are shown, in the order in which they are shown */
 #define AK_SHOWN_COUNT	7
+
+/* In the table, none of them stands behind this one */
+#define AK_SHOWN_LAST	Anum_audit_log_ip
 
 typedef struct AkNeedle AkNeedle;
 
 extern AkNeedle *ak_needle(const char *search);
-extern const char *ak_needle_pattern(const AkNeedle *needle, int n);
+extern const char *ak_needle_text(const AkNeedle *needle, int n);
 extern bool ak_needle_found(AkNeedle *needle, const Datum *values, const bool *nulls);
 
 extern void ak_csv_header(StringInfo buf);

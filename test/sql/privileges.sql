@@ -73,6 +73,10 @@ INSERT INTO may VALUES
 
 	-- nobody's but the owner's
 	('function', 'audit_text', '{}', NULL),
+	('function', 'grams_info', '{}', NULL),
+	('function', 'grams_add', '{}', NULL),
+	('function', 'grams_consistent', '{}', NULL),
+	('function', 'grams_union', '{}', NULL),
 	('function', 'guard_key', '{}', NULL),
 	('function', 'guard_row', '{}', NULL),
 	('function', 'guard_log', '{}', NULL),
