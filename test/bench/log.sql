@@ -1,5 +1,5 @@
 -- Make :entries entries of the audit log, nearly all by create_key(), in five workspaces, by twenty actors of four teams; a few
--- regenerate and archive keys. Then the index for substrings, where pg_trgm is installed.
+-- regenerate and archive keys. An actor's entries follow on each other: the first one's are the oldest.
 \set ON_ERROR_STOP on
 SET client_min_messages = error;
 SET synchronous_commit = off;
@@ -29,12 +29,6 @@ BEGIN
 		COMMIT;
 	END LOOP;
 END $$;
-SELECT count(*) > 0 AS trgm FROM pg_available_extensions WHERE name = 'pg_trgm' \gset
-\if :trgm
-CREATE EXTENSION pg_trgm;
-CREATE INDEX audit_log_text ON apikeys.audit_log
-	USING gin (apikeys.audit_text("time", team, entity, activity, action, actor, ip) gin_trgm_ops);
-\endif
 
 -- What is asked of the log.
 SELECT "time" AS middle, audit_id AS middle_id, key_id AS middle_key
@@ -55,11 +49,29 @@ FROM (VALUES
 	('page', 'workspace, team, action and actor',
 		$$workspace => 'log3', teams => '{Team 3}', actions => '{Create}', actors => '{actor3@example.com}'$$),
 	('page', 'a page deep in the log', format('before => %s', :middle_id)),
+	-- found at once
 	('substring', 'of every entry', $$'created key'$$),
+	('substring', 'a date', format('%L', left(:'middle', 10))),
+	('substring', 'three characters', $$'7-3'$$),
+	-- found after a while
 	('substring', 'of a rare entry', $$'archived'$$),
+	('substring', 'an actor of long ago', $$'actor3@example.com'$$),
+	('substring', 'an address of long ago', $$'192.0.2.3'$$),
+	('substring', 'three characters of long ago', $$' 3-'$$),
+	('substring', 'a time', format('%L', substr(:'middle', 12, 10))),
+	('substring', 'the names of many keys', $$'created key "Key 7-3'$$),
+	-- found in one entry or two
 	('substring', 'of one entry', $$'key 7-33"'$$),
+	('substring', 'of the oldest key', $$'key 1-1"'$$),
+	('substring', 'of an entry as old as the log', $$'"log1"'$$),
+	-- found nowhere
 	('substring', 'of none', $$'no such thing'$$),
-	('substring', 'three characters', $$'7-3'$$)
+	('substring', 'three characters of none', $$'qqq'$$),
+	('substring', 'words of every entry, not in this order', $$'key created'$$),
+	('substring', 'runs of three characters of every entry, not in a row', $$'createam'$$),
+	('substring', 'more digits than there are in a row', $$'1111111'$$),
+	('substring', 'an address of none', $$'192.0.2.99'$$),
+	('substring', 'a time that never was', $$'25:61:61'$$)
 ) AS a (kind, arm, arguments);
 INSERT INTO bench.arm (kind, calls, arm, query) VALUES
 	('export', 1, 'export', $$COPY (SELECT * FROM apikeys.export_audit_logs()) TO '/dev/null'$$),
