@@ -8,7 +8,7 @@
 # make CURL_LIBS= ZLIB_LIBS= builds as where the headers of libcurl, or of zlib, are missing.
 #
 # make check ONLY=regress|isolation|tap TESTS='name name' runs a part. See scripts/ for the others:
-# check-asan, check-valgrind, check-clang, bench, fuzz, sqlsmith. LONG=1 adds the fuzzers to make check.
+# check-asan, check-valgrind, check-clang, bench, fuzz, sqlsmith. LONG=1 is the long form of make check, with the fuzzers.
 
 EXTENSION = apikeys
 DATA = $(wildcard sql/apikeys--*.sql)

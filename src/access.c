@@ -65,12 +65,31 @@ static const struct
 	{"admin", AK_VALIDATE | AK_VIEW | AK_MANAGE | AK_AUDIT | AK_ADMIN},
 };
 
+/* A workspace's id, not NUL-terminated */
+typedef struct AkScopedName
+{
+	const char *data;
+	size_t		len;
+} AkScopedName;
+
 /* What one role may do in one workspace */
 typedef struct AkScopedWorkspace
 {
-	char	   *name;
+	AkScopedName name;
 	int			may;
+	char		status;			/* simplehash's own */
 } AkScopedWorkspace;
+
+#define SH_PREFIX			scoped
+#define SH_ELEMENT_TYPE		AkScopedWorkspace
+#define SH_KEY_TYPE			AkScopedName
+#define SH_KEY				name
+#define SH_HASH_KEY(tb, key)	hash_bytes((const unsigned char *) (key).data, (int) (key).len)
+#define SH_EQUAL(tb, a, b)	((a).len == (b).len && memcmp((a).data, (b).data, (a).len) == 0)
+#define SH_SCOPE			static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
 
 /* What one role may do: everywhere, and beyond that in single workspaces */
 typedef struct AkScope
@@ -79,10 +98,7 @@ typedef struct AkScope
 	Oid			userid;
 	int			everywhere;
 	int			anywhere;		/* everywhere, and in any single workspace */
-	int			nworkspaces;
-	AkScopedWorkspace *workspaces;	/* in scope_context, ordered by name */
-	int		   *slots;			/* where a name is among them, plus one, by its hash; 0: nowhere */
-	uint32		mask;			/* of the hash: half of the slots are free, at least */
+	scoped_hash *workspaces;	/* in scope_context; NULL: none */
 } AkScope;
 
 static AkScope scope;
@@ -136,11 +152,13 @@ ak_capability_name(AkCapability capability)
 	return capabilities[pg_rightmost_one_pos32(capability)].name;
 }
 
-/* Adds what an access row allows to the scope being loaded, at its end. */
+/* Adds what an access row allows to the scope being loaded. */
 static void
-add_to_scope(AkScope *loaded, int may, const char *workspace, int *allocated)
+add_to_scope(AkScope *loaded, int may, const char *workspace)
 {
-	AkScopedWorkspace *added;
+	AkScopedName name = {.data = workspace};
+	AkScopedWorkspace *entry;
+	bool		found;
 
 	loaded->anywhere |= may;
 	if (workspace == NULL)
@@ -148,65 +166,16 @@ add_to_scope(AkScope *loaded, int may, const char *workspace, int *allocated)
 		loaded->everywhere |= may;
 		return;
 	}
-	if (loaded->nworkspaces == *allocated)
+	if (loaded->workspaces == NULL)
+		loaded->workspaces = scoped_create(scope_context, 8, NULL);
+	name.len = strlen(workspace);
+	entry = scoped_insert(loaded->workspaces, name, &found);
+	if (!found)
 	{
-		*allocated = Max(8, *allocated * 2);
-		if (loaded->workspaces == NULL)
-			loaded->workspaces = MemoryContextAlloc(scope_context, *allocated * sizeof(AkScopedWorkspace));
-		else
-			loaded->workspaces = repalloc_huge(loaded->workspaces, *allocated * sizeof(AkScopedWorkspace));
+		entry->name.data = MemoryContextStrdup(scope_context, workspace);
+		entry->may = 0;
 	}
-	added = &loaded->workspaces[loaded->nworkspaces++];
-	added->name = MemoryContextStrdup(scope_context, workspace);
-	added->may = may;
-}
-
-static int
-scoped_order(const void *a, const void *b)
-{
-	return strcmp(((const AkScopedWorkspace *) a)->name, ((const AkScopedWorkspace *) b)->name);
-}
-
-/* The slot that a name has, or would have. */
-static uint32
-slot_of(const AkScope *may, const char *workspace, size_t len)
-{
-	uint32		slot = hash_bytes((const unsigned char *) workspace, (int) len) & may->mask;
-
-	while (may->slots[slot] != 0)
-	{
-		const char *name = may->workspaces[may->slots[slot] - 1].name;
-
-		if (strncmp(name, workspace, len) == 0 && name[len] == '\0')
-			break;
-		slot = (slot + 1) & may->mask;
-	}
-	return slot;
-}
-
-/* Orders the single workspaces of the scope being loaded, each once, and makes them findable. */
-static void
-order_scope(AkScope *loaded)
-{
-	int			kept = 0;
-
-	if (loaded->nworkspaces == 0)
-		return;
-	qsort(loaded->workspaces, loaded->nworkspaces, sizeof(AkScopedWorkspace), scoped_order);
-	for (int i = 1; i < loaded->nworkspaces; i++)
-	{
-		if (strcmp(loaded->workspaces[kept].name, loaded->workspaces[i].name) == 0)
-			loaded->workspaces[kept].may |= loaded->workspaces[i].may;
-		else
-			loaded->workspaces[++kept] = loaded->workspaces[i];
-	}
-	loaded->nworkspaces = kept + 1;
-
-	loaded->mask = pg_nextpower2_32(2 * loaded->nworkspaces) - 1;
-	loaded->slots = MemoryContextAllocExtended(scope_context, ((Size) loaded->mask + 1) * sizeof(int),
-											   MCXT_ALLOC_ZERO | MCXT_ALLOC_HUGE);
-	for (int i = 0; i < loaded->nworkspaces; i++)
-		loaded->slots[slot_of(loaded, loaded->workspaces[i].name, strlen(loaded->workspaces[i].name))] = i + 1;
+	entry->may |= may;
 }
 
 /* Who holds which privileges on our schema; NULL: only its owner. */
@@ -245,7 +214,6 @@ load_scope(Oid userid)
 {
 	AkScope		loaded = {.userid = userid};
 	uint64		seen = invalidations;
-	int			allocated = 0;
 
 	scope.valid = false;
 	if (scope_context == NULL)
@@ -275,12 +243,10 @@ load_scope(Oid userid)
 			add_to_scope(&loaded,
 						 ak_capability_allows(TextDatumGetCString(values[Anum_access_capability - 1])),
 						 nulls[Anum_access_workspace - 1] ? NULL :
-						 TextDatumGetCString(values[Anum_access_workspace - 1]),
-						 &allocated);
+						 TextDatumGetCString(values[Anum_access_workspace - 1]));
 		}
 		systable_endscan(scan);
 		table_close(rel, AccessShareLock);
-		order_scope(&loaded);
 	}
 
 	scope = loaded;
@@ -308,14 +274,15 @@ current_scope(void)
 static bool
 scope_allows(const AkScope *may, AkCapability capability, const char *workspace, size_t len)
 {
-	int			found;
+	AkScopedName name = {workspace, len};
+	AkScopedWorkspace *entry;
 
 	if (may->everywhere & capability)
 		return true;
-	if (workspace == NULL || may->nworkspaces == 0)
+	if (workspace == NULL || may->workspaces == NULL)
 		return false;
-	found = may->slots[slot_of(may, workspace, len)];
-	return found != 0 && (may->workspaces[found - 1].may & capability) != 0;
+	entry = scoped_lookup(may->workspaces, name);
+	return entry != NULL && (entry->may & capability) != 0;
 }
 
 /*
@@ -383,12 +350,6 @@ ak_require(AkCapability capability, const char *workspace)
 			 errhint("apikeys.grant_access() gives it.")));
 }
 
-static int
-text_order(const void *a, const void *b)
-{
-	return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
 /* The first of the workspaces in which the current user may do anything, for a hint. */
 static char *
 some_workspaces(void)
@@ -396,24 +357,21 @@ some_workspaces(void)
 	ArrayType  *array = DatumGetArrayTypeP(ak_visible_workspaces(AK_VALIDATE | AK_VIEW | AK_AUDIT));
 	StringInfoData list;
 	Datum	   *elements;
-	char	  **names;
 	int			count;
 	int			listed = 0;
 
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
-	names = palloc(Max(1, count) * sizeof(char *));
-	for (int i = 0; i < count; i++)
-		names[i] = TextDatumGetCString(elements[i]);
-	qsort(names, count, sizeof(char *), text_order);
 	initStringInfo(&list);
 	for (int i = 0; i < count && listed <= WORKSPACES_LISTED; i++)
 	{
+		char	   *name = TextDatumGetCString(elements[i]);
+
 		/* '' is what belongs to none */
-		if (names[i][0] == '\0')
+		if (name[0] == '\0')
 			continue;
 		if (listed++ > 0)
 			appendStringInfoString(&list, ", ");
-		appendStringInfoString(&list, listed > WORKSPACES_LISTED ? "..." : names[i]);
+		appendStringInfoString(&list, listed > WORKSPACES_LISTED ? "..." : name);
 	}
 	return list.data;
 }
@@ -499,21 +457,38 @@ single_workspaces(AkCapability capability)
 	else if (!ak_may(capability, NULL))
 	{
 		const AkScope *may = current_scope();
+		scoped_iterator each;
+		AkScopedWorkspace *entry;
 
-		for (int i = 0; i < may->nworkspaces; i++)
-			if (may->workspaces[i].may & capability)
-				found = lappend(found, cstring_to_text(may->workspaces[i].name));
+		if (may->workspaces == NULL)
+			return NIL;
+		scoped_start_iterate(may->workspaces, &each);
+		while ((entry = scoped_iterate(may->workspaces, &each)) != NULL)
+			if (entry->may & capability)
+				found = lappend(found, cstring_to_text_with_len(entry->name.data, (int) entry->name.len));
 	}
 	return found;
 }
 
+static int
+text_order(const ListCell *a, const ListCell *b)
+{
+	const text *x = lfirst(a);
+	const text *y = lfirst(b);
+	int			order = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(VARSIZE_ANY_EXHDR(x), VARSIZE_ANY_EXHDR(y)));
+
+	return order != 0 ? order : (int) VARSIZE_ANY_EXHDR(x) - (int) VARSIZE_ANY_EXHDR(y);
+}
+
+/* Texts as an array, in their order. */
 static ArrayType *
-text_array(const List *texts)
+text_array(List *texts)
 {
 	Datum	   *elements = palloc(Max(1, list_length(texts)) * sizeof(Datum));
 	int			count = 0;
 	ListCell   *cell;
 
+	list_sort(texts, text_order);
 	foreach(cell, texts)
 		elements[count++] = PointerGetDatum(lfirst(cell));
 	return construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT);
