@@ -56,7 +56,10 @@
 /* To read a page costs as much as that the caller looks at so many entries, which is a detour for each */
 #define LOOKS_OF_A_PAGE			4
 
-/* A window is not narrower */
+/* A window is at most so many times as wide as the one before */
+#define WIDER					8
+
+/* It is not narrower */
 #define NARROWEST				4096
 
 /* When it has twice as many entries, it keeps the newest of them, and ends there */
@@ -307,16 +310,17 @@ ask(AkTextSearch *search, int64 lowest, int64 high)
 	bitmap = pages_between(search, low, high);
 	for (int i = 0; i < 2 && search->page_count > 2 * most && width > NARROWEST; i++)
 	{
-		/* as if they were spread evenly */
+		/* as if they were spread evenly; the text may be on each of them */
 		tbm_free(bitmap);
-		width = Max(width * most / search->page_count, NARROWEST);
+		width = Max(width * most / 4 / search->page_count, NARROWEST);
 		low = Max(lowest, high - (int64) width);
 		bitmap = pages_between(search, low, high);
 	}
 	helps = search->page_count <= 2 * most &&
 		search->page_count * LOOKS_OF_A_PAGE <= width * search->density;
 	search->known_count = 0;
-	search->spread = helps ? search->page_count / width : 0;
+	/* where there are none, there may be many below: the next window is wider, but not all the rest at once */
+	search->spread = helps ? Max(search->page_count, most / WIDER) / width : 0;
 	if (helps)
 	{
 		search->low = low;
