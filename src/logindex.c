@@ -310,9 +310,9 @@ ask(AkTextSearch *search, int64 lowest, int64 high)
 	bitmap = pages_between(search, low, high);
 	for (int i = 0; i < 2 && search->page_count > 2 * most && width > NARROWEST; i++)
 	{
-		/* as if they were spread evenly; the text may be on each of them */
+		/* as if they were spread evenly */
 		tbm_free(bitmap);
-		width = Max(width * most / 4 / search->page_count, NARROWEST);
+		width = Max(width * most / search->page_count, NARROWEST);
 		low = Max(lowest, high - (int64) width);
 		bitmap = pages_between(search, low, high);
 	}
