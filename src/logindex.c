@@ -56,10 +56,7 @@
 /* To read a page costs as much as that the caller looks at so many entries, which is a detour for each */
 #define LOOKS_OF_A_PAGE			4
 
-/* A window is at most so many times as wide as the one before */
-#define WIDER					8
-
-/* It is not narrower */
+/* A window is not narrower */
 #define NARROWEST				4096
 
 /* When it has twice as many entries, it keeps the newest of them, and ends there */
@@ -319,8 +316,7 @@ ask(AkTextSearch *search, int64 lowest, int64 high)
 	helps = search->page_count <= 2 * most &&
 		search->page_count * LOOKS_OF_A_PAGE <= width * search->density;
 	search->known_count = 0;
-	/* where there are none, there may be many below: the next window is wider, but not all the rest at once */
-	search->spread = helps ? Max(search->page_count, most / WIDER) / width : 0;
+	search->spread = helps ? search->page_count / width : 0;
 	if (helps)
 	{
 		search->low = low;
