@@ -100,6 +100,7 @@ struct AkTextSearch
 	BlockNumber first_page,
 				last_page;
 	int64		page_count;
+	int64		pass;			/* so many are still passed over */
 };
 
 /*
@@ -281,6 +282,42 @@ take_page(BlockNumber page, void *arg)
 	search->first_page = search->last_page = page;
 }
 
+/* Notes a page, when those that were to be passed over are. */
+static void
+pass_page(BlockNumber page, void *arg)
+{
+	AkTextSearch *search = arg;
+
+	if (search->pass-- == 0)
+		search->first_page = page;
+}
+
+/*
+ * The lowest audit_id on the first of a bitmap's last pages, so many of them.
+ * Where entries lie in order, the others are on earlier pages.
+ */
+static int64
+oldest_of_last(AkTextSearch *search, TIDBitmap *bitmap, int64 pages)
+{
+	int64		oldest = PG_INT64_MAX;
+	ItemPointerData from,
+				to;
+
+	search->pass = search->page_count - pages;
+	tbm_each_page_compat(bitmap, pass_page, search);
+	ItemPointerSet(&from, search->first_page, FirstOffsetNumber);
+	ItemPointerSet(&to, search->first_page, MaxOffsetNumber);
+	table_rescan_tidrange(search->pages, &from, &to);
+	while (table_scan_getnextslot_tidrange(search->pages, ForwardScanDirection, search->slot))
+	{
+		bool		isnull;
+
+		oldest = Min(oldest, DatumGetInt64(slot_getattr(search->slot, Anum_audit_log_audit_id, &isnull)));
+	}
+	ExecClearTuple(search->slot);
+	return oldest;
+}
+
 /*
  * Makes a window that begins at "high" and ends at "lowest" or before.  Returns
  * false, and makes none, when the index does not help: it knows nothing of too
@@ -307,10 +344,11 @@ ask(AkTextSearch *search, int64 lowest, int64 high)
 	bitmap = pages_between(search, low, high);
 	for (int i = 0; i < 2 && search->page_count > 2 * most && width > NARROWEST; i++)
 	{
-		/* as if they were spread evenly */
+		/* down to where the last of these pages begin, or else as if they were spread evenly */
+		low = i == 0 ? oldest_of_last(search, bitmap, most) : high - (int64) (width * most / search->page_count);
+		low = Max(lowest, Min(low, high - NARROWEST));
+		width = (double) high - Max(low, 1) + 1;
 		tbm_free(bitmap);
-		width = Max(width * most / search->page_count, NARROWEST);
-		low = Max(lowest, high - (int64) width);
 		bitmap = pages_between(search, low, high);
 	}
 	helps = search->page_count <= 2 * most &&
