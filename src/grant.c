@@ -113,71 +113,95 @@ allowed_to_role(const char *role)
 	return allowed;
 }
 
+/* What a role holds itself, by the owner's grant */
+typedef struct AkHeld
+{
+	bool		objects[lengthof(objects)];
+	bool		schema;
+} AkHeld;
+
 /*
- * GRANTs a role what it needs for "allowed", and REVOKEs what it needs for
- * nothing of it.  SPI must be connected, as the owner.
+ * Looks what a role holds; nothing when it is not there.  SPI must be
+ * connected, as the owner.
  */
 static void
-set_privileges(const char *role, int allowed)
+look_at_privileges(const char *role, AkHeld *held)
 {
-	StringInfoData sql;
-	const char *grantee = quote_identifier(role);
+	static AkQuery query = {
+		"SELECT p.proname, false FROM pg_catalog.pg_roles r, pg_catalog.pg_proc p, LATERAL pg_catalog.aclexplode(p.proacl) a "
+		"WHERE p.pronamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
+		"AND r.rolname OPERATOR(pg_catalog.=) $1 AND a.grantee OPERATOR(pg_catalog.=) r.oid "
+		"AND a.grantor OPERATOR(pg_catalog.=) p.proowner "
+		"UNION ALL "
+		"SELECT c.relname, true FROM pg_catalog.pg_roles r, pg_catalog.pg_class c, LATERAL pg_catalog.aclexplode(c.relacl) a "
+		"WHERE c.relnamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
+		"AND r.rolname OPERATOR(pg_catalog.=) $1 AND a.grantee OPERATOR(pg_catalog.=) r.oid "
+		"AND a.grantor OPERATOR(pg_catalog.=) c.relowner AND a.privilege_type OPERATOR(pg_catalog.=) 'SELECT' "
+		"UNION ALL "
+		"SELECT NULL, NULL FROM pg_catalog.pg_roles r, pg_catalog.pg_namespace n, LATERAL pg_catalog.aclexplode(n.nspacl) a "
+		"WHERE n.oid OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
+		"AND r.rolname OPERATOR(pg_catalog.=) $1 AND a.grantee OPERATOR(pg_catalog.=) r.oid "
+		"AND a.grantor OPERATOR(pg_catalog.=) n.nspowner AND a.privilege_type OPERATOR(pg_catalog.=) 'USAGE'",
+		1, {NAMEOID}, NULL
+	};
+	NameData	name;
+	Datum		args[1];
 
-	initStringInfo(&sql);
-	for (int i = 0; i < (int) lengthof(objects); i++)
+	memset(held, 0, sizeof(AkHeld));
+	namestrcpy(&name, role);
+	args[0] = NameGetDatum(&name);
+	ak_query(&query, args, NULL, AK_SEE_LATEST);
+	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		bool		grant = (objects[i].needed_for & allowed) != 0;
+		bool		isnull;
+		bool		is_view = DatumGetBool(ak_query_result(row, 2, &isnull));
+		Datum		object = ak_query_result(row, 1, &isnull);
 
-		resetStringInfo(&sql);
-		appendStringInfo(&sql, "%s %s ON %s apikeys.%s %s %s",
-						 grant ? "GRANT" : "REVOKE",
-						 objects[i].is_view ? "SELECT" : "EXECUTE",
-						 objects[i].is_view ? "TABLE" : "FUNCTION",
-						 objects[i].name,
-						 grant ? "TO" : "FROM",
-						 grantee);
-		SPI_execute(sql.data, false, 0);
+		if (isnull)
+			held->schema = true;
+		for (int i = 0; !isnull && i < (int) lengthof(objects); i++)
+			if (objects[i].is_view == is_view && strcmp(objects[i].name, NameStr(*DatumGetName(object))) == 0)
+				held->objects[i] = true;
 	}
-	resetStringInfo(&sql);
-	appendStringInfo(&sql, "%s USAGE ON SCHEMA apikeys %s %s",
-					 allowed ? "GRANT" : "REVOKE", allowed ? "TO" : "FROM", grantee);
-	SPI_execute(sql.data, false, 0);
+}
+
+/* GRANTs or REVOKEs one privilege, if that changes anything. */
+static void
+set_privilege(bool held, bool wanted, const char *object, const char *role)
+{
+	if (held != wanted)
+		SPI_execute(psprintf("%s %s %s %s", wanted ? "GRANT" : "REVOKE", object, wanted ? "TO" : "FROM",
+							 quote_identifier(role)),
+					false, 0);
 }
 
 /*
- * Does the role hold a privilege on the one function that nothing but "allowed"
- * needs?  A role of the same name that was dropped took its privileges along,
- * and left its rows.
+ * Gives a role what it needs for "allowed", and takes what it needs for nothing
+ * of it.  What it has stays untouched: a catalog row rewritten is one that
+ * every backend reads anew.  SPI must be connected, as the owner.
  */
-static bool
-holds_privileges(const char *role, int capability)
+static void
+set_privileges(const char *role, const AkHeld *held, int allowed)
 {
 	for (int i = 0; i < (int) lengthof(objects); i++)
-	{
-		if (!objects[i].is_view && objects[i].needed_for == capability)
-		{
-			static AkQuery query = {
-				"SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>) 0 FROM pg_catalog.pg_proc p, "
-				"LATERAL pg_catalog.aclexplode(p.proacl) a, pg_catalog.pg_roles r "
-				"WHERE p.pronamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
-				"AND p.proname OPERATOR(pg_catalog.=) $1 AND r.rolname OPERATOR(pg_catalog.=) $2 "
-				"AND a.grantee OPERATOR(pg_catalog.=) r.oid",
-				2, {NAMEOID, NAMEOID}, NULL
-			};
-			NameData	function,
-						grantee;
-			Datum		args[2];
-			bool		isnull;
+		set_privilege(held->objects[i], (objects[i].needed_for & allowed) != 0,
+					  psprintf("%s apikeys.%s", objects[i].is_view ? "SELECT ON TABLE" : "EXECUTE ON FUNCTION", objects[i].name),
+					  role);
+	set_privilege(held->schema, allowed != 0, "USAGE ON SCHEMA apikeys", role);
+}
 
-			namestrcpy(&function, objects[i].name);
-			namestrcpy(&grantee, role);
-			args[0] = NameGetDatum(&function);
-			args[1] = NameGetDatum(&grantee);
-			ak_query(&query, args, NULL, AK_SEE_LATEST);
-			return DatumGetBool(ak_query_result(0, 1, &isnull));
-		}
-	}
-	return true;
+/*
+ * Does the role hold any function that nothing but a capability needs?  A role
+ * of the same name that was dropped took its privileges along, and left its
+ * rows.
+ */
+static bool
+holds_capability(const AkHeld *held, int capability)
+{
+	for (int i = 0; i < (int) lengthof(objects); i++)
+		if (objects[i].needed_for == capability && held->objects[i])
+			return true;
+	return false;
 }
 
 /* What grant_access and revoke_access share */
@@ -263,6 +287,7 @@ ak_grant_access(PG_FUNCTION_ARGS)
 		3, {NAMEOID, TEXTOID, TEXTOID}, NULL
 	};
 	AkGrant		grant;
+	AkHeld		held;
 	AkCaller	caller;
 
 	PreventCommandIfReadOnly("grant_access()");
@@ -272,6 +297,7 @@ ak_grant_access(PG_FUNCTION_ARGS)
 
 	ak_become_owner(&caller);
 	SPI_connect();
+	look_at_privileges(grant.role, &held);
 	if (ak_is_subscriber())
 	{
 		if (!is_granted(&grant))
@@ -282,7 +308,7 @@ ak_grant_access(PG_FUNCTION_ARGS)
 		for (int i = 0; i < AK_CAPABILITY_COUNT; i++)
 		{
 			/* rows without their privileges are those of a role that is gone */
-			if (!holds_privileges(grant.role, 1 << i))
+			if (!holds_capability(&held, 1 << i))
 			{
 				Datum		args[2] = {grant.args[0], CStringGetTextDatum(ak_capability_name(1 << i))};
 
@@ -291,7 +317,7 @@ ak_grant_access(PG_FUNCTION_ARGS)
 		}
 		ak_query(&insert, grant.args, grant.nulls, AK_SEE_LATEST);
 	}
-	set_privileges(grant.role, allowed_to_role(grant.role));
+	set_privileges(grant.role, &held, allowed_to_role(grant.role));
 	SPI_finish();
 	ak_become_caller(&caller);
 	PG_RETURN_VOID();
@@ -313,6 +339,7 @@ ak_revoke_access(PG_FUNCTION_ARGS)
 		3, {NAMEOID, TEXTOID, TEXTOID}, NULL
 	};
 	AkGrant		grant;
+	AkHeld		held;
 	AkCaller	caller;
 
 	PreventCommandIfReadOnly("revoke_access()");
@@ -331,7 +358,10 @@ ak_revoke_access(PG_FUNCTION_ARGS)
 						grant.workspace ? psprintf("in workspace \"%s\"", grant.workspace) : "in all workspaces")));
 	}
 	else if (OidIsValid(get_role_oid(grant.role, true)))
-		set_privileges(grant.role, allowed_to_role(grant.role));
+	{
+		look_at_privileges(grant.role, &held);
+		set_privileges(grant.role, &held, allowed_to_role(grant.role));
+	}
 	SPI_finish();
 	ak_become_caller(&caller);
 	PG_RETURN_VOID();
