@@ -206,6 +206,19 @@ text_order(const void *a, const void *b)
 	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
+/* Sorts texts and removes repeats. */
+void
+ak_make_set(AkTexts *texts)
+{
+	int			kept = 0;
+
+	qsort(texts->values, texts->count, sizeof(char *), text_order);
+	for (int i = 0; i < texts->count; i++)
+		if (i == 0 || strcmp(texts->values[i], texts->values[kept - 1]) != 0)
+			texts->values[kept++] = texts->values[i];
+	texts->count = kept;
+}
+
 static bool
 texts_contain(const AkTexts *texts, const char *value)
 {

@@ -60,25 +60,6 @@ typedef struct AkReading
 	StringInfoData line;
 } AkReading;
 
-static int
-text_order(const void *a, const void *b)
-{
-	return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/* Sorts texts and removes repeats. */
-static void
-make_set(AkTexts *texts)
-{
-	int			kept = 0;
-
-	qsort(texts->values, texts->count, sizeof(char *), text_order);
-	for (int i = 0; i < texts->count; i++)
-		if (i == 0 || strcmp(texts->values[i], texts->values[kept - 1]) != 0)
-			texts->values[kept++] = texts->values[i];
-	texts->count = kept;
-}
-
 /*
  * An argument text[] as a set; NULL when it is NULL.  "known", if not NULL, are
  * the values that there can be.  Raises 22004 for a NULL in it, 22023 for a
@@ -112,7 +93,7 @@ text_set(FunctionCallInfo fcinfo, int n, const char *what, const char *const *kn
 					  known == known_actions ? errhint("There are Create, Update, Delete and Export.") :
 					  errhint("There are API Keys, APIs, Workspaces, Access, Teams and Audit Logs."));
 	}
-	make_set(texts);
+	ak_make_set(texts);
 	return texts;
 }
 
@@ -144,7 +125,7 @@ readable_workspaces(FunctionCallInfo fcinfo, int n)
 	texts->values = palloc(Max(1, texts->count) * sizeof(char *));
 	for (int i = 0; i < texts->count; i++)
 		texts->values[i] = TextDatumGetCString(elements[i]);
-	make_set(texts);
+	ak_make_set(texts);
 	return texts;
 }
 
