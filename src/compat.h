@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * compat.h
- *	  What differs between the PostgreSQL versions that we build on (14 to 18).
+ *	  What differs between the PostgreSQL versions that we build on (14 to 19).
  *
  * Every PG_VERSION_NUM of the tree stands here, as a *_compat inline or macro
  * that has the newest version's meaning.
@@ -28,6 +28,11 @@
 
 #if PG_VERSION_NUM < 140000
 #error "apikeys needs PostgreSQL 14 or newer"
+#endif
+
+/* In Makefile.global alone before 15, and then not told to extensions */
+#if PG_VERSION_NUM < 150000
+#define DLSUFFIX ".so"
 #endif
 
 #if PG_VERSION_NUM >= 160000
@@ -64,6 +69,26 @@ index_beginscan_compat(Relation heap, Relation index, Snapshot snapshot, int nke
 	return index_beginscan(heap, index, snapshot, NULL, nkeys, 0);
 #else
 	return index_beginscan(heap, index, snapshot, nkeys, 0);
+#endif
+}
+
+static inline TableScanDesc
+table_beginscan_compat(Relation rel, Snapshot snapshot)
+{
+#if PG_VERSION_NUM >= 190000
+	return table_beginscan(rel, snapshot, 0, NULL, SO_NONE);
+#else
+	return table_beginscan(rel, snapshot, 0, NULL);
+#endif
+}
+
+static inline TableScanDesc
+table_beginscan_tidrange_compat(Relation rel, Snapshot snapshot, ItemPointer low, ItemPointer high)
+{
+#if PG_VERSION_NUM >= 190000
+	return table_beginscan_tidrange(rel, snapshot, low, high, SO_NONE);
+#else
+	return table_beginscan_tidrange(rel, snapshot, low, high);
 #endif
 }
 

@@ -18,6 +18,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
 #include "access.h"

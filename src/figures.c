@@ -23,6 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/inet.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #include "access.h"
 #include "compat.h"

@@ -181,7 +181,7 @@ get_ready(AkTextSearch *search)
 	search->known = palloc(2 * KNOWN_MAX * sizeof(int64));
 	search->scan = index_beginscan_bitmap_compat(search->index, search->snapshot, 3);
 	ItemPointerSet(&none, 0, FirstOffsetNumber);
-	search->pages = table_beginscan_tidrange(search->log, search->snapshot, &none, &none);
+	search->pages = table_beginscan_tidrange_compat(search->log, search->snapshot, &none, &none);
 }
 
 static void

@@ -17,6 +17,7 @@
 
 #include <dlfcn.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fmgr.h"

@@ -270,7 +270,7 @@ read_rows(AkRowProof *proof, AkRelation relation, int kind)
 {
 	Relation	rel = ak_table_open(relation, AccessShareLock);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), table_slot_callbacks(rel));
-	TableScanDesc scan = table_beginscan(rel, proof->v->snapshot, 0, NULL);
+	TableScanDesc scan = table_beginscan_compat(rel, proof->v->snapshot);
 
 	ak_check_columns(rel, relation);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
