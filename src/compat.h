@@ -49,6 +49,17 @@
 #define pg_noreturn __attribute__((noreturn))
 #endif
 
+/* Must follow the last change of a tuple descriptor's columns since 19. */
+static inline void
+TupleDescFinalize_compat(TupleDesc desc)
+{
+#if PG_VERSION_NUM >= 190000
+	TupleDescFinalize(desc);
+#else
+	(void) desc;
+#endif
+}
+
 /* Pins that block of a relation if that buffer still holds it; tells whether it does. */
 static inline bool
 ReadRecentBuffer_compat(Relation rel, BlockNumber block, Buffer buffer)

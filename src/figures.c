@@ -170,6 +170,7 @@ start_lines(FunctionCallInfo fcinfo)
 	rsinfo->returnMode = SFRM_Materialize;
 	rsinfo->setDesc = CreateTemplateTupleDesc(1);
 	TupleDescInitEntry(rsinfo->setDesc, 1, "usage_chart", TEXTOID, -1, 0);
+	TupleDescFinalize_compat(rsinfo->setDesc);
 	rsinfo->setResult = tuplestore_begin_heap(true, false, work_mem);
 	MemoryContextSwitchTo(old);
 	return rsinfo->setResult;

@@ -332,6 +332,7 @@ head_desc(Relation key)
 
 		for (int i = 1; i <= AK_LOOKUP_NATTS; i++)
 			TupleDescCopyEntry(made, i, RelationGetDescr(key), i);
+		TupleDescFinalize_compat(made);
 		MemoryContextSwitchTo(old);
 		if (desc != NULL)
 			FreeTupleDesc(desc);
