@@ -154,37 +154,6 @@ CREATE INDEX audit_log_team ON apikeys.audit_log (team COLLATE pg_catalog."C", a
 CREATE INDEX audit_log_actor ON apikeys.audit_log (actor COLLATE pg_catalog."C", audit_id);
 CREATE INDEX audit_log_entity ON apikeys.audit_log (entity COLLATE pg_catalog."C", action COLLATE pg_catalog."C", audit_id);
 CREATE INDEX audit_log_time ON apikeys.audit_log ((audit_id OPERATOR(pg_catalog.>>) 13), "time");
-CREATE FUNCTION apikeys.audit_text("time" timestamptz, team text, entity text, activity text, action text, actor text, ip inet)
-RETURNS text LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'ak_audit_text';
-COMMENT ON FUNCTION apikeys.audit_text(timestamptz, text, text, text, text, text, inet) IS
-'what a search looks through, in lower case';
-
-/*
- * For substrings: which runs of three and four bytes stand in the entries of every few pages (grams.c).  The log's own
- * VACUUM after so many new entries is what brings them into it.
- */
-CREATE FUNCTION apikeys.grams_info(internal)
-RETURNS internal LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_grams_info';
-COMMENT ON FUNCTION apikeys.grams_info(internal) IS 'what a BRIN index with grams_ops keeps';
-CREATE FUNCTION apikeys.grams_add(internal, internal, internal, internal)
-RETURNS boolean LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_grams_add';
-COMMENT ON FUNCTION apikeys.grams_add(internal, internal, internal, internal) IS 'adds a text to a range of pages';
-CREATE FUNCTION apikeys.grams_consistent(internal, internal, internal)
-RETURNS boolean LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_grams_consistent';
-COMMENT ON FUNCTION apikeys.grams_consistent(internal, internal, internal) IS 'whether a text may stand in a range of pages';
-CREATE FUNCTION apikeys.grams_union(internal, internal, internal)
-RETURNS void LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_grams_union';
-COMMENT ON FUNCTION apikeys.grams_union(internal, internal, internal) IS 'adds a range of pages to another';
-CREATE OPERATOR CLASS apikeys.grams_ops FOR TYPE text USING brin AS
-	FUNCTION 1 apikeys.grams_info(internal),
-	FUNCTION 2 apikeys.grams_add(internal, internal, internal, internal),
-	FUNCTION 3 apikeys.grams_consistent(internal, internal, internal),
-	FUNCTION 4 apikeys.grams_union(internal, internal, internal);
-COMMENT ON OPERATOR CLASS apikeys.grams_ops USING brin IS 'which runs of three and four bytes stand in texts; asked by searches of the audit log';
-COMMENT ON OPERATOR FAMILY apikeys.grams_ops USING brin IS 'of grams_ops alone';
-CREATE INDEX audit_log_text ON apikeys.audit_log USING brin (audit_id,
-	apikeys.audit_text("time", team, entity, activity, action, actor, ip) apikeys.grams_ops) WITH (pages_per_range = 8);
-ALTER TABLE apikeys.audit_log SET (autovacuum_vacuum_insert_threshold = 20000, autovacuum_vacuum_insert_scale_factor = 0);
 COMMENT ON TABLE apikeys.audit_log IS 'who did what: one row for one action, never changed';
 COMMENT ON COLUMN apikeys.audit_log.row_digest IS 'row_digest of the row as this action left it; NULL when it left none';
 COMMENT ON COLUMN apikeys.audit_log.digest IS 'SHA-256 of this entry';

@@ -19,7 +19,6 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "nodes/tidbitmap.h"
 #include "storage/bufmgr.h"
 #include "storage/lwlock.h"
 #include "utils/rel.h"
@@ -90,47 +89,6 @@ table_beginscan_compat(Relation rel, Snapshot snapshot)
 	return table_beginscan(rel, snapshot, 0, NULL, SO_NONE);
 #else
 	return table_beginscan(rel, snapshot, 0, NULL);
-#endif
-}
-
-static inline TableScanDesc
-table_beginscan_tidrange_compat(Relation rel, Snapshot snapshot, ItemPointer low, ItemPointer high)
-{
-#if PG_VERSION_NUM >= 190000
-	return table_beginscan_tidrange(rel, snapshot, low, high, SO_NONE);
-#else
-	return table_beginscan_tidrange(rel, snapshot, low, high);
-#endif
-}
-
-static inline IndexScanDesc
-index_beginscan_bitmap_compat(Relation index, Snapshot snapshot, int nkeys)
-{
-#if PG_VERSION_NUM >= 180000
-	return index_beginscan_bitmap(index, snapshot, NULL, nkeys);
-#else
-	return index_beginscan_bitmap(index, snapshot, nkeys);
-#endif
-}
-
-/* Calls a function for every page in a bitmap, in order. */
-static inline void
-tbm_each_page_compat(TIDBitmap *bitmap, void (*call) (BlockNumber page, void *arg), void *arg)
-{
-#if PG_VERSION_NUM >= 180000
-	TBMPrivateIterator *iterator = tbm_begin_private_iterate(bitmap);
-	TBMIterateResult page;
-
-	while (tbm_private_iterate(iterator, &page))
-		call(page.blockno, arg);
-	tbm_end_private_iterate(iterator);
-#else
-	TBMIterator *iterator = tbm_begin_iterate(bitmap);
-	TBMIterateResult *page;
-
-	while ((page = tbm_iterate(iterator)) != NULL)
-		call(page->blockno, arg);
-	tbm_end_iterate(iterator);
 #endif
 }
 

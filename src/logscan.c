@@ -18,8 +18,8 @@
  * clocks are set back.  So the index on the time has one bucket for every 8192
  * audit_ids, in which the first and the last time are one probe each.
  *
- * A substring is looked for in the entries that pass all else.  When that takes
- * long, an index is asked (logindex.c), whose answers are a stream like the others.
+ * A substring is looked for last, in the entries that pass all else: newest
+ * first, until there are as many as are wanted.
  *
  * The scan reads the table without its privileges: the caller has checked what
  * the user may see.  No lock but AccessShareLock is taken.
@@ -48,7 +48,6 @@
 
 #include "catalog.h"
 #include "compat.h"
-#include "logindex.h"
 #include "logscan.h"
 #include "logtext.h"
 
@@ -100,8 +99,7 @@ struct AkLogScan
 				check_action,
 				check_actor,
 				check_entity;
-	AkNeedle   *needle;
-	AkTextSearch *text;			/* NULL: every entry may have the needle in it */
+	AkNeedle   *needle;			/* NULL: no substring is looked for */
 };
 
 /* Moves a run to its next entry. */
@@ -372,13 +370,12 @@ bound_by_time(AkLogScan *scan)
 }
 
 /*
- * Starts a scan under a snapshot, which the caller keeps until the end; "page"
- * is how many entries are wanted, 0 for all.  The filter must live as long as
- * the scan.  Everything is allocated in, and below, the current memory context,
- * and belongs to the current resource owner.
+ * Starts a scan under a snapshot, which the caller keeps until the end.  The
+ * filter must live as long as the scan.  Everything is allocated in, and below,
+ * the current memory context, and belongs to the current resource owner.
  */
 AkLogScan *
-ak_log_begin(const AkLogFilter *filter, Snapshot snapshot, int64 page)
+ak_log_begin(const AkLogFilter *filter, Snapshot snapshot)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "apikeys log scan", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -393,10 +390,7 @@ ak_log_begin(const AkLogFilter *filter, Snapshot snapshot, int64 page)
 	scan->next = filter->before > 0 ? filter->before - 1 : PG_INT64_MAX;
 	scan->lowest = AT_END + 1;
 	if (filter->search != NULL)
-	{
 		scan->needle = ak_needle(filter->search);
-		scan->text = ak_text_begin(scan->log, snapshot, scan->needle, page == 0);
-	}
 
 	bound_by_time(scan);
 	if (filter->has_key_id)
@@ -426,8 +420,6 @@ ak_log_end(AkLogScan *scan)
 			index_endscan(scan->streams[i].runs[j].scan);
 		index_close(scan->streams[i].index, AccessShareLock);
 	}
-	if (scan->text != NULL)
-		ak_text_end(scan->text);
 	table_close(scan->log, AccessShareLock);
 	MemoryContextDelete(scan->context);
 }
@@ -461,15 +453,7 @@ row_passes(AkLogScan *scan)
 		(scan->check_action && filter->actions && !column_in(slot, Anum_audit_log_action, filter->actions)) ||
 		(scan->check_entity && filter->entities && !column_in(slot, Anum_audit_log_entity, filter->entities)))
 		return false;
-	if (scan->needle != NULL)
-	{
-		bool		found = ak_needle_found(scan->needle, slot->tts_values, slot->tts_isnull);
-
-		if (scan->text != NULL)
-			ak_text_looked(scan->text, found);
-		return found;
-	}
-	return true;
+	return scan->needle == NULL || ak_needle_found(scan->needle, slot->tts_values, slot->tts_isnull);
 }
 
 /* Fetches the entry that all streams agree on; false when it is not visible. */
@@ -504,13 +488,11 @@ ak_log_next(AkLogScan *scan)
 	while (result == NULL && scan->next >= scan->lowest)
 	{
 		int64		target = scan->next;
-		int			count = scan->count + (scan->text != NULL);
 
 		CHECK_FOR_INTERRUPTS();
-		for (int i = 0, agreed = 0; agreed < count && target >= scan->lowest; i = (i + 1) % count)
+		for (int i = 0, agreed = 0; agreed < scan->count && target >= scan->lowest; i = (i + 1) % scan->count)
 		{
-			int64		position = i < scan->count ? stream_seek(&scan->streams[i], target) :
-				ak_text_seek(scan->text, target, scan->lowest);
+			int64		position = stream_seek(&scan->streams[i], target);
 
 			if (position < target)
 			{

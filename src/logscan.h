@@ -41,7 +41,7 @@ typedef struct AkLogFilter
 typedef struct AkLogScan AkLogScan;
 
 extern void ak_make_set(AkTexts *texts);
-extern AkLogScan *ak_log_begin(const AkLogFilter *filter, Snapshot snapshot, int64 page);
+extern AkLogScan *ak_log_begin(const AkLogFilter *filter, Snapshot snapshot);
 extern TupleTableSlot *ak_log_next(AkLogScan *scan);
 extern void ak_log_end(AkLogScan *scan);
 

@@ -6,11 +6,8 @@
  * Seven columns are shown: time, team, entity, activity, action, actor and ip.
  * A search looks for its text in each of them, in any case.  The time is
  * written as ISO 8601 in UTC, whatever TimeZone and DateStyle are, so that it
- * reads the same in every session and can stand in an index; a search may
- * write it with a blank or a T in the middle, with +00 or a Z at the end.
- *
- * audit_text() is all of it in lower case, a line for each column: what the
- * index for substring search is made on.
+ * reads the same in every session; a search may write it with a blank or a T in
+ * the middle, with +00 or a Z at the end.
  *
  * The functions for entries take the values of a row of apikeys.audit_log, as
  * slot_getallattrs() gives them; the texts may be toasted.
@@ -36,8 +33,6 @@
 #include "catalog.h"
 #include "compat.h"
 #include "logtext.h"
-
-PG_FUNCTION_INFO_V1(ak_audit_text);
 
 /* A text that is searched for */
 struct AkNeedle
@@ -280,18 +275,6 @@ ak_needle(const char *search)
 }
 
 /*
- * What audit_text() of an entry that this search finds contains: the 0th text,
- * or the first, if there is one (else NULL).
- */
-const char *
-ak_needle_text(const AkNeedle *needle, int n)
-{
-	if (n == 0)
-		return needle->text;
-	return needle->as_time != NULL && strcmp(needle->as_time, needle->text) != 0 ? needle->as_time : NULL;
-}
-
-/*
  * Does a text in plain ASCII contain the needle, in any case?  Sets *ascii to
  * false, and answers nothing, when it is not in plain ASCII.
  */
@@ -363,27 +346,6 @@ ak_needle_found(AkNeedle *needle, const Datum *values, const bool *nulls)
 		}
 	}
 	return false;
-}
-
-/*
- * audit_text(time timestamptz, team text, entity text, activity text, action text, actor text, ip inet) -> text
- *
- * Immutable: for the index of a substring search.
- */
-Datum
-ak_audit_text(PG_FUNCTION_ARGS)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	for (int i = 0; i < AK_SHOWN_COUNT; i++)
-	{
-		if (i > 0)
-			appendStringInfoChar(&buf, '\n');
-		if (!PG_ARGISNULL(i))
-			append_shown(&buf, shown[i], PG_GETARG_DATUM(i), true);
-	}
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(buf.data, buf.len));
 }
 
 /* Appends the names of the columns, without a line end. */

@@ -22,7 +22,6 @@
 typedef struct AkNeedle AkNeedle;
 
 extern AkNeedle *ak_needle(const char *search);
-extern const char *ak_needle_text(const AkNeedle *needle, int n);
 extern bool ak_needle_found(AkNeedle *needle, const Datum *values, const bool *nulls);
 
 extern void ak_csv_header(StringInfo buf);

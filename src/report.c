@@ -166,7 +166,7 @@ export_entries(FunctionCallInfo fcinfo, StringInfo csv, int64 *entries)
 {
 	int			limit = ak_guc_max_report_size * 1024;	/* a quarter of what a StringInfo can hold */
 	AkLogFilter *filter = ak_filter_from_args(fcinfo, ARG_FILTERS);
-	AkLogScan  *scan = ak_log_begin(filter, GetActiveSnapshot(), 0);
+	AkLogScan  *scan = ak_log_begin(filter, GetActiveSnapshot());
 	StringInfoData line;
 	MemoryContext each = AllocSetContextCreate(CurrentMemoryContext, "apikeys report", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(each);

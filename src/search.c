@@ -193,12 +193,12 @@ finish_reading(FunctionCallInfo fcinfo, AkReading *reading)
  * itself when the caller does not want all rows.
  */
 static AkReading *
-begin_reading(FunctionCallInfo fcinfo, const AkLogFilter *filter, int64 page)
+begin_reading(FunctionCallInfo fcinfo, const AkLogFilter *filter)
 {
 	AkReading  *reading = palloc0(sizeof(AkReading));
 
 	reading->snapshot = RegisterSnapshot(GetActiveSnapshot());
-	reading->scan = ak_log_begin(filter, reading->snapshot, page);
+	reading->scan = ak_log_begin(filter, reading->snapshot);
 	RegisterExprContextCallback(((ReturnSetInfo *) fcinfo->resultinfo)->econtext,
 								end_reading, PointerGetDatum(reading));
 	return reading;
@@ -246,7 +246,7 @@ ak_search_audit_logs(PG_FUNCTION_ARGS)
 				bad_value(errmsg("before must be positive"),
 						  errhint("It is the audit_id of the last row of the page before."));
 		}
-		reading = begin_reading(fcinfo, filter, Max(0, max_rows));
+		reading = begin_reading(fcinfo, filter);
 		reading->left = max_rows;
 		call->user_fctx = reading;
 		MemoryContextSwitchTo(old);
@@ -288,7 +288,7 @@ ak_export_audit_logs(PG_FUNCTION_ARGS)
 
 		call = SRF_FIRSTCALL_INIT();
 		old = MemoryContextSwitchTo(call->multi_call_memory_ctx);
-		reading = begin_reading(fcinfo, ak_filter_from_args(fcinfo, 0), 0);
+		reading = begin_reading(fcinfo, ak_filter_from_args(fcinfo, 0));
 		initStringInfo(&reading->line);
 		call->user_fctx = reading;
 		MemoryContextSwitchTo(old);

@@ -72,11 +72,6 @@ INSERT INTO may VALUES
 	('function', 'several_workspaces', '{view,manage,audit,admin}', NULL),
 
 	-- nobody's but the owner's
-	('function', 'audit_text', '{}', NULL),
-	('function', 'grams_info', '{}', NULL),
-	('function', 'grams_add', '{}', NULL),
-	('function', 'grams_consistent', '{}', NULL),
-	('function', 'grams_union', '{}', NULL),
 	('function', 'guard_key', '{}', NULL),
 	('function', 'guard_row', '{}', NULL),
 	('function', 'guard_log', '{}', NULL),

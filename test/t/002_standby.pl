@@ -139,7 +139,7 @@ foreach my $sql (
 	is(query($standby, 'postgres', $sql), $expected, "$sql: the same on the standby");
 }
 
-# Searching: far enough back for the index to be asked, of which VACUUM makes something first. Nothing is written by it.
+# Searching, far back in the log. Nothing is written by it.
 my @searches = ('', "'old hand'", "'Key 77'", "'no such key'", "NULL, 'acme'", "actors => '{Old Hand}'",
 	"'many', before => 3000, max_rows => 10", "'many', actions => '{Create}', entities => '{API Keys}', max_rows => NULL");
 $primary->safe_psql('postgres', <<'SQL');
@@ -150,31 +150,21 @@ SELECT apikeys.create_key('Key 77', '{bills}', 'acme');
 COMMIT;
 SELECT count(apikeys.create_key('many ' || n, '{data}', 'many')) FROM apikeys.create_workspace('many'), generate_series(1, 6000) AS n;
 SQL
-foreach my $known ('not yet', 'already')
+catch_up();
+foreach my $arguments (@searches)
 {
-	$primary->safe_psql('postgres', 'VACUUM apikeys.audit_log') if $known eq 'already';
-	catch_up();
-	foreach my $arguments (@searches)
-	{
-		my $rows = "SELECT string_agg(s::text, E'\\n') FROM apikeys.search_audit_logs($arguments) AS s";
-		my $found = query($primary, 'postgres', $rows);
+	my $rows = "SELECT string_agg(s::text, E'\\n') FROM apikeys.search_audit_logs($arguments) AS s";
+	my $found = query($primary, 'postgres', $rows);
 
-		is($found eq q{}, scalar($arguments =~ /no such/), "search_audit_logs($arguments) finds what there is");
-		is(query($standby, 'postgres', $rows), $found, "the same on the standby, with entries $known in the index");
-	}
-	foreach my $arguments ('', "'old hand'", "'many 5'")
-	{
-		my $lines = "SELECT md5(string_agg(l, E'\\n')) || ' ' || count(*) FROM (SELECT apikeys.export_audit_logs($arguments) AS l) AS e";
-
-		is(query($standby, 'postgres', $lines), query($primary, 'postgres', $lines), "export_audit_logs($arguments): the same on the standby");
-	}
+	is($found eq q{}, scalar($arguments =~ /no such/), "search_audit_logs($arguments) finds what there is");
+	is(query($standby, 'postgres', $rows), $found, "the same on the standby");
 }
-is($standby->safe_psql('postgres', <<'SQL'), "2\nt", 'the standby asks the index');
-BEGIN ISOLATION LEVEL REPEATABLE READ;
-SELECT count(*) FROM apikeys.search_audit_logs('old hand');
-SELECT pg_stat_get_xact_numscans('apikeys.audit_log_text'::regclass) > 0;
-COMMIT;
-SQL
+foreach my $arguments ('', "'old hand'", "'many 5'")
+{
+	my $lines = "SELECT md5(string_agg(l, E'\\n')) || ' ' || count(*) FROM (SELECT apikeys.export_audit_logs($arguments) AS l) AS e";
+
+	is(query($standby, 'postgres', $lines), query($primary, 'postgres', $lines), "export_audit_logs($arguments): the same on the standby");
+}
 my $anchor = $standby->safe_psql('postgres', 'SELECT apikeys.audit_anchor()');
 is(problems($standby, 'postgres'), '', 'the standby is sound');
 
