@@ -26,9 +26,9 @@
 
 #include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "utils/timestamp.h"
 
 #include "apikeys_mail.h"
+#include "clock.h"
 
 PG_MODULE_MAGIC;
 
@@ -290,8 +290,8 @@ go_on(int milliseconds, StringInfo error)
 	AkDelivered result = AK_DELIVERY_GOES_ON;
 	CURLMcode	code;
 	CURLMsg    *message;
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds);
-	TimestampTz now;
+	AkTicks		until = ak_ticks() + AK_TICKS_OF_MS(milliseconds);
+	AkTicks		now;
 	int			running = 0;
 	int			left;
 
@@ -300,9 +300,9 @@ go_on(int milliseconds, StringInfo error)
 		appendStringInfoString(error, "no delivery is under way");
 		return AK_DELIVERY_FAILED;
 	}
-	while ((code = perform(&running)) == CURLM_OK && running > 0 && (now = GetCurrentTimestamp()) < until)
+	while ((code = perform(&running)) == CURLM_OK && running > 0 && (now = ak_ticks()) < until)
 	{
-		code = curl_multi_poll(multi, NULL, 0, TimestampDifferenceMilliseconds(now, until), NULL);
+		code = curl_multi_poll(multi, NULL, 0, (until - now + 999) / 1000, NULL);
 		if (code != CURLM_OK)
 			break;
 	}

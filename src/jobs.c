@@ -29,8 +29,8 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "flush.h"
 #include "guc.h"
@@ -50,8 +50,13 @@ PGDLLEXPORT void ak_worker_main(Datum arg);
 /* At a stop, how long the others may take to leave before the last flush */
 #define LAST_WAIT_MS 3000
 
-/* When a job that failed runs again */
+/* When a job that failed runs again; doubled with each failure in a row, up to */
 #define RETRY_MS 10000
+#define RETRY_MAX_MS 80000
+
+/* A job that was woken rests so many times as long as its last run took, at most */
+#define REST 9
+#define REST_MAX_MS 10000
 
 /* A job: see worker.h */
 typedef struct AkJob
@@ -69,26 +74,29 @@ static const int hour_ms = 3600000;
 /* How long after its time an entry may stay */
 static const int purge_period_ms = 10 * 60 * 1000;
 
-static const AkJob jobs[] = {
-	{"flush usage", ak_flush_job, &ak_guc_flush_interval, true},
-	{"mail", ak_mailer_job, &mail_period_ms, false},
-	{"usage retention", ak_usage_retention_job, &hour_ms, false},
-	{"audit retention", ak_purge_job, &purge_period_ms, false},
+static const AkJob jobs[AK_JOB_COUNT] = {
+	[AK_JOB_FLUSH] = {"flush usage", ak_flush_job, &ak_guc_flush_interval, true},
+	[AK_JOB_MAIL] = {"mail", ak_mailer_job, &mail_period_ms, false},
+	[AK_JOB_USAGE_RETENTION] = {"usage retention", ak_usage_retention_job, &hour_ms, false},
+	[AK_JOB_AUDIT_RETENTION] = {"audit retention", ak_purge_job, &purge_period_ms, false},
 };
 
 /* Where each job stands */
 static struct
 {
-	TimestampTz last;			/* its end; 0: never ran */
-	TimestampTz asked;			/* it asked to run then */
+	AkTicks		last;			/* the end of its last run; 0: never ran */
+	AkTicks		took;			/* the length of that */
+	AkTicks		asked;			/* it asked to run then */
 	bool		pending;
-}			states[lengthof(jobs)];
+	bool		woken;
+	int			failures;		/* in a row */
+}			states[AK_JOB_COUNT];
 
 static int	running = -1;		/* the job that is running */
 static AkCaller job_caller;
 static bool connected = false;
 
-static TimestampTz due(int number);
+static AkTicks due(int number);
 static void run_job(int number);
 
 /*
@@ -120,8 +128,8 @@ ak_worker_must_stop(void)
 	if (ShutdownRequestPending || database_wanted())
 		return true;
 	if (running >= 0 && !IsTransactionState() && !RecoveryInProgress())
-		for (int i = 0; i < (int) lengthof(jobs); i++)
-			if (jobs[i].at_end && i != running && due(i) <= GetCurrentTimestamp())
+		for (int i = 0; i < AK_JOB_COUNT; i++)
+			if (jobs[i].at_end && i != running && due(i) <= ak_ticks())
 				run_job(i);
 	return false;
 }
@@ -218,7 +226,9 @@ static void
 run_job(int number)
 {
 	const AkJob *job = &jobs[number];
-	volatile AkJobNext next = AK_JOB_PENDING(RETRY_MS);
+	volatile AkJobNext next = AK_JOB_IDLE;
+	volatile bool failed = false;
+	AkTicks		start = ak_ticks();
 	int			outer = running;
 	MemoryContext old = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "apikeys job", ALLOCSET_DEFAULT_SIZES);
@@ -227,6 +237,7 @@ run_job(int number)
 	};
 
 	running = number;
+	states[number].woken = false;
 	pgstat_report_activity(STATE_RUNNING, job->name);
 	MemoryContextSwitchTo(context);
 	error_context_stack = &error_context;
@@ -245,6 +256,7 @@ run_job(int number)
 		LWLockReleaseAll();
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
+		failed = true;
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
@@ -257,22 +269,29 @@ run_job(int number)
 	else
 		pgstat_report_activity(STATE_IDLE, NULL);
 
-	states[number].last = GetCurrentTimestamp();
-	states[number].pending = next.pending;
-	states[number].asked = next.delay_ms < 0 ? DT_NOEND :
-		TimestampTzPlusMilliseconds(states[number].last, next.delay_ms);
+	states[number].last = ak_ticks();
+	states[number].took = states[number].last - start;
+	states[number].failures = failed ? states[number].failures + 1 : 0;
+	states[number].pending = failed || next.pending;
+	states[number].asked = next.delay_ms < 0 ? AK_TICKS_NEVER :
+		states[number].last + AK_TICKS_OF_MS(next.delay_ms);
 }
 
 /* When a job is due. */
-static TimestampTz
+static AkTicks
 due(int number)
 {
-	TimestampTz when = states[number].asked;
+	AkTicks		last = states[number].last;
+	AkTicks		when = states[number].asked;
 
-	if (states[number].last == 0)
+	if (last == 0)
 		return 0;
+	if (states[number].failures > 0)
+		return last + AK_TICKS_OF_MS(Min(RETRY_MS << Min(states[number].failures - 1, 8), RETRY_MAX_MS));
 	if (jobs[number].period_ms != NULL)
-		when = Min(when, TimestampTzPlusMilliseconds(states[number].last, *jobs[number].period_ms));
+		when = Min(when, last + AK_TICKS_OF_MS(*jobs[number].period_ms));
+	if (states[number].woken)
+		when = Min(when, last + Min(REST * states[number].took, AK_TICKS_OF_MS(REST_MAX_MS)));
 	return when;
 }
 
@@ -289,18 +308,17 @@ extension_exists(void)
 }
 
 /*
- * Runs the jobs that are due, or all; returns false when the extension is
- * gone.  On a standby it runs none.
+ * Runs the jobs that are due; at the end of the worker those that run then.
+ * Returns false when the extension is gone.  On a standby it runs none.
  */
 static bool
-run_jobs(bool all, bool at_end)
+run_jobs(bool at_end)
 {
 	bool		checked = false;
 
-	for (int i = 0; i < (int) lengthof(jobs); i++)
+	for (int i = 0; i < AK_JOB_COUNT; i++)
 	{
-		if ((at_end && !jobs[i].at_end) ||
-			!(all || due(i) <= GetCurrentTimestamp()))
+		if (at_end ? !jobs[i].at_end : due(i) > ak_ticks())
 			continue;
 		if (!at_end && ak_worker_must_stop())
 			break;
@@ -316,8 +334,8 @@ run_jobs(bool all, bool at_end)
 static bool
 work_pending(void)
 {
-	for (int i = 0; i < (int) lengthof(jobs); i++)
-		if (states[i].pending)
+	for (int i = 0; i < AK_JOB_COUNT; i++)
+		if (states[i].pending || states[i].woken)
 			return true;
 	return false;
 }
@@ -326,12 +344,14 @@ work_pending(void)
 static void
 wait(void)
 {
-	long		timeout = LOOK_MS;
+	AkTicks		now = ak_ticks();
+	AkTicks		until = now + AK_TICKS_OF_MS(LOOK_MS);
 
 	if (!RecoveryInProgress())
-		for (int i = 0; i < (int) lengthof(jobs); i++)
-			timeout = Min(timeout, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), due(i)));
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, PG_WAIT_EXTENSION);
+		for (int i = 0; i < AK_JOB_COUNT; i++)
+			until = Min(until, due(i));
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 until > now ? (until - now + 999) / 1000 : 0, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 }
 
@@ -339,13 +359,12 @@ wait(void)
 static int
 work(void)
 {
-	uint32		wakes = 0;
-	TimestampTz alone_since = DT_NOEND;
+	AkTicks		alone_since = AK_TICKS_NEVER;
 
 	for (;;)
 	{
-		bool		woken;
-		TimestampTz now;
+		uint32		woken;
+		AkTicks		now;
 
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
@@ -358,21 +377,21 @@ work(void)
 		if (ShutdownRequestPending)
 			return 1;
 
-		woken = ak_worker_wakes() != wakes;
-		if (woken)
-			wakes = ak_worker_wakes();
-		if (!run_jobs(woken, false))
+		woken = ak_worker_take_wakes();
+		for (int i = 0; i < AK_JOB_COUNT; i++)
+			states[i].woken = states[i].woken || (woken & AK_JOB_BIT(i)) != 0;
+		if (!run_jobs(false))
 			return 0;
 
 		/* alone for long, and idle; on a standby counts wait for the promotion */
-		now = GetCurrentTimestamp();
+		now = ak_ticks();
 		if (CountDBBackends(MyDatabaseId) > 1 || work_pending() || RecoveryInProgress())
-			alone_since = DT_NOEND;
-		else if (alone_since == DT_NOEND)
+			alone_since = AK_TICKS_NEVER;
+		else if (alone_since == AK_TICKS_NEVER)
 			alone_since = now;
-		else if (now >= TimestampTzPlusMilliseconds(alone_since, LINGER_MS))
+		else if (now >= alone_since + AK_TICKS_OF_MS(LINGER_MS))
 		{
-			if (!run_jobs(true, true) || ak_worker_unregister(&wakes))
+			if (!run_jobs(true) || ak_worker_unregister(true))
 				return 0;
 		}
 		wait();
@@ -386,12 +405,12 @@ work(void)
 static void
 last_round(void)
 {
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LAST_WAIT_MS);
+	AkTicks		until = ak_ticks() + AK_TICKS_OF_MS(LAST_WAIT_MS);
 
-	while (CountDBBackends(MyDatabaseId) > 1 && GetCurrentTimestamp() < until && !database_wanted())
+	while (CountDBBackends(MyDatabaseId) > 1 && ak_ticks() < until && !database_wanted())
 		pg_usleep(10000L);
 	if (!database_wanted())
-		(void) run_jobs(true, true);
+		(void) run_jobs(true);
 }
 
 /* Main function of the worker of a database, whose OID is the argument. */

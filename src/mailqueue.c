@@ -19,6 +19,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
@@ -65,16 +66,36 @@ ak_change_mail_queue(AkQuery *query, Datum *args, const char *nulls, AkSight sig
 	return rows;
 }
 
-/* When the attempt after so many is due. */
-static TimestampTz
-next_attempt(int attempts)
+/* How long to pause after N attempts, in milliseconds. */
+static int64
+pause_after(int attempts)
 {
-	int64		pause = ak_guc_mail_retry_pause;
+	int64		pause = attempts == 0 ? 0 : ak_guc_mail_retry_pause;
 
 	for (int i = 1; i < Min(attempts, AK_REPORT_ATTEMPTS); i++)
 		pause *= 4;
-	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause);
+	return pause;
 }
+
+/*
+ * The latest time at which the next attempt can be due, by the number of those
+ * before it: an array of timestamptz, [1] for none.  One that is due later was
+ * put off before the clock was set back, and is due now.
+ */
+static Datum
+latest_attempts(TimestampTz now)
+{
+	Datum		latest[AK_REPORT_ATTEMPTS + 1];
+
+	for (int i = 0; i <= AK_REPORT_ATTEMPTS; i++)
+		latest[i] = TimestampTzGetDatum(TimestampTzPlusMilliseconds(now, pause_after(i)));
+	return PointerGetDatum(construct_array(latest, lengthof(latest), TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
+}
+
+#define IS_DUE(now, latest) \
+	"(next_attempt_at OPERATOR(pg_catalog.<=) " now " OR next_attempt_at OPERATOR(pg_catalog.>) " \
+	"(" latest ")[attempts OPERATOR(pg_catalog.+) 1])"
 
 /*
  * Trigger of apikeys.report, each row: BEFORE INSERT, always, holds what did
@@ -113,11 +134,11 @@ give_up_interrupted(TimestampTz now)
 	static AkQuery query = {
 		"UPDATE apikeys.report SET state = 'failed', finished_at = $1, next_attempt_at = NULL, "
 		"last_error = COALESCE(last_error, 'the last attempt was interrupted; the server''s log may tell why') "
-		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND next_attempt_at OPERATOR(pg_catalog.<=) $1 "
-		"AND attempts OPERATOR(pg_catalog.>=) $2",
-		2, {TIMESTAMPTZOID, INT4OID}, NULL
+		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND " IS_DUE("$1", "$3")
+		" AND attempts OPERATOR(pg_catalog.>=) $2",
+		3, {TIMESTAMPTZOID, INT4OID, TIMESTAMPTZARRAYOID}, NULL
 	};
-	Datum		args[2] = {TimestampTzGetDatum(now), Int32GetDatum(AK_REPORT_ATTEMPTS)};
+	Datum		args[3] = {TimestampTzGetDatum(now), Int32GetDatum(AK_REPORT_ATTEMPTS), latest_attempts(now)};
 
 	ak_change_mail_queue(&query, args, NULL, AK_SEE_TRANSACTION);
 }
@@ -134,9 +155,9 @@ ak_report_claim(const char *id_domain, AkReport *report)
 	static AkQuery next = {
 		"SELECT report_id::pg_catalog.text, workspace, recipient, filters::pg_catalog.text, asked_by, COALESCE(id_domain, $2), "
 		"entries, encrypted, asked_at, queued_at, content, attempts, report_id FROM apikeys.report "
-		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND next_attempt_at OPERATOR(pg_catalog.<=) $1 AND content IS NOT NULL "
-		"ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED",
-		2, {TIMESTAMPTZOID, TEXTOID}, NULL
+		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND " IS_DUE("$1", "$3")
+		" AND content IS NOT NULL ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED",
+		3, {TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZARRAYOID}, NULL
 	};
 	static AkQuery claim = {
 		"UPDATE apikeys.report SET attempts = $2, next_attempt_at = $3, id_domain = $4 "
@@ -148,7 +169,7 @@ ak_report_claim(const char *id_domain, AkReport *report)
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext spi_context;
 	TimestampTz now = GetCurrentTimestamp();
-	Datum		args[4] = {TimestampTzGetDatum(now), CStringGetTextDatum(id_domain)};
+	Datum		args[4] = {TimestampTzGetDatum(now), CStringGetTextDatum(id_domain), latest_attempts(now)};
 	AkCaller	caller;
 	bool		isnull;
 	bool		found;
@@ -177,7 +198,7 @@ ak_report_claim(const char *id_domain, AkReport *report)
 		attempts = DatumGetInt32(ak_query_result(0, 12, &isnull)) + 1;
 		args[0] = datumCopy(ak_query_result(0, 13, &isnull), false, UUID_LEN);
 		args[1] = Int32GetDatum(attempts);
-		args[2] = TimestampTzGetDatum(next_attempt(attempts));
+		args[2] = TimestampTzGetDatum(TimestampTzPlusMilliseconds(now, pause_after(attempts)));
 		args[3] = CStringGetTextDatum(report->id_domain);
 		MemoryContextSwitchTo(spi_context);
 	}
@@ -239,19 +260,21 @@ int64
 ak_report_wait(void)
 {
 	static AkQuery query = {
-		"SELECT pg_catalog.min(next_attempt_at) FROM apikeys.report "
+		"SELECT pg_catalog.min(CASE WHEN " IS_DUE("$1", "$2") " THEN $1 ELSE next_attempt_at END) FROM apikeys.report "
 		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND content IS NOT NULL",
-		0, {0}, NULL
+		2, {TIMESTAMPTZOID, TIMESTAMPTZARRAYOID}, NULL
 	};
+	TimestampTz now = GetCurrentTimestamp();
+	Datum		args[2] = {TimestampTzGetDatum(now), latest_attempts(now)};
 	AkCaller	caller;
 	Datum		due;
 	bool		isnull;
 
 	ak_become_owner(&caller);
 	SPI_connect();
-	ak_query(&query, NULL, NULL, AK_SEE_TRANSACTION);
+	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
 	due = ak_query_result(0, 1, &isnull);
 	SPI_finish();
 	ak_become_caller(&caller);
-	return isnull ? -1 : TimestampDifferenceMilliseconds(GetCurrentTimestamp(), DatumGetTimestampTz(due));
+	return isnull ? -1 : TimestampDifferenceMilliseconds(now, DatumGetTimestampTz(due));
 }

@@ -307,7 +307,7 @@ ak_email_audit_logs(PG_FUNCTION_ARGS)
 					key != NULL,
 					psprintf("Mailed a report of " INT64_FORMAT " %s to \"%s\"",
 							 entries, entries == 1 ? "entry" : "entries", recipient));
-		ak_worker_wake_at_commit();
+		ak_worker_wake_at_commit(AK_JOB_MAIL);
 		if (ak_guc_smtp_url == NULL || ak_guc_smtp_url[0] == '\0')
 			ereport(NOTICE,
 					(errmsg("the report waits until a mail server is set"),
@@ -419,6 +419,6 @@ ak_release_report(PG_FUNCTION_ARGS)
 
 	ak_change_mail_queue(&release, args, NULL, AK_SEE_LATEST);
 	tell_export(id, texts[0], texts[2], texts[3], encrypted, psprintf("Released a report to \"%s\"", texts[2]));
-	ak_worker_wake_at_commit();
+	ak_worker_wake_at_commit(AK_JOB_MAIL);
 	PG_RETURN_VOID();
 }

@@ -22,13 +22,12 @@
 #include "storage/shmem.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
-#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "shmem.h"
 #include "usage.h"
 
-#define ANCHOR_NAME "apikeys 1"
+#define ANCHOR_NAME "apikeys 2"
 
 /* Of databases that have a worker at the same time; it keeps the anchor small */
 #define WORKERS_MAX 64
@@ -144,14 +143,14 @@ try(void (*attach) (void))
 AkAnchor *
 ak_anchor(void)
 {
-	static TimestampTz retry_at = 0;
+	static AkTicks retry_at = 0;
 
 	if (likely(anchor != NULL))
 		return anchor;
-	if (!IsUnderPostmaster || GetCurrentTimestamp() < retry_at)
+	if (!IsUnderPostmaster || ak_ticks() < retry_at)
 		return NULL;
 	if (!try(attach_anchor))
-		retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
+		retry_at = ak_ticks() + AK_TICKS_OF_MS(RETRY_MS);
 	return anchor;
 }
 
@@ -162,14 +161,14 @@ ak_anchor(void)
 void *
 ak_usage_segment(void)
 {
-	static TimestampTz retry_at = 0;
+	static AkTicks retry_at = 0;
 
 	if (likely(usage != NULL))
 		return usage;
-	if (ak_anchor() == NULL || GetCurrentTimestamp() < retry_at)
+	if (ak_anchor() == NULL || ak_ticks() < retry_at)
 		return NULL;
 	if (!try(attach_usage))
-		retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
+		retry_at = ak_ticks() + AK_TICKS_OF_MS(RETRY_MS);
 	return usage;
 }
 

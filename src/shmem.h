@@ -8,18 +8,19 @@
 #ifndef AK_SHMEM_H
 #define AK_SHMEM_H
 
-#include "datatype/timestamp.h"
 #include "storage/dsm.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
+
+#include "clock.h"
 
 /* A worker of a database, running or being started */
 typedef struct AkWorkerEntry
 {
 	Oid			database;		/* InvalidOid: the entry is free */
 	int			pid;			/* 0: not running yet */
-	TimestampTz since;			/* registered or running since */
-	uint32		wakes;			/* grows with each ak_worker_wake() */
+	AkTicks		since;			/* registered or running since */
+	uint32		woken;			/* the jobs that ak_worker_wake() asked for, as AK_JOB_BIT()s */
 	Latch	   *latch;			/* of the running worker */
 } AkWorkerEntry;
 

@@ -289,7 +289,7 @@ static bool
 look_for_room(int kind, TimestampTz now)
 {
 	if (my_turn(&usage->asked_at, now))
-		(void) ak_worker_wake();
+		(void) ak_worker_wake(AK_JOB_FLUSH);
 	if (!my_turn(&usage->looked_at, now))
 		return false;
 	ak_usage_reclaim(NULL, 0);

@@ -41,7 +41,6 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "shmem.h"
 #include "worker.h"
@@ -88,25 +87,26 @@ entry_of(Oid database)
 }
 
 /*
- * Starts a worker of a database that has none, and returns how it stands;
- * wakes the one it has when "wake" says so.  Raises nothing.
+ * Starts a worker of a database that has none, and returns how it stands; has
+ * it run the jobs in "woken" (AK_JOB_BIT()s).  Raises nothing.
  */
 static AkWorkerState
-start_or_wake(Oid database, bool wake)
+start_or_wake(Oid database, uint32 woken)
 {
 	AkWorkerEntry *entry;
 	AkWorkerState state;
-	TimestampTz now = GetCurrentTimestamp();
+	AkTicks		now = ak_ticks();
 
 	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
 	entry = entry_of(database);
 	if (entry != NULL &&
-		(entry->pid != 0 || now < TimestampTzPlusMilliseconds(entry->since, START_MS)))
+		(entry->pid != 0 || now < entry->since + AK_TICKS_OF_MS(START_MS)))
 	{
 		state = entry->pid != 0 ? AK_WORKER_RUNNING : AK_WORKER_STARTING;
-		if (wake)
+		/* who finds its job woken already need not set the latch again */
+		if ((entry->woken & woken) != woken)
 		{
-			entry->wakes++;
+			entry->woken |= woken;
 			if (entry->pid != 0)
 				SetLatch(entry->latch);
 		}
@@ -142,59 +142,62 @@ start_or_wake(Oid database, bool wake)
 AkWorkerState
 ak_worker_ensure(void)
 {
-	static TimestampTz retry_at = 0;
+	static AkTicks retry_at = 0;
 	AkWorkerState state;
-	TimestampTz now;
+	AkTicks		now;
 
 	if (likely(mine != NULL && mine->database == MyDatabaseId && mine->pid != 0))
 		return AK_WORKER_RUNNING;
 	anchor = ak_anchor();
 	if (anchor == NULL || IsBinaryUpgrade)
 		return AK_WORKER_NONE;
-	now = GetCurrentTimestamp();
+	now = ak_ticks();
 	if (now < retry_at)
 		return AK_WORKER_NO_SLOT;
-	state = start_or_wake(MyDatabaseId, false);
+	state = start_or_wake(MyDatabaseId, 0);
 	if (state == AK_WORKER_NO_SLOT)
-		retry_at = TimestampTzPlusMilliseconds(now, RETRY_MS);
+		retry_at = now + AK_TICKS_OF_MS(RETRY_MS);
 	return state;
 }
 
 /*
- * The same, and has all jobs run now.  What this transaction did is not yet
- * visible to them: see ak_worker_wake_at_commit().
+ * The same, and has a job run now.  What this transaction did is not yet
+ * visible to it: see ak_worker_wake_at_commit().  A worker that has to be
+ * started runs all jobs.
  */
 AkWorkerState
-ak_worker_wake(void)
+ak_worker_wake(AkJobNumber job)
 {
 	anchor = ak_anchor();
 	if (anchor == NULL || IsBinaryUpgrade)
 		return AK_WORKER_NONE;
-	return start_or_wake(MyDatabaseId, true);
+	return start_or_wake(MyDatabaseId, AK_JOB_BIT(job));
 }
 
-static bool wake_at_commit = false;
+static uint32 wake_at_commit = 0;	/* AK_JOB_BIT()s */
 
 /*
- * Wakes the worker when this transaction has committed.  When it is prepared
- * instead, the work waits for the jobs' own periods.
+ * Wakes a job when this transaction has committed.  When it is prepared
+ * instead, the work waits for the job's own period.
  */
 void
-ak_worker_wake_at_commit(void)
+ak_worker_wake_at_commit(AkJobNumber job)
 {
 	/* attached now, since at commit nothing may fail */
-	(void) ak_anchor();
-	wake_at_commit = true;
+	anchor = ak_anchor();
+	wake_at_commit |= AK_JOB_BIT(job);
 }
 
 static void
 at_transaction_event(XactEvent event, void *arg)
 {
-	if (!wake_at_commit || event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
+	uint32		woken = wake_at_commit;
+
+	if (woken == 0 || event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
 		return;
-	wake_at_commit = false;
-	if (event == XACT_EVENT_COMMIT)
-		(void) ak_worker_wake();
+	wake_at_commit = 0;
+	if (event == XACT_EVENT_COMMIT && anchor != NULL && !IsBinaryUpgrade)
+		(void) start_or_wake(MyDatabaseId, woken);
 }
 
 /* Called once, from _PG_init, after ak_shmem_init(). */
@@ -216,18 +219,18 @@ ak_worker_init(void)
 
 /*
  * This process is no longer the worker: whoever needs one starts another.
- * Returns false, and it still is, when somebody woke it after ak_worker_wakes()
- * returned *wakes; NULL: whoever did.
+ * Returns false, and it still is, when "unless_woken" and somebody woke a job
+ * since ak_worker_take_wakes().
  */
 bool
-ak_worker_unregister(const uint32 *wakes)
+ak_worker_unregister(bool unless_woken)
 {
 	bool		gone = true;
 
 	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
 	if (mine != NULL && mine->pid == MyProcPid)
 	{
-		if (wakes != NULL && mine->wakes != *wakes)
+		if (unless_woken && mine->woken != 0)
 			gone = false;
 		else
 			memset(mine, 0, sizeof(*mine));
@@ -239,7 +242,7 @@ ak_worker_unregister(const uint32 *wakes)
 static void
 unregister_at_exit(int code, Datum arg)
 {
-	(void) ak_worker_unregister(NULL);
+	(void) ak_worker_unregister(false);
 }
 
 /*
@@ -263,9 +266,9 @@ ak_worker_register(Oid database)
 	if (registered)
 	{
 		if (entry->database != database)
-			entry->wakes = 0;
+			entry->woken = 0;
 		entry->database = database;
-		entry->since = GetCurrentTimestamp();
+		entry->since = ak_ticks();
 		entry->latch = MyLatch;
 		entry->pid = MyProcPid;
 		mine = entry;
@@ -276,11 +279,17 @@ ak_worker_register(Oid database)
 	return registered;
 }
 
-/* How often this worker was woken so far. */
+/* The jobs that were woken since the last call, as AK_JOB_BIT()s. */
 uint32
-ak_worker_wakes(void)
+ak_worker_take_wakes(void)
 {
-	return *(volatile uint32 *) &mine->wakes;
+	uint32		woken;
+
+	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
+	woken = mine->woken;
+	mine->woken = 0;
+	LWLockRelease(&anchor->lock);
+	return woken;
 }
 
 /*
@@ -342,7 +351,7 @@ ak_launcher_main(Datum arg)
 	{
 		Oid			database = lfirst_oid(cell);
 
-		(void) start_or_wake(database, false);
+		(void) start_or_wake(database, 0);
 		/* until it came; one that finds no extension is gone soon after */
 		for (int i = 0; i < START_MS / 50 && !ShutdownRequestPending; i++)
 		{

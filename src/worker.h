@@ -8,9 +8,10 @@
  *
  *		AkJobNext my_job(void);
  *
- * and put it there.  A job runs when the worker starts, when somebody calls
- * ak_worker_wake(), every "period", and when it asked for.  It does its work
- * in transactions of its own, as many as it likes:
+ * and put it there, and its number into AkJobNumber below.  A job runs when the
+ * worker starts, when somebody calls ak_worker_wake() for it, every "period",
+ * and when it asked for.  It does its work in transactions of its own, as many
+ * as it likes:
  *
  *		if (!ak_job_begin())		the extension is gone: leave it at that
  *			return AK_JOB_IDLE;
@@ -19,7 +20,9 @@
  *
  * and holds no transaction open while it waits for the world outside.  An
  * error in a job is logged, its transaction is rolled back, and it runs again
- * after a while.  Long work asks ak_worker_must_stop() now and then and returns
+ * after a while, which grows with each failure in a row.  However often a job
+ * is woken, it rests nine times as long as its last run took, so that it takes
+ * a tenth of a processor at most.  Long work asks ak_worker_must_stop() now and then and returns
  * when it says so: the server is being stopped, or the database is to be
  * dropped, renamed or copied; meanwhile, outside of a transaction, it lets
  * flushes go on.  Jobs do not run on a standby; on a server that
@@ -32,6 +35,19 @@
  */
 #ifndef AK_WORKER_H
 #define AK_WORKER_H
+
+/* The jobs, in the order in which they run when several are due */
+typedef enum AkJobNumber
+{
+	AK_JOB_FLUSH,
+	AK_JOB_MAIL,
+	AK_JOB_USAGE_RETENTION,
+	AK_JOB_AUDIT_RETENTION
+} AkJobNumber;
+
+#define AK_JOB_COUNT		(AK_JOB_AUDIT_RETENTION + 1)
+/* In the worker's entry in shared memory, a job that was woken is a bit */
+#define AK_JOB_BIT(number)	((uint32) 1 << (number))
 
 /*
  * In how many milliseconds a job is to run again.  With pending work the worker
@@ -62,13 +78,13 @@ extern void ak_worker_init(void);
 
 /* For backends.  None of them raises, whatever happens. */
 extern AkWorkerState ak_worker_ensure(void);
-extern AkWorkerState ak_worker_wake(void);
-extern void ak_worker_wake_at_commit(void);
+extern AkWorkerState ak_worker_wake(AkJobNumber job);
+extern void ak_worker_wake_at_commit(AkJobNumber job);
 
 /* For the worker's own process. */
 extern bool ak_worker_register(Oid database);
-extern bool ak_worker_unregister(const uint32 *wakes);
-extern uint32 ak_worker_wakes(void);
+extern bool ak_worker_unregister(bool unless_woken);
+extern uint32 ak_worker_take_wakes(void);
 
 /* For jobs; in jobs.c. */
 extern bool ak_job_begin(void);

@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * clock.h
+ *	  Time that never goes backwards.
+ *
+ * The wall clock (GetCurrentTimestamp()) is for what people read: entries,
+ * expiry dates, hours of usage.  It is set back now and then, by an operator or
+ * by NTP, and whatever waits for a moment of it waits until it has caught up.
+ * How long to wait is measured with the clock below.  It is the same in all
+ * processes of a server and starts anew with the machine: its readings stand in
+ * shared memory, never in a table.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_CLOCK_H
+#define AK_CLOCK_H
+
+#include <time.h>
+
+/* A reading of the monotonic clock, in microseconds */
+typedef int64 AkTicks;
+
+#define AK_TICKS_NEVER		PG_INT64_MAX
+#define AK_TICKS_OF_MS(ms)	((AkTicks) (ms) * 1000)
+
+static inline AkTicks
+ak_ticks(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (AkTicks) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+#endif							/* AK_CLOCK_H */

@@ -1,0 +1,104 @@
+# The clock is set back by an hour: what was counted goes on being flushed, and mail goes on being tried.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use AkTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# The server's wall clock is ours: so many seconds behind as a file says.
+my $dir = PostgreSQL::Test::Utils::tempdir;
+my $shim = <<'C';
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+static long behind(void)
+{
+	char text[32] = "";
+	int fd = open(getenv("AK_CLOCK_BEHIND"), O_RDONLY);
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	return atol(text);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	long result = syscall(SYS_clock_gettime, clock, now);
+
+	if (clock == CLOCK_REALTIME)
+		now->tv_sec -= behind();
+	return (int) result;
+}
+
+int gettimeofday(struct timeval *now, void *zone)
+{
+	struct timespec spec;
+	int result = clock_gettime(CLOCK_REALTIME, &spec);
+
+	now->tv_sec = spec.tv_sec;
+	now->tv_usec = spec.tv_nsec / 1000;
+	return result;
+}
+C
+append_to_file("$dir/clock.c", $shim);
+plan skip_all => 'needs a C compiler' if (run_code([ 'cc', '-shared', '-fPIC', '-o', "$dir/clock.so", "$dir/clock.c" ]))[0] != 0;
+
+sub set_clock_behind
+{
+	my ($seconds) = @_;
+
+	append_to_file("$dir/behind.new", $seconds);
+	rename "$dir/behind.new", "$dir/behind" or die $!;
+	return;
+}
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
+$node->append_conf('postgresql.conf',
+	"max_connections = 20\nshared_buffers = 16MB\napikeys.flush_interval = '1s'\napikeys.mail_retry_pause = '2s'\n");
+{
+	local $ENV{AK_CLOCK_BEHIND} = "$dir/behind";
+	local $ENV{LD_PRELOAD} = join ':', grep { $_ } $ENV{LD_PRELOAD}, "$dir/clock.so";
+	$node->start;
+}
+install_in($node, 'postgres');
+my $key = query($node, 'postgres', "SELECT key FROM apikeys.create_key('one', '{data}')");
+my $in_table = "SELECT coalesce(sum(count), 0) FROM apikeys.usage WHERE code = 'VALID'";
+
+query($node, 'postgres', "SELECT count((apikeys.validate_key('$key')).code) FROM generate_series(1, 10)");
+ok(wait_for($node, 'postgres', $in_table, '10'), 'ten requests are flushed');
+# a build without libcurl mails nothing
+my $mails = ($node->psql('postgres', "SELECT apikeys.email_audit_logs('ann\@example.com')"))[0] == 0;
+
+my $before = query($node, 'postgres', 'SELECT now()');
+set_clock_behind(3600);
+is(query($node, 'postgres', "SELECT now() BETWEEN timestamptz '$before' - interval '1 hour' AND timestamptz '$before' - interval '50 minutes'"),
+	't', 'the clock is set back by an hour');
+query($node, 'postgres', "SELECT count((apikeys.validate_key('$key')).code) FROM generate_series(1, 10)");
+ok(wait_for($node, 'postgres', $in_table, '20'), 'ten more are flushed');
+
+SKIP: {
+skip 'built without libcurl', 3 if !$mails;
+
+# nobody listens there: the attempts are what we look at
+$node->append_conf('postgresql.conf', "apikeys.smtp_url = 'smtp://127.0.0.1:1'");
+$node->reload;
+ok(wait_for($node, 'postgres', 'SELECT attempts > 0 FROM apikeys.reports'), 'a report that was queued before is tried');
+ok(wait_for($node, 'postgres', 'SELECT attempts > 1 FROM apikeys.reports'), 'and tried again');
+set_clock_behind(7200);
+ok(wait_for($node, 'postgres', 'SELECT attempts > 2 FROM apikeys.reports'), 'also when the clock is set back between two attempts');
+}
+
+done_testing();
