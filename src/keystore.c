@@ -175,13 +175,32 @@ remember(const AkLookup *lookup, const uint8 *hash, const ItemPointerData *root)
 	add_hint(&hint);
 }
 
+/*
+ * A variable-length value of a row, neither compressed nor in the TOAST table.
+ * Any of them may be: of a row over 2 kB its compressible values are compressed,
+ * long or not, and ALTER TABLE ... SET STORAGE moves them out.
+ */
+static inline Datum
+as_written(Datum value)
+{
+	struct varlena *stored = (struct varlena *) DatumGetPointer(value);
+
+	if (unlikely(VARATT_IS_COMPRESSED(stored) || VARATT_IS_EXTERNAL(stored)))
+		return PointerGetDatum(pg_detoast_datum_packed(stored));
+	return value;
+}
+
 /* Is this column of a row, a bytea, the hash?  Takes as long wherever they differ. */
 static inline bool
 is_hash(Datum column, bool isnull, const uint8 *hash)
 {
-	return !isnull &&
-		VARSIZE_ANY_EXHDR(DatumGetPointer(column)) == AK_HASH_LEN &&
-		ak_hash_equal((const uint8 *) VARDATA_ANY(DatumGetPointer(column)), hash);
+	const struct varlena *stored;
+
+	if (isnull)
+		return false;
+	stored = (const struct varlena *) DatumGetPointer(as_written(column));
+	return VARSIZE_ANY_EXHDR(stored) == AK_HASH_LEN &&
+		ak_hash_equal((const uint8 *) VARDATA_ANY(stored), hash);
 }
 
 /* The hint for a hash; NULL if there is none. */
@@ -351,6 +370,7 @@ head_desc(Relation key)
 bool
 ak_keystore_find(AkLookup *lookup, const uint8 *hash)
 {
+	static const AttrNumber texts[] = {Anum_key_workspace, Anum_key_name, Anum_key_team};
 	const AkHint *hint = find_hint(hash);
 
 	if (hint != NULL)
@@ -371,6 +391,9 @@ ak_keystore_find(AkLookup *lookup, const uint8 *hash)
 	}
 	else
 		return false;
+	for (int i = 0; i < (int) lengthof(texts); i++)
+		if (!AK_FOUND_NULL(lookup, texts[i]))
+			AK_FOUND(lookup, texts[i]) = as_written(AK_FOUND(lookup, texts[i]));
 	return true;
 }
 

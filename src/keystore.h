@@ -18,7 +18,11 @@
 /* The columns of a key that a look-up reads: the first, up to metadata */
 #define AK_LOOKUP_NATTS Anum_key_metadata
 
-/* A look-up; what it found is borrowed from a pinned page until its end */
+/*
+ * A look-up; what it found is borrowed from a pinned page until its end.  Its
+ * texts are as they were written; arrays and metadata are as they are stored,
+ * perhaps compressed or in the TOAST table.
+ */
 typedef struct AkLookup
 {
 	Datum		values[AK_LOOKUP_NATTS];	/* of the key found */
