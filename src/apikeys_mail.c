@@ -32,6 +32,7 @@
 
 PG_MODULE_MAGIC;
 
+#define HEADER_LINE_MAX 998		/* characters of a line in a header, by RFC 5322 */
 #define REPLY_MAX	200			/* of the server's words we repeat so many */
 #define GOODBYE_MS	2000		/* the server may take to answer QUIT */
 #define SOCKETS_MAX	8
@@ -39,9 +40,10 @@ PG_MODULE_MAGIC;
 /* The delivery that is under way */
 static CURLM *multi = NULL;
 static CURL *easy = NULL;
+static curl_mime *mail = NULL;
+static struct curl_slist *headers = NULL;
 static struct curl_slist *recipients = NULL;
-static const AkDelivery *current;
-static size_t sent;				/* bytes of the message */
+static bool data_begun;			/* the server said that it takes the mail's text now */
 static char reply[REPLY_MAX + 1];	/* the last line that the server said */
 static char problem[CURL_ERROR_SIZE];
 
@@ -64,27 +66,6 @@ perform(int *running)
 	code = curl_multi_perform(multi, running);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return code;
-}
-
-/* libcurl asks for more of the message */
-static size_t
-read_message(char *buffer, size_t size, size_t count, void *arg)
-{
-	size_t		take = Min(size * count, current->message_len - sent);
-
-	memcpy(buffer, current->message + sent, take);
-	sent += take;
-	return take;
-}
-
-/* libcurl goes back to the start of the message, or elsewhere in it */
-static int
-seek_message(void *arg, curl_off_t offset, int origin)
-{
-	if (origin != SEEK_SET || offset < 0 || (size_t) offset > current->message_len)
-		return CURL_SEEKFUNC_CANTSEEK;
-	sent = offset;
-	return CURL_SEEKFUNC_OK;
 }
 
 /* Sets how long we wait for an answer. */
@@ -116,10 +97,12 @@ keep_reply(char *line, size_t size, size_t count, void *arg)
 			reply[kept++] = line[i];
 	reply[kept] = '\0';
 
-	/* the mail was sent, or refused by a code that no other answer has */
-	if (sent == current->message_len ||
+	/* the mail was taken or not, or refused before by a code that no other answer has */
+	if (data_begun ||
 		((reply[0] == '4' || reply[0] == '5') && (reply[1] == '2' || reply[1] == '5')))
 		(void) set_patience(GOODBYE_MS);
+	if (strncmp(reply, "354", 3) == 0)
+		data_begun = true;
 	return len;
 }
 
@@ -172,11 +155,70 @@ cancel(void)
 		curl_easy_cleanup(easy);
 	if (multi != NULL)
 		curl_multi_cleanup(multi);
+	curl_mime_free(mail);
+	curl_slist_free_all(headers);
 	curl_slist_free_all(recipients);
 	easy = NULL;
 	multi = NULL;
-	recipients = NULL;
-	current = NULL;
+	mail = NULL;
+	headers = recipients = NULL;
+}
+
+/* Appends to a list of libcurl's; false when there is no memory. */
+static bool
+append_to(struct curl_slist **list, const char *text)
+{
+	struct curl_slist *longer = curl_slist_append(*list, text);
+
+	if (longer == NULL)
+		return false;
+	*list = longer;
+	return true;
+}
+
+/*
+ * Is this one header, of ASCII, in lines that are not too long?  libcurl sends
+ * it as it is: a line end that does not fold it would begin another.
+ */
+static bool
+is_header(const char *header)
+{
+	size_t		column = 0;
+
+	for (const char *p = header; *p; p++)
+	{
+		if (p[0] == '\r' && p[1] == '\n' && p[2] == ' ')
+		{
+			p++;
+			column = 0;
+		}
+		else if (*p < ' ' || *p > '~' || ++column > HEADER_LINE_MAX)
+			return false;
+	}
+	return strchr(header, ':') != NULL;
+}
+
+/* Makes the header and the two parts of a mail; false when that cannot be done. */
+static bool
+make_mail(const AkDelivery *delivery)
+{
+	curl_mimepart *body,
+			   *file;
+
+	for (int i = 0; i < AK_MAIL_HEADERS_MAX && delivery->headers[i] != NULL; i++)
+		if (!is_header(delivery->headers[i]) || !append_to(&headers, delivery->headers[i]))
+			return false;
+	return append_to(&recipients, delivery->to) &&
+		(mail = curl_mime_init(easy)) != NULL &&
+		(body = curl_mime_addpart(mail)) != NULL &&
+		curl_mime_data(body, delivery->body, CURL_ZERO_TERMINATED) == CURLE_OK &&
+		curl_mime_type(body, "text/plain; charset=utf-8") == CURLE_OK &&
+		curl_mime_encoder(body, "base64") == CURLE_OK &&
+		(file = curl_mime_addpart(mail)) != NULL &&
+		curl_mime_data(file, delivery->file, delivery->file_len) == CURLE_OK &&
+		curl_mime_type(file, delivery->file_type) == CURLE_OK &&
+		curl_mime_filename(file, delivery->file_name) == CURLE_OK &&
+		curl_mime_encoder(file, "base64") == CURLE_OK;
 }
 
 /* Sets all options; false when one cannot be set. */
@@ -213,10 +255,8 @@ set_options(const AkDelivery *delivery)
 
 	SET(CURLOPT_MAIL_FROM, delivery->from);
 	SET(CURLOPT_MAIL_RCPT, recipients);
-	SET(CURLOPT_UPLOAD, 1L);
-	SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t) delivery->message_len);
-	SET(CURLOPT_READFUNCTION, read_message);
-	SET(CURLOPT_SEEKFUNCTION, seek_message);
+	SET(CURLOPT_HTTPHEADER, headers);
+	SET(CURLOPT_MIMEPOST, mail);
 	SET(CURLOPT_HEADERFUNCTION, keep_reply);
 	SET(CURLOPT_WRITEFUNCTION, ignore_body);
 
@@ -246,14 +286,11 @@ begin(const AkDelivery *delivery, StringInfo error)
 	}
 	initialized = true;
 
-	current = delivery;
-	sent = 0;
+	data_begun = false;
 	reply[0] = problem[0] = '\0';
 	multi = curl_multi_init();
 	easy = curl_easy_init();
-	recipients = curl_slist_append(NULL, delivery->to);
-	if (multi == NULL || easy == NULL || recipients == NULL ||
-		!set_options(delivery) || curl_multi_add_handle(multi, easy) != CURLM_OK)
+	if (multi == NULL || easy == NULL || !make_mail(delivery) || !set_options(delivery) || curl_multi_add_handle(multi, easy) != CURLM_OK)
 	{
 		cancel();
 		appendStringInfoString(error, "libcurl does not take the delivery");

@@ -12,7 +12,7 @@
 #include "lib/stringinfo.h"
 
 /* Changes with anything below, so that two builds never meet */
-#define AK_MAIL_LIBRARY_VERSION 1
+#define AK_MAIL_LIBRARY_VERSION 2
 
 typedef enum AkTls
 {
@@ -21,7 +21,9 @@ typedef enum AkTls
 	AK_TLS_REQUIRED				/* or nothing is sent */
 } AkTls;
 
-/* A mail to hand over; everything stays in place until it is delivered or cancelled */
+#define AK_MAIL_HEADERS_MAX 8
+
+/* A mail with one attachment to hand over; everything stays in place until it is delivered or cancelled */
 typedef struct AkDelivery
 {
 	const char *url;
@@ -30,8 +32,12 @@ typedef struct AkDelivery
 	const char *netrc;			/* the file with the login; NULL: no login */
 	const char *from;			/* addresses, bare */
 	const char *to;
-	const char *message;
-	size_t		message_len;
+	const char *headers[AK_MAIL_HEADERS_MAX];	/* in ASCII, without a line end; NULL behind the last */
+	const char *body;			/* UTF-8, lines end in CRLF */
+	const char *file;			/* the attachment */
+	size_t		file_len;
+	const char *file_name;
+	const char *file_type;		/* the value of Content-Type */
 	int			timeout;		/* milliseconds that the server may be silent */
 } AkDelivery;
 

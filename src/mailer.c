@@ -17,7 +17,6 @@
 
 #include <dlfcn.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fmgr.h"
@@ -33,7 +32,7 @@
 #include "guc.h"
 #include "mailer.h"
 #include "mailqueue.h"
-#include "mime.h"
+#include "phrase.h"
 #include "token.h"
 #include "worker.h"
 
@@ -130,11 +129,20 @@ bare_address(const AkMailbox *mailbox)
 	return pnstrdup(mailbox->address, mailbox->address_len);
 }
 
-static int64
-unix_time(TimestampTz time)
+/* A time in UTC, written as strftime() does; palloc'd. */
+static char *
+utc(TimestampTz time, const char *format)
 {
-	return time / USECS_PER_SEC + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
+	pg_time_t	seconds = timestamptz_to_time_t(time);
+	char		written[64];
+
+	/* the server's own, which knows no locale */
+	written[pg_strftime(written, sizeof(written) - 1, format, pg_gmtime(&seconds))] = '\0';
+	return pstrdup(written);
 }
+
+/* A time as RFC 5322 writes it */
+#define MAIL_DATE "%a, %d %b %Y %H:%M:%S +0000"
 
 /* Is the attachment one that should be compressed? What is encrypted already is. */
 static bool
@@ -155,9 +163,8 @@ compose_body(void)
 	appendStringInfo(&text, "Entries: " INT64_FORMAT "\n", report.entries);
 	appendStringInfo(&text, "Filters: %s\n", report.filters ? report.filters : "none");
 	appendStringInfo(&text, "Asked for by: %s\n", report.asked_by);
-	appendStringInfoString(&text, "Asked for at: ");
-	ak_mime_date(&text, unix_time(report.asked_at));
-	appendStringInfo(&text, "\nReport: %s\n", report.id);
+	appendStringInfo(&text, "Asked for at: %s\n", utc(report.asked_at, MAIL_DATE));
+	appendStringInfo(&text, "Report: %s\n", report.id);
 	if (report.encrypted)
 		appendStringInfoString(&text, "\nThe attachment is encrypted to your OpenPGP key.\n");
 	if (too_large_as_it_is() && library->gzip == NULL)
@@ -165,70 +172,92 @@ compose_body(void)
 	return pg_server_to_any(text.data, text.len, PG_UTF8);
 }
 
-/* Appends the name of the attachment, with the date on which the report was asked for, in UTC. */
-static void
-compose_file_name(StringInfo name)
+/* The same with lines that end in CRLF. */
+static char *
+with_crlf(const char *text)
 {
-	time_t		seconds = (time_t) unix_time(report.asked_at);
-	struct tm  *tm = gmtime(&seconds);
+	StringInfoData lines;
+
+	initStringInfo(&lines);
+	for (; *text; text++)
+	{
+		if (*text == '\n')
+			appendStringInfoChar(&lines, '\r');
+		appendStringInfoChar(&lines, *text);
+	}
+	return lines.data;
+}
+
+/* The name of the attachment, with the date on which the report was asked for, in UTC. */
+static char *
+compose_file_name(const char *suffix)
+{
 	const char *workspace = "all";
 
 	/* a row that was restored may hold anything */
 	if (report.workspace != NULL && ak_workspace_valid(report.workspace, strlen(report.workspace)))
 		workspace = report.workspace;
-	appendStringInfo(name, "%s_%s_%04d-%02d-%02d.csv", workspace, report.id,
-					 tm->tm_year + 1900, tm->tm_mon + 1, tm->tm_mday);
+	return psprintf("%s_%s_%s.csv%s", workspace, report.id, utc(report.asked_at, "%Y-%m-%d"), suffix);
+}
+
+/* A header with text in it, and what may follow the text. */
+static char *
+compose_header(const char *name, const char *text, size_t len, const char *rest)
+{
+	StringInfoData header;
+
+	initStringInfo(&header);
+	appendStringInfoString(&header, name);
+	ak_append_phrase(&header, text, len, header.len);
+	appendStringInfoString(&header, rest);
+	return header.data;
 }
 
 /* Makes the delivery of the claimed report, in the current context. */
 static void
 compose(void)
 {
-	AkMail		mail = {0};
-	StringInfoData name,
-				packed,
-				message;
+	AkMailbox	from;
+	const char *subject = report.workspace ? psprintf("Audit log of workspace %s", report.workspace) : "Audit log";
+	const char *suffix = "";
 
-	initStringInfo(&name);
-	initStringInfo(&message);
-	compose_file_name(&name);
-	mail.file = VARDATA_ANY(report.content);
-	mail.file_len = VARSIZE_ANY_EXHDR(report.content);
-	mail.file_type = "text/csv; charset=utf-8; header=present";
+	delivery.file = VARDATA_ANY(report.content);
+	delivery.file_len = VARSIZE_ANY_EXHDR(report.content);
+	delivery.file_type = "text/csv; charset=utf-8; header=present";
 	if (report.encrypted)
 	{
-		appendStringInfoString(&name, ".pgp");
-		mail.file_type = "application/octet-stream";
+		suffix = ".pgp";
+		delivery.file_type = "application/octet-stream";
 	}
 	else if (too_large_as_it_is() && library->gzip != NULL)
 	{
+		StringInfoData packed;
+
 		initStringInfo(&packed);
-		if (!library->gzip(mail.file, mail.file_len, &packed))
+		if (!library->gzip(delivery.file, delivery.file_len, &packed))
 			ereport(ERROR,
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("could not compress report %s", report.id)));
-		appendStringInfoString(&name, ".gz");
-		mail.file = packed.data;
-		mail.file_len = packed.len;
-		mail.file_type = "application/gzip";
+		suffix = ".gz";
+		delivery.file_type = "application/gzip";
+		delivery.file = packed.data;
+		delivery.file_len = packed.len;
 	}
+	delivery.file_name = compose_file_name(suffix);
+	delivery.body = with_crlf(compose_body());
 
-	read_sender(&mail.from);
-	mail.to = report.recipient;
-	mail.subject = report.workspace ? psprintf("Audit log of workspace %s", report.workspace) : "Audit log";
-	mail.id = report.id;
-	mail.id_domain = report.id_domain;
-	mail.time = unix_time(report.queued_at);
-	mail.body = compose_body();
-	mail.file_name = name.data;
-	ak_mime_message(&message, &mail);
-	pfree(report.content);
-	report.content = NULL;
-
-	delivery.from = bare_address(&mail.from);
+	read_sender(&from);
+	delivery.from = bare_address(&from);
 	delivery.to = report.recipient;
-	delivery.message = message.data;
-	delivery.message_len = message.len;
+	memset(delivery.headers, 0, sizeof(delivery.headers));
+	delivery.headers[0] = psprintf("Date: %s", utc(report.queued_at, MAIL_DATE));
+	/* the address on a line of its own when the name may have filled one */
+	delivery.headers[1] = compose_header("From: ", from.name, from.name_len,
+										 psprintf("%s<%s>", from.name_len > 0 ? "\r\n " : "", delivery.from));
+	delivery.headers[2] = psprintf("To: <%s>", report.recipient);
+	delivery.headers[3] = compose_header("Subject: ", subject, strlen(subject), "");
+	delivery.headers[4] = psprintf("Message-ID: <%s@%s>", report.id, report.id_domain);
+	delivery.headers[5] = "Auto-Submitted: auto-generated";
 }
 
 /*

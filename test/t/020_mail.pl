@@ -199,7 +199,7 @@ is($mail->{to}, 'ann@example.org', 'To');
 is($mail->{subject}, 'Audit log of workspace Acme.Inc-1', 'Subject');
 is($mail->{id}, "<$id\@example.com>", 'Message-ID');
 is($mail->{date}, query($node, $db, "SELECT to_char(asked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"+00:00\"') FROM apikeys.reports"), 'Date');
-is($mail->{headers}, 'Date From To Subject Message-ID Auto-Submitted MIME-Version Content-Type', 'no other header');
+is($mail->{headers}, 'Content-Type Mime-Version Date From To Subject Message-ID Auto-Submitted', 'no other header');
 is($mail->{defects}, 0, 'a reader of mail finds no defect');
 is($mail->{'bare line ends'}, 0, 'every line ends in CRLF');
 is($mail->{'not ASCII'}, 0, 'all is ASCII');
@@ -248,7 +248,9 @@ start_server_anew();
 script('hang-up', 'rcpt 450 4.2.0 greylisted', 'lose-ack', 'data 451 4.3.0 try later');
 $id = ask("'ann\@example.org'");
 comes_to($id, 'sent', 5, qr/^$/, 'hung up, put off, acknowledgement lost, put off, taken');
-is(file(1, 'raw'), file(2, 'raw'), 'the mail that came twice is the same');
+# but for the mark between its parts, which libcurl draws anew
+my ($first, $second) = map { file($_, 'raw') =~ s/-{24}\w+/MARK/gr } 1, 2;
+is($first, $second, 'the mail that came twice is the same');
 is(seen(1)->{id}, "<$id\@example.com>", 'and has the same Message-ID');
 like(server_log(), qr/^hung up, rcpt 450 .*, taken, acknowledgement lost, data 451 .*, taken$/, 'as the script says');
 
