@@ -28,7 +28,6 @@
 #include "guc.h"
 #include "shmem.h"
 #include "usage.h"
-#include "verdictscan.h"
 #include "worker.h"
 
 PG_MODULE_MAGIC;
@@ -53,6 +52,5 @@ _PG_init(void)
 	ak_worker_init();
 	ak_apinames_init();
 	ak_flush_init();
-	ak_verdictscan_init();
 	RESUME_INTERRUPTS();
 }

@@ -38,11 +38,6 @@
 #include "varatt.h"
 #endif
 
-#if PG_VERSION_NUM >= 180000
-#include "commands/explain_format.h"
-#include "commands/explain_state.h"
-#endif
-
 /* Stands before a function's declaration, as in 18 */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn __attribute__((noreturn))
@@ -91,11 +86,6 @@ table_beginscan_compat(Relation rel, Snapshot snapshot)
 	return table_beginscan(rel, snapshot, 0, NULL);
 #endif
 }
-
-/* A custom scan that projects says so since 15; before, all had to */
-#if PG_VERSION_NUM < 150000
-#define CUSTOMPATH_SUPPORT_PROJECTION 0
-#endif
 
 static inline void
 MarkGUCPrefixReserved_compat(const char *prefix)

@@ -80,7 +80,6 @@ INSERT INTO may VALUES
 	('function', 'make_way', '{}', NULL),
 	('function', 'audit', '{}', NULL),
 	('function', 'invalidate', '{}', NULL),
-	('function', 'verdict_support', '{}', NULL),
 	('view', 'key_rows', '{}', NULL),
 	('view', 'keys_in_sight', '{}', NULL),
 	('view', 'usage_unflushed', '{}', NULL),
