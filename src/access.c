@@ -236,7 +236,7 @@ load_scope(Oid userid)
 			bool		nulls[_Anum_access_max - 1];
 			Oid			role;
 
-			heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+			ak_deform(tuple, RelationGetDescr(rel), lengthof(values), values, nulls);
 			role = get_role_oid(NameStr(*DatumGetName(values[Anum_access_role - 1])), true);
 			if (!OidIsValid(role) || !has_privs_of_role(userid, role) || !holds_usage(acl, role))
 				continue;

@@ -135,9 +135,7 @@ ak_write_entry(const AkEntry *entry)
 	/* so that the commit needs no lock on a table that somebody took meanwhile */
 	LockRelationOid(ak_relid(AK_AUDIT_LINK), RowExclusiveLock);
 
-	row.desc = RelationGetDescr(log);
-	memset(row.values, 0, sizeof(row.values));
-	memset(row.nulls, true, sizeof(row.nulls));
+	ak_row_begin(&row, log);
 
 #define SET(column, value)		ak_row_set(&row, Anum_audit_log_##column, value)
 #define SET_TEXT(column, text) \
@@ -161,7 +159,7 @@ ak_write_entry(const AkEntry *entry)
 	SET_TEXT(db_user, actor.db_user);
 	if (entry->row_digest != 0)
 		SET(row_digest, entry->row_digest);
-	ak_row_digest(row.desc, row.values, row.nulls, digest);
+	ak_row_digest(row.desc, row.natts, row.values, row.nulls, digest);
 	SET(digest, ak_digest_datum(digest));
 
 #undef SET
@@ -171,7 +169,7 @@ ak_write_entry(const AkEntry *entry)
 	writing = true;
 	PG_TRY();
 	{
-		ak_insert_row(log, row.values, row.nulls);
+		ak_insert_row(log, row.natts, row.values, row.nulls);
 	}
 	PG_FINALLY();
 	{

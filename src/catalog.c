@@ -45,6 +45,25 @@ static const int ak_table_natts[AK_TABLE_COUNT] = {
 	_Anum_report_max - 1
 };
 
+/* Their columns, as the Anum_ enums number them: a column that was dropped has no name any more */
+static const char *const ak_table_columns[AK_TABLE_COUNT] = {
+	"workspace name prefix archive_limit created_at created_by updated_at updated_by audit_id "
+	"row_digest",
+	"api description ordinal created_at created_by unregistered_at unregistered_by audit_id "
+	"row_digest",
+	"key_id audit_id key_hash workspace name apis team expires_at archived_at old_key_hash "
+	"old_valid_until allowed_cidrs rate_limit rate_window metadata hint created_at created_by "
+	"updated_at updated_by regenerated_at regenerated_by archived_by row_digest",
+	"workspace actor team audit_id row_digest",
+	"role capability workspace audit_id row_digest",
+	"audit_id time workspace team entity action activity actor ip key_id key_name changes db_user "
+	"row_digest digest",
+	"workspace position audit_id link",
+	"workspace last_position first_position audit_id digests link",
+	"report_id workspace scope recipient filters entries size encrypted asked_at asked_by state "
+	"queued_at attempts next_attempt_at finished_at last_error id_domain content"
+};
+
 #define LOOK_UPS_MAX	8			/* one after the other */
 
 static Oid	relids[AK_RELATION_COUNT];
@@ -192,24 +211,85 @@ ak_extension_owner(void)
 }
 
 /*
- * Raises 55000 unless a table has the columns that this library knows, which
- * reads whole rows into arrays and takes the last column for the digest.
+ * Raises 55000 unless a table has all columns that this library knows.  Asked
+ * once after each change of our relations, which adding and dropping a column
+ * are.
  */
-void
-ak_check_columns(Relation rel, AkRelation which)
+static inline void
+check_columns(Relation rel, AkRelation which)
 {
-	if (unlikely(RelationGetDescr(rel)->natts != ak_table_natts[which]))
+	static uint64 checked[AK_TABLE_COUNT];
+	TupleDesc	desc = RelationGetDescr(rel);
+	const char *name = ak_table_columns[which];
+
+	if (likely(checked[which] == generation))
+		return;
+	if (desc->natts < ak_table_natts[which])
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"apikeys.%s\" is not of the version of the loaded library",
 						ak_relation_names[which]),
-				 errhint("Run ALTER EXTENSION apikeys UPDATE, or reconnect. Columns cannot be added.")));
+				 errhint("Run ALTER EXTENSION apikeys UPDATE, or reconnect.")));
+	for (int i = 0; i < ak_table_natts[which]; i++)
+	{
+		int			len = strcspn(name, " ");
+
+		if (TupleDescAttr(desc, i)->attisdropped)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("column \"%.*s\" of table \"apikeys.%s\" was dropped", len, name,
+							ak_relation_names[which]),
+					 errdetail("Nothing works without it."),
+					 errhint("It cannot be added again. Restore the database from a backup.")));
+		name += len + 1;
+	}
+	checked[which] = generation;
+}
+
+/*
+ * How many of the columns of one of our tables are ours: the first ones.
+ * Raises 55000 unless they are all there.
+ */
+int
+ak_own_columns(Relation rel)
+{
+	for (int i = 0; i < AK_TABLE_COUNT; i++)
+	{
+		if (ak_relid(i) == RelationGetRelid(rel))
+		{
+			check_columns(rel, i);
+			return ak_table_natts[i];
+		}
+	}
+	elog(ERROR, "relation %u is no table of apikeys", RelationGetRelid(rel));
+}
+
+/* Takes the first natts columns of a tuple apart, which may have others after them. */
+void
+ak_deform(HeapTuple tuple, TupleDesc desc, int natts, Datum *values, bool *nulls)
+{
+	Datum	   *all_values;
+	bool	   *all_nulls;
+
+	if (likely(desc->natts == natts))
+	{
+		heap_deform_tuple(tuple, desc, values, nulls);
+		return;
+	}
+	Assert(desc->natts > natts);
+	all_values = palloc(desc->natts * sizeof(Datum));
+	all_nulls = palloc(desc->natts * sizeof(bool));
+	heap_deform_tuple(tuple, desc, all_values, all_nulls);
+	memcpy(values, all_values, natts * sizeof(Datum));
+	memcpy(nulls, all_nulls, natts * sizeof(bool));
+	pfree(all_values);
+	pfree(all_nulls);
 }
 
 /*
  * Opens one of our tables with that lock; the caller closes it.  Raises 42P01
- * when the extension is gone, 55000 when the table is of another version; but
- * further columns of the key table do not stop validation.
+ * when the extension is gone, 55000 when the table is of another version or one
+ * of our columns was dropped.
  */
 Relation
 ak_table_open(AkRelation which, LOCKMODE lockmode)
@@ -230,8 +310,7 @@ ak_table_open(AkRelation which, LOCKMODE lockmode)
 		/* dropped since we looked; there is a new one */
 		UnlockRelationOid(relid, lockmode);
 	}
-	if (which != AK_KEY || RelationGetDescr(rel)->natts < ak_table_natts[which])
-		ak_check_columns(rel, which);
+	check_columns(rel, which);
 	return rel;
 }
 

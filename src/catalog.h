@@ -4,13 +4,16 @@
  *	  Our tables: their OIDs and column numbers.  See catalog.c.
  *
  * The Anum_ enums mirror sql/apikeys--1.0.sql; catalog.c refuses to work with
- * a table whose columns differ from them.
+ * a table that lacks one of these columns.  Somebody may have added others,
+ * which come after ours and are nobody's.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef AK_CATALOG_H
 #define AK_CATALOG_H
 
+#include "access/htup.h"
+#include "access/tupdesc.h"
 #include "utils/relcache.h"
 #include "storage/lockdefs.h"
 
@@ -202,7 +205,8 @@ extern uint64 ak_catalog_generation(void);
 extern Oid	ak_relid(AkRelation which);
 extern Oid	ak_relid_if_any(AkRelation which);
 extern bool ak_is_relation(Oid relid, AkRelation which);
-extern void ak_check_columns(Relation rel, AkRelation which);
+extern int	ak_own_columns(Relation rel);
+extern void ak_deform(HeapTuple tuple, TupleDesc desc, int natts, Datum *values, bool *nulls);
 extern Relation ak_table_open(AkRelation which, LOCKMODE lockmode);
 extern Oid	ak_extension_owner(void);
 extern bool ak_is_subscriber(void);

@@ -81,6 +81,8 @@ ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where)
 	where->key_id = args[0] = PG_GETARG_DATUM(0);
 	where->workspace = NULL;
 
+	/* says which column is missing, if one of ours is */
+	table_close(ak_table_open(AK_KEY, AccessShareLock), AccessShareLock);
 	ak_become_owner(&caller);
 	SPI_connect();
 	ak_query(&query, args, NULL, AK_SEE_LATEST);

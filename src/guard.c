@@ -452,7 +452,7 @@ guard_update(const AkRow *old, AkRow *new)
 	normalize_rest(new);
 	check_hint(new);
 	if (!ak_row_changed(old, new))
-		return old->tuple;		/* what was given says the same in other words */
+		return ak_row_written(new);	/* what was given says the same in other words */
 
 	if (!AK_IS_NULL(new, Anum_key_archived_at))
 	{

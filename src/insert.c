@@ -15,13 +15,40 @@
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/rel.h"
 
 #include "insert.h"
 
 /*
- * Inserts a row, all of its columns given, as INSERT would: row triggers fire,
- * and constraints and indexes are kept.  What later commands of the transaction
+ * Gives the columns behind the first natts their defaults; generated ones are
+ * computed later.
+ */
+static void
+fill_defaults(TupleTableSlot *slot, Relation rel, int natts, EState *estate)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = natts; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		Expr	   *value;
+
+		slot->tts_values[i] = (Datum) 0;
+		slot->tts_isnull[i] = true;
+		if (attr->attisdropped || attr->attgenerated)
+			continue;
+		value = (Expr *) build_column_default(rel, i + 1);
+		if (value != NULL)
+			slot->tts_values[i] = ExecEvalExpr(ExecPrepareExpr(value, estate),
+											   GetPerTupleExprContext(estate), &slot->tts_isnull[i]);
+	}
+}
+
+/*
+ * Inserts a row, of which the first natts columns are given, as INSERT would:
+ * the others have their defaults, row triggers fire, and constraints and
+ * indexes are kept.  What later commands of the transaction
  * see includes it.  Statement triggers and rules, which our tables have none
  * of for INSERT, are passed by.
  *
@@ -33,17 +60,17 @@
  * out, which none of ours does.
  */
 HeapTuple
-ak_insert_row(Relation rel, const Datum *values, const bool *nulls)
+ak_insert_row(Relation rel, int natts, const Datum *values, const bool *nulls)
 {
 	EState	   *estate = CreateExecutorState();
 	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
 	ResultRelInfo *target = makeNode(ResultRelInfo);
 	TupleTableSlot *slot = ExecInitExtraTupleSlot(estate, RelationGetDescr(rel), table_slot_callbacks(rel));
-	int			natts = RelationGetDescr(rel)->natts;
 	HeapTuple	row = NULL;
 
 	memcpy(slot->tts_values, values, natts * sizeof(Datum));
 	memcpy(slot->tts_isnull, nulls, natts * sizeof(bool));
+	fill_defaults(slot, rel, natts, estate);
 	ExecStoreVirtualTuple(slot);
 
 	InitResultRelInfo(target, rel, 0, NULL, 0);

@@ -11,6 +11,6 @@
 #include "access/htup.h"
 #include "utils/relcache.h"
 
-extern HeapTuple ak_insert_row(Relation rel, const Datum *values, const bool *nulls);
+extern HeapTuple ak_insert_row(Relation rel, int natts, const Datum *values, const bool *nulls);
 
 #endif							/* AK_INSERT_H */

@@ -188,6 +188,14 @@ rethrow_mistake(MemoryContext context)
 				 error->detail ? errdetail_internal("%s", error->detail) : 0,
 				 errhint("Names are compared without regard to case; archived keys do not count.")));
 	}
+	/* a constraint of a column that somebody added: the detail shows the whole row, its hash included */
+	if (error->sqlerrcode == ERRCODE_NOT_NULL_VIOLATION ||
+		(error->sqlerrcode == ERRCODE_CHECK_VIOLATION && error->table_name != NULL))
+	{
+		FlushErrorState();
+		error->detail = NULL;
+		ReThrowError(error);
+	}
 	PG_RE_THROW();
 }
 
@@ -279,8 +287,9 @@ insert_key(FunctionCallInfo fcinfo, const char *workspace, const uint8 *hash, co
 	AkCaller	caller;
 	Relation	rel;
 
-	memset(row->values, 0, sizeof(row->values));
-	memset(row->nulls, true, sizeof(row->nulls));
+	PreventCommandIfReadOnly("INSERT");
+	rel = ak_table_open(AK_KEY, RowExclusiveLock);
+	ak_row_begin(row, rel);
 	if (!PG_ARGISNULL(0))
 		ak_row_set(row, Anum_key_name, PG_GETARG_DATUM(0));
 	if (!PG_ARGISNULL(1))
@@ -294,13 +303,10 @@ insert_key(FunctionCallInfo fcinfo, const char *workspace, const uint8 *hash, co
 		if (nulls[i] != 'n')
 			ak_row_set(row, common[i], args[i]);
 
-	PreventCommandIfReadOnly("INSERT");
-	rel = ak_table_open(AK_KEY, RowExclusiveLock);
-	ak_check_columns(rel, AK_KEY);
 	ak_become_owner(&caller);
 	PG_TRY();
 	{
-		row->tuple = ak_insert_row(rel, row->values, row->nulls);
+		row->tuple = ak_insert_row(rel, row->natts, row->values, row->nulls);
 	}
 	PG_CATCH();
 	{
@@ -477,8 +483,7 @@ ak_regenerate_key(PG_FUNCTION_ARGS)
 	AkSecret	secret;
 	AkCaller	caller;
 	AkWhere		where;
-	Relation	rel;
-	AkRow		row;
+	AkRow		row = {0};
 	Datum		args[4];
 	char		nulls[4];
 	TimestampTz now = GetCurrentTimestamp();
@@ -497,10 +502,8 @@ ak_regenerate_key(PG_FUNCTION_ARGS)
 	set_arg(args, nulls, 3, TimestampTzGetDatum(until), until == now);
 	change_key(&query, &where, args, nulls, &caller);
 	row.tuple = SPI_copytuple(SPI_tuptable->vals[0]);
+	ak_deform(row.tuple, SPI_tuptable->tupdesc, _Anum_key_max - 1, row.values, row.nulls);
 	leave(&caller);
-	rel = ak_table_open(AK_KEY, AccessShareLock);
-	ak_row_read(&row, rel, row.tuple);
-	table_close(rel, AccessShareLock);
 	return issue(fcinfo, &secret, &row);
 }
 

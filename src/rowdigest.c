@@ -3,8 +3,9 @@
  * rowdigest.c
  *	  The digest of a row: SHA-256 of its canonical bytes (chain.c).
  *
- * The last column of each of our audited tables is the digest itself, and is
- * left out.  Every column type that these tables use has its bytes here.
+ * The last of our columns of each audited table is the digest itself, and is
+ * left out, as are columns that somebody added.  Every column type that these
+ * tables use has its bytes here.
  *
  *-------------------------------------------------------------------------
  */
@@ -219,11 +220,11 @@ canon_value(StringInfo buf, Oid type, Datum value)
 }
 
 /*
- * Computes the digest of a row, all columns but the last, into 32 bytes.
- * Values may be toasted.
+ * Computes the digest of a row, of natts columns all but the last, into 32
+ * bytes.  Values may be toasted.
  */
 void
-ak_row_digest(TupleDesc desc, const Datum *values, const bool *nulls, uint8 *out)
+ak_row_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls, uint8 *out)
 {
 	/* kept from row to row */
 	static StringInfoData buf = {0};
@@ -240,12 +241,12 @@ ak_row_digest(TupleDesc desc, const Datum *values, const bool *nulls, uint8 *out
 	}
 	buf.len = 0;
 	ak_canon_begin(&buf);
-	for (int i = 0; i < desc->natts - 1; i++)
+	for (int i = 0; i < natts - 1; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
 		int			column;
 
-		if (nulls[i] || attr->attisdropped)
+		if (nulls[i])
 			continue;
 		column = ak_canon_column(&buf, NameStr(attr->attname));
 		canon_value(&buf, attr->atttypid, values[i]);
@@ -264,11 +265,11 @@ ak_hash_failed(void)
 			 errmsg("could not compute a SHA-256 hash")));
 }
 
-/* Does the row's last column hold its right digest? */
+/* Does the last of a row's natts columns hold its right digest? */
 bool
-ak_row_digest_right(TupleDesc desc, const Datum *values, const bool *nulls)
+ak_row_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *nulls)
 {
-	int			last = desc->natts - 1;
+	int			last = natts - 1;
 	uint8		digest[AK_HASH_LEN];
 	bytea	   *given;
 
@@ -277,7 +278,7 @@ ak_row_digest_right(TupleDesc desc, const Datum *values, const bool *nulls)
 	given = DatumGetByteaPP(values[last]);
 	if (VARSIZE_ANY_EXHDR(given) != AK_HASH_LEN)
 		return false;
-	ak_row_digest(desc, values, nulls, digest);
+	ak_row_digest(desc, natts, values, nulls, digest);
 	return ak_hash_equal(digest, (const uint8 *) VARDATA_ANY(given));
 }
 

@@ -29,18 +29,13 @@
 /* audit_ids given out in this transaction whose entries are still to be written */
 static HTAB *fresh = NULL;
 
-/* Is the relation one of these tables (AK_TABLE_BIT of each)?  Raises 55000 when it is, with other columns. */
+/* Is the relation one of these tables (AK_TABLE_BIT of each)? */
 static bool
 is_table_of(Relation rel, int tables)
 {
 	for (int i = 0; i < AK_TABLE_COUNT; i++)
-	{
 		if ((tables & AK_TABLE_BIT(i)) && ak_relid(i) == RelationGetRelid(rel))
-		{
-			ak_check_columns(rel, i);
 			return true;
-		}
-	}
 	return false;
 }
 
@@ -61,13 +56,27 @@ ak_trigger_data(FunctionCallInfo fcinfo, const char *name, int tables)
 	return trigdata;
 }
 
+/* A row of rel of which nothing is known yet. */
+void
+ak_row_begin(AkRow *row, Relation rel)
+{
+	row->tuple = NULL;
+	row->desc = RelationGetDescr(rel);
+	row->natts = ak_own_columns(rel);
+	Assert(row->natts <= AK_ROW_NATTS_MAX);
+	memset(row->values, 0, sizeof(row->values));
+	memset(row->nulls, true, sizeof(row->nulls));
+}
+
 /* Reads a tuple of rel into row; the values stay where they are. */
 void
 ak_row_read(AkRow *row, Relation rel, HeapTuple tuple)
 {
 	row->tuple = tuple;
 	row->desc = RelationGetDescr(rel);
-	heap_deform_tuple(tuple, row->desc, row->values, row->nulls);
+	row->natts = ak_own_columns(rel);
+	Assert(row->natts <= AK_ROW_NATTS_MAX);
+	ak_deform(tuple, row->desc, row->natts, row->values, row->nulls);
 }
 
 /* A text column as a C string; NULL when it is NULL. */
@@ -108,11 +117,11 @@ ak_column_changed(const AkRow *old, const AkRow *new, AttrNumber column)
 	return !datum_image_eq(AK_VALUE(old, column), AK_VALUE(new, column), attr->attbyval, attr->attlen);
 }
 
-/* Does any column differ? */
+/* Does any of our columns differ? */
 bool
 ak_row_changed(const AkRow *old, const AkRow *new)
 {
-	for (int column = 1; column <= old->desc->natts; column++)
+	for (int column = 1; column <= old->natts; column++)
 		if (ak_column_changed(old, new, column))
 			return true;
 	return false;
@@ -122,7 +131,7 @@ ak_row_changed(const AkRow *old, const AkRow *new)
 bool
 ak_row_restored(const AkRow *row)
 {
-	return ak_row_digest_right(row->desc, row->values, row->nulls);
+	return ak_row_digest_right(row->desc, row->natts, row->values, row->nulls);
 }
 
 /* Is the extension's own script running, and not another's that uses us? */
@@ -132,21 +141,31 @@ ak_installing(void)
 	return creating_extension && CurrentExtensionObject == get_extension_oid("apikeys", true);
 }
 
+/* The row as a tuple: what is not ours is as it came. */
+HeapTuple
+ak_row_written(const AkRow *row)
+{
+	int			columns[AK_ROW_NATTS_MAX];
+
+	for (int i = 0; i < row->natts; i++)
+		columns[i] = i + 1;
+	return heap_modify_tuple_by_cols(row->tuple, row->desc, row->natts, columns,
+									 (Datum *) row->values, (bool *) row->nulls);
+}
+
 /*
- * Gives the row its audit_id and its digest, its last two columns but for the
- * key table's audit_id, and returns it as a tuple.  What the extension's own
+ * Gives the row its audit_id and its digest, the last two of our columns but
+ * for the key table's audit_id, and returns it as a tuple.  What the extension's own
  * script inserts has audit_id 0 and no entry.
  */
 HeapTuple
 ak_row_seal(AkRow *row)
 {
-	AttrNumber	digest_column = row->desc->natts;
+	AttrNumber	digest_column = row->natts;
 	AttrNumber	id_column = SPI_fnumber(row->desc, "audit_id");
 	uint8		digest[AK_HASH_LEN];
 	int64		audit_id = 0;
-	bool		all_columns[AK_ROW_NATTS_MAX];
 
-	memset(all_columns, true, sizeof(all_columns));
 	if (!ak_installing())
 	{
 		audit_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
@@ -159,9 +178,9 @@ ak_row_seal(AkRow *row)
 		hash_search(fresh, &audit_id, HASH_ENTER, NULL);
 	}
 	ak_row_set(row, id_column, Int64GetDatum(audit_id));
-	ak_row_digest(row->desc, row->values, row->nulls, digest);
+	ak_row_digest(row->desc, row->natts, row->values, row->nulls, digest);
 	ak_row_set(row, digest_column, ak_digest_datum(digest));
-	return heap_modify_tuple(row->tuple, row->desc, row->values, row->nulls, all_columns);
+	return ak_row_written(row);
 }
 
 /* Was this number given out here, and its entry not yet written?  True once. */

@@ -401,7 +401,7 @@ ak_audit(PG_FUNCTION_ARGS)
 		new = &rows[1];
 		ak_row_read(new, rel, old ? trigdata->tg_newtuple : trigdata->tg_trigtuple);
 		entry.audit_id = DatumGetInt64(AK_VALUE(new, id_column));
-		entry.row_digest = AK_VALUE(new, RelationGetDescr(rel)->natts);
+		entry.row_digest = AK_VALUE(new, new->natts);
 		if (!ak_take_fresh(entry.audit_id))
 			return PointerGetDatum(NULL);
 	}

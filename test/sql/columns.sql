@@ -1,0 +1,147 @@
+-- Columns that somebody added to our tables, or dropped: they are nobody's, and stop nothing.
+\set ECHO none
+\i test/lib/regress.sql
+
+CREATE FUNCTION pg_temp.life(label text) RETURNS SETOF text LANGUAGE plpgsql AS
+$$
+DECLARE
+	k apikeys.issued_key;
+	r apikeys.issued_key;
+BEGIN
+	k := apikeys.create_key('key ' || label, '{data}');
+	RETURN NEXT 'created: ' || (apikeys.validate_key(k.key, 'data')).code;
+	PERFORM apikeys.update_key(k.key_id, team => 'team ' || label, metadata => '{"a": 1}');
+	r := apikeys.regenerate_key(k.key_id, '1 hour');
+	RETURN NEXT 'regenerated ' || r.name || ', access ' || r.access || ', apis ' || r.apis::text || ': ' || (apikeys.validate_key(k.key)).code || ', ' || (apikeys.validate_key(r.key)).code;
+	PERFORM apikeys.end_overlap(k.key_id);
+	RETURN NEXT 'team: ' || (apikeys.key_details(k.key_id)).team || ', identified: ' || (SELECT count(*) FROM apikeys.identify_key(k.key));
+	PERFORM apikeys.archive_key(k.key_id);
+	RETURN NEXT 'archived: ' || (apikeys.validate_key(r.key)).code;
+	PERFORM apikeys.import_key('imported ' || label, '{push}', sha256(convert_to(label, 'UTF8')));
+	PERFORM apikeys.register_api('api ' || label);
+	PERFORM apikeys.create_workspace('w' || replace(label, ' ', ''));
+	PERFORM apikeys.update_workspace('w' || replace(label, ' ', ''), name => label);
+	PERFORM apikeys.add_team_member('actor ' || label, 'team');
+	PERFORM apikeys.grant_access('columns_role', 'manage');
+	PERFORM apikeys.revoke_access('columns_role', 'manage');
+END
+$$;
+CREATE ROLE columns_role;
+
+-- One on each table, before anything is there, and once more with what takes a value.
+CREATE FUNCTION pg_temp.on_each(what text) RETURNS void LANGUAGE plpgsql AS
+$$
+DECLARE
+	t text;
+BEGIN
+	FOREACH t IN ARRAY ARRAY['workspace', 'api', 'key', 'team_member', 'access', 'audit_log', 'audit_link', 'audit_purged', 'report'] LOOP
+		EXECUTE format('ALTER TABLE apikeys.%I %s', t, what);
+	END LOOP;
+END
+$$;
+SELECT pg_temp.on_each('ADD COLUMN note text');
+SELECT * FROM pg_temp.life('1');
+SELECT * FROM pg_temp.wrong();
+SELECT pg_temp.on_each('ADD COLUMN "number" integer NOT NULL DEFAULT 7');
+SELECT pg_temp.on_each('ADD COLUMN serial_number bigint GENERATED ALWAYS AS IDENTITY');
+SELECT pg_temp.on_each('ADD COLUMN doubled integer GENERATED ALWAYS AS ("number" * 2) STORED');
+SELECT * FROM pg_temp.life('2');
+SELECT * FROM pg_temp.wrong();
+SELECT name, note, "number", serial_number, doubled FROM apikeys.key ORDER BY created_at;
+SELECT count(*) = count("number") AND count(*) = count(DISTINCT serial_number) AND bool_and(doubled = 14) AS filled FROM apikeys.audit_log;
+-- with all plans made anew
+DISCARD PLANS;
+SELECT key AS secret, key_id FROM apikeys.create_key('fresh', '{data}') \gset
+SELECT code, name FROM apikeys.validate_key(:'secret');
+
+-- Nobody's: to change one writes no entry and breaks no seal, on an archived key, too, and with one of ours it is kept.
+SELECT count(*) AS entries FROM apikeys.audit_log \gset
+UPDATE apikeys.key SET note = 'noted';
+UPDATE apikeys.workspace SET note = 'noted';
+UPDATE apikeys.api SET note = 'noted';
+UPDATE apikeys.team_member SET note = 'noted';
+UPDATE apikeys.key SET note = 'noted with a space', name = name || ' ' WHERE archived_at IS NULL;
+SELECT count(*) - :entries AS new_entries FROM apikeys.audit_log;
+UPDATE apikeys.key SET note = 'noted with a team', team = 'new' WHERE key_id = :'key_id';
+SELECT count(*) - :entries AS new_entries FROM apikeys.audit_log;
+SELECT name, note, "number", doubled, team FROM apikeys.key ORDER BY created_at;
+SELECT workspace, ok, problem FROM apikeys.verify_audit_log();
+UPDATE apikeys.key SET note = 'un-archived', archived_at = NULL WHERE archived_at IS NOT NULL;
+
+-- Dropped again, and others in their place.
+SELECT pg_temp.on_each('DROP COLUMN note');
+SELECT pg_temp.on_each('DROP COLUMN "number" CASCADE');
+SELECT pg_temp.on_each('ADD COLUMN small smallint');
+SELECT pg_temp.on_each('ADD COLUMN tall text NOT NULL DEFAULT pg_catalog.repeat(''tall'', 3)');
+SELECT * FROM pg_temp.life('3');
+SELECT * FROM pg_temp.wrong();
+SELECT name, small, tall, serial_number FROM apikeys.key ORDER BY created_at DESC LIMIT 2;
+SELECT code, name FROM apikeys.validate_key(:'secret');
+SELECT apikeys.purge_audit_log(pg_catalog.clock_timestamp(), 'default') > 10 AS purged;
+SELECT workspace, ok, problem FROM apikeys.verify_audit_log();
+SELECT apikeys.email_audit_logs('somebody@example.com') IS NOT NULL AS queued;
+SELECT state, tall FROM apikeys.report;
+
+-- One that cannot be without a value, and has no default: our functions do not know of it.
+ALTER TABLE apikeys.key ADD COLUMN wanted text NOT NULL DEFAULT 'x';
+ALTER TABLE apikeys.key ALTER COLUMN wanted DROP DEFAULT;
+SELECT * FROM pg_temp.refused('SELECT apikeys.create_key(''unwanted'', ''{data}'')');
+ALTER TABLE apikeys.key ALTER COLUMN wanted SET DEFAULT 'x';
+ALTER TABLE apikeys.key ADD CONSTRAINT key_wanted_check CHECK (wanted <> 'x') NOT VALID;
+SELECT * FROM pg_temp.refused('SELECT apikeys.create_key(''unwanted'', ''{data}'')');
+SELECT * FROM pg_temp.refused(format('SELECT apikeys.update_key(%L, team => ''x'')', :'key_id'));
+ALTER TABLE apikeys.key DROP COLUMN wanted;
+SELECT code FROM apikeys.validate_key(:'secret');
+
+-- What comes out of a dump that knows nothing of them.
+CREATE TEMP TABLE dumped AS SELECT * FROM apikeys.key WHERE name = 'imported 3';
+ALTER TABLE apikeys.key DISABLE TRIGGER USER;
+DELETE FROM apikeys.key WHERE name = 'imported 3';
+ALTER TABLE apikeys.key ENABLE TRIGGER USER;
+ALTER TABLE dumped DROP COLUMN small, DROP COLUMN tall, DROP COLUMN serial_number;
+DO $$
+DECLARE
+	columns text := (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'dumped'::regclass AND attnum > 0 AND NOT attisdropped);
+BEGIN
+	EXECUTE format('INSERT INTO apikeys.key (%s) SELECT %1$s FROM dumped', columns);
+END
+$$;
+SELECT name, tall FROM apikeys.key WHERE name = 'imported 3';
+SELECT * FROM pg_temp.wrong();
+
+-- One of ours: everything that needs the table says which. (Where a view shows the column, PostgreSQL does not drop it:
+-- the view belongs to the extension, which has the table.)
+CREATE FUNCTION pg_temp.without(rel text, statement text) RETURNS SETOF text LANGUAGE plpgsql AS
+$$
+DECLARE
+	col text;
+BEGIN
+	FOREACH col IN ARRAY (SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute WHERE attrelid = format('apikeys.%I', rel)::regclass
+		AND attnum > 0 AND NOT attisdropped AND attname NOT IN ('serial_number', 'small', 'tall', 'wanted')) LOOP
+		BEGIN
+			EXECUTE format('ALTER TABLE apikeys.%I DROP COLUMN %I CASCADE', rel, col);
+			EXECUTE statement;
+			RETURN NEXT 'NOT REFUSED';
+		EXCEPTION WHEN object_in_use THEN
+			NULL;
+		WHEN OTHERS THEN
+			RETURN NEXT col || ': ' || SQLSTATE || ': ' || SQLERRM;
+		END;
+	END LOOP;
+END
+$$;
+SELECT apikeys.grant_access('columns_role', 'view');
+SET client_min_messages = warning;
+SELECT * FROM pg_temp.without('key', format('SELECT apikeys.key_details(%L)', :'key_id'));
+SELECT * FROM pg_temp.without('key', format('SELECT apikeys.validate_key(%L)', :'secret'));
+SELECT * FROM pg_temp.without('workspace', 'SELECT apikeys.update_workspace(''default'', name => ''x'')');
+SELECT * FROM pg_temp.without('api', 'SELECT apikeys.create_key(''y'', ''{data}'')');
+SELECT * FROM pg_temp.without('team_member', 'SELECT apikeys.create_key(''y'', ''{data}'')');
+SELECT * FROM pg_temp.without('access', 'SET LOCAL ROLE columns_role; SELECT apikeys.visible_workspaces(''view'')');
+SELECT * FROM pg_temp.without('audit_log', 'SELECT apikeys.create_key(''y'', ''{data}'')');
+SELECT * FROM pg_temp.without('audit_link', 'SELECT FROM apikeys.verify_audit_log()');
+SELECT * FROM pg_temp.without('audit_purged', 'SELECT FROM apikeys.verify_audit_log()');
+RESET client_min_messages;
+SELECT code, name FROM apikeys.validate_key(:'secret');
+DROP OWNED BY columns_role;
+DROP ROLE columns_role;
