@@ -150,9 +150,9 @@ SELECT pg_catalog.count(line) FROM apikeys.archived_keys AS k, apikeys.usage_cha
 SELECT version FROM apikeys.status();
 SELECT pg_catalog.count(*) FROM apikeys.reports;
 SELECT apikeys.release_report('00000000-0000-4000-8000-000000000000');
-SELECT apikeys.purge_audit_log('infinity', 'blue') OPERATOR(pg_catalog.>) 0 AS purged;
+SELECT apikeys.purge_audit_log(pg_catalog.clock_timestamp(), 'blue') OPERATOR(pg_catalog.>) 0 AS purged;
 SELECT workspace, ok, problem FROM apikeys.verify_audit_log('blue');
-SELECT apikeys.purge_audit_log('infinity', '') OPERATOR(pg_catalog.>) 0 AS purged;
+SELECT apikeys.purge_audit_log(pg_catalog.clock_timestamp(), '') OPERATOR(pg_catalog.>) 0 AS purged;
 
 -- Direct SQL by the owner under the same path: triggers, constraints, index expressions.
 RESET ROLE;

@@ -25,6 +25,17 @@ SELECT apikeys.update_key(apikeys.key_id('K6', 'acme'), team => 'late') \g /dev/
 -- Bad input, and who may not.
 SELECT * FROM pg_temp.refused($$SELECT apikeys.purge_audit_log(NULL, 'acme')$$);
 SELECT * FROM pg_temp.refused($$SELECT apikeys.purge_audit_log(now(), NULL)$$);
+SELECT * FROM pg_temp.refused($$SELECT apikeys.purge_audit_log(clock_timestamp() + interval '1 minute', 'acme')$$);
+SELECT * FROM pg_temp.refused($$SELECT apikeys.purge_audit_log('infinity', 'acme')$$);
+DO $$
+DECLARE
+	argument text;
+BEGIN
+	PERFORM apikeys.purge_audit_log('infinity', 'acme');
+EXCEPTION WHEN invalid_parameter_value THEN
+	GET STACKED DIAGNOSTICS argument = COLUMN_NAME;
+	RAISE WARNING '%', argument;
+END $$;
 SELECT * FROM pg_temp.refused($$SELECT apikeys.purge_audit_log(now(), 'nowhere')$$);
 SET ROLE regress_ak_auditor;
 SELECT apikeys.purge_audit_log(now(), 'acme');
@@ -60,26 +71,26 @@ SELECT first_position, last_position, octet_length(digests) FROM apikeys.audit_p
 -- Again, in a transaction with other work; all of it, also the head of the chain.
 BEGIN;
 SELECT apikeys.create_key('K7', '{data}', 'acme') \g /dev/null
-SELECT apikeys.purge_audit_log('infinity', 'acme') > 0 AS purged;
+SELECT apikeys.purge_audit_log(clock_timestamp(), 'acme') > 0 AS purged;
 SELECT apikeys.update_key(apikeys.key_id('K6', 'acme'), team => 'later') \g /dev/null
 SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log(NULL, :'anchor');
 SAVEPOINT s;
-SELECT apikeys.purge_audit_log('infinity', 'default') > 0 AS purged;
+SELECT apikeys.purge_audit_log(clock_timestamp(), 'default') > 0 AS purged;
 ROLLBACK TO s;
 COMMIT;
 SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log(NULL, :'anchor');
 SELECT * FROM pg_temp.anchors();
 BEGIN ISOLATION LEVEL REPEATABLE READ;
-SELECT apikeys.purge_audit_log('infinity', '') > 0 AS purged;
+SELECT apikeys.purge_audit_log(clock_timestamp(), '') > 0 AS purged;
 COMMIT;
 BEGIN ISOLATION LEVEL SERIALIZABLE;
-SELECT apikeys.purge_audit_log('infinity', 'acme') > 0 AS purged;
+SELECT apikeys.purge_audit_log(clock_timestamp(), 'acme') > 0 AS purged;
 COMMIT;
 SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log(NULL, :'anchor');
 SELECT * FROM pg_temp.anchors();
 -- Life goes on: a key whose old entry was kept is archived and dropped, and then its entries go, too.
 SELECT apikeys.archive_key(apikeys.key_id(n, 'acme')) FROM unnest('{K6,K7}'::text[]) AS n \g /dev/null
-SELECT apikeys.purge_audit_log('infinity', 'acme') > 0 AS purged;
+SELECT apikeys.purge_audit_log(clock_timestamp(), 'acme') > 0 AS purged;
 SELECT key_name, action FROM apikeys.audit_logs WHERE workspace = 'acme';
 SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log(NULL, :'anchor');
 SELECT * FROM pg_temp.anchors();
@@ -123,6 +134,40 @@ SELECT pg_temp.tamper(format('SELECT pg_temp.hide(%s)', :late)) AS "after the pu
 SELECT pg_temp.tamper($$UPDATE apikeys.audit_log SET changes = changes || '{"through": 1000}' WHERE entity = 'Audit Logs'$$) AS "the purge's entry altered",
 	pg_temp.tamper($$DELETE FROM apikeys.audit_log WHERE entity = 'Audit Logs' AND workspace = 'acme'$$) AS "the purge's entry gone";
 SELECT * FROM pg_temp.wrong();
+
+-- Each entry is read a few times, beside however many keys, whatever the planner believes of the tables.
+\c -
+SET client_min_messages = warning;
+CREATE FUNCTION pg_temp.read() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+	SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_user_tables WHERE schemaname = 'apikeys'
+$$;
+CREATE FUNCTION pg_temp.purge_many(w text) RETURNS TABLE (purged bigint, "read" text) LANGUAGE plpgsql AS $$
+DECLARE
+	linear bigint := 12 * (SELECT count(*) FROM apikeys.audit_log WHERE workspace = w);
+	before bigint := pg_temp.read();
+BEGIN
+	purged := apikeys.purge_audit_log(clock_timestamp(), w);
+	"read" := CASE WHEN pg_temp.read() - before <= linear THEN 'each a few times' ELSE (pg_temp.read() - before) || ' rows' END;
+	RETURN NEXT;
+END $$;
+SELECT apikeys.create_workspace('many' || i) FROM generate_series(1, 4) AS i \g /dev/null
+SELECT apikeys.create_key('many ' || i, '{data}', 'many' || i % 4 + 1) FROM generate_series(1, 4000) AS i \g /dev/null
+SELECT apikeys.update_key(key_id, team => 'many') FROM apikeys.key WHERE workspace ~ 'many' \g /dev/null
+SELECT * FROM pg_temp.purge_many('many1');
+\set stale 'UPDATE pg_class SET reltuples = 100, relpages = 10000 WHERE oid ='
+:stale 'apikeys.audit_log'::regclass;
+SELECT * FROM pg_temp.purge_many('many2');
+ANALYZE apikeys.audit_log;
+:stale 'apikeys.audit_link'::regclass;
+SELECT * FROM pg_temp.purge_many('many3');
+ANALYZE;
+:stale 'apikeys.key'::regclass;
+SET plan_cache_mode = force_generic_plan;
+SELECT * FROM pg_temp.purge_many('many4');
+SELECT * FROM pg_temp.purge_many('many4');
+ANALYZE apikeys.key;
+RESET plan_cache_mode;
+SELECT workspace, ok, problem FROM apikeys.verify_audit_log() WHERE NOT ok;
 
 DROP TABLE anchors;
 SET client_min_messages = warning; DROP OWNED BY regress_ak_admin, regress_ak_acme, regress_ak_auditor; DROP EXTENSION apikeys CASCADE; RESET client_min_messages;

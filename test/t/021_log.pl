@@ -92,6 +92,8 @@ $node->safe_psql($db, <<'SQL');
 SELECT apikeys.create_key('old ' || n, '{data}', w) FROM generate_series(1, 5) n, unnest('{default,acme}'::text[]) w;
 SELECT apikeys.update_key(key_id, team => 'new') FROM apikeys.active_keys;
 SQL
+# more than one transaction of the worker takes
+$node->safe_psql($db, "SELECT count(u.key_id) FROM generate_series(1, 21000) n, LATERAL apikeys.update_key(apikeys.key_id('old 1', 'default'), team => 'team ' || n) u");
 my $anchor = query($node, $db, 'SELECT apikeys.audit_anchor()');
 is(problems($node, $db), '', 'sound before');
 my $kept = query($node, $db, 'SELECT count(*) FROM apikeys.key');
@@ -106,6 +108,7 @@ $node->safe_psql($db, "SELECT apikeys.update_workspace('acme', 'Acme')");    # a
 ok(wait_for($node, $db, "SELECT count(*) FROM apikeys.audit_log WHERE time < now() - interval '2 days'", '0'), 'the worker purged them');
 ok(wait_for($node, $db, "SELECT string_agg(DISTINCT coalesce(workspace, '-'), ' ' ORDER BY coalesce(workspace, '-')) FROM apikeys.audit_log WHERE entity = 'Audit Logs'",
 		'- acme default'), 'and wrote an entry for each workspace');
+is(query($node, $db, "SELECT count(*) FROM apikeys.audit_log WHERE entity = 'Audit Logs' AND workspace = 'default'"), '2', 'many entries go in several transactions');
 is(query($node, $db, 'SELECT count(*) FROM apikeys.key k JOIN apikeys.audit_log a USING (audit_id)'), $kept, 'the last entry of every key is there');
 is(query($node, $db, "SELECT count(*) FROM apikeys.verify_audit_log(NULL, '$anchor') WHERE NOT ok"), '0', 'the rest verifies, and the anchor holds');
 
