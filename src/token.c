@@ -64,43 +64,23 @@ is_alnum(char c)
 	return is_digit(c) || is_lower(c) || (c >= 'A' && c <= 'Z');
 }
 
-/* A byte repeated in all of a word */
-#define EVERY(byte)		(UINT64CONST(0x0101010101010101) * (byte))
-
 /*
- * Are these AK_RANDOM_LEN + AK_CHECKSUM_LEN characters all of 0-9A-Za-z?
- *
- * Eight at a time, without a branch: in a random text the processor would
- * guess digit, small or capital wrong every other time.  Adding 0x80 less a
- * bound to a character below 0x80 sets its high bit if it is not below the
- * bound, and carries nothing into its neighbour.  Setting 0x20 makes a capital
- * small, and turns nothing else into a letter.
+ * Are these characters all of 0-9A-Za-z?  Without a branch for each: in a
+ * random text the processor would guess digit, small or capital wrong every
+ * other time, which costs more than all else here.
  */
 static bool
-tail_is_alnum(const char *tail)
+all_alnum(const char *text, size_t len)
 {
-	const uint64 high = EVERY(0x80);
-	uint64		alnum = high;
-	int			at;
+	unsigned	other = 0;
 
-	/* the last word overlaps the one before */
-	for (at = 0; at < AK_RANDOM_LEN + AK_CHECKSUM_LEN; at += sizeof(uint64))
+	for (size_t i = 0; i < len; i++)
 	{
-		int			from = Min(at, AK_RANDOM_LEN + AK_CHECKSUM_LEN - (int) sizeof(uint64));
-		uint64		c;
-		uint64		ascii;
-		uint64		small;
-		uint64		digit;
-		uint64		letter;
+		unsigned char c = (unsigned char) text[i];
 
-		memcpy(&c, tail + from, sizeof(c));
-		ascii = c & ~high;
-		small = ascii | EVERY(0x20);
-		digit = (ascii + EVERY(0x80 - '0')) & ~(ascii + EVERY(0x80 - '9' - 1));
-		letter = (small + EVERY(0x80 - 'a')) & ~(small + EVERY(0x80 - 'z' - 1));
-		alnum &= (digit | letter) & ~c;
+		other |= ((unsigned char) (c - '0') > 9) & ((unsigned char) ((c | 0x20) - 'a') > 25);
 	}
-	return alnum == high;
+	return other == 0;
 }
 
 /* Is this exactly our shape, whatever its checksum? */
@@ -115,7 +95,7 @@ has_our_shape(const char *text, size_t len)
 
 	/* The tail holds no '_', so there is only one way to cut the text */
 	prefix_len = len - tail - 1;
-	return text[prefix_len] == '_' && tail_is_alnum(text + prefix_len + 1) && ak_prefix_valid(text, prefix_len);
+	return text[prefix_len] == '_' && all_alnum(text + prefix_len + 1, tail) && ak_prefix_valid(text, prefix_len);
 }
 
 /*
@@ -212,39 +192,6 @@ ak_token_make(const char *prefix,
 }
 
 /*
- * The CRC-32 of IEEE 802.3, eight bytes at a time ("slicing by 8"): entry i of
- * table n is what byte i comes to after n further zero bytes, so that eight
- * look-ups need not wait for one another.  The first table is the server's own;
- * the others are made from it at first use.
- */
-static uint32
-crc32_of(const uint8 *data, size_t len)
-{
-	static uint32 tables[8][256];
-	static bool made = false;
-	uint32		crc = 0xffffffff;
-
-	if (unlikely(!made))
-	{
-		for (int i = 0; i < 256; i++)
-		{
-			tables[0][i] = pg_crc32_table[i];
-			for (int n = 1; n < 8; n++)
-				tables[n][i] = (tables[n - 1][i] >> 8) ^ pg_crc32_table[tables[n - 1][i] & 0xff];
-		}
-		made = true;
-	}
-
-	for (; len >= 8; data += 8, len -= 8)
-		crc = tables[7][(crc ^ data[0]) & 0xff] ^ tables[6][((crc >> 8) ^ data[1]) & 0xff] ^
-			tables[5][((crc >> 16) ^ data[2]) & 0xff] ^ tables[4][(crc >> 24) ^ data[3]] ^
-			tables[3][data[4]] ^ tables[2][data[5]] ^ tables[1][data[6]] ^ tables[0][data[7]];
-	for (; len > 0; data++, len--)
-		crc = tables[0][(crc ^ *data) & 0xff] ^ (crc >> 8);
-	return crc ^ 0xffffffff;
-}
-
-/*
  * The checksum of a text: the CRC-32 of IEEE 802.3 (the one of Ethernet, zip
  * and PNG) of its len bytes, as a base-62 number in the digits 0-9A-Za-z, most
  * significant first, padded with '0'.  Six digits always suffice, since 62^6
@@ -255,9 +202,12 @@ crc32_of(const uint8 *data, size_t len)
 void
 ak_token_checksum(const char *text, size_t len, char out[AK_CHECKSUM_LEN])
 {
-	pg_crc32	crc = crc32_of((const uint8 *) text, len);
+	pg_crc32	crc;
 	int			i;
 
+	INIT_TRADITIONAL_CRC32(crc);
+	COMP_TRADITIONAL_CRC32(crc, text, len);
+	FIN_TRADITIONAL_CRC32(crc);
 	for (i = AK_CHECKSUM_LEN - 1; i >= 0; i--)
 	{
 		out[i] = base62[crc % BASE];
