@@ -30,11 +30,11 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inet.h"
-#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "archive.h"
 #include "catalog.h"
 #include "compat.h"
 #include "context.h"
@@ -54,9 +54,6 @@ PG_FUNCTION_INFO_V1(ak_guard_key);
 #define APIS_MAX		1000
 #define NETWORKS_MAX	1000
 #define METADATA_MAX	(1024 * 1024)	/* bytes, as jsonb */
-
-/* Set while ak_evict() deletes, which nobody else may */
-static bool evicting = false;
 
 /* Raises 42704 for an API that is not registered; the hint lists those that are. */
 void
@@ -495,7 +492,7 @@ ak_guard_key(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 	{
-		if (!evicting)
+		if (!ak_evicting)
 			refuse(errmsg("a key cannot be deleted"),
 				   errhint("archive_key() ends a key; beyond the archive limit the key archived first is dropped."));
 		return PointerGetDatum(trigdata->tg_trigtuple);
@@ -510,68 +507,4 @@ ak_guard_key(PG_FUNCTION_ARGS)
 	ak_row_read(&old, trigdata->tg_relation, trigdata->tg_trigtuple);
 	ak_row_read(&new, trigdata->tg_relation, trigdata->tg_newtuple);
 	return PointerGetDatum(guard_update(&old, &new));
-}
-
-/* Locks a workspace for archives until the end of the transaction. */
-void
-ak_lock_archive(const char *workspace)
-{
-	ak_lock_object(AK_KEY, workspace, ExclusiveLock);
-}
-
-/*
- * Drops the keys of a workspace that were archived first, beyond its archive
- * limit, and returns how many.  The archive lock must be held.  Each is told
- * in a NOTICE and appended to "evicted" as an element of a JSON array.  Sees
- * what is committed under the lock, whatever the isolation level.
- */
-int
-ak_evict(const char *workspace, int archive_limit, StringInfo evicted)
-{
-	static AkQuery query = {
-		"WITH dropped AS (DELETE FROM apikeys.key k USING "
-		"(SELECT key_id FROM apikeys.key WHERE workspace OPERATOR(pg_catalog.=) $1 AND archived_at IS NOT NULL "
-		"ORDER BY archived_at DESC, key_id OFFSET $2) AS surplus "
-		"WHERE k.key_id OPERATOR(pg_catalog.=) surplus.key_id "
-		"RETURNING k.key_id, k.name, k.archived_at) "
-		"SELECT key_id, name FROM dropped ORDER BY archived_at, key_id DESC",
-		2, {TEXTOID, INT8OID}, NULL
-	};
-	AkCaller	caller;
-	Datum		args[2];
-	int			count;
-
-	args[0] = CStringGetTextDatum(workspace);
-	args[1] = Int64GetDatum(archive_limit);
-
-	ak_become_owner(&caller);
-	SPI_connect();
-	evicting = true;
-	PG_TRY();
-	{
-		ak_query(&query, args, NULL, AK_SEE_LATEST);
-	}
-	PG_FINALLY();
-	{
-		evicting = false;
-	}
-	PG_END_TRY();
-	count = SPI_processed;
-	for (int i = 0; i < count; i++)
-	{
-		char	   *key_id = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
-		char	   *name = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2);
-
-		appendStringInfo(evicted, "%s{\"key_id\": \"%s\", \"name\": ", i > 0 ? ", " : "", key_id);
-		escape_json(evicted, name);
-		appendStringInfoChar(evicted, '}');
-		ereport(NOTICE,
-				(errmsg("archived key \"%s\" (%s) was dropped", name, key_id),
-				 errdetail_plural("Workspace \"%s\" keeps %d archived key.",
-								  "Workspace \"%s\" keeps %d archived keys.",
-								  archive_limit, workspace, archive_limit)));
-	}
-	SPI_finish();
-	ak_become_caller(&caller);
-	return count;
 }

@@ -8,12 +8,8 @@
 #ifndef AK_GUARD_H
 #define AK_GUARD_H
 
-#include "lib/stringinfo.h"
-
 #include "compat.h"
 
-extern void ak_lock_archive(const char *workspace);
-extern int	ak_evict(const char *workspace, int archive_limit, StringInfo evicted);
 pg_noreturn extern void ak_refuse_unknown_api(const char *api);
 
 #endif							/* AK_GUARD_H */

@@ -24,11 +24,11 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "archive.h"
 #include "audit.h"
 #include "catalog.h"
 #include "compat.h"
 #include "context.h"
-#include "guard.h"
 #include "guc.h"
 #include "keystore.h"
 #include "lock.h"
