@@ -88,12 +88,12 @@ CREATE TABLE apikeys.key (
 	archived_by		text,
 	row_digest		bytea NOT NULL,
 	CONSTRAINT key_pkey PRIMARY KEY (key_id),
-	/* a hash index that is unique: smaller than a btree, and one probe deep */
-	CONSTRAINT key_key_hash_excl EXCLUDE USING hash (key_hash WITH OPERATOR(pg_catalog.=)),
-	CONSTRAINT key_old_key_hash_excl EXCLUDE USING hash (old_key_hash WITH OPERATOR(pg_catalog.=)),
+	/* a btree: whoever imports keys chooses hashes, and could fill one bucket of a hash index */
+	CONSTRAINT key_key_hash_key UNIQUE (key_hash),
 	CONSTRAINT key_key_hash_check CHECK (pg_catalog.octet_length(key_hash) OPERATOR(pg_catalog.=) 32),
 	CONSTRAINT key_old_key_hash_check CHECK (pg_catalog.octet_length(old_key_hash) OPERATOR(pg_catalog.=) 32)
 );
+CREATE UNIQUE INDEX key_old_key_hash ON apikeys.key (old_key_hash) WHERE old_key_hash IS NOT NULL;
 /* the name first, so that key_id() finds it in whatever workspace */
 CREATE UNIQUE INDEX key_active_name ON apikeys.key (pg_catalog.lower(name), workspace) WHERE archived_at IS NULL;
 /* newest first, of one workspace and of all */

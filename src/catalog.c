@@ -32,7 +32,7 @@
 static const char *const ak_relation_names[AK_RELATION_COUNT] = {
 	"workspace", "api", "key", "team_member", "access", "audit_log", "audit_link", "audit_purged",
 	"report",
-	"workspace_pkey", "api_pkey", "key_pkey", "key_key_hash_excl", "key_old_key_hash_excl",
+	"workspace_pkey", "api_pkey", "key_pkey", "key_key_hash_key", "key_old_key_hash",
 	"key_active", "key_archived",
 	"team_member_pkey", "audit_log_pkey", "audit_log_key_id", "audit_log_workspace", "audit_log_team",
 	"audit_log_actor", "audit_log_entity", "audit_log_time", "audit_link_pkey", "audit_purged_pkey",

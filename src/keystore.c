@@ -6,9 +6,14 @@
  * What is committed when a request comes decides, whatever the isolation level
  * of the transaction that asks.  There are two ways to a key:
  *
- *	  The index		A scan of a hash index under the latest snapshot, taken here
- *					and registered: of the present secrets, and if it is none of
- *					those, of the old ones.
+ *	  The index		A scan of a btree under the latest snapshot, taken here and
+ *					registered: of the present secrets, and if it is none of
+ *					those, of the old ones.  Not a hash index: it finds by 32
+ *					bits, for which anybody can compute as many hashes as he
+ *					likes.  With 4,000 of these imported, a look-up took 530 us
+ *					where a btree takes 4; SHA-256 over the hash once more would
+ *					cost the attacker minutes.  Among random hashes the btree
+ *					takes 1.2 us longer (1,000,000 keys).
  *
  *	  A hint		Where this backend found the same hash before: a buffer, a
  *					block, a line pointer.  If that buffer still holds that block
@@ -279,7 +284,7 @@ recall(AkLookup *lookup, const AkHint *hint, const uint8 *hash)
 }
 
 /*
- * Looks in one of the two hash indexes; lookup->slot holds what was found, and
+ * Looks in one of the two indexes of hashes; lookup->slot holds what was found, and
  * *root is the place that the index names.
  */
 static bool
@@ -298,7 +303,7 @@ probe(AkLookup *lookup, AkRelation which, AttrNumber column, const uint8 *hash, 
 
 	SET_VARSIZE(&value, sizeof(value));
 	memcpy(VARDATA(&value), hash, AK_HASH_LEN);
-	ScanKeyInit(&key, 1, HTEqualStrategyNumber, F_BYTEAEQ, PointerGetDatum(&value));
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_BYTEAEQ, PointerGetDatum(&value));
 
 	scan = index_beginscan_compat(lookup->key, index, lookup->snapshot, 1);
 	index_rescan(scan, &key, 1, NULL, 0);
@@ -310,7 +315,7 @@ probe(AkLookup *lookup, AkRelation which, AttrNumber column, const uint8 *hash, 
 		*root = *tid;
 		if (!index_fetch_heap(scan, lookup->slot))
 			continue;
-		/* a hash index finds by 32 bits; the whole hash decides */
+		/* the row itself decides */
 		datum = slot_getattr(lookup->slot, column, &isnull);
 		found = is_hash(datum, isnull, hash);
 	}

@@ -171,7 +171,9 @@ rethrow_mistake(MemoryContext context)
 
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
-	if (error->sqlerrcode == ERRCODE_EXCLUSION_VIOLATION)
+	if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && error->constraint_name != NULL &&
+		(strcmp(error->constraint_name, "key_key_hash_key") == 0 ||
+		 strcmp(error->constraint_name, "key_old_key_hash") == 0))
 	{
 		FlushErrorState();
 		ereport(ERROR,

@@ -2,7 +2,8 @@
  *
  * functions.c
  *	  What the benchmark needs in the server: secrets to load and to send, a
- *	  function that does nothing, and a look-up as one would write it in C.
+ *	  function that does nothing, hashes as an attacker chooses them, and a
+ *	  look-up as one would write it in C.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,6 +23,7 @@ PG_FUNCTION_INFO_V1(bench_constant);
 PG_FUNCTION_INFO_V1(bench_make);
 PG_FUNCTION_INFO_V1(bench_secret);
 PG_FUNCTION_INFO_V1(bench_by_spi);
+PG_FUNCTION_INFO_V1(bench_chosen);
 
 /* constant(text) -> boolean: what any function in C costs */
 Datum
@@ -49,6 +51,53 @@ bench_make(PG_FUNCTION_ARGS)
 	}
 	ak_token_checksum(secret, 3 + AK_RANDOM_LEN, secret + 3 + AK_RANDOM_LEN);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(secret, sizeof(secret)));
+}
+
+/* One step of the mixing in PostgreSQL's hash_bytes() */
+#define STEP(x, y, z, bits)		((x) -= (z), (x) ^= pg_rotate_left32(z, bits), (z) += (y))
+
+/*
+ * chosen(hash bytea, n bigint) -> bytea: the n-th of 2^63 values of 32 bytes
+ * that hash_bytes(), by which hash indexes find, takes for this one.
+ *
+ * It mixes the first 12 bytes and then adds the next 12 to what came out:
+ * whatever the first are, the next can be chosen so that the sum is the same.
+ */
+Datum
+bench_chosen(PG_FUNCTION_ARGS)
+{
+	bytea	   *hash = PG_GETARG_BYTEA_PP(0);
+	bytea	   *result = palloc(VARHDRSZ + 32);
+	uint64		n = (uint64) PG_GETARG_INT64(1);
+	uint32		w[8];
+	uint32		s[2][3];		/* the states after the first 12 bytes of the hash, then of the result */
+
+	if (VARSIZE_ANY_EXHDR(hash) != sizeof(w))
+		elog(ERROR, "a hash has 32 bytes");
+	memcpy(w, VARDATA_ANY(hash), sizeof(w));
+	for (int which = 0; which < 2; which++)
+	{
+		uint32		a = 0x9e3779b9 + 32 + 3923095 + w[0];
+		uint32		b = 0x9e3779b9 + 32 + 3923095 + w[1];
+		uint32		c = 0x9e3779b9 + 32 + 3923095 + w[2];
+
+		STEP(a, b, c, 4);
+		STEP(b, c, a, 6);
+		STEP(c, a, b, 8);
+		STEP(a, b, c, 16);
+		STEP(b, c, a, 19);
+		STEP(c, a, b, 4);
+		s[which][0] = a;
+		s[which][1] = b;
+		s[which][2] = c;
+		w[0] = (uint32) n;
+		w[1] = (uint32) (n >> 32);
+	}
+	for (int i = 0; i < 3; i++)
+		w[3 + i] += s[0][i] - s[1][i];
+	SET_VARSIZE(result, VARHDRSZ + sizeof(w));
+	memcpy(VARDATA(result), w, sizeof(w));
+	PG_RETURN_BYTEA_P(result);
 }
 
 /*

@@ -146,7 +146,7 @@ SELECT 'the sequence is behind: ' || last_value FROM apikeys.audit_id_seq
 SQL
 }
 
-# The oracle for what a crash could leave of the indexes, '' if nothing.  amcheck knows btree alone: each hash is looked up.
+# The oracle for what a crash could leave of the indexes, '' if nothing.
 sub index_problems
 {
 	my ($node, $db) = @_;
@@ -160,15 +160,6 @@ SELECT count(bt_index_check(c.oid, i.indislive)) FROM pg_class c JOIN pg_index i
 WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'btree')
 SQL
 		push @problems, $err if $code;
-	}
-	foreach my $hash ('key_hash', 'old_key_hash')
-	{
-		my $rows = query($node, $db, <<SQL);
-SET enable_seqscan = off;
-SELECT name FROM (SELECT name, $hash AS h FROM apikeys.key WHERE $hash IS NOT NULL OFFSET 0) AS a
-WHERE (SELECT count(*) FROM apikeys.key b WHERE b.$hash = a.h) <> 1
-SQL
-		push @problems, "not found by $hash: $rows" if $rows ne '';
 	}
 	return join "\n", @problems;
 }
