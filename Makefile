@@ -8,7 +8,7 @@
 # make CURL_LIBS= ZLIB_LIBS= builds as where the headers of libcurl, or of zlib, are missing.
 #
 # make check ONLY=regress|isolation|tap TESTS='name name' runs a part. See scripts/ for the others:
-# check-asan, check-valgrind, check-clang, majors, bench, fuzz, sqlsmith. LONG=1 is the long form of make check, with the fuzzers.
+# check-asan, check-valgrind, check-clang, coverage, majors, bench, fuzz, sqlsmith. LONG=1 is the long form of make check, with the fuzzers.
 
 EXTENSION = apikeys
 DATA = $(wildcard sql/apikeys--*.sql)
@@ -56,7 +56,7 @@ PG_CFLAGS = -std=gnu99 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-com
 endif
 
 # What has a script and needs neither a server nor its headers.
-SCRIPTED = demo check check-asan check-valgrind check-clang majors bench fuzz sqlsmith
+SCRIPTED = demo check check-asan check-valgrind check-clang coverage majors bench fuzz sqlsmith
 .PHONY: $(SCRIPTED)
 
 ifneq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
@@ -67,6 +67,8 @@ check:
 	@scripts/check
 check-asan check-valgrind check-clang: check-%:
 	@scripts/check $*
+coverage:
+	@scripts/check coverage
 majors bench fuzz sqlsmith:
 	@scripts/$@
 
