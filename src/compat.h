@@ -38,6 +38,9 @@
 #include "varatt.h"
 #endif
 
+/* AFTER triggers run as the user who was current when their event happened since 18; before, as the one who is now */
+#define AK_TRIGGERS_RUN_AS_CURRENT_USER (PG_VERSION_NUM < 180000)
+
 /* Stands before a function's declaration, as in 18 */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn __attribute__((noreturn))

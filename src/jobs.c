@@ -13,9 +13,12 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -135,14 +138,54 @@ ak_worker_must_stop(void)
 }
 
 /*
+ * Before PostgreSQL 18, what a foreign key does to a table makes that table's
+ * triggers run with the rights of whoever deleted from ours.  So no table but
+ * a superuser's may do something when a job deletes.  Raises 55000.
+ */
+static void
+refuse_foreign_actions(void)
+{
+	static AkQuery query = {
+		"SELECT c.conrelid::pg_catalog.regclass::pg_catalog.text, c.confrelid::pg_catalog.regclass::pg_catalog.text "
+		"FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class f ON f.oid OPERATOR(pg_catalog.=) c.conrelid "
+		"JOIN pg_catalog.pg_class p ON p.oid OPERATOR(pg_catalog.=) c.confrelid "
+		"JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) f.relowner "
+		"WHERE c.contype OPERATOR(pg_catalog.=) 'f' AND p.relnamespace OPERATOR(pg_catalog.=) $1 "
+		"AND c.confdeltype OPERATOR(pg_catalog.=) ANY (ARRAY['c', 'n', 'd']::pg_catalog.\"char\"[]) "
+		"AND p.relname OPERATOR(pg_catalog.<>) 'key' AND NOT r.rolsuper "
+		"AND f.relowner OPERATOR(pg_catalog.<>) p.relowner LIMIT 1",
+		1, {OIDOID}, NULL
+	};
+	Datum		args[1] = {ObjectIdGetDatum(get_namespace_oid("apikeys", false))};
+
+	if (!AK_TRIGGERS_RUN_AS_CURRENT_USER)
+		return;
+	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" must not act on deletions from \"%s\"",
+						SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1),
+						SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2)),
+				 errdetail("Its triggers would run as a superuser, and its owner is none."),
+				 errhint("Drop that foreign key, or make it one without ON DELETE.")));
+}
+
+/*
  * Starts a transaction of a job: with a snapshot, SPI connected, as the owner
  * of our tables, and with the extension locked against being dropped
  * meanwhile (before any table is: so DROP EXTENSION and a job cannot
  * deadlock).  Returns false, in no transaction, when the extension is gone.
+ *
+ * The worker's own user is a superuser, and he commits: no trigger of others,
+ * on a table that refers to one of ours, may wait for that.  So all triggers
+ * are immediate here, and run with the rights that their event had; one that
+ * is made deferred again raises an error, by the security restriction.
  */
 bool
 ak_job_begin(void)
 {
+	ConstraintsSetStmt immediate = {.type = T_ConstraintsSetStmt,.constraints = NIL,.deferred = false};
 	Oid			extension;
 
 	StartTransactionCommand();
@@ -161,7 +204,10 @@ ak_job_begin(void)
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 	ak_become_owner(&job_caller);
+	ak_restrict_security();
+	AfterTriggerSetState(&immediate);
 	SPI_connect();
+	refuse_foreign_actions();
 	return true;
 }
 
@@ -188,12 +234,34 @@ give_up_at_exit(int code, Datum arg)
 		_exit(0);
 }
 
-/* What settings of the database or the server must not do to our jobs. */
+/*
+ * Settings of the server, the database (its owner may have made them) or the
+ * worker's user that would break our jobs.
+ */
 static void
 fix_settings(void)
 {
+	/* not every major has all of them */
 	static const char *const fixed[][2] = {
+		/* as whom */
+		{"session_authorization", "default"},
+		{"role", "none"},
 		{"search_path", "pg_catalog, pg_temp"},
+		/* an error in a job must not end the worker */
+		{"exit_on_error", "off"},
+		{"transaction_timeout", "0"},
+		/* what our statements say, and what they may read */
+		{"standard_conforming_strings", "on"},
+		{"transform_null_equals", "off"},
+		{"array_nulls", "on"},
+		{"restrict_nonsystem_relation_kind", ""},
+		/* what values look like that become text, as in reports and entries */
+		{"DateStyle", "ISO, MDY"},
+		{"IntervalStyle", "postgres"},
+		{"extra_float_digits", "1"},
+		{"bytea_output", "hex"},
+		/* to compile a job's statements costs more than it gives */
+		{"jit", "off"},
 		{"default_transaction_read_only", "off"},
 		{"default_transaction_isolation", "read committed"},
 		{"default_transaction_deferrable", "off"},
@@ -212,7 +280,8 @@ fix_settings(void)
 	};
 
 	for (int i = 0; i < (int) lengthof(fixed); i++)
-		SetConfigOption(fixed[i][0], fixed[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+		if (GetConfigOption(fixed[i][0], true, false) != NULL)
+			SetConfigOption(fixed[i][0], fixed[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 static void

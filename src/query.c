@@ -34,6 +34,20 @@ ak_become_caller(const AkCaller *caller)
 	SetUserIdAndSecContext(caller->userid, caller->sec_context);
 }
 
+/*
+ * For the rest of the section that ak_become_owner() began: triggers and
+ * functions of others can leave nothing behind that would run after it.
+ */
+void
+ak_restrict_security(void)
+{
+	Oid			userid;
+	int			sec_context;
+
+	GetUserIdAndSecContext(&userid, &sec_context);
+	SetUserIdAndSecContext(userid, sec_context | SECURITY_RESTRICTED_OPERATION);
+}
+
 /* The kept plan of a statement, made at its first use. */
 static SPIPlanPtr
 plan_of(AkQuery *query)
