@@ -38,6 +38,11 @@
 #include "varatt.h"
 #endif
 
+/* In the minor versions since November 2024; before them, such a setting is lost */
+#ifndef GUC_ALLOW_IN_PARALLEL
+#error "this minor version of PostgreSQL is too old for apikeys"
+#endif
+
 /* AFTER triggers run as the user who was current when their event happened since 18; before, as the one who is now */
 #define AK_TRIGGERS_RUN_AS_CURRENT_USER (PG_VERSION_NUM < 180000)
 

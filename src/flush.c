@@ -210,7 +210,7 @@ flush(void)
 	batch->figures = ak_usage_copy(is_unflushed, &batch->count);
 	MemoryContextSwitchTo(old);
 
-	for (int start = 0; start < batch->count; start += PIECE)
+	for (int start = 0; start < batch->count; start += PIECE, ak_job_go_on())
 		added += write_piece(batch->figures + start, Min(PIECE, batch->count - start));
 
 	batch->clock = ak_usage_acquire(&clock, 0, "", 0, GetCurrentTimestamp());
@@ -328,31 +328,76 @@ ak_flush_job(void)
 }
 
 /*
+ * Deletes the rows of a table that a cursor finds by their ctid, PIECE at a time;
+ * false when the worker must stop, with what was deleted so far.
+ */
+static bool
+delete_in_pieces(AkQuery *find, AkQuery *delete, Datum *args)
+{
+	Portal		portal = ak_query_cursor(find, args, NULL);
+	Datum	   *ctids = palloc(PIECE * sizeof(Datum));
+	bool		stop = false;
+	bool		isnull;
+
+	for (;;)
+	{
+		Datum		array;
+
+		SPI_cursor_fetch(portal, true, PIECE);
+		if (SPI_processed == 0)
+			break;
+		for (uint64 i = 0; i < SPI_processed; i++)
+			ctids[i] = ak_query_result(i, 1, &isnull);
+		array = PointerGetDatum(construct_array(ctids, SPI_processed, TIDOID, sizeof(ItemPointerData), false,
+												TYPALIGN_SHORT));
+		SPI_freetuptable(SPI_tuptable);
+		ak_query(delete, &array, NULL, AK_SEE_TRANSACTION);
+		pfree(DatumGetPointer(array));
+		if ((stop = ak_worker_must_stop()))
+			break;
+	}
+	SPI_cursor_close(portal);
+	return !stop;
+}
+
+/*
  * The worker's job: hours older than apikeys.usage_retention go, and the totals
  * of keys that were dropped so long ago.
  */
 AkJobNext
 ak_usage_retention_job(void)
 {
-	static AkQuery hours = {
-		"DELETE FROM apikeys.usage_hour WHERE hour OPERATOR(pg_catalog.<) $1", 1, {TIMESTAMPTZOID}, NULL
+	static AkQuery old_hours = {
+		"SELECT ctid FROM apikeys.usage_hour WHERE hour OPERATOR(pg_catalog.<) $1", 1, {TIMESTAMPTZOID}, NULL
 	};
-	static AkQuery totals = {
-		"DELETE FROM apikeys.usage u WHERE u.last_at OPERATOR(pg_catalog.<) $1 "
+	static AkQuery old_totals = {
+		"SELECT u.ctid FROM apikeys.usage u WHERE u.last_at OPERATOR(pg_catalog.<) $1 "
 		"AND u.key_id OPERATOR(pg_catalog.<>) '00000000-0000-0000-0000-000000000000'::pg_catalog.uuid "
 		"AND NOT EXISTS (SELECT FROM apikeys.key k WHERE k.key_id OPERATOR(pg_catalog.=) u.key_id)",
 		1, {TIMESTAMPTZOID}, NULL
 	};
+	static AkQuery delete_hours = {
+		"DELETE FROM apikeys.usage_hour WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)", 1, {TIDARRAYOID}, NULL
+	};
+	static AkQuery delete_totals = {
+		"DELETE FROM apikeys.usage WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)", 1, {TIDARRAYOID}, NULL
+	};
 	Datum		args[1];
 	TimestampTz before;
 
+	/* a flush between the cursor's look and the deletion could make a row young again */
 	if (ak_guc_usage_retention == 0 || !ak_job_begin())
 		return AK_JOB_IDLE;
+	if (!lock_flush(false))
+	{
+		ak_job_commit();
+		return AK_JOB_PENDING(BUSY_MS);
+	}
 	/* never an hour that memory may still hold */
 	before = GetCurrentTimestamp() - Max(ak_guc_usage_retention, 2 * MINS_PER_HOUR) * USECS_PER_MINUTE;
 	args[0] = TimestampTzGetDatum(before - before % USECS_PER_HOUR);
-	ak_query(&hours, args, NULL, AK_SEE_LATEST);
-	ak_query(&totals, args, NULL, AK_SEE_LATEST);
+	if (delete_in_pieces(&old_hours, &delete_hours, args))
+		(void) delete_in_pieces(&old_totals, &delete_totals, args);
 	ak_job_commit();
 	return AK_JOB_IDLE;
 }

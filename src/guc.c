@@ -145,10 +145,17 @@ static void
 define_text(const char *name, const char *description, char **variable)
 {
 	DefineCustomStringVariable(name, description, NULL, variable, "",
-							   PGC_USERSET, 0, NULL, NULL, NULL);
+							   PGC_USERSET, GUC_ALLOW_IN_PARALLEL, NULL, NULL, NULL);
 }
 
-/* Called once, from _PG_init. */
+/*
+ * Called once, from _PG_init.
+ *
+ * What a session may set may have been set before the library is loaded.  When
+ * that happens in a parallel operation, as in a function that a parallel worker
+ * calls, the value is taken over with GUC_ALLOW_IN_PARALLEL alone, and a
+ * session without its apikeys.workspace would see every tenant.
+ */
 void
 ak_guc_init(void)
 {
@@ -177,7 +184,7 @@ ak_guc_init(void)
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("apikeys.track_usage", "Counts validations.", NULL,
-							 &ak_guc_track_usage, true, PGC_SUSET, 0, NULL, NULL, NULL);
+							 &ak_guc_track_usage, true, PGC_SUSET, GUC_ALLOW_IN_PARALLEL, NULL, NULL, NULL);
 	DefineCustomIntVariable("apikeys.flush_interval", "How often counted usage is written to tables.", NULL,
 							&ak_guc_flush_interval, 10000, 100, 3600000, PGC_SIGHUP, GUC_UNIT_MS,
 							NULL, NULL, NULL);
@@ -193,7 +200,7 @@ ak_guc_init(void)
 							&ak_guc_audit_retention, 0, 0, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
 	DefineCustomBoolVariable("apikeys.notify", "Sends NOTIFY apikeys with the key's id at every management action.", NULL,
-							 &ak_guc_notify, false, PGC_SUSET, 0, NULL, NULL, NULL);
+							 &ak_guc_notify, false, PGC_SUSET, GUC_ALLOW_IN_PARALLEL, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved_compat("apikeys");
 }

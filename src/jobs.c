@@ -32,6 +32,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timeout.h"
 
 #include "clock.h"
 #include "compat.h"
@@ -46,6 +47,12 @@ PGDLLEXPORT void ak_worker_main(Datum arg);
 
 /* How often the worker looks for promotion, and for who wants its database */
 #define LOOK_MS 1000
+
+/*
+ * How long a job's statement may take, or several of them with no look between
+ * them whether somebody wants the database: DROP DATABASE gives up after 5 s.
+ */
+#define STATEMENT_MS 4000
 
 /* How long it stays without anybody else and without work */
 #define LINGER_MS 30000
@@ -120,6 +127,31 @@ database_wanted(void)
 	return false;
 }
 
+/* From here on, the job that is in a transaction has STATEMENT_MS until the next look. */
+static void
+limit_statements(void)
+{
+	if (running >= 0 && IsTransactionState())
+		enable_timeout_after(STATEMENT_TIMEOUT, STATEMENT_MS);
+}
+
+/*
+ * To be called between the statements of a long transaction, also when it may
+ * be no job's: raises 57014 when it is and somebody wants the database.
+ */
+void
+ak_job_go_on(void)
+{
+	if (running < 0)
+		return;
+	CHECK_FOR_INTERRUPTS();
+	if (database_wanted())
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("the database is to be dropped, renamed or copied")));
+	limit_statements();
+}
+
 /*
  * Must the job that is running come to an end?  While a job waits for the world
  * outside and asks this now and then, flushes go on.
@@ -130,6 +162,7 @@ ak_worker_must_stop(void)
 	CHECK_FOR_INTERRUPTS();
 	if (ShutdownRequestPending || database_wanted())
 		return true;
+	limit_statements();
 	if (running >= 0 && !IsTransactionState() && !RecoveryInProgress())
 		for (int i = 0; i < AK_JOB_COUNT; i++)
 			if (jobs[i].at_end && i != running && due(i) <= ak_ticks())
@@ -206,6 +239,7 @@ ak_job_begin(void)
 	ak_become_owner(&job_caller);
 	ak_restrict_security();
 	AfterTriggerSetState(&immediate);
+	limit_statements();
 	SPI_connect();
 	refuse_foreign_actions();
 	return true;
@@ -215,6 +249,7 @@ ak_job_begin(void)
 void
 ak_job_commit(void)
 {
+	disable_timeout(STATEMENT_TIMEOUT, false);
 	SPI_finish();
 	ak_become_caller(&job_caller);
 	PopActiveSnapshot();
@@ -244,7 +279,6 @@ fix_settings(void)
 	/* not every major has all of them */
 	static const char *const fixed[][2] = {
 		/* as whom */
-		{"session_authorization", "default"},
 		{"role", "none"},
 		{"search_path", "pg_catalog, pg_temp"},
 		/* an error in a job must not end the worker */
@@ -270,7 +304,7 @@ fix_settings(void)
 		{"statement_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},
 		/* nobody waits for a job for long, and a job for nobody */
-		{"lock_timeout", "5s"},
+		{"lock_timeout", "2s"},
 		/* a commit is on disk; no standby holds it up */
 		{"synchronous_commit", "local"},
 		{"apikeys.workspace", ""},
@@ -320,9 +354,13 @@ run_job(int number)
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();
-		EmitErrorReport();
-		AbortOutOfAnyTransaction();
+		disable_timeout(STATEMENT_TIMEOUT, false);
+		QueryCancelPending = false;
 		LWLockReleaseAll();
+		/* who wants the database need not read that a job was in the way */
+		if (geterrcode() != ERRCODE_QUERY_CANCELED || !database_wanted())
+			EmitErrorReport();
+		AbortOutOfAnyTransaction();
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
 		failed = true;

@@ -102,6 +102,20 @@ ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Snapshot snaps
 		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(rc));
 }
 
+/*
+ * Opens a cursor for a statement that only reads, which sees what any statement
+ * of this transaction sees.  SPI_cursor_fetch() and SPI_cursor_close() follow.
+ */
+Portal
+ak_query_cursor(AkQuery *query, Datum *args, const char *nulls)
+{
+	Portal		portal = SPI_cursor_open(NULL, plan_of(query), args, nulls, true);
+
+	if (portal == NULL)
+		elog(ERROR, "SPI_cursor_open failed: %s", SPI_result_code_string(SPI_result));
+	return portal;
+}
+
 /* One value of the last statement's result; row and column count from 0 and 1. */
 Datum
 ak_query_result(int row, int column, bool *isnull)

@@ -44,6 +44,7 @@ extern void ak_become_caller(const AkCaller *caller);
 
 extern int	ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight);
 extern void ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Snapshot snapshot);
+extern Portal ak_query_cursor(AkQuery *query, Datum *args, const char *nulls);
 extern Datum ak_query_result(int row, int column, bool *isnull);
 
 #endif							/* AK_QUERY_H */

@@ -25,7 +25,8 @@
  * a tenth of a processor at most.  Long work asks ak_worker_must_stop() now and then and returns
  * when it says so: the server is being stopped, or the database is to be
  * dropped, renamed or copied; meanwhile, outside of a transaction, it lets
- * flushes go on.  Jobs do not run on a standby; on a server that
+ * flushes go on.  A statement is cancelled after 4 s, for DROP DATABASE gives up
+ * after 5: jobs work in batches, and call this or ak_job_go_on() between them.  Jobs do not run on a standby; on a server that
  * is promoted they begin to.
  *
  * What a job returns tells when it wants to run next and whether the worker
@@ -89,6 +90,7 @@ extern uint32 ak_worker_take_wakes(void);
 /* For jobs; in jobs.c. */
 extern bool ak_job_begin(void);
 extern void ak_job_commit(void);
+extern void ak_job_go_on(void);
 extern bool ak_worker_must_stop(void);
 
 #endif							/* AK_WORKER_H */

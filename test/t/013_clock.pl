@@ -87,7 +87,13 @@ set_clock_behind(3600);
 is(query($node, 'postgres', "SELECT now() BETWEEN timestamptz '$before' - interval '1 hour' AND timestamptz '$before' - interval '50 minutes'"),
 	't', 'the clock is set back by an hour');
 query($node, 'postgres', "SELECT count((apikeys.validate_key('$key')).code) FROM generate_series(1, 10)");
-ok(wait_for($node, 'postgres', $in_table, '20'), 'ten more are flushed');
+# by itself: a worker that is alone flushes after half a minute, when it leaves
+for (1 .. 200)
+{
+	last if query($node, 'postgres', $in_table) eq '20';
+	select(undef, undef, undef, 0.1);
+}
+is(query($node, 'postgres', $in_table), '20', 'ten more are flushed soon');
 
 SKIP: {
 skip 'built without libcurl', 3 if !$mails;

@@ -9,7 +9,7 @@ use AkTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_node('main');
+my $node = new_node('main', conf => "apikeys.flush_interval = '1s'\n");
 install_in($node, 'postgres');
 my $key = query($node, 'postgres', "SELECT key FROM apikeys.create_key('one', '{data}')");
 my $workers = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'";
@@ -34,16 +34,83 @@ SKIP: {
 	is(query($node, 'postgres', $scans), $before, 'ten reports that are queued do not run it again');
 }
 
-#
-# A trigger of another role never runs with the worker's rights, not even one that waits for the commit.
-#
-my $superusers = "SELECT count(*) FROM pg_roles WHERE rolsuper AND rolname = 'app'";
 sub restart_worker
 {
 	query($node, 'postgres', "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'");
 	return;
 }
 
+#
+# Whatever a database's owner sets for it, its worker works: a flush that takes longer than the timeouts, and one that fails.
+#
+my $newer = $node->pg_version->major >= 17;
+my @settings = ('exit_on_error = on', 'role = pg_monitor', 'standard_conforming_strings = off', 'transform_null_equals = on',
+	'statement_timeout = 1000', 'idle_in_transaction_session_timeout = 1000', 'default_transaction_read_only = on',
+	'default_transaction_isolation = serializable', 'search_path = public', 'jit_above_cost = 0', 'array_nulls = off',
+	$newer ? ('transaction_timeout = 1000', "restrict_nonsystem_relation_kind = 'view'") : ());
+$node->safe_psql('postgres', 'CREATE DATABASE hostile');
+install_in($node, 'hostile');
+my $hostile = query($node, 'hostile', "SELECT key FROM apikeys.create_key('one', '{data}')");
+$node->safe_psql('hostile', q{
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+	$$ BEGIN PERFORM pg_catalog.pg_sleep(1.5); IF NEW.code = 'REGENERATED' THEN RAISE 'not today'; END IF; RETURN NEW; END $$;
+CREATE TRIGGER slow BEFORE INSERT ON apikeys.usage FOR EACH ROW EXECUTE FUNCTION slow()});
+$node->safe_psql('postgres', join ';', map { "ALTER DATABASE hostile SET $_" } @settings);
+sub in_hostile
+{
+	local $ENV{PGOPTIONS} = join ' ', map { "-c $_" } 'role=none', 'search_path=pg_catalog', $newer ? 'restrict_nonsystem_relation_kind=' : ();
+	return (run_code([ 'psql', '-qXAt', '-d', $node->connstr('hostile'), '-c', $_[0] ]))[1];
+}
+restart_worker();
+is(in_hostile("SELECT code FROM apikeys.validate_key('$hostile')"), "VALID\n", 'a request');
+my $worker = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'apikeys worker' AND datname = 'hostile'";
+ok(wait_for($node, 'postgres', "SELECT count(*) FROM ($worker) AS s", '1'), 'with hostile settings, a worker');
+my $pid = query($node, 'postgres', $worker);
+for (1 .. 200)
+{
+	last if in_hostile("SELECT sum(count) FROM apikeys.usage WHERE code = 'VALID'") eq "1\n";
+	select(undef, undef, undef, 0.1);
+}
+is(in_hostile("SELECT sum(count) FROM apikeys.usage WHERE code = 'VALID'"), "1\n", 'flushes slowly');
+my $log = -s $node->logfile;
+{
+	local $ENV{PGOPTIONS} = '-c role=none -c default_transaction_read_only=off';
+	$node->safe_psql('hostile', "SELECT count(*) FROM apikeys.regenerate_key(apikeys.key_id('one'))");
+}
+in_hostile("SELECT code FROM apikeys.validate_key('$hostile')");
+$node->wait_for_log(qr/ERROR: .*not today/, $log);
+is(query($node, 'postgres', $worker), $pid, 'and stays when a flush fails');
+$node->safe_psql('postgres', 'DROP DATABASE hostile WITH (FORCE)');
+
+#
+# DROP DATABASE, RENAME and TEMPLATE give up after five seconds: a job's statement is cancelled before.
+#
+my $in_busy;
+foreach my $what ('CREATE DATABASE copy TEMPLATE busy', 'ALTER DATABASE busy RENAME TO used', 'DROP DATABASE used')
+{
+	my $db = $what =~ /^DROP/ ? 'used' : 'busy';
+	if ($what =~ /^CREATE/)
+	{
+		$node->safe_psql('postgres', 'CREATE DATABASE busy');
+		install_in($node, 'busy');
+		$in_busy = query($node, 'busy', "SELECT key FROM apikeys.create_key('one', '{data}')");
+		$node->safe_psql('busy', q{
+		CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_sleep(30); RETURN NEW; END $$;
+		CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON apikeys.usage FOR EACH ROW EXECUTE FUNCTION slow()});
+	}
+	query($node, $db, "SELECT code FROM apikeys.validate_key('$in_busy')");
+	ok(wait_for($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'apikeys worker' AND datname = '$db' "
+		. "AND query = 'flush usage' AND state = 'active' AND wait_event = 'PgSleep'", '1'), 'a job is in a long statement');
+	$log = -s $node->logfile;
+	run_ok($what, [ 'psql', '-qX', '-d', $node->connstr('postgres'), '-c', $what ]);
+	unlike(slurp_file($node->logfile, $log), qr/ERROR|FATAL/, 'and nobody complains');
+}
+$node->safe_psql('postgres', 'DROP DATABASE copy');
+
+#
+# A trigger of another role never runs with the worker's rights, not even one that waits for the commit.
+#
+my $superusers = "SELECT count(*) FROM pg_roles WHERE rolsuper AND rolname = 'app'";
 # a table of his refers to one of ours
 $node->safe_psql('postgres', q{
 CREATE ROLE app LOGIN;
@@ -69,7 +136,7 @@ INSERT INTO apikeys.usage_hour SELECT k.key_id, timestamptz '2001-01-01', 'data'
 INSERT INTO app.hour SELECT key_id, hour, api, code, old_secret FROM apikeys.usage_hour WHERE hour < '2002-01-01';
 });
 my $old_hours = "SELECT count(*) FROM apikeys.usage_hour WHERE hour < '2002-01-01'";
-my $log = -s $node->logfile;
+$log = -s $node->logfile;
 restart_worker();
 if ($node->pg_version->major >= 18)
 {
