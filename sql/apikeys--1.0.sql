@@ -202,6 +202,7 @@ CREATE TABLE apikeys.report (
 	last_error		text,
 	id_domain		text,
 	content			bytea,
+	origin			text,
 	CONSTRAINT report_pkey PRIMARY KEY (report_id),
 	CONSTRAINT report_state_check CHECK (state OPERATOR(pg_catalog.=) ANY (ARRAY['queued', 'held', 'sent', 'failed']))
 );
@@ -211,6 +212,7 @@ COMMENT ON COLUMN apikeys.report.workspace IS 'whose entries; NULL: those of sev
 COMMENT ON COLUMN apikeys.report.scope IS 'the workspaces whose entries it may hold; NULL: all';
 COMMENT ON COLUMN apikeys.report.size IS 'bytes of the CSV';
 COMMENT ON COLUMN apikeys.report.id_domain IS 'what follows the @ in Message-ID; NULL before the first attempt';
+COMMENT ON COLUMN apikeys.report.origin IS 'the database that queued it, as <system identifier>/<oid>: queued in another, it is held';
 COMMENT ON COLUMN apikeys.report.content IS 'the CSV, encrypted if that was asked for; NULL once it is sent';
 
 /*

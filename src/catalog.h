@@ -197,6 +197,7 @@ enum
 	Anum_report_last_error,
 	Anum_report_id_domain,
 	Anum_report_content,
+	Anum_report_origin,
 	_Anum_report_max
 };
 

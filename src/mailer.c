@@ -395,8 +395,15 @@ record(void)
 AkJobNext
 ak_mailer_job(void)
 {
+	static bool copies_held = false;
 	int64		wait;
 
+	if (!copies_held && ak_job_begin())
+	{
+		ak_report_hold_copies();
+		ak_job_commit();
+		copies_held = true;
+	}
 	if (stage == NOTHING)
 	{
 		if (ak_guc_smtp_url[0] == '\0' || access(ak_mail_library_path(), R_OK) != 0)

@@ -10,13 +10,16 @@
  *
  * A row that is not inserted by email_audit_logs(), but by a restore or by
  * replication, is held until release_report(), or a copy of a database would
- * mail its customers.
+ * mail its customers.  CREATE DATABASE ... TEMPLATE and pg_upgrade copy rows as
+ * they are: a row says which database queued it, and another one's worker holds
+ * it when it starts.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "utils/array.h"
@@ -125,6 +128,54 @@ ak_guard_report(PG_FUNCTION_ARGS)
 		strcmp(ak_row_text(&row, Anum_report_state), "queued") != 0)
 		return PointerGetDatum(trigdata->tg_trigtuple);
 	return PointerGetDatum(heap_modify_tuple_by_cols(trigdata->tg_trigtuple, row.desc, 1, &column, &held, &isnull));
+}
+
+/* What tells this database from its copies, palloc'd; but not a copy of all the server's files. */
+char *
+ak_report_origin(void)
+{
+	return psprintf(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
+}
+
+/* Holds what another database queued that this one is a copy of. */
+void
+ak_report_hold_copies(void)
+{
+	static AkQuery query = {
+		"UPDATE apikeys.report SET state = 'held', next_attempt_at = NULL, last_error = NULL "
+		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND COALESCE(origin, '') OPERATOR(pg_catalog.<>) $1",
+		1, {TEXTOID}, NULL
+	};
+	Datum		args[1] = {CStringGetTextDatum(ak_report_origin())};
+
+	ak_change_mail_queue(&query, args, NULL, AK_SEE_TRANSACTION);
+}
+
+/*
+ * How many reports of a workspace, or of the same several ones, are queued here;
+ * "nulls" as for ak_query().
+ */
+int64
+ak_reports_queued(Datum workspace, Datum scope, const char *nulls)
+{
+	static AkQuery query = {
+		"SELECT pg_catalog.count(*) FROM apikeys.report WHERE state OPERATOR(pg_catalog.=) 'queued' "
+		"AND COALESCE(workspace, '') OPERATOR(pg_catalog.=) COALESCE($1, '') "
+		"AND COALESCE(scope, '{}') OPERATOR(pg_catalog.=) COALESCE($2, '{}')",
+		2, {TEXTOID, TEXTARRAYOID}, NULL
+	};
+	Datum		args[2] = {workspace, scope};
+	AkCaller	caller;
+	bool		isnull;
+	int64		count;
+
+	ak_become_owner(&caller);
+	SPI_connect();
+	ak_query(&query, args, nulls, AK_SEE_LATEST);
+	count = DatumGetInt64(ak_query_result(0, 1, &isnull));
+	SPI_finish();
+	ak_become_caller(&caller);
+	return count;
 }
 
 /* Those whose last attempt was never finished */

@@ -119,6 +119,22 @@ read_scope(FunctionCallInfo fcinfo, AkScopeOfReport *scope)
 	}
 }
 
+/* Raises 54000 when so many reports of these workspaces are queued that another must wait. */
+static void
+refuse_too_many(const AkScopeOfReport *scope)
+{
+	char		nulls[2] = {scope->workspace ? ' ' : 'n', scope->scope ? ' ' : 'n'};
+	Datum		workspace = scope->workspace ? CStringGetTextDatum(scope->workspace) : (Datum) 0;
+
+	if (ak_reports_queued(workspace, scope->scope, nulls) < AK_REPORTS_MAX)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 scope->workspace ? errmsg("%d reports of workspace \"%s\" are queued already", AK_REPORTS_MAX, scope->workspace) :
+			 errmsg("%d reports of these workspaces are queued already", AK_REPORTS_MAX),
+			 errhint("The view apikeys.reports shows why they wait.")));
+}
+
 /* The filters that were given as JSON; NULL if none was.  The workspace is told elsewhere. */
 static char *
 read_filters(FunctionCallInfo fcinfo)
@@ -230,18 +246,19 @@ tell_export(const char *report_id, const char *workspace, const char *recipient,
  *
  * Raises 42501 without "audit" there, 42704 for an unknown workspace, 22004
  * and 22023 for a recipient, a filter or a key that cannot be one, 0A000 where
- * the library that sends is missing, and 25006 in a read-only transaction.
+ * the library that sends is missing, 54000 when AK_REPORTS_MAX are queued, and
+ * 25006 in a read-only transaction.
  */
 Datum
 ak_email_audit_logs(PG_FUNCTION_ARGS)
 {
 	static AkQuery query = {
 		"INSERT INTO apikeys.report (report_id, workspace, scope, recipient, filters, entries, size, encrypted, "
-		"asked_at, asked_by, state, queued_at, next_attempt_at, finished_at, last_error, content) "
-		"VALUES ($1, $2, $3, $4, $5::pg_catalog.jsonb, $6, $7, $8, $9, $10, $11, $9, $12, $13, $14, $15)",
-		15,
+		"asked_at, asked_by, state, queued_at, next_attempt_at, finished_at, last_error, content, origin) "
+		"VALUES ($1, $2, $3, $4, $5::pg_catalog.jsonb, $6, $7, $8, $9, $10, $11, $9, $12, $13, $14, $15, $16)",
+		16,
 		{UUIDOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID, INT8OID, INT8OID, BOOLOID,
-		TIMESTAMPTZOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID}, NULL
+		TIMESTAMPTZOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID, TEXTOID}, NULL
 	};
 	TimestampTz now = GetCurrentTimestamp();
 	AkScopeOfReport scope;
@@ -255,13 +272,14 @@ ak_email_audit_logs(PG_FUNCTION_ARGS)
 	int64		size;
 	bool		fits;
 	Datum		report_id;
-	Datum		args[15];
-	char		nulls[15];
+	Datum		args[16];
+	char		nulls[16];
 
 	PreventCommandIfReadOnly("email_audit_logs()");
 	read_scope(fcinfo, &scope);
 	recipient = read_recipient(fcinfo);
 	ak_require_mail_library();
+	refuse_too_many(&scope);
 	if (!PG_ARGISNULL(ARG_ENCRYPT_TO))
 		key = ak_pgp_read_key(PG_GETARG_BYTEA_PP(ARG_ENCRYPT_TO));
 	filters = read_filters(fcinfo);
@@ -298,6 +316,7 @@ ak_email_audit_logs(PG_FUNCTION_ARGS)
 	ARG(13, !fits, TimestampTzGetDatum(now));
 	ARG(14, !fits, CStringGetTextDatum("the report is larger than apikeys.max_report_size"));
 	ARG(15, fits, PointerGetDatum(content));
+	ARG(16, true, CStringGetTextDatum(ak_report_origin()));
 #undef ARG
 	ak_change_mail_queue(&query, args, nulls, AK_SEE_TRANSACTION);
 
@@ -342,7 +361,8 @@ sees_scope(Datum scope, bool isnull)
  * Queues a report that is held or failed, with all its attempts before it, and
  * writes an entry.  Waits for whoever changes that row.  Raises 42704 for a
  * report that does not exist for the caller, 55000 for one that is queued, sent
- * or too large, 22004, 42501 without "audit", and 0A000 where the library that
+ * or too large, 54000 when AK_REPORTS_MAX are queued, 22004, 42501 without
+ * "audit", and 0A000 where the library that
  * sends is missing.
  */
 Datum
@@ -355,10 +375,10 @@ ak_release_report(PG_FUNCTION_ARGS)
 	};
 	static AkQuery release = {
 		"UPDATE apikeys.report SET state = 'queued', attempts = 0, queued_at = $2, next_attempt_at = $2, "
-		"finished_at = NULL, last_error = NULL WHERE report_id OPERATOR(pg_catalog.=) $1",
-		2, {UUIDOID, TIMESTAMPTZOID}, NULL
+		"finished_at = NULL, last_error = NULL, origin = $3 WHERE report_id OPERATOR(pg_catalog.=) $1",
+		3, {UUIDOID, TIMESTAMPTZOID, TEXTOID}, NULL
 	};
-	Datum		args[2];
+	Datum		args[3];
 	char	   *id;
 	char	   *texts[4];
 	char	   *state;
@@ -366,6 +386,7 @@ ak_release_report(PG_FUNCTION_ARGS)
 	bool		empty;
 	bool		isnull;
 	MemoryContext context = CurrentMemoryContext;
+	AkScopeOfReport scope;
 	AkCaller	caller;
 
 	if (PG_ARGISNULL(0))
@@ -377,6 +398,7 @@ ak_release_report(PG_FUNCTION_ARGS)
 	id = DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)));
 	args[0] = PG_GETARG_DATUM(0);
 	args[1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	args[2] = CStringGetTextDatum(ak_report_origin());
 
 	ak_become_owner(&caller);
 	SPI_connect();
@@ -384,9 +406,9 @@ ak_release_report(PG_FUNCTION_ARGS)
 	ak_become_caller(&caller);
 	if (SPI_processed == 1)
 	{
-		Datum		scope = ak_query_result(0, 2, &isnull);
+		Datum		workspaces = ak_query_result(0, 2, &isnull);
 
-		if (!sees_scope(scope, isnull))
+		if (!sees_scope(workspaces, isnull))
 			SPI_processed = 0;
 	}
 	if (SPI_processed == 0)
@@ -414,6 +436,9 @@ ak_release_report(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("report %s was too large and is not kept", id),
 				 errhint("Ask for another with email_audit_logs().")));
+	scope.workspace = texts[0];
+	scope.scope = ak_query_result(0, 2, &isnull);
+	refuse_too_many(&scope);
 	SPI_finish();
 	ak_require_mail_library();
 

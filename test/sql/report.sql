@@ -177,6 +177,18 @@ SELECT who, regexp_replace(public.try(format('apikeys.release_report(%L)', id)),
 RESET ROLE;
 SELECT who, state, attempts, last_error, queued_at > asked_at AS later FROM public.asked JOIN apikeys.report ON report_id = id ORDER BY who;
 SELECT activity, workspace, changes->'recipient'->>'new' AS recipient FROM apikeys.audit_logs WHERE action = 'Export' ORDER BY audit_id DESC LIMIT 2;
+-- At most a hundred of a workspace are queued at a time, others' have room; nor can more be released.
+SET ROLE regress_ak_both;
+SELECT count(apikeys.email_audit_logs('many@example.invalid', workspace => 'acme')) FROM generate_series(1, 100 -
+	(SELECT count(*) FROM apikeys.reports WHERE workspace = 'acme' AND state = 'queued')) \g /dev/null
+SELECT count(*) FROM apikeys.reports WHERE workspace = 'acme' AND state = 'queued';
+SELECT public.try('apikeys.email_audit_logs(''many@example.invalid'', workspace => ''acme'')');
+SELECT count(apikeys.email_audit_logs('many@example.invalid', workspace => 'beta'));
+SELECT count(apikeys.email_audit_logs('many@example.invalid'));
+RESET ROLE;
+INSERT INTO apikeys.report (report_id, workspace, scope, recipient, encrypted, asked_at, asked_by, state, queued_at, content)
+	VALUES ('00000000-0000-0000-0000-000000000001', 'acme', '{acme}', 'held@example.invalid', false, now(), 'ann', 'queued', now(), 'x');
+SELECT public.try('apikeys.release_report(''00000000-0000-0000-0000-000000000001'')');
 ROLLBACK;
 SELECT count(*) AS queued FROM apikeys.report;
 SELECT count(*) - :entries AS new_entries FROM apikeys.audit_log;

@@ -108,6 +108,28 @@ foreach my $what ('CREATE DATABASE copy TEMPLATE busy', 'ALTER DATABASE busy REN
 $node->safe_psql('postgres', 'DROP DATABASE copy');
 
 #
+# A copy of a database holds the reports that the original has queued, and mails none; the original sends them.
+#
+SKIP: {
+	skip 'built without libcurl', 6 if query($node, 'postgres', 'SELECT count(*) FROM apikeys.reports') eq '0';
+	my $reports = "SELECT state || ' ' || count(*) || ' ' || sum(attempts) FROM apikeys.reports GROUP BY state";
+	is(query($node, 'postgres', $reports), 'queued 11 0', 'reports are queued');
+	query($node, 'template1', "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'");
+	run_ok('a copy', [ 'psql', '-qX', '-d', $node->connstr('template1'), '-c', 'CREATE DATABASE copy TEMPLATE postgres' ]);
+	# nobody listens there: whoever tries, counts it
+	$node->append_conf('postgresql.conf', "apikeys.smtp_url = 'smtp://127.0.0.1:1'");
+	$node->reload;
+	query($node, 'copy', "SELECT code FROM apikeys.validate_key('$key')");
+	query($node, 'postgres', "SELECT code FROM apikeys.validate_key('$key')");
+	ok(wait_for($node, 'copy', 'SELECT bool_and(state = $$held$$) FROM apikeys.reports'), 'those of the copy are held');
+	ok(wait_for($node, 'postgres', 'SELECT bool_and(attempts > 0) FROM apikeys.reports'), 'those of the original are tried');
+	is(query($node, 'copy', $reports), 'held 11 0', 'and none of the copy is');
+	$node->append_conf('postgresql.conf', "apikeys.smtp_url = ''");
+	$node->reload;
+	$node->safe_psql('postgres', 'DROP DATABASE copy');
+}
+
+#
 # A trigger of another role never runs with the worker's rights, not even one that waits for the commit.
 #
 my $superusers = "SELECT count(*) FROM pg_roles WHERE rolsuper AND rolname = 'app'";
