@@ -193,13 +193,15 @@ must_pass_on(int sqlerrcode)
 {
 	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
 
-	return category == ERRCODE_OPERATOR_INTERVENTION || category == ERRCODE_INSUFFICIENT_RESOURCES;
+	return category == ERRCODE_OPERATOR_INTERVENTION || category == ERRCODE_INSUFFICIENT_RESOURCES ||
+		sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
 }
 
 /*
  * Does that in a subtransaction, and undoes it unless it is to be kept.
  * Returns NULL, or the error after which it was undone.  A cancelled query is
- * cancelled, and a lack of memory or disk raised.
+ * cancelled, a lack of memory or disk raised, and a transaction that cannot be
+ * serialized has to be tried again, as a whole.
  */
 static ErrorData *
 in_subtransaction(void (*work) (AkDrop *drop), AkDrop *drop, bool keep)
