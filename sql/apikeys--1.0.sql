@@ -434,10 +434,10 @@ COMMENT ON FUNCTION apikeys.end_overlap(uuid) IS 'ends the time in which a key''
 
 CREATE FUNCTION apikeys.update_key(key_id uuid, name text = NULL, apis text[] = NULL, team text = NULL,
 	expires_at timestamptz = NULL, allowed_cidrs text[] = NULL, rate_limit integer = NULL,
-	rate_window interval = NULL, metadata jsonb = NULL)
+	rate_window interval = NULL, metadata jsonb = NULL, if_updated_at timestamptz = NULL)
 RETURNS apikeys.key_detail LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_update_key';
-COMMENT ON FUNCTION apikeys.update_key(uuid, text, text[], text, timestamptz, text[], integer, interval, jsonb) IS
-'edits a key; NULL keeps what is, '''' clears the team, ''{}'' the addresses or the metadata, ''infinity'' the expiry, 0 the rate limit';
+COMMENT ON FUNCTION apikeys.update_key(uuid, text, text[], text, timestamptz, text[], integer, interval, jsonb, timestamptz) IS
+'edits a key; NULL keeps what is, '''' clears the team, ''{}'' the addresses or the metadata, ''infinity'' the expiry, 0 the rate limit; fails (40001) when the key was updated since if_updated_at, the updated_at or created_at that the caller has read';
 
 CREATE FUNCTION apikeys.archive_key(key_id uuid)
 RETURNS apikeys.key_detail LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_archive_key';

@@ -3,9 +3,10 @@
  * details.c
  *	  Find a key and show it: key_details(), key_id(), identify_key().
  *
- * A key is found as of the latest commit; a key that the caller may not see
- * does not exist for him.  The functions that change keys begin and end here,
- * too: they find theirs, and show what became of it.
+ * A key is found as the transaction sees it, as a new statement would find it in
+ * the table; a key that the caller may not see does not exist for him.  The
+ * functions that change keys begin and end here, too: they find theirs, and
+ * show what became of it.
  *
  *-------------------------------------------------------------------------
  */
@@ -73,26 +74,25 @@ ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where)
 	MemoryContext context = CurrentMemoryContext;
 	AkCaller	caller;
 	Datum		args[1];
-	char	   *name = NULL;
 	bool		archived = false;
 
 	ak_need_argument(fcinfo, 0, "key_id");
 	ak_require_anywhere(capability);
 	where->key_id = args[0] = PG_GETARG_DATUM(0);
-	where->workspace = NULL;
+	where->workspace = where->name = NULL;
 
 	/* says which column is missing, if one of ours is */
 	table_close(ak_table_open(AK_KEY, AccessShareLock), AccessShareLock);
 	ak_become_owner(&caller);
 	SPI_connect();
-	ak_query(&query, args, NULL, AK_SEE_LATEST);
+	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
 	if (SPI_processed > 0)
 	{
 		bool		isnull;
 		MemoryContext spi = MemoryContextSwitchTo(context);
 
 		where->workspace = TextDatumGetCString(ak_query_result(0, 1, &isnull));
-		name = TextDatumGetCString(ak_query_result(0, 2, &isnull));
+		where->name = TextDatumGetCString(ak_query_result(0, 2, &isnull));
 		archived = DatumGetBool(ak_query_result(0, 3, &isnull));
 		MemoryContextSwitchTo(spi);
 	}
@@ -109,7 +109,7 @@ ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where)
 	if (archived && capability == AK_MANAGE)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("key \"%s\" is archived", name),
+				 errmsg("key \"%s\" is archived", where->name),
 				 errdetail("An archived key cannot be changed any more.")));
 }
 
@@ -133,7 +133,7 @@ detail(FunctionCallInfo fcinfo, TupleDesc desc, Datum key_id, bool *isnull)
 
 	ak_become_owner(&caller);
 	SPI_connect();
-	ak_query(&query, args, NULL, AK_SEE_LATEST);
+	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
 	*isnull = SPI_processed == 0;
 	if (!*isnull)
 	{
@@ -216,7 +216,7 @@ ak_key_id(PG_FUNCTION_ARGS)
 
 	ak_become_owner(&caller);
 	SPI_connect();
-	ak_query(&query, args, nulls, AK_SEE_LATEST);
+	ak_query(&query, args, nulls, AK_SEE_TRANSACTION);
 	found = SPI_processed;
 	if (found == 1)
 	{
@@ -267,7 +267,7 @@ ak_identify_key(PG_FUNCTION_ARGS)
 		!ak_sha256(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), hash))
 		return (Datum) 0;
 
-	if (ak_keystore_find(&lookup, hash))
+	if (ak_keystore_find_seen(&lookup, hash, GetTransactionSnapshot()))
 	{
 		if (ak_sees(AK_VIEW, TextDatumGetCString(AK_FOUND(&lookup, Anum_key_workspace))))
 			key_id = datumCopy(AK_FOUND(&lookup, Anum_key_key_id), false, UUID_LEN);

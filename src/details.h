@@ -17,6 +17,7 @@
 typedef struct AkWhere
 {
 	char	   *workspace;
+	char	   *name;
 	Datum		key_id;
 } AkWhere;
 

@@ -366,6 +366,36 @@ head_desc(Relation key)
 	return desc;
 }
 
+/* What a look-up begins with. */
+static void
+begin(AkLookup *lookup)
+{
+	lookup->key = ak_table_open(AK_KEY, AccessShareLock);
+	lookup->snapshot = NULL;
+	lookup->slot = NULL;
+	lookup->buffer = InvalidBuffer;
+	lookup->by_old_secret = false;
+}
+
+/* The columns that a look-up reads, once the slot has a row. */
+static void
+read_slot(AkLookup *lookup)
+{
+	slot_getsomeattrs(lookup->slot, AK_LOOKUP_NATTS);
+	memcpy(lookup->values, lookup->slot->tts_values, sizeof(lookup->values));
+	memcpy(lookup->nulls, lookup->slot->tts_isnull, sizeof(lookup->nulls));
+}
+
+static void
+write_out_texts(AkLookup *lookup)
+{
+	static const AttrNumber texts[] = {Anum_key_workspace, Anum_key_name, Anum_key_team};
+
+	for (int i = 0; i < (int) lengthof(texts); i++)
+		if (!AK_FOUND_NULL(lookup, texts[i]))
+			AK_FOUND(lookup, texts[i]) = as_written(AK_FOUND(lookup, texts[i]));
+}
+
 /*
  * Finds the key whose present secret, or else whose old one, has that SHA-256
  * (32 bytes), and returns whether there is one; its columns are in
@@ -375,30 +405,30 @@ head_desc(Relation key)
 bool
 ak_keystore_find(AkLookup *lookup, const uint8 *hash)
 {
-	static const AttrNumber texts[] = {Anum_key_workspace, Anum_key_name, Anum_key_team};
 	const AkHint *hint = find_hint(hash);
 
 	if (hint != NULL)
 		fetch_early(hint);
-	lookup->key = ak_table_open(AK_KEY, AccessShareLock);
-	lookup->snapshot = NULL;
-	lookup->slot = NULL;
-	lookup->buffer = InvalidBuffer;
-	lookup->by_old_secret = false;
-
+	begin(lookup);
 	if (recall(lookup, hint, hash))
 		heap_deform_tuple(&lookup->tuple, head_desc(lookup->key), lookup->values, lookup->nulls);
 	else if (search(lookup, RegisterSnapshot(GetLatestSnapshot()), hash))
-	{
-		slot_getsomeattrs(lookup->slot, AK_LOOKUP_NATTS);
-		memcpy(lookup->values, lookup->slot->tts_values, sizeof(lookup->values));
-		memcpy(lookup->nulls, lookup->slot->tts_isnull, sizeof(lookup->nulls));
-	}
+		read_slot(lookup);
 	else
 		return false;
-	for (int i = 0; i < (int) lengthof(texts); i++)
-		if (!AK_FOUND_NULL(lookup, texts[i]))
-			AK_FOUND(lookup, texts[i]) = as_written(AK_FOUND(lookup, texts[i]));
+	write_out_texts(lookup);
+	return true;
+}
+
+/* The same as that snapshot sees it: for what shows keys, and does not validate. */
+bool
+ak_keystore_find_seen(AkLookup *lookup, const uint8 *hash, Snapshot snapshot)
+{
+	begin(lookup);
+	if (!search(lookup, RegisterSnapshot(snapshot), hash))
+		return false;
+	read_slot(lookup);
+	write_out_texts(lookup);
 	return true;
 }
 

@@ -215,7 +215,7 @@ write_key(AkQuery *query, Datum *args, const char *nulls, AkCaller *caller)
 	SPI_connect();
 	PG_TRY();
 	{
-		ak_query(query, args, nulls, AK_SEE_LATEST);
+		ak_query(query, args, nulls, AK_SEE_TRANSACTION);
 	}
 	PG_CATCH();
 	{
@@ -233,7 +233,8 @@ leave(const AkCaller *caller)
 
 /*
  * Runs an UPDATE of one key; a key that was dropped from the archive since we
- * looked raises 42704.
+ * looked raises 42704.  One that somebody changed after the transaction's
+ * snapshot raises 40001, as any row does.
  */
 static void
 change_key(AkQuery *query, const AkWhere *where, Datum *args, const char *nulls, AkCaller *caller)
@@ -342,15 +343,16 @@ among(Datum wanted, const Datum *elements, int count)
 }
 
 /*
- * What a key's APIs come to, as the views say it, by what is registered as of
- * the latest commit: read here, because a sub-select of the statement
- * that writes the key would cost several times as much.
+ * What a key's APIs come to, as the views say it: read here, because a
+ * sub-select of the statement that writes the key would cost several times as
+ * much.
  */
 static const char *
 access_by(Datum apis)
 {
 	Relation	rel = ak_table_open(AK_API, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
 	HeapTuple	tuple;
 	Datum	   *elements;
 	int			count;
@@ -365,6 +367,7 @@ access_by(Datum apis)
 			full = among(heap_getattr(tuple, Anum_api_api, RelationGetDescr(rel), &isnull), elements, count);
 	}
 	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
 	table_close(rel, AccessShareLock);
 	return full ? "Full" : "Partial";
 }
@@ -533,12 +536,28 @@ ak_end_overlap(PG_FUNCTION_ARGS)
 }
 
 /*
- * update_key(key_id uuid, name, apis, team, expires_at, allowed_cidrs, rate_limit, rate_window, metadata)
- *	 -> key_detail
+ * Raises 40001: the key is not as the caller read it.  Somebody may also have
+ * archived or dropped it meanwhile, which has errors of its own.
+ */
+static void
+refuse_outdated(FunctionCallInfo fcinfo)
+{
+	AkWhere		where;
+
+	ak_find_key(fcinfo, AK_MANAGE, &where);
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("key \"%s\" was changed since it was read", where.name),
+			 errhint("Read it again with key_details(), and repeat the change.")));
+}
+
+/*
+ * update_key(key_id uuid, name, apis, team, expires_at, allowed_cidrs, rate_limit, rate_window, metadata,
+ *			  if_updated_at timestamptz) -> key_detail
  *
  * NULL keeps what is; '' clears the team, '{}' the addresses or the metadata,
  * 'infinity' the expiry, 0 the rate limit.  Raises 42704, 22023, 22004, 23505,
- * 55000, 42501.
+ * 55000, 42501, and 40001 when the key was updated since if_updated_at.
  */
 Datum
 ak_update_key(PG_FUNCTION_ARGS)
@@ -551,19 +570,27 @@ ak_update_key(PG_FUNCTION_ARGS)
 		"rate_limit = CASE WHEN $7 OPERATOR(pg_catalog.=) 0 THEN NULL ELSE COALESCE($7, rate_limit) END, "
 		"rate_window = CASE WHEN $7 OPERATOR(pg_catalog.=) 0 THEN NULL ELSE COALESCE($8, rate_window) END, "
 		"metadata = COALESCE($9, metadata) "
-		"WHERE key_id OPERATOR(pg_catalog.=) $1",
-		9, {UUIDOID, TEXTOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, CIDRARRAYOID, INT4OID, INTERVALOID, JSONBOID}, NULL
+		"WHERE key_id OPERATOR(pg_catalog.=) $1 "
+		"AND ($10 IS NULL OR COALESCE(updated_at, created_at) OPERATOR(pg_catalog.=) $10)",
+		10, {UUIDOID, TEXTOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, CIDRARRAYOID, INT4OID, INTERVALOID, JSONBOID,
+		TIMESTAMPTZOID}, NULL
 	};
 	AkWhere		where;
 	AkCaller	caller;
-	Datum		args[9];
-	char		nulls[9];
+	Datum		args[10];
+	char		nulls[10];
 
 	ak_find_key(fcinfo, AK_MANAGE, &where);
 	for (int i = 0; i < 3; i++)
 		set_arg(args, nulls, i, PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i), PG_ARGISNULL(i));
 	set_common_args(fcinfo, 3, args, nulls, 3);
-	change_key(&query, &where, args, nulls, &caller);
+	set_arg(args, nulls, 9, PG_ARGISNULL(9) ? (Datum) 0 : PG_GETARG_DATUM(9), PG_ARGISNULL(9));
+	write_key(&query, args, nulls, &caller);
+	if (SPI_processed == 0)
+	{
+		leave(&caller);
+		refuse_outdated(fcinfo);
+	}
 	leave(&caller);
 	return ak_return_detail(fcinfo, where.key_id);
 }

@@ -27,8 +27,8 @@ typedef struct AkQuery
 /* Which snapshot a statement sees */
 typedef enum AkSight
 {
-	AK_SEE_TRANSACTION,			/* what any statement of this transaction sees */
-	AK_SEE_LATEST				/* all that is committed, whatever the isolation level */
+	AK_SEE_TRANSACTION,			/* what a new statement of this transaction sees */
+	AK_SEE_LATEST				/* all that is committed, whatever the isolation level: for what a constraint would see */
 } AkSight;
 
 /* Acting as the owner of our tables, and back */

@@ -392,6 +392,21 @@ needed_text(FunctionCallInfo fcinfo, int n, const char *what)
 	return text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 
+/* Is this API registered as of the latest commit?  Its lock is held. */
+static bool
+is_registered(const char *api)
+{
+	Relation	rel = ak_table_open(AK_API, AccessShareLock);
+	SysScanDesc scan = ak_begin_lookup(rel, AK_API_PKEY, 1, &api);
+	HeapTuple	tuple = systable_getnext(scan);
+	bool		registered = HeapTupleIsValid(tuple) &&
+		heap_attisnull(tuple, Anum_api_unregistered_at, RelationGetDescr(rel));
+
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return registered;
+}
+
 /*
  * register_api(api text, description text = NULL)
  *
@@ -414,10 +429,13 @@ ak_register_api(PG_FUNCTION_ARGS)
 	ak_require(AK_ADMIN, NULL);
 	/* one at a time, for the registry's order */
 	ak_lock_object(AK_API, "", ExclusiveLock);
-	if (run_as_owner(&query, args, PG_ARGISNULL(1) ? " n" : NULL, AK_SEE_LATEST) == 0)
+	/* waits for who unregisters it; taken is taken, as in a unique index, whatever the transaction sees */
+	ak_lock_object(AK_API, api, ShareLock);
+	if (is_registered(api))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("API \"%s\" already exists", ak_quoted(api))));
+	run_as_owner(&query, args, PG_ARGISNULL(1) ? " n" : NULL, AK_SEE_TRANSACTION);
 	PG_RETURN_VOID();
 }
 
@@ -440,7 +458,7 @@ ak_unregister_api(PG_FUNCTION_ARGS)
 	Datum		args[1] = {PG_GETARG_DATUM(0)};
 
 	ak_require(AK_ADMIN, NULL);
-	if (run_as_owner(&query, args, NULL, AK_SEE_LATEST) == 0)
+	if (run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION) == 0)
 		ak_refuse_unknown_api(api);
 	PG_RETURN_VOID();
 }
@@ -457,7 +475,7 @@ run_with_workspace(FunctionCallInfo fcinfo, AkQuery *query)
 		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
 		args[i] = PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i);
 	}
-	return run_as_owner(query, args, nulls, AK_SEE_LATEST);
+	return run_as_owner(query, args, nulls, AK_SEE_TRANSACTION);
 }
 
 /*
@@ -518,7 +536,11 @@ ak_update_workspace(PG_FUNCTION_ARGS)
 	ak_require_anywhere(AK_ADMIN);
 	ak_check_workspace_argument(workspace);
 	ak_require_workspace(AK_ADMIN, workspace);
-	run_with_workspace(fcinfo, &query);
+	/* made after the transaction's snapshot */
+	if (run_with_workspace(fcinfo, &query) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
 	PG_RETURN_VOID();
 }
 
@@ -555,7 +577,7 @@ ak_add_team_member(PG_FUNCTION_ARGS)
 	args[0] = team_workspace(fcinfo, 2);
 	args[1] = PG_GETARG_DATUM(0);
 	args[2] = PG_GETARG_DATUM(1);
-	run_as_owner(&query, args, NULL, AK_SEE_LATEST);
+	run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION);
 	PG_RETURN_VOID();
 }
 
@@ -577,7 +599,7 @@ ak_remove_team_member(PG_FUNCTION_ARGS)
 
 	args[0] = team_workspace(fcinfo, 1);
 	args[1] = PG_GETARG_DATUM(0);
-	if (run_as_owner(&query, args, NULL, AK_SEE_LATEST) == 0)
+	if (run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("actor \"%s\" is in no team of workspace \"%s\"", ak_quoted(actor), TextDatumGetCString(args[0]))));

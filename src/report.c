@@ -402,7 +402,7 @@ ak_release_report(PG_FUNCTION_ARGS)
 
 	ak_become_owner(&caller);
 	SPI_connect();
-	ak_query(&read, args, NULL, AK_SEE_LATEST);
+	ak_query(&read, args, NULL, AK_SEE_TRANSACTION);
 	ak_become_caller(&caller);
 	if (SPI_processed == 1)
 	{
@@ -442,7 +442,7 @@ ak_release_report(PG_FUNCTION_ARGS)
 	SPI_finish();
 	ak_require_mail_library();
 
-	ak_change_mail_queue(&release, args, NULL, AK_SEE_LATEST);
+	ak_change_mail_queue(&release, args, NULL, AK_SEE_TRANSACTION);
 	tell_export(id, texts[0], texts[2], texts[3], encrypted, psprintf("Released a report to \"%s\"", texts[2]));
 	ak_worker_wake_at_commit(AK_JOB_MAIL);
 	PG_RETURN_VOID();

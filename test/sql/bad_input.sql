@@ -24,7 +24,7 @@ INSERT INTO hostile VALUES
 
 -- what callers may rely on; 22007, 22008 and the like are refused by PostgreSQL before a function is called
 CREATE TEMPORARY TABLE codes (code text);
-INSERT INTO codes VALUES ('42704'), ('22023'), ('22004'), ('23505'), ('42710'), ('2BP01'), ('55000'), ('42501'), ('21000');
+INSERT INTO codes VALUES ('42704'), ('22023'), ('22004'), ('23505'), ('42710'), ('2BP01'), ('55000'), ('42501'), ('21000'), ('40001');
 
 CREATE TEMPORARY TABLE functions AS
 	SELECT p.oid, p.proname::text AS name, p.pronargs AS n, array(SELECT unnest(p.proargtypes)::regtype) AS types
@@ -56,7 +56,7 @@ $$;
 CREATE TEMPORARY TABLE results (name text, args text, result text);
 -- each argument in turn hostile, the others good
 INSERT INTO results
-SELECT f.name, format('%s: %s', i, h.value), pg_temp.call(f.name, array(SELECT CASE WHEN j = i THEN h.value ELSE pg_temp.good(t, :'key_id') END || '::' || t FROM unnest(f.types) WITH ORDINALITY AS u (t, j) ORDER BY j))
+SELECT f.name, format('%s: %s', i, h.value), pg_temp.call(f.name, array(SELECT CASE WHEN j = i THEN h.value WHEN f.name = 'update_key' AND j = 10 THEN 'NULL' ELSE pg_temp.good(t, :'key_id') END || '::' || t FROM unnest(f.types) WITH ORDINALITY AS u (t, j) ORDER BY j))
 FROM functions f, generate_series(1, f.n) AS i JOIN LATERAL (SELECT * FROM hostile h WHERE h.type = f.types[i]) AS h ON true;
 -- all of them NULL, and the first good and the rest NULL
 INSERT INTO results SELECT f.name, 'all NULL', pg_temp.call(f.name, array(SELECT 'NULL::' || t FROM unnest(f.types) AS t)) FROM functions f;

@@ -69,6 +69,26 @@ SELECT pg_temp.refused($$SELECT apikeys.update_key(pg_temp.id(), name => 'OTHER'
 SELECT state FROM apikeys.archive_key(:'other');
 SELECT name FROM apikeys.update_key(pg_temp.id(), name => 'OTHER');
 
+-- only if nobody updated it meanwhile: what was read decides, updated_at or, of a key never updated, created_at; and NULL is no condition
+SELECT key_id AS form FROM apikeys.create_key('Form', '{data}') \gset
+SELECT created_at AS read FROM apikeys.key_details(:'form') \gset
+SELECT updated_at AS later FROM apikeys.update_key(:'form', team => 'first', if_updated_at => :'read') \gset
+SELECT count(*) FROM pg_temp.entries();
+SELECT pg_temp.refused(format('SELECT apikeys.update_key(%L, team => ''second'', if_updated_at => %L)', :'form', :'read'));
+SELECT pg_temp.refused(format('SELECT apikeys.update_key(%L, team => ''second'', if_updated_at => ''infinity'')', :'form'));
+SELECT pg_temp.refused(format('SELECT apikeys.update_key(%L, team => ''second'', if_updated_at => %L)', gen_random_uuid(), :'read'));
+SELECT count(*) FROM pg_temp.entries();
+-- the same, in another time zone; a regeneration is no update
+SET TimeZone = 'Asia/Kathmandu';
+SELECT team FROM apikeys.update_key(:'form', team => 'second', if_updated_at => :'later');
+SET TimeZone = 'UTC';
+SELECT updated_at AS later FROM apikeys.key_details(:'form') \gset
+SELECT name FROM apikeys.regenerate_key(:'form');
+SELECT team FROM apikeys.update_key(:'form', team => 'third', if_updated_at => :'later');
+SELECT team FROM apikeys.update_key(:'form', team => 'fourth', if_updated_at => NULL);
+SELECT state FROM apikeys.archive_key(:'form');
+SELECT pg_temp.refused(format('SELECT apikeys.update_key(%L, team => ''fifth'', if_updated_at => %L)', :'form', :'later'));
+
 -- mistakes
 SELECT count(*) FROM pg_temp.entries();
 SELECT pg_temp.refused($$SELECT apikeys.update_key(NULL, name => 'x')$$);
