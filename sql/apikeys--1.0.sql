@@ -182,6 +182,14 @@ COMMENT ON COLUMN apikeys.audit_purged.audit_id IS 'the entry that tells of the 
 COMMENT ON COLUMN apikeys.audit_purged.digests IS 'the digests of the entries, 32 bytes each';
 COMMENT ON COLUMN apikeys.audit_purged.link IS 'the last link of the run';
 
+/* Not dumped: what a tag says in pg_locks is this database's own affair. */
+CREATE TABLE apikeys.lock_salt (
+	salt			uuid NOT NULL,
+	CONSTRAINT lock_salt_pkey PRIMARY KEY (salt)
+);
+COMMENT ON TABLE apikeys.lock_salt IS 'hashed with a name, it gives the tag of the name''s lock: pg_locks, which everybody may read, tells nobody a name';
+COMMENT ON COLUMN apikeys.lock_salt.salt IS 'random';
+
 /* Restored, a queued report is held (a trigger): a copy of a database must not mail anybody by itself. */
 CREATE TABLE apikeys.report (
 	report_id		uuid NOT NULL,
@@ -341,6 +349,9 @@ COMMENT ON FUNCTION apikeys.audit() IS 'trigger: writes the entry that tells of 
 CREATE FUNCTION apikeys.invalidate() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_invalidate';
 COMMENT ON FUNCTION apikeys.invalidate() IS 'trigger: what every backend remembers of this table is outdated at commit';
 
+CREATE FUNCTION apikeys.keep_here() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_keep_here';
+COMMENT ON FUNCTION apikeys.keep_here() IS 'trigger: what another database replicates into this table is left out';
+
 CREATE FUNCTION apikeys.guard_report() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_report';
 COMMENT ON FUNCTION apikeys.guard_report() IS 'trigger: a report that is restored or replicated is held; none is changed by hand';
 
@@ -379,6 +390,9 @@ CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_link EXECUTE FUNCTION a
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_purged FOR EACH ROW EXECUTE FUNCTION apikeys.guard_log();
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_purged EXECUTE FUNCTION apikeys.guard_truncate();
 
+CREATE TRIGGER keep BEFORE INSERT OR UPDATE OR DELETE ON apikeys.lock_salt FOR EACH ROW EXECUTE FUNCTION apikeys.keep_here();
+ALTER TABLE apikeys.lock_salt ENABLE REPLICA TRIGGER keep;
+
 CREATE TRIGGER hold BEFORE INSERT ON apikeys.report FOR EACH ROW EXECUTE FUNCTION apikeys.guard_report();
 ALTER TABLE apikeys.report ENABLE ALWAYS TRIGGER hold;
 CREATE TRIGGER guard BEFORE UPDATE ON apikeys.report FOR EACH ROW EXECUTE FUNCTION apikeys.guard_report();
@@ -392,6 +406,8 @@ INSERT INTO apikeys.api (api, description, ordinal) VALUES
 	('data', 'Data API', 1),
 	('segmentation', 'Segmentation API', 2),
 	('push', 'Push API', 3);
+
+INSERT INTO apikeys.lock_salt (salt) VALUES (pg_catalog.gen_random_uuid());
 
 SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.workspace', '');

@@ -425,8 +425,10 @@ at_transaction_event(XactEvent event, void *arg)
 {
 	switch (event)
 	{
-		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
+			ak_check_prepare();
+			/* FALLTHROUGH */
+		case XACT_EVENT_PRE_COMMIT:
 			if (pending_count > 0)
 				forget_dropped();
 			if (pending_count > 0)
@@ -453,6 +455,8 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId mySubid,
 {
 	int			level = GetCurrentTransactionNestLevel();
 
+	if (event == SUBXACT_EVENT_ABORT_SUB || event == SUBXACT_EVENT_COMMIT_SUB)
+		ak_locks_end_subtransaction(level, event == SUBXACT_EVENT_COMMIT_SUB);
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
 		while (pending_count > 0 && pending[pending_count - 1].nest_level >= level)

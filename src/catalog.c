@@ -31,7 +31,7 @@
 
 static const char *const ak_relation_names[AK_RELATION_COUNT] = {
 	"workspace", "api", "key", "team_member", "access", "audit_log", "audit_link", "audit_purged",
-	"report",
+	"report", "lock_salt",
 	"workspace_pkey", "api_pkey", "key_pkey", "key_key_hash_key", "key_old_key_hash",
 	"key_active", "key_archived",
 	"team_member_pkey", "audit_log_pkey", "audit_log_key_id", "audit_log_workspace", "audit_log_team",
@@ -42,7 +42,7 @@ static const char *const ak_relation_names[AK_RELATION_COUNT] = {
 static const int ak_table_natts[AK_TABLE_COUNT] = {
 	_Anum_workspace_max - 1, _Anum_api_max - 1, _Anum_key_max - 1, _Anum_team_member_max - 1,
 	_Anum_access_max - 1, _Anum_audit_log_max - 1, _Anum_audit_link_max - 1, _Anum_audit_purged_max - 1,
-	_Anum_report_max - 1
+	_Anum_report_max - 1, _Anum_lock_salt_max - 1
 };
 
 /* Their columns, as the Anum_ enums number them: a column that was dropped has no name any more */
@@ -61,7 +61,8 @@ static const char *const ak_table_columns[AK_TABLE_COUNT] = {
 	"workspace position audit_id link",
 	"workspace last_position first_position audit_id digests link",
 	"report_id workspace scope recipient filters entries size encrypted asked_at asked_by state "
-	"queued_at attempts next_attempt_at finished_at last_error id_domain content"
+	"queued_at attempts next_attempt_at finished_at last_error id_domain content",
+	"salt"
 };
 
 #define LOOK_UPS_MAX	8			/* one after the other */

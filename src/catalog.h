@@ -29,6 +29,7 @@ typedef enum AkRelation
 	AK_AUDIT_LINK,
 	AK_AUDIT_PURGED,
 	AK_REPORT,
+	AK_LOCK_SALT,
 	/* indexes */
 	AK_WORKSPACE_PKEY,
 	AK_API_PKEY,
@@ -56,7 +57,7 @@ typedef enum AkRelation
 	AK_RELATION_COUNT
 } AkRelation;
 
-#define AK_TABLE_COUNT	(AK_REPORT + 1)
+#define AK_TABLE_COUNT	(AK_LOCK_SALT + 1)
 #define AK_TABLE_BIT(table)	(1 << (table))	/* in a set of tables */
 
 enum
@@ -199,6 +200,12 @@ enum
 	Anum_report_content,
 	Anum_report_origin,
 	_Anum_report_max
+};
+
+enum
+{
+	Anum_lock_salt_salt = 1,
+	_Anum_lock_salt_max
 };
 
 extern void ak_catalog_init(void);

@@ -41,6 +41,7 @@
 #include "figures.h"
 #include "flush.h"
 #include "guc.h"
+#include "lock.h"
 #include "query.h"
 #include "usage.h"
 #include "worker.h"
@@ -281,8 +282,9 @@ ak_flush_init(void)
  *
  * Writes what was counted to the tables, as part of the transaction, and
  * returns how many requests they tell of now that they did not before.  Waits
- * for a flush under way.  42501 without the capability "admin" in some
- * workspace; 25006 where nothing can be written.
+ * for a flush under way.  42501 without the capability "admin" in all
+ * workspaces, since all of them wait for the transaction; 25006 where nothing
+ * can be written.  The transaction cannot be prepared.
  */
 Datum
 ak_flush_usage(PG_FUNCTION_ARGS)
@@ -290,9 +292,10 @@ ak_flush_usage(PG_FUNCTION_ARGS)
 	AkCaller	caller;
 	int64		added;
 
-	ak_require_anywhere(AK_ADMIN);
+	ak_require(AK_ADMIN, NULL);
 	PreventCommandDuringRecovery("flush_usage()");
 	PreventCommandIfReadOnly("flush_usage()");
+	ak_refuse_prepare("flush_usage");
 	(void) ak_worker_ensure();
 	ak_become_owner(&caller);
 	SPI_connect();

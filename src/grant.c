@@ -293,6 +293,7 @@ ak_grant_access(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("grant_access()");
 	read_grant(fcinfo, &grant);
 	get_role_oid(grant.role, false);
+	ak_refuse_prepare("grant_access");
 	ak_lock_object(AK_ACCESS, "", ExclusiveLock);
 
 	ak_become_owner(&caller);
@@ -344,6 +345,7 @@ ak_revoke_access(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("revoke_access()");
 	read_grant(fcinfo, &grant);
+	ak_refuse_prepare("revoke_access");
 	ak_lock_object(AK_ACCESS, "", ExclusiveLock);
 
 	ak_become_owner(&caller);

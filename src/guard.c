@@ -175,6 +175,7 @@ normalize_apis(AkRow *row)
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("API list must not contain null")));
 		apis[i].name = TextDatumGetCString(elements[i]);
+		(void) api_ordinal(apis[i].name);
 		ak_lock_object(AK_API, apis[i].name, ShareLock);
 		apis[i].ordinal = api_ordinal(apis[i].name);
 	}
@@ -317,6 +318,27 @@ check_hint(const AkRow *row)
 		bad_value(errmsg("hint must not be the secret itself"));
 }
 
+/*
+ * Keeps a workspace from being removed until the end of the transaction, which
+ * puts something into it.  Raises 42704 when it does not exist.
+ */
+void
+ak_hold_workspace(const char *workspace)
+{
+	AkWorkspace settings;
+	bool		exists = ak_workspace_settings(workspace, &settings);
+
+	if (exists)
+	{
+		ak_lock_object(AK_WORKSPACE, workspace, ShareLock);
+		exists = ak_workspace_settings(workspace, &settings);
+	}
+	if (!exists)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
+}
+
 /* A new key, not one out of a dump. */
 static HeapTuple
 guard_insert(AkRow *row)
@@ -326,7 +348,6 @@ guard_insert(AkRow *row)
 		Anum_key_updated_at, Anum_key_updated_by, Anum_key_regenerated_at, Anum_key_regenerated_by
 	};
 	TimestampTz now = GetCurrentTimestamp();
-	AkWorkspace settings;
 	AkActor		actor;
 	char	   *workspace;
 
@@ -340,11 +361,7 @@ guard_insert(AkRow *row)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("workspace of a key must not be null")));
 	workspace = ak_row_text(row, Anum_key_workspace);
-	ak_lock_object(AK_WORKSPACE, workspace, ShareLock);
-	if (!ak_workspace_settings(workspace, &settings))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
+	ak_hold_workspace(workspace);
 	if (AK_IS_NULL(row, Anum_key_key_id))
 		ak_row_set(row, Anum_key_key_id, DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 

@@ -10,6 +10,7 @@
 
 #include "compat.h"
 
+extern void ak_hold_workspace(const char *workspace);
 pg_noreturn extern void ak_refuse_unknown_api(const char *api);
 
 #endif							/* AK_GUARD_H */

@@ -23,7 +23,9 @@
  * of the worker's purges each few batches are.
  *
  * Nothing up to the head of a chain ever changes but by a purge, so a purge
- * does not take the chain's lock: writers go on.  Purges come one by one.
+ * does not take the chain's lock: writers go on.  Purges of one workspace come
+ * one by one, under a lock until the end of the transaction; the worker leaves
+ * out a workspace that somebody is purging.
  *
  *-------------------------------------------------------------------------
  */
@@ -259,14 +261,14 @@ tell(const AkPurge *purge)
 /*
  * Goes on with the purge of a chain, for at most that many batches, and writes
  * the entry that tells of what it removed, if that was anything.  The caller's
- * rights were checked; SPI is connected, as the owner.
+ * rights were checked; the purges of this chain are locked; SPI is connected,
+ * as the owner.
  */
 static void
 purge_chain(AkPurge *purge, int batches)
 {
 	int			nest_level = begin_index_plans();
 
-	ak_lock_object(AK_AUDIT_PURGED, "", ExclusiveLock);
 	for (int i = 0; i < batches && !purge->done; i++)
 		purge_batch(purge);
 	if (purge->entries > 0)
@@ -280,7 +282,8 @@ purge_chain(AkPurge *purge, int batches)
  * How many entries were removed.  The workspace may be NULL only within the
  * setting apikeys.workspace; '' purges what belongs to no workspace.  Raises
  * 22004, 22023 for a time in the future, 42704, and 42501 without "admin"
- * there.  Waits for other purges.
+ * there.  Waits for other purges of this workspace.  The transaction cannot be
+ * prepared.
  */
 Datum
 ak_purge_audit_log(PG_FUNCTION_ARGS)
@@ -307,6 +310,8 @@ ak_purge_audit_log(PG_FUNCTION_ARGS)
 	else
 		ak_require_workspace(AK_ADMIN, workspace);
 
+	ak_refuse_prepare("purge_audit_log");
+	ak_lock_object(AK_AUDIT_PURGED, workspace, ExclusiveLock);
 	ak_become_owner(&caller);
 	SPI_connect();
 	purge_chain(&purge, INT_MAX);
@@ -358,7 +363,11 @@ ak_purge_job(void)
 			purge.older_than = GetCurrentTimestamp() - ak_guc_audit_retention * USECS_PER_MINUTE;
 			purge.purge_id = purge.entries = 0;
 			purge.any_old = false;
-			purge_chain(&purge, RETENTION_BATCHES);
+			/* one that somebody is purging has its turn next time */
+			if (ak_try_lock_object(AK_AUDIT_PURGED, purge.workspace))
+				purge_chain(&purge, RETENTION_BATCHES);
+			else
+				purge.done = true;
 			if (purge.done || !purge.any_old)
 			{
 				char	   *next = next_chain(purge.workspace);

@@ -83,19 +83,6 @@ refuse_changes(const AkRow *old, const AkRow *new, const AttrNumber *columns, in
 						  NameStr(TupleDescAttr(old->desc, columns[i] - 1)->attname)));
 }
 
-/* Raises 42704 for a workspace that does not exist; one that does stays until we end. */
-static void
-need_workspace(const char *workspace)
-{
-	AkWorkspace settings;
-
-	ak_lock_object(AK_WORKSPACE, workspace, ShareLock);
-	if (!ak_workspace_settings(workspace, &settings))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
-}
-
 static void
 guard_workspace(const AkRow *old, AkRow *new)
 {
@@ -225,8 +212,8 @@ guard_api(const AkRow *old, AkRow *new)
 	{
 		Datum		args[1] = {AK_VALUE(new, Anum_api_api)};
 
-		/* waits for whoever gives a key this API, and keeps others from it */
-		ak_lock_object(AK_API, name, ExclusiveLock);
+		/* waits for whoever gives a key this API, holds nobody up meanwhile, and then keeps others from it */
+		ak_lock_object_behind(AK_API, name);
 		if (run_as_owner(&users, args, NULL, AK_SEE_LATEST) > 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
@@ -268,7 +255,7 @@ guard_team_member(const AkRow *old, AkRow *new)
 	ak_check_label("actor", ak_row_text(new, Anum_team_member_actor));
 	ak_check_label("team", ak_row_text(new, Anum_team_member_team));
 	if (old == NULL)
-		need_workspace(ak_row_text(new, Anum_team_member_workspace));
+		ak_hold_workspace(ak_row_text(new, Anum_team_member_workspace));
 	else
 		refuse_changes(old, new, fixed, lengthof(fixed));
 }
@@ -290,7 +277,7 @@ guard_access(const AkRow *old, AkRow *new)
 	if (ak_capability_allows(capability) == 0)
 		bad_value(errmsg("unknown capability \"%s\"", ak_quoted(capability)));
 	if (!AK_IS_NULL(new, Anum_access_workspace))
-		need_workspace(ak_row_text(new, Anum_access_workspace));
+		ak_hold_workspace(ak_row_text(new, Anum_access_workspace));
 }
 
 static const struct

@@ -26,6 +26,8 @@
 #include "rowdigest.h"
 #include "rule.h"
 
+PG_FUNCTION_INFO_V1(ak_keep_here);
+
 /* audit_ids given out in this transaction whose entries are still to be written */
 static HTAB *fresh = NULL;
 
@@ -199,4 +201,19 @@ void
 ak_forget_fresh(void)
 {
 	fresh = NULL;
+}
+
+/*
+ * Trigger BEFORE INSERT OR UPDATE OR DELETE, each row, enabled for replication
+ * alone, of tables whose rows mean something in their own database only: what
+ * arrives from another one is left out.
+ */
+Datum
+ak_keep_here(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(((TriggerData *) fcinfo->context)->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a row trigger", "keep_here")));
+	return PointerGetDatum(NULL);
 }

@@ -80,6 +80,7 @@ INSERT INTO may VALUES
 	('function', 'make_way', '{}', NULL),
 	('function', 'audit', '{}', NULL),
 	('function', 'invalidate', '{}', NULL),
+	('function', 'keep_here', '{}', NULL),
 	('view', 'key_rows', '{}', NULL),
 	('view', 'keys_in_sight', '{}', NULL),
 	('view', 'usage_unflushed', '{}', NULL),
@@ -96,6 +97,7 @@ INSERT INTO may VALUES
 	('table', 'report', '{}', NULL),
 	('table', 'usage', '{}', NULL),
 	('table', 'usage_hour', '{}', NULL),
+	('table', 'lock_salt', '{}', NULL),
 	('sequence', 'audit_id_seq', '{}', NULL);
 -- nobody may use a type in objects of his own; those that come with tables and views are out of reach with the schema
 INSERT INTO may SELECT 'type', t.typname, '{}', NULL FROM pg_type t WHERE t.typnamespace = 'apikeys'::regnamespace AND t.typelem = 0

@@ -104,7 +104,7 @@ UPDATE apikeys.team_member SET audit_id = audit_id;
 UPDATE apikeys.access SET audit_id = audit_id;
 SELECT * FROM pg_temp.entries();
 
--- what pg_dump is told to dump: every table, and the sequence
+-- what pg_dump is told to dump: every table, and the sequence, but for what is this database's own
 SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind IN ('r', 'S')
 AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'apikeys' AND c.oid = ANY (e.extconfig));
 -- no foreign keys between them, which order a serial restore only
