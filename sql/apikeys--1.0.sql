@@ -121,13 +121,26 @@ CREATE TABLE apikeys.access (
 	role			name NOT NULL,
 	capability		text NOT NULL,
 	workspace		text,
+	grant_id		uuid NOT NULL,
 	audit_id		bigint NOT NULL,
-	row_digest		bytea NOT NULL
+	row_digest		bytea NOT NULL,
+	CONSTRAINT access_pkey PRIMARY KEY (grant_id)
 );
-/* it has no primary key, and its rows are few: a subscriber finds them by all they say */
-ALTER TABLE apikeys.access REPLICA IDENTITY FULL;
-CREATE UNIQUE INDEX access_role_capability_workspace ON apikeys.access (role, capability, (COALESCE(workspace, '')));
+/* not unique: roles swap their names one after the other */
+CREATE INDEX access_role_capability ON apikeys.access (role, capability);
 COMMENT ON TABLE apikeys.access IS 'what each role may do, and in which workspace (NULL: in all); by name, so that a dump restores where a role is missing';
+COMMENT ON COLUMN apikeys.access.role IS 'the name of the role; which role that is, access_role says';
+
+/* Not dumped: where a dump is restored, the same oid may be another role's. */
+CREATE TABLE apikeys.access_role (
+	grant_id		uuid NOT NULL,
+	roleid			oid NOT NULL,
+	CONSTRAINT access_role_pkey PRIMARY KEY (grant_id)
+);
+CREATE INDEX access_role_roleid ON apikeys.access_role (roleid);
+COMMENT ON TABLE apikeys.access_role IS 'whose each access is: it stays a role''s own when the role is renamed, and nobody inherits it by a name; an access without its row here waits for regrant_access()';
+COMMENT ON COLUMN apikeys.access_role.grant_id IS 'of apikeys.access';
+COMMENT ON COLUMN apikeys.access_role.roleid IS 'of pg_roles';
 
 CREATE TABLE apikeys.audit_log (
 	audit_id		bigint NOT NULL,
@@ -380,6 +393,9 @@ CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON apikeys.access FOR EACH
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.access EXECUTE FUNCTION apikeys.guard_truncate();
 CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE ON apikeys.access FOR EACH ROW EXECUTE FUNCTION apikeys.invalidate();
 ALTER TABLE apikeys.access ENABLE ALWAYS TRIGGER invalidate;
+CREATE TRIGGER keep BEFORE INSERT OR UPDATE OR DELETE ON apikeys.access_role FOR EACH ROW EXECUTE FUNCTION apikeys.keep_here();
+ALTER TABLE apikeys.access_role ENABLE REPLICA TRIGGER keep;
+CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE ON apikeys.access_role FOR EACH ROW EXECUTE FUNCTION apikeys.invalidate();
 CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE ON apikeys.api FOR EACH ROW EXECUTE FUNCTION apikeys.invalidate();
 ALTER TABLE apikeys.api ENABLE ALWAYS TRIGGER invalidate;
 
@@ -414,7 +430,12 @@ SELECT pg_catalog.pg_extension_config_dump('apikeys.workspace', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.api', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.key', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.team_member', '');
-SELECT pg_catalog.pg_extension_config_dump('apikeys.access', 'WHERE role OPERATOR(pg_catalog.=) ANY (SELECT rolname FROM pg_catalog.pg_roles)');
+/* of roles that are there, and under no name that is another role's by now */
+SELECT pg_catalog.pg_extension_config_dump('apikeys.access', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r
+	LEFT JOIN apikeys.access_role a ON a.grant_id OPERATOR(pg_catalog.=) access.grant_id
+	WHERE CASE WHEN a.roleid IS NULL THEN r.rolname OPERATOR(pg_catalog.=) access.role
+	ELSE r.oid OPERATOR(pg_catalog.=) a.roleid AND (r.rolname OPERATOR(pg_catalog.=) access.role
+		OR NOT EXISTS (SELECT FROM pg_catalog.pg_roles o WHERE o.rolname OPERATOR(pg_catalog.=) access.role)) END)');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_log', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_link', '');
 SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_purged', '');
@@ -504,12 +525,17 @@ RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_act_a
 COMMENT ON FUNCTION apikeys.act_as(text, text, text) IS
 'names who does the management actions of the current transaction; the database user is recorded beside it';
 
-CREATE FUNCTION apikeys.grant_access(role name, capability text, workspace text = NULL)
+CREATE FUNCTION apikeys.grant_access(role name, capability text, workspace text = '*')
 RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_grant_access';
 COMMENT ON FUNCTION apikeys.grant_access(name, text, text) IS
-'lets a role validate, view, manage, audit or admin, in one workspace or (NULL) in all';
+'lets a role validate, view, manage, audit or admin, in one workspace or (*) in all';
 
-CREATE FUNCTION apikeys.revoke_access(role name, capability text, workspace text = NULL)
+CREATE FUNCTION apikeys.regrant_access()
+RETURNS integer LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_regrant_access';
+COMMENT ON FUNCTION apikeys.regrant_access() IS
+'after a restore: gives the roles that there are again what is recorded for their names; returns how many accesses that were';
+
+CREATE FUNCTION apikeys.revoke_access(role name, capability text, workspace text = '*')
 RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_revoke_access';
 COMMENT ON FUNCTION apikeys.revoke_access(name, text, text) IS 'takes back what grant_access gave with the same arguments';
 

@@ -9,9 +9,11 @@
  * nothing, and a GRANT without a row is refused here.  The extension's owner,
  * its members and superusers may do everything.
  *
- * A row names its role.  When a role is dropped its rows stay, and whoever may
- * create roles could make one of that name; but its privileges are gone, so the
- * rows of a role that does not itself hold USAGE of our schema count for nobody.
+ * Whose a row is, its row of apikeys.access_role says, by the role's oid; one
+ * without, out of a dump or from a publisher, allows nothing until somebody says
+ * so (grant.c).  Nor does a row count for anybody whose role does not itself
+ * hold USAGE of our schema, as after DROP OWNED: another role that gets the oid
+ * of a dropped one some day does not hold it.
  *
  * What a role may do is remembered per backend, because a validation asks.  It
  * is forgotten when apikeys.access changes (a trigger invalidates the table's
@@ -40,6 +42,7 @@
 #include "utils/syscache.h"
 
 #include "access.h"
+#include "accessrow.h"
 #include "catalog.h"
 #include "compat.h"
 #include "context.h"
@@ -98,6 +101,7 @@ typedef struct AkScope
 	Oid			userid;
 	int			everywhere;
 	int			anywhere;		/* everywhere, and in any single workspace */
+	bool		waiting;		/* there is an access that waits for regrant_access() */
 	scoped_hash *workspaces;	/* in scope_context; NULL: none */
 } AkScope;
 
@@ -115,7 +119,7 @@ forget_scope(void)
 static void
 access_changed(Datum arg, Oid relid)
 {
-	if (relid == InvalidOid || ak_is_relation(relid, AK_ACCESS))
+	if (relid == InvalidOid || ak_is_relation(relid, AK_ACCESS) || ak_is_relation(relid, AK_ACCESS_ROLE))
 		forget_scope();
 }
 
@@ -225,28 +229,20 @@ load_scope(Oid userid)
 		loaded.everywhere = loaded.anywhere = ak_capability_allows("admin");
 	else
 	{
-		Relation	rel = ak_table_open(AK_ACCESS, AccessShareLock);
-		SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+		AkAccessScan accesses;
 		Acl		   *acl = schema_acl();
-		HeapTuple	tuple;
 
-		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		ak_begin_accesses(&accesses);
+		while (ak_next_access(&accesses))
 		{
-			Datum		values[_Anum_access_max - 1];
-			bool		nulls[_Anum_access_max - 1];
-			Oid			role;
-
-			ak_deform(tuple, RelationGetDescr(rel), lengthof(values), values, nulls);
-			role = get_role_oid(NameStr(*DatumGetName(values[Anum_access_role - 1])), true);
-			if (!OidIsValid(role) || !has_privs_of_role(userid, role) || !holds_usage(acl, role))
+			if (!OidIsValid(accesses.role) || !has_privs_of_role(userid, accesses.role))
 				continue;
-			add_to_scope(&loaded,
-						 ak_capability_allows(TextDatumGetCString(values[Anum_access_capability - 1])),
-						 nulls[Anum_access_workspace - 1] ? NULL :
-						 TextDatumGetCString(values[Anum_access_workspace - 1]));
+			if (accesses.waiting)
+				loaded.waiting = true;
+			else if (holds_usage(acl, accesses.role))
+				add_to_scope(&loaded, ak_capability_allows(accesses.capability), accesses.workspace);
 		}
-		systable_endscan(scan);
-		table_close(rel, AccessShareLock);
+		ak_end_accesses(&accesses);
 	}
 
 	scope = loaded;
@@ -320,7 +316,28 @@ may_anywhere(AkCapability capability)
 	return (current_scope()->anywhere & capability) != 0;
 }
 
-/* The same, within the setting apikeys.workspace: does that workspace exist for the caller? */
+/*
+ * Does a role have access, itself, by membership or through a member, where the
+ * current user is no admin?  One that waits for regrant_access() counts, and so
+ * does one that the role holds no privileges for: they may come back.
+ */
+bool
+ak_has_access_elsewhere(Oid role)
+{
+	AkAccessScan accesses;
+	bool		found = superuser_arg(role) || has_privs_of_role(role, ak_extension_owner());
+
+	(void) current_scope();
+	ak_begin_accesses(&accesses);
+	while (!found && ak_next_access(&accesses))
+		found = OidIsValid(accesses.role) &&
+			!scope_allows(last_scope(), AK_ADMIN, accesses.workspace, accesses.workspace ? strlen(accesses.workspace) : 0) &&
+			(is_member_of_role_nosuper(role, accesses.role) || is_member_of_role_nosuper(accesses.role, role));
+	ak_end_accesses(&accesses);
+	return found;
+}
+
+/* May the current user do this there, within the setting apikeys.workspace: does that workspace exist for the caller? */
 bool
 ak_sees(AkCapability capability, const char *workspace)
 {
@@ -329,6 +346,14 @@ ak_sees(AkCapability capability, const char *workspace)
 	if (bound != NULL && (workspace == NULL || strcmp(bound, workspace) != 0))
 		return false;
 	return ak_may(capability, workspace);
+}
+
+/* How the current user may come by what was refused. */
+static const char *
+access_hint(void)
+{
+	return last_scope()->waiting ? "What was granted before a restore holds again when apikeys.regrant_access() says so." :
+		"apikeys.grant_access() gives it.";
 }
 
 /* Raises 42501 unless the current user may do this there (NULL: everywhere). */
@@ -342,12 +367,12 @@ ak_require(AkCapability capability, const char *workspace)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for workspace \"%s\"", ak_quoted(workspace)),
 				 errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
-				 errhint("apikeys.grant_access() gives it.")));
+				 errhint("%s", access_hint())));
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied"),
 			 errdetail("The capability \"%s\" is needed, without a workspace.", ak_capability_name(capability)),
-			 errhint("apikeys.grant_access() gives it.")));
+			 errhint("%s", access_hint())));
 }
 
 /* The first of the workspaces in which the current user may do anything, for a hint. */
@@ -415,7 +440,7 @@ ak_require_anywhere(AkCapability capability)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied"),
 				 errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
-				 errhint("apikeys.grant_access() gives it.")));
+				 errhint("%s", access_hint())));
 }
 
 /* A capability by its name, an argument.  Raises 22023 for an unknown one. */

@@ -32,6 +32,7 @@ extern const char *ak_capability_name(AkCapability capability);
 extern bool ak_may(AkCapability capability, const char *workspace);
 extern bool ak_may_still(AkCapability capability, const char *workspace, size_t len);
 extern bool ak_sees(AkCapability capability, const char *workspace);
+extern bool ak_has_access_elsewhere(Oid role);
 extern bool ak_may_something(const char *workspace);
 extern void ak_require_workspace(AkCapability capability, const char *workspace);
 extern void ak_require_workspace_settings(AkCapability capability, const char *workspace, AkWorkspace *settings);

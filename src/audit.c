@@ -40,6 +40,7 @@
 #include "guc.h"
 #include "insert.h"
 #include "lock.h"
+#include "privilege.h"
 #include "query.h"
 #include "rowdigest.h"
 #include "rule.h"
@@ -429,6 +430,7 @@ at_transaction_event(XactEvent event, void *arg)
 			ak_check_prepare();
 			/* FALLTHROUGH */
 		case XACT_EVENT_PRE_COMMIT:
+			ak_commit_privileges();
 			if (pending_count > 0)
 				forget_dropped();
 			if (pending_count > 0)
@@ -443,6 +445,7 @@ at_transaction_event(XactEvent event, void *arg)
 			purged = false;
 			ak_forget_fresh();
 			ak_forget_locks();
+			ak_forget_privileges();
 			break;
 		default:
 			break;
@@ -456,7 +459,10 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId mySubid,
 	int			level = GetCurrentTransactionNestLevel();
 
 	if (event == SUBXACT_EVENT_ABORT_SUB || event == SUBXACT_EVENT_COMMIT_SUB)
+	{
 		ak_locks_end_subtransaction(level, event == SUBXACT_EVENT_COMMIT_SUB);
+		ak_privileges_end_subtransaction(level, event == SUBXACT_EVENT_COMMIT_SUB);
+	}
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
 		while (pending_count > 0 && pending[pending_count - 1].nest_level >= level)

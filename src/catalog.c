@@ -31,7 +31,7 @@
 
 static const char *const ak_relation_names[AK_RELATION_COUNT] = {
 	"workspace", "api", "key", "team_member", "access", "audit_log", "audit_link", "audit_purged",
-	"report", "lock_salt",
+	"report", "lock_salt", "access_role",
 	"workspace_pkey", "api_pkey", "key_pkey", "key_key_hash_key", "key_old_key_hash",
 	"key_active", "key_archived",
 	"team_member_pkey", "audit_log_pkey", "audit_log_key_id", "audit_log_workspace", "audit_log_team",
@@ -42,7 +42,7 @@ static const char *const ak_relation_names[AK_RELATION_COUNT] = {
 static const int ak_table_natts[AK_TABLE_COUNT] = {
 	_Anum_workspace_max - 1, _Anum_api_max - 1, _Anum_key_max - 1, _Anum_team_member_max - 1,
 	_Anum_access_max - 1, _Anum_audit_log_max - 1, _Anum_audit_link_max - 1, _Anum_audit_purged_max - 1,
-	_Anum_report_max - 1, _Anum_lock_salt_max - 1
+	_Anum_report_max - 1, _Anum_lock_salt_max - 1, _Anum_access_role_max - 1
 };
 
 /* Their columns, as the Anum_ enums number them: a column that was dropped has no name any more */
@@ -55,14 +55,15 @@ static const char *const ak_table_columns[AK_TABLE_COUNT] = {
 	"old_valid_until allowed_cidrs rate_limit rate_window metadata hint created_at created_by "
 	"updated_at updated_by regenerated_at regenerated_by archived_by row_digest",
 	"workspace actor team audit_id row_digest",
-	"role capability workspace audit_id row_digest",
+	"role capability workspace grant_id audit_id row_digest",
 	"audit_id time workspace team entity action activity actor ip key_id key_name changes db_user "
 	"row_digest digest",
 	"workspace position audit_id link",
 	"workspace last_position first_position audit_id digests link",
 	"report_id workspace scope recipient filters entries size encrypted asked_at asked_by state "
 	"queued_at attempts next_attempt_at finished_at last_error id_domain content",
-	"salt"
+	"salt",
+	"grant_id roleid"
 };
 
 #define LOOK_UPS_MAX	8			/* one after the other */

@@ -30,6 +30,7 @@ typedef enum AkRelation
 	AK_AUDIT_PURGED,
 	AK_REPORT,
 	AK_LOCK_SALT,
+	AK_ACCESS_ROLE,
 	/* indexes */
 	AK_WORKSPACE_PKEY,
 	AK_API_PKEY,
@@ -57,7 +58,7 @@ typedef enum AkRelation
 	AK_RELATION_COUNT
 } AkRelation;
 
-#define AK_TABLE_COUNT	(AK_LOCK_SALT + 1)
+#define AK_TABLE_COUNT	(AK_ACCESS_ROLE + 1)
 #define AK_TABLE_BIT(table)	(1 << (table))	/* in a set of tables */
 
 enum
@@ -133,6 +134,7 @@ enum
 	Anum_access_role = 1,
 	Anum_access_capability,
 	Anum_access_workspace,
+	Anum_access_grant_id,
 	Anum_access_audit_id,
 	Anum_access_row_digest,
 	_Anum_access_max
@@ -206,6 +208,13 @@ enum
 {
 	Anum_lock_salt_salt = 1,
 	_Anum_lock_salt_max
+};
+
+enum
+{
+	Anum_access_role_grant_id = 1,
+	Anum_access_role_roleid,
+	_Anum_access_role_max
 };
 
 extern void ak_catalog_init(void);

@@ -1,15 +1,28 @@
 /*-------------------------------------------------------------------------
  *
  * grant.c
- *	  grant_access() and revoke_access().
+ *	  grant_access(), revoke_access() and regrant_access().
  *
- * A capability is a row of apikeys.access, which says where, and PostgreSQL's
- * own privileges on the functions and views that it needs.  Which those are
- * stands here.
+ * A capability of a role is a row of apikeys.access, which names the role and
+ * says where, a row of apikeys.access_role, which says by its oid which role
+ * that is, and PostgreSQL's own privileges (privilege.c).
  *
- * Who grants or revokes holds a lock until the end of the transaction, so that
- * the next one finds the rows and privileges that this one leaves; without it,
- * two GRANTs on the same function fail each other.
+ * The oid is what counts.  So a role that is renamed keeps its accesses, one
+ * that is dropped takes them along, and no other inherits them by its name.  It
+ * stands in a table of its own because it must not be dumped: in the database
+ * that a dump is restored into, another role may have it.  A restored access,
+ * and one that came by logical replication, has no oid and allows nothing until
+ * regrant_access() or grant_access() says that the role of this name is meant.
+ *
+ * The name is there for people and for dumps.  It is made right by the next
+ * grant to that role, and by the worker's job; both remove the accesses of
+ * dropped roles, too (DROP ROLE tells nobody).
+ *
+ * Who grants or revokes locks the access (role, capability and workspace) until
+ * the end of the transaction, so that the next one finds the row that this one
+ * leaves; and the role, while its privileges are made to agree with its rows.
+ * An admin of single workspaces locks the role only at commit: he must not keep
+ * an admin of all from it, who may be about to revoke his own access.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,192 +30,27 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "utils/acl.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
 
 #include "access.h"
+#include "audit.h"
 #include "catalog.h"
+#include "compat.h"
 #include "context.h"
+#include "grant.h"
 #include "lock.h"
+#include "privilege.h"
 #include "query.h"
+#include "story.h"
 
 PG_FUNCTION_INFO_V1(ak_grant_access);
 PG_FUNCTION_INFO_V1(ak_revoke_access);
-
-/* The functions and views that a role needs for a capability */
-static const struct
-{
-	int			needed_for;
-	bool		is_view;
-	const char *name;
-}			objects[] = {
-	{AK_VALIDATE, false, "validate_key"},
-	{AK_VALIDATE, false, "authenticate"},
-	{AK_VALIDATE, false, "current_key"},
-	{AK_VALIDATE, false, "current_workspace"},
-	{AK_VALIDATE, false, "current_key_allows"},
-	{AK_VIEW, false, "key_details"},
-	{AK_VIEW, false, "key_id"},
-	{AK_VIEW, false, "identify_key"},
-	{AK_VIEW, true, "apis"},
-	{AK_VIEW, true, "active_keys"},
-	{AK_VIEW, true, "archived_keys"},
-	{AK_VIEW, true, "key_usage"},
-	{AK_VIEW, true, "usage_history"},
-	{AK_VIEW, true, "denials"},
-	{AK_VIEW, false, "usage_memory"},
-	{AK_VIEW, false, "last_use"},
-	{AK_VIEW, false, "usage_chart"},
-	{AK_VIEW, false, "status"},
-	{AK_ADMIN, false, "flush_usage"},
-	{AK_VIEW | AK_AUDIT, false, "visible_workspaces"},
-	{AK_VIEW | AK_AUDIT, false, "sees_everywhere"},
-	{AK_VIEW | AK_AUDIT, false, "only_workspace"},
-	{AK_VIEW | AK_AUDIT, false, "several_workspaces"},
-	{AK_MANAGE, false, "create_key"},
-	{AK_MANAGE, false, "import_key"},
-	{AK_MANAGE, false, "regenerate_key"},
-	{AK_MANAGE, false, "end_overlap"},
-	{AK_MANAGE, false, "update_key"},
-	{AK_MANAGE, false, "archive_key"},
-	{AK_MANAGE | AK_AUDIT | AK_ADMIN, false, "act_as"},
-	{AK_AUDIT, true, "audit_logs"},
-	{AK_AUDIT, false, "search_audit_logs"},
-	{AK_AUDIT, false, "export_audit_logs"},
-	{AK_AUDIT, false, "verify_audit_log"},
-	{AK_AUDIT, false, "audit_anchor"},
-	{AK_AUDIT, false, "email_audit_logs"},
-	{AK_AUDIT, false, "release_report"},
-	{AK_AUDIT, true, "reports"},
-	{AK_ADMIN, false, "register_api"},
-	{AK_ADMIN, false, "unregister_api"},
-	{AK_ADMIN, false, "create_workspace"},
-	{AK_ADMIN, false, "update_workspace"},
-	{AK_ADMIN, false, "add_team_member"},
-	{AK_ADMIN, false, "remove_team_member"},
-	{AK_ADMIN, false, "purge_audit_log"},
-	{AK_ADMIN, false, "grant_access"},
-	{AK_ADMIN, false, "revoke_access"},
-};
-
-/*
- * All that the rows of a role name allow, in whatever workspace.  SPI must be
- * connected, as the owner.
- */
-static int
-allowed_to_role(const char *role)
-{
-	static AkQuery query = {
-		"SELECT DISTINCT capability FROM apikeys.access WHERE role OPERATOR(pg_catalog.=) $1",
-		1, {NAMEOID}, NULL
-	};
-	NameData	name;
-	Datum		args[1];
-	int			allowed = 0;
-
-	namestrcpy(&name, role);
-	args[0] = NameGetDatum(&name);
-	ak_query(&query, args, NULL, AK_SEE_LATEST);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool		isnull;
-
-		allowed |= ak_capability_allows(TextDatumGetCString(ak_query_result(i, 1, &isnull)));
-	}
-	return allowed;
-}
-
-/* What a role holds itself, by the owner's grant */
-typedef struct AkHeld
-{
-	bool		objects[lengthof(objects)];
-	bool		schema;
-} AkHeld;
-
-/*
- * Looks what a role holds; nothing when it is not there.  SPI must be
- * connected, as the owner.
- */
-static void
-look_at_privileges(const char *role, AkHeld *held)
-{
-	static AkQuery query = {
-		"SELECT p.proname, false FROM pg_catalog.pg_roles r, pg_catalog.pg_proc p, LATERAL pg_catalog.aclexplode(p.proacl) a "
-		"WHERE p.pronamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
-		"AND r.rolname OPERATOR(pg_catalog.=) $1 AND a.grantee OPERATOR(pg_catalog.=) r.oid "
-		"AND a.grantor OPERATOR(pg_catalog.=) p.proowner "
-		"UNION ALL "
-		"SELECT c.relname, true FROM pg_catalog.pg_roles r, pg_catalog.pg_class c, LATERAL pg_catalog.aclexplode(c.relacl) a "
-		"WHERE c.relnamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
-		"AND r.rolname OPERATOR(pg_catalog.=) $1 AND a.grantee OPERATOR(pg_catalog.=) r.oid "
-		"AND a.grantor OPERATOR(pg_catalog.=) c.relowner AND a.privilege_type OPERATOR(pg_catalog.=) 'SELECT' "
-		"UNION ALL "
-		"SELECT NULL, NULL FROM pg_catalog.pg_roles r, pg_catalog.pg_namespace n, LATERAL pg_catalog.aclexplode(n.nspacl) a "
-		"WHERE n.oid OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
-		"AND r.rolname OPERATOR(pg_catalog.=) $1 AND a.grantee OPERATOR(pg_catalog.=) r.oid "
-		"AND a.grantor OPERATOR(pg_catalog.=) n.nspowner AND a.privilege_type OPERATOR(pg_catalog.=) 'USAGE'",
-		1, {NAMEOID}, NULL
-	};
-	NameData	name;
-	Datum		args[1];
-
-	memset(held, 0, sizeof(AkHeld));
-	namestrcpy(&name, role);
-	args[0] = NameGetDatum(&name);
-	ak_query(&query, args, NULL, AK_SEE_LATEST);
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		bool		isnull;
-		bool		is_view = DatumGetBool(ak_query_result(row, 2, &isnull));
-		Datum		object = ak_query_result(row, 1, &isnull);
-
-		if (isnull)
-			held->schema = true;
-		for (int i = 0; !isnull && i < (int) lengthof(objects); i++)
-			if (objects[i].is_view == is_view && strcmp(objects[i].name, NameStr(*DatumGetName(object))) == 0)
-				held->objects[i] = true;
-	}
-}
-
-/* GRANTs or REVOKEs one privilege, if that changes anything. */
-static void
-set_privilege(bool held, bool wanted, const char *object, const char *role)
-{
-	if (held != wanted)
-		SPI_execute(psprintf("%s %s %s %s", wanted ? "GRANT" : "REVOKE", object, wanted ? "TO" : "FROM",
-							 quote_identifier(role)),
-					false, 0);
-}
-
-/*
- * Gives a role what it needs for "allowed", and takes what it needs for nothing
- * of it.  What it has stays untouched: a catalog row rewritten is one that
- * every backend reads anew.  SPI must be connected, as the owner.
- */
-static void
-set_privileges(const char *role, const AkHeld *held, int allowed)
-{
-	for (int i = 0; i < (int) lengthof(objects); i++)
-		set_privilege(held->objects[i], (objects[i].needed_for & allowed) != 0,
-					  psprintf("%s apikeys.%s", objects[i].is_view ? "SELECT ON TABLE" : "EXECUTE ON FUNCTION", objects[i].name),
-					  role);
-	set_privilege(held->schema, allowed != 0, "USAGE ON SCHEMA apikeys", role);
-}
-
-/*
- * Does the role hold any function that nothing but a capability needs?  A role
- * of the same name that was dropped took its privileges along, and left its
- * rows.
- */
-static bool
-holds_capability(const AkHeld *held, int capability)
-{
-	for (int i = 0; i < (int) lengthof(objects); i++)
-		if (objects[i].needed_for == capability && held->objects[i])
-			return true;
-	return false;
-}
+PG_FUNCTION_INFO_V1(ak_regrant_access);
 
 /* What grant_access and revoke_access share */
 typedef struct AkGrant
@@ -210,28 +58,33 @@ typedef struct AkGrant
 	char	   *role;
 	char	   *capability;
 	char	   *workspace;		/* NULL: all */
-	Datum		args[3];		/* of a query by these three */
-	char		nulls[3];
+	bool		at_commit;		/* the caller is an admin of single workspaces: see privilege.c */
+	Datum		args[4];		/* of a query by role, capability, workspace, and the role's oid */
+	char		nulls[4];
 } AkGrant;
 
 /*
  * Reads and checks the arguments.  Raises 22004, 22023 for an unknown
  * capability, 42501 when the caller may not decide this, and 42704 for an
- * unknown role (or one that stands in no row, with known_to_us) or workspace.
+ * unknown workspace.
  */
 static void
 read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 {
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", PG_ARGISNULL(0) ? "role" : "capability")));
+	static const char *const names[] = {"role", "capability", "workspace"};
+
+	for (int i = 0; i < 3; i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("%s must not be null", names[i]),
+					 i == 2 ? errhint("'*' stands for all workspaces.") : 0));
 	grant->role = pstrdup(NameStr(*PG_GETARG_NAME(0)));
 	grant->capability = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	grant->workspace = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
+	grant->workspace = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	if (strcmp(grant->workspace, "*") == 0)
+		grant->workspace = ak_bound_workspace() ? pstrdup(ak_bound_workspace()) : NULL;
 	ak_check_workspace_argument(grant->workspace);
-	if (grant->workspace == NULL && ak_bound_workspace() != NULL)
-		grant->workspace = pstrdup(ak_bound_workspace());
 
 	ak_require_anywhere(AK_ADMIN);
 	if (ak_capability_allows(grant->capability) == 0)
@@ -244,127 +97,508 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 	else
 		ak_require(AK_ADMIN, NULL);
 
+	grant->at_commit = !ak_may(AK_ADMIN, NULL);
 	grant->args[0] = PG_GETARG_DATUM(0);
 	grant->args[1] = PG_GETARG_DATUM(1);
 	grant->args[2] = grant->workspace ? CStringGetTextDatum(grant->workspace) : (Datum) 0;
-	memset(grant->nulls, ' ', 3);
+	memset(grant->nulls, ' ', 4);
 	if (grant->workspace == NULL)
 		grant->nulls[2] = 'n';
 }
 
-/* Is it recorded?  SPI must be connected, as the owner. */
-static bool
-is_granted(AkGrant *grant)
+/*
+ * Locks an access, and the role unless that is put off until commit.  Returns
+ * the role's oid; InvalidOid when there is none of that name.
+ */
+static Oid
+lock_access(const AkGrant *grant)
+{
+	for (;;)
+	{
+		Oid			role = get_role_oid(grant->role, true);
+		char	   *who = OidIsValid(role) ? psprintf("%u", role) : grant->role;
+
+		ak_lock_object(AK_ACCESS, psprintf("%s %s %s", grant->capability, grant->workspace ? grant->workspace : "*", who),
+					   ExclusiveLock);
+		if (OidIsValid(role) && !grant->at_commit)
+			ak_lock_role(role);
+		/* renamed or dropped while we waited? */
+		if (get_role_oid(grant->role, true) == role)
+			return role;
+	}
+}
+
+/* Records which role an access belongs to.  SPI must be connected, as the owner. */
+static void
+set_role(Datum grant_id, Oid role)
 {
 	static AkQuery query = {
-		"SELECT 1 FROM apikeys.access WHERE role OPERATOR(pg_catalog.=) $1 AND capability OPERATOR(pg_catalog.=) $2 "
-		"AND COALESCE(workspace, '') OPERATOR(pg_catalog.=) COALESCE($3, '')",
-		3, {NAMEOID, TEXTOID, TEXTOID}, NULL
+		"INSERT INTO apikeys.access_role (grant_id, roleid) VALUES ($1, $2) "
+		"ON CONFLICT (grant_id) DO UPDATE SET roleid = EXCLUDED.roleid",
+		2, {UUIDOID, OIDOID}, NULL
 	};
+	Datum		args[2] = {grant_id, ObjectIdGetDatum(role)};
 
-	ak_query(&query, grant->args, grant->nulls, AK_SEE_LATEST);
-	return SPI_processed > 0;
+	ak_query(&query, args, NULL, AK_SEE_LATEST);
 }
 
 /*
- * grant_access(role name, capability text, workspace text = NULL)
+ * Removes accesses of a role by a statement that returns capability, workspace
+ * and grant_id of each; "why" ends the entries.  SPI must be connected, as the
+ * owner.
+ */
+static void
+remove_accesses(AkQuery *query, Datum *args, const char *why)
+{
+	ak_story_access_why = why;
+	PG_TRY();
+	{
+		ak_query(query, args, NULL, AK_SEE_LATEST);
+	}
+	PG_FINALLY();
+	{
+		ak_story_access_why = NULL;
+	}
+	PG_END_TRY();
+}
+
+/*
+ * The accesses of a role that was renamed get its present name.  An entry ends
+ * each, and another begins it anew; grant_id stays.  The role is locked; SPI is
+ * connected, as the owner.
+ */
+static void
+rename_accesses(Oid role)
+{
+	static AkQuery names = {
+		"SELECT DISTINCT a.role FROM apikeys.access_role r "
+		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
+		"WHERE r.roleid OPERATOR(pg_catalog.=) $1 AND a.role OPERATOR(pg_catalog.<>) $2",
+		2, {OIDOID, NAMEOID}, NULL
+	};
+	/* here and below, SKIP LOCKED: what somebody is revoking needs no other name, and nobody to wait for it */
+	static AkQuery end = {
+		"DELETE FROM apikeys.access a USING (SELECT a.grant_id FROM apikeys.access_role r "
+		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
+		"WHERE r.roleid OPERATOR(pg_catalog.=) $1 AND a.role OPERATOR(pg_catalog.=) $2 FOR UPDATE OF a SKIP LOCKED) AS old "
+		"WHERE a.grant_id OPERATOR(pg_catalog.=) old.grant_id RETURNING a.capability, a.workspace, a.grant_id",
+		2, {OIDOID, NAMEOID}, NULL
+	};
+	static AkQuery begin = {
+		"INSERT INTO apikeys.access (role, capability, workspace, grant_id) VALUES ($1, $2, $3, $4)",
+		4, {NAMEOID, TEXTOID, TEXTOID, UUIDOID}, NULL
+	};
+	char	   *name = GetUserNameFromId(role, false);
+	NameData	new_name;
+	Datum		args[2] = {ObjectIdGetDatum(role), NameGetDatum(&new_name)};
+	SPITupleTable *old_names;
+	uint64		old_count;
+
+	namestrcpy(&new_name, name);
+	ak_query(&names, args, NULL, AK_SEE_LATEST);
+	old_names = SPI_tuptable;
+	old_count = SPI_processed;
+	for (uint64 i = 0; i < old_count; i++)
+	{
+		bool		isnull;
+		Datum		old_name = SPI_getbinval(old_names->vals[i], old_names->tupdesc, 1, &isnull);
+		SPITupleTable *ended;
+		uint64		ended_count;
+
+		args[1] = old_name;
+		remove_accesses(&end, args, psprintf("is now named \"%s\"", name));
+		ended = SPI_tuptable;
+		ended_count = SPI_processed;
+		ak_story_access_why = psprintf("was named \"%s\" before", NameStr(*DatumGetName(old_name)));
+		PG_TRY();
+		{
+			for (uint64 j = 0; j < ended_count; j++)
+			{
+				Datum		row[4] = {NameGetDatum(&new_name)};
+				char		nulls[4] = {' ', ' ', ' ', ' '};
+
+				for (int column = 1; column <= 3; column++)
+				{
+					row[column] = SPI_getbinval(ended->vals[j], ended->tupdesc, column, &isnull);
+					nulls[column] = isnull ? 'n' : ' ';
+				}
+				ak_query(&begin, row, nulls, AK_SEE_LATEST);
+			}
+		}
+		PG_FINALLY();
+		{
+			ak_story_access_why = NULL;
+		}
+		PG_END_TRY();
+	}
+}
+
+/*
+ * Removes the accesses of the dropped role with that oid, and of dropped roles
+ * that had that name.  SPI must be connected, as the owner.
+ */
+static void
+remove_dropped(Oid role, const char *name)
+{
+	static AkQuery query = {
+		"WITH gone AS (SELECT a.grant_id FROM apikeys.access_role r "
+		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
+		"WHERE (r.roleid OPERATOR(pg_catalog.=) $1 OR a.role OPERATOR(pg_catalog.=) $2) "
+		"AND NOT EXISTS (SELECT FROM pg_catalog.pg_authid u WHERE u.oid OPERATOR(pg_catalog.=) r.roleid) "
+		"FOR UPDATE OF a SKIP LOCKED), "
+		"roles AS (DELETE FROM apikeys.access_role r USING gone WHERE r.grant_id OPERATOR(pg_catalog.=) gone.grant_id) "
+		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id OPERATOR(pg_catalog.=) gone.grant_id",
+		2, {OIDOID, NAMEOID}, NULL
+	};
+	NameData	old_name;
+	Datum		args[2] = {ObjectIdGetDatum(role), NameGetDatum(&old_name)};
+
+	namestrcpy(&old_name, name);
+	remove_accesses(&query, args, "was dropped");
+}
+
+/*
+ * Removes the accesses of capabilities of which the role holds nothing any
+ * more, after DROP OWNED or as somebody revoked it by hand: granting another
+ * one must not bring them back.  The role is locked; SPI is connected, as the
+ * owner.
+ */
+static void
+remove_unheld(Oid role)
+{
+	static AkQuery query = {
+		"WITH gone AS (SELECT a.grant_id FROM apikeys.access_role r "
+		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
+		"WHERE r.roleid OPERATOR(pg_catalog.=) $1 AND a.capability OPERATOR(pg_catalog.=) $2 FOR UPDATE OF a SKIP LOCKED), "
+		"roles AS (DELETE FROM apikeys.access_role r USING gone WHERE r.grant_id OPERATOR(pg_catalog.=) gone.grant_id) "
+		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id OPERATOR(pg_catalog.=) gone.grant_id",
+		2, {OIDOID, TEXTOID}, NULL
+	};
+	int			held = ak_capabilities_held(role);
+
+	for (int i = 0; i < AK_CAPABILITY_COUNT; i++)
+	{
+		Datum		args[2] = {ObjectIdGetDatum(role), CStringGetTextDatum(ak_capability_name(1 << i))};
+
+		if ((held & (1 << i)) == 0)
+			remove_accesses(&query, args, "no longer holds what it needs");
+	}
+}
+
+/*
+ * Looks for the access that a grant tells of, and returns its grant_id and
+ * whether this role has it already; 0 when there is none.  One without a role,
+ * out of a dump or from a publisher, is found by the role's name.  SPI must be
+ * connected, as the owner.
+ */
+static Datum
+find_access(AkGrant *grant, bool *has)
+{
+	static AkQuery query = {
+		"SELECT a.grant_id, r.roleid IS NOT NULL AND r.roleid OPERATOR(pg_catalog.=) $4 AS has FROM apikeys.access a "
+		"LEFT JOIN apikeys.access_role r ON r.grant_id OPERATOR(pg_catalog.=) a.grant_id "
+		"WHERE a.role OPERATOR(pg_catalog.=) $1 AND a.capability OPERATOR(pg_catalog.=) $2 "
+		"AND COALESCE(a.workspace, '') OPERATOR(pg_catalog.=) COALESCE($3, '') "
+		"AND (r.roleid IS NULL OR r.roleid OPERATOR(pg_catalog.=) $4) ORDER BY 2 DESC LIMIT 1",
+		4, {NAMEOID, TEXTOID, TEXTOID, OIDOID}, NULL
+	};
+	bool		isnull;
+
+	*has = false;
+	ak_query(&query, grant->args, grant->nulls, AK_SEE_LATEST);
+	if (SPI_processed == 0)
+		return (Datum) 0;
+	*has = DatumGetBool(ak_query_result(0, 2, &isnull));
+	return ak_query_result(0, 1, &isnull);
+}
+
+/* Records that a role has an access.  The role is locked; SPI is connected, as the owner. */
+static void
+record_access(AkGrant *grant, Oid role)
+{
+	static AkQuery insert = {
+		"INSERT INTO apikeys.access (role, capability, workspace) VALUES ($1, $2, $3) RETURNING grant_id",
+		3, {NAMEOID, TEXTOID, TEXTOID}, NULL
+	};
+	Datum		grant_id;
+	bool		has;
+
+	if (!ak_is_subscriber())
+	{
+		/* those of others are not an admin's of single workspaces to wait for */
+		if (!grant->at_commit)
+			remove_dropped(InvalidOid, grant->role);
+		rename_accesses(role);
+		remove_unheld(role);
+	}
+	grant_id = find_access(grant, &has);
+	if (grant_id == 0)
+	{
+		bool		isnull;
+
+		ak_refuse_on_subscriber();
+		ak_query(&insert, grant->args, grant->nulls, AK_SEE_LATEST);
+		grant_id = ak_query_result(0, 1, &isnull);
+	}
+	if (!has)
+		set_role(grant_id, role);
+}
+
+/*
+ * grant_access(role name, capability text, workspace text = '*')
  *
- * Errors: see read_grant.  Granting again changes nothing, and gives back
- * privileges that a restore could not.  Where the records come from another
- * database by logical replication, it gives the privileges alone, and raises
- * 55000 for what is not recorded.  Waits for a transaction that grants or
- * revokes.
+ * '*' is all workspaces, or the one that apikeys.workspace names.  Errors: see
+ * read_grant; 42704 for an unknown role; 42501 when an admin of single
+ * workspaces grants to a role that has access elsewhere: his keys would be let
+ * in where somebody else's are meant.  Granting again changes nothing but that
+ * it gives the capability's own privileges once more, and confirms a restored
+ * access.  Where the accesses come from another database by logical
+ * replication, it confirms what is recorded, and raises 55000 for what is not.
+ * Waits for a transaction that grants or revokes the same, or, of an admin of all
+ * workspaces, whatever of the same role.  The transaction cannot be prepared.
+ * What an admin of single workspaces grants holds from his commit on.
  */
 Datum
 ak_grant_access(PG_FUNCTION_ARGS)
 {
-	static AkQuery forget = {
-		"DELETE FROM apikeys.access WHERE role OPERATOR(pg_catalog.=) $1 AND capability OPERATOR(pg_catalog.=) $2",
-		2, {NAMEOID, TEXTOID}, NULL
-	};
-	static AkQuery insert = {
-		"INSERT INTO apikeys.access (role, capability, workspace) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-		3, {NAMEOID, TEXTOID, TEXTOID}, NULL
-	};
 	AkGrant		grant;
-	AkHeld		held;
 	AkCaller	caller;
+	Oid			role;
 
 	PreventCommandIfReadOnly("grant_access()");
 	read_grant(fcinfo, &grant);
 	get_role_oid(grant.role, false);
 	ak_refuse_prepare("grant_access");
-	ak_lock_object(AK_ACCESS, "", ExclusiveLock);
+	role = lock_access(&grant);
+	if (!OidIsValid(role))
+		role = get_role_oid(grant.role, false);
+	/* asked again at commit: somebody else may grant to it meanwhile */
+	if (grant.at_commit)
+		ak_refuse_access_elsewhere(role);
 
+	grant.args[3] = ObjectIdGetDatum(role);
 	ak_become_owner(&caller);
 	SPI_connect();
-	look_at_privileges(grant.role, &held);
-	if (ak_is_subscriber())
-	{
-		if (!is_granted(&grant))
-			ak_refuse_on_subscriber();
-	}
-	else
-	{
-		for (int i = 0; i < AK_CAPABILITY_COUNT; i++)
-		{
-			/* rows without their privileges are those of a role that is gone */
-			if (!holds_capability(&held, 1 << i))
-			{
-				Datum		args[2] = {grant.args[0], CStringGetTextDatum(ak_capability_name(1 << i))};
-
-				ak_query(&forget, args, NULL, AK_SEE_LATEST);
-			}
-		}
-		ak_query(&insert, grant.args, grant.nulls, AK_SEE_LATEST);
-	}
-	set_privileges(grant.role, &held, allowed_to_role(grant.role));
+	record_access(&grant, role);
+	ak_change_privileges(role, ak_capability_allows(grant.capability), 0, grant.at_commit, caller.userid);
 	SPI_finish();
 	ak_become_caller(&caller);
 	PG_RETURN_VOID();
 }
 
 /*
- * revoke_access(role name, capability text, workspace text = NULL)
+ * revoke_access(role name, capability text, workspace text = '*')
  *
- * Errors: see read_grant.  A WARNING when there was nothing to revoke, as
- * REVOKE of a membership gives one.  Waits for a transaction that grants or
- * revokes.
+ * Only takes away: the access of the role that has this name, those of this
+ * name that wait for regrant_access(), and those of a dropped role that had it.
+ * Errors: see read_grant; 42704 for a role that neither exists nor is recorded.
+ * A WARNING when there was nothing to revoke, as REVOKE of a membership gives
+ * one.  Waits as grant_access() does.  The transaction cannot be prepared.
  */
 Datum
 ak_revoke_access(PG_FUNCTION_ARGS)
 {
 	static AkQuery remove = {
-		"DELETE FROM apikeys.access WHERE role OPERATOR(pg_catalog.=) $1 AND capability OPERATOR(pg_catalog.=) $2 "
-		"AND COALESCE(workspace, '') OPERATOR(pg_catalog.=) COALESCE($3, '')",
-		3, {NAMEOID, TEXTOID, TEXTOID}, NULL
+		"WITH gone AS (SELECT a.grant_id FROM apikeys.access a "
+		"LEFT JOIN apikeys.access_role r ON r.grant_id OPERATOR(pg_catalog.=) a.grant_id "
+		"WHERE a.capability OPERATOR(pg_catalog.=) $2 "
+		"AND COALESCE(a.workspace, '') OPERATOR(pg_catalog.=) COALESCE($3, '') "
+		"AND (r.roleid OPERATOR(pg_catalog.=) $4 OR a.role OPERATOR(pg_catalog.=) $1 "
+		"AND NOT EXISTS (SELECT FROM pg_catalog.pg_authid u WHERE u.oid OPERATOR(pg_catalog.=) r.roleid))), "
+		"roles AS (DELETE FROM apikeys.access_role r USING gone WHERE r.grant_id OPERATOR(pg_catalog.=) gone.grant_id) "
+		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id OPERATOR(pg_catalog.=) gone.grant_id",
+		4, {NAMEOID, TEXTOID, TEXTOID, OIDOID}, NULL
 	};
 	AkGrant		grant;
-	AkHeld		held;
 	AkCaller	caller;
+	Oid			role;
 
 	PreventCommandIfReadOnly("revoke_access()");
 	read_grant(fcinfo, &grant);
 	ak_refuse_prepare("revoke_access");
-	ak_lock_object(AK_ACCESS, "", ExclusiveLock);
+	role = lock_access(&grant);
 
+	grant.args[3] = ObjectIdGetDatum(role);
 	ak_become_owner(&caller);
 	SPI_connect();
 	ak_query(&remove, grant.args, grant.nulls, AK_SEE_LATEST);
 	if (SPI_processed == 0)
 	{
-		if (!OidIsValid(get_role_oid(grant.role, true)))
+		if (!OidIsValid(role))
 			get_role_oid(grant.role, false);
 		ereport(WARNING,
 				(errmsg("role \"%s\" has not been granted \"%s\" %s", grant.role, grant.capability,
 						grant.workspace ? psprintf("in workspace \"%s\"", grant.workspace) : "in all workspaces")));
 	}
-	else if (OidIsValid(get_role_oid(grant.role, true)))
-	{
-		look_at_privileges(grant.role, &held);
-		set_privileges(grant.role, &held, allowed_to_role(grant.role));
-	}
+	else if (OidIsValid(role))
+		ak_change_privileges(role, 0, ak_capability_allows(grant.capability), grant.at_commit, caller.userid);
 	SPI_finish();
 	ak_become_caller(&caller);
 	PG_RETURN_VOID();
+}
+
+/* The accesses that wait for regrant_access(), as rows of the role's oid, grant_id and capability, by oid. */
+static void
+find_waiting(void)
+{
+	static AkQuery query = {
+		"SELECT u.oid, a.grant_id, a.capability FROM apikeys.access a "
+		"JOIN pg_catalog.pg_authid u ON u.rolname OPERATOR(pg_catalog.=) a.role "
+		"WHERE NOT EXISTS (SELECT FROM apikeys.access_role r WHERE r.grant_id OPERATOR(pg_catalog.=) a.grant_id) "
+		"AND ($1 IS NULL OR a.workspace OPERATOR(pg_catalog.=) $1) ORDER BY u.oid",
+		1, {TEXTOID}, NULL
+	};
+	const char *bound = ak_bound_workspace();
+	Datum		args[1] = {bound ? CStringGetTextDatum(bound) : (Datum) 0};
+
+	ak_query(&query, args, bound ? NULL : "n", AK_SEE_LATEST);
+}
+
+static Oid
+waiting_role(SPITupleTable *waiting, uint64 row)
+{
+	bool		isnull;
+
+	return DatumGetObjectId(SPI_getbinval(waiting->vals[row], waiting->tupdesc, 1, &isnull));
+}
+
+/* The entry of regrant_access(), which names the roles. */
+static void
+tell_regrant(uint64 count, const char *roles)
+{
+	AkEntry		entry = {0};
+
+	entry.workspace = ak_bound_workspace();
+	entry.entity = "Access";
+	entry.action = "Update";
+	entry.activity = psprintf("Granted again what a restore brought back: " UINT64_FORMAT " %s",
+							  count, count == 1 ? "access" : "accesses");
+	entry.changes = psprintf("{\"accesses\": " UINT64_FORMAT ", \"roles\": [%s]}", count, roles);
+	ak_write_entry(&entry);
+}
+
+/*
+ * regrant_access() -> integer
+ *
+ * Says of every access that came out of a dump, or from a publisher, that the
+ * role of its name is meant, where there is one, and gives the privileges;
+ * within apikeys.workspace, of that one's.  Returns how many.  42501 without
+ * "admin" in all workspaces.  Waits for transactions that grant to one of these
+ * roles or revoke from it.  The transaction cannot be prepared.
+ */
+Datum
+ak_regrant_access(PG_FUNCTION_ARGS)
+{
+	AkCaller	caller;
+	SPITupleTable *waiting;
+	uint64		count;
+	StringInfoData roles;
+
+	PreventCommandIfReadOnly("regrant_access()");
+	ak_require(AK_ADMIN, NULL);
+	ak_refuse_prepare("regrant_access");
+	ak_become_owner(&caller);
+	SPI_connect();
+
+	/* all roles before the privileges, which others lock after a role */
+	find_waiting();
+	waiting = SPI_tuptable;
+	count = SPI_processed;
+	for (uint64 i = 0; i < count; i++)
+		if (i == 0 || waiting_role(waiting, i) != waiting_role(waiting, i - 1))
+			ak_lock_role(waiting_role(waiting, i));
+
+	/* under the locks, what others did not confirm or revoke meanwhile */
+	find_waiting();
+	waiting = SPI_tuptable;
+	count = SPI_processed;
+	initStringInfo(&roles);
+	for (uint64 i = 0; i < count; i++)
+	{
+		Oid			role = waiting_role(waiting, i);
+		int			give = 0;
+
+		escape_json(&roles, GetUserNameFromId(role, false));
+		for (;; i++)
+		{
+			bool		isnull;
+
+			set_role(SPI_getbinval(waiting->vals[i], waiting->tupdesc, 2, &isnull), role);
+			give |= ak_capability_allows(TextDatumGetCString(SPI_getbinval(waiting->vals[i], waiting->tupdesc, 3, &isnull)));
+			if (i + 1 == count || waiting_role(waiting, i + 1) != role)
+				break;
+		}
+		ak_change_privileges(role, give, 0, false, caller.userid);
+		if (i + 1 < count)
+			appendStringInfoString(&roles, ", ");
+	}
+	if (count > 0 && !ak_is_subscriber())
+		tell_regrant(count, roles.data);
+	SPI_finish();
+	ak_become_caller(&caller);
+	PG_RETURN_INT32((int32) count);
+}
+
+/* The roles whose accesses bear another name than theirs, or that are gone, as an array in the caller's context. */
+static Oid *
+outdated_roles(MemoryContext context, uint64 *count)
+{
+	static AkQuery query = {
+		"SELECT DISTINCT r.roleid FROM apikeys.access_role r "
+		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
+		"LEFT JOIN pg_catalog.pg_authid u ON u.oid OPERATOR(pg_catalog.=) r.roleid "
+		"WHERE u.oid IS NULL OR u.rolname OPERATOR(pg_catalog.<>) a.role ORDER BY 1",
+		0, {0}, NULL
+	};
+	Oid		   *roles;
+
+	ak_query(&query, NULL, NULL, AK_SEE_LATEST);
+	*count = SPI_processed;
+	roles = MemoryContextAlloc(context, Max(1, *count) * sizeof(Oid));
+	for (uint64 i = 0; i < *count; i++)
+		roles[i] = waiting_role(SPI_tuptable, i);
+	return roles;
+}
+
+/*
+ * The worker's job: gives the accesses of renamed roles the new names, and
+ * removes those of dropped ones, role by role.  One that somebody grants to at
+ * the moment has its turn next time.
+ */
+AkJobNext
+ak_access_job(void)
+{
+	static AkQuery orphans = {
+		"DELETE FROM apikeys.access_role r "
+		"WHERE NOT EXISTS (SELECT FROM apikeys.access a WHERE a.grant_id OPERATOR(pg_catalog.=) r.grant_id)",
+		0, {0}, NULL
+	};
+	MemoryContext context = CurrentMemoryContext;
+	Oid		   *roles = NULL;
+	uint64		count = 0;
+
+	if (!ak_job_begin())
+		return AK_JOB_IDLE;
+	/* a subscriber's accesses are kept where they come from */
+	if (!ak_is_subscriber())
+	{
+		roles = outdated_roles(context, &count);
+		/* accesses that direct SQL removed */
+		ak_query(&orphans, NULL, NULL, AK_SEE_LATEST);
+	}
+	ak_job_commit();
+	for (uint64 i = 0; i < count && !ak_worker_must_stop(); i++)
+	{
+		if (!ak_job_begin())
+			break;
+		if (ak_try_lock_role(roles[i]))
+		{
+			if (GetUserNameFromId(roles[i], true) != NULL)
+				rename_accesses(roles[i]);
+			else
+				remove_dropped(roles[i], "");
+		}
+		ak_job_commit();
+	}
+	return AK_JOB_IDLE;
 }

@@ -37,6 +37,7 @@
 #include "clock.h"
 #include "compat.h"
 #include "flush.h"
+#include "grant.h"
 #include "guc.h"
 #include "mailer.h"
 #include "purge.h"
@@ -82,6 +83,9 @@ static const int mail_period_ms = 10000;
 static const int hour_ms = 3600000;
 
 /* How long after its time an entry may stay */
+/* How long a dump may carry the old name of a role that was renamed */
+static const int minute_ms = 60000;
+
 static const int purge_period_ms = 10 * 60 * 1000;
 
 static const AkJob jobs[AK_JOB_COUNT] = {
@@ -89,6 +93,7 @@ static const AkJob jobs[AK_JOB_COUNT] = {
 	[AK_JOB_MAIL] = {"mail", ak_mailer_job, &mail_period_ms, false},
 	[AK_JOB_USAGE_RETENTION] = {"usage retention", ak_usage_retention_job, &hour_ms, false},
 	[AK_JOB_AUDIT_RETENTION] = {"audit retention", ak_purge_job, &purge_period_ms, false},
+	[AK_JOB_ACCESS] = {"access", ak_access_job, &minute_ms, false},
 };
 
 /* Where each job stands */

@@ -8,7 +8,8 @@
  *	  audit_link	the chain of a workspace: who links entries, at commit
  *	  api			an API: shared by who gives it to a key; '' orders the registry
  *	  workspace		a workspace: shared by who puts something into it
- *	  access		'': who grants or revokes
+ *	  access		an access: who grants or revokes it; a role: who changes what it holds;
+ *					'': who changes privileges
  *	  audit_purged	a workspace: who purges its log
  *
  * These are no advisory locks, which any role could hold.  Everybody may read

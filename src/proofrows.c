@@ -118,7 +118,7 @@ static const struct
 	{AK_WORKSPACE, "Workspaces", Anum_workspace_workspace, {Anum_workspace_workspace}, Anum_workspace_audit_id, _Anum_workspace_max - 1},
 	{AK_API, "APIs", 0, {Anum_api_api}, Anum_api_audit_id, _Anum_api_max - 1},
 	{AK_TEAM_MEMBER, "Teams", Anum_team_member_workspace, {Anum_team_member_workspace, Anum_team_member_actor}, Anum_team_member_audit_id, _Anum_team_member_max - 1},
-	{AK_ACCESS, "Access", Anum_access_workspace, {Anum_access_workspace, Anum_access_role, Anum_access_capability}, Anum_access_audit_id, _Anum_access_max - 1},
+	{AK_ACCESS, "Access", Anum_access_workspace, {Anum_access_grant_id}, Anum_access_audit_id, _Anum_access_max - 1},
 };
 
 /* What the script made, in the order of kinds */
@@ -224,8 +224,8 @@ read_thing(AkRowProof *proof, int kind, TupleDesc desc, const Datum *values, con
 		char	   *part = NULL;
 
 		if (!nulls[column - 1])
-			part = TupleDescAttr(desc, column - 1)->atttypid == NAMEOID ?
-				NameStr(*DatumGetName(values[column - 1])) : TextDatumGetCString(values[column - 1]);
+			part = TupleDescAttr(desc, column - 1)->atttypid == UUIDOID ?
+				DatumGetCString(DirectFunctionCall1(uuid_out, values[column - 1])) : TextDatumGetCString(values[column - 1]);
 		add_name(&name, part, part ? strlen(part) : 0);
 	}
 	digest = check_row(chain, desc, kinds[kind].natts, values, nulls, audit_id, false);
@@ -482,14 +482,10 @@ name_from_entry(StringInfo name, int kind, AkChain *chain, const char *activity,
 			}
 			return true;
 		case AK_ACCESS:
-			add_name(name, chain->workspace, chain->length);
-			for (int i = 0; i < 2; i++)
-			{
-				text = changed(changes, i == 0 ? "role" : "capability", side);
-				if (text == NULL)
-					return false;
-				add_name(name, text, strlen(text));
-			}
+			text = changed(changes, "grant_id", side);
+			if (text == NULL)
+				return false;
+			add_name(name, text, strlen(text));
 			return true;
 		default:
 			return false;

@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #include "access.h"
 #include "catalog.h"
@@ -276,6 +277,8 @@ guard_access(const AkRow *old, AkRow *new)
 				 errmsg("role and capability must not be null")));
 	if (ak_capability_allows(capability) == 0)
 		bad_value(errmsg("unknown capability \"%s\"", ak_quoted(capability)));
+	if (AK_IS_NULL(new, Anum_access_grant_id))
+		ak_row_set(new, Anum_access_grant_id, DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 	if (!AK_IS_NULL(new, Anum_access_workspace))
 		ak_hold_workspace(ak_row_text(new, Anum_access_workspace));
 }

@@ -39,6 +39,7 @@ PG_FUNCTION_INFO_V1(ak_audit);
 
 bool		ak_importing = false;
 bool		ak_making_way = false;
+const char *ak_story_access_why = NULL;
 
 /* A column whose changes are told, and what people call it */
 typedef struct AkTold
@@ -86,6 +87,7 @@ static const AkTold access_columns[] = {
 	{Anum_access_role, "role"},
 	{Anum_access_capability, "capability"},
 	{Anum_access_workspace, "workspace"},
+	{Anum_access_grant_id, NULL},
 	{0, NULL}
 };
 
@@ -103,6 +105,9 @@ append_json(StringInfo json, Oid type, Datum value)
 			break;
 		case NAMEOID:
 			escape_json(json, NameStr(*DatumGetName(value)));
+			break;
+		case UUIDOID:
+			escape_json(json, DatumGetCString(DirectFunctionCall1(uuid_out, value)));
 			break;
 		case TIMESTAMPTZOID:
 			{
@@ -349,11 +354,12 @@ tell_access(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *n
 	entry->workspace = workspace;
 	tell_changes(changes, &labels, access_columns, old, new);
 	entry->action = old == NULL ? "Create" : new == NULL ? "Delete" : "Update";
-	entry->activity = psprintf("%s \"%s\" %s %s role \"%s\"",
+	entry->activity = psprintf("%s \"%s\" %s %s role \"%s\"%s%s",
 							   old == NULL ? "Granted" : new == NULL ? "Revoked" : "Changed",
 							   capability,
 							   workspace ? psprintf("in workspace \"%s\"", workspace) : "in all workspaces",
-							   new == NULL ? "from" : "to", role);
+							   new == NULL ? "from" : "to", role,
+							   ak_story_access_why ? ", which " : "", ak_story_access_why ? ak_story_access_why : "");
 }
 
 static const struct

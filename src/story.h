@@ -14,4 +14,7 @@ extern bool ak_importing;
 /* Set while make_way() removes what the extension came with: nobody did that, and nothing is told */
 extern bool ak_making_way;
 
+/* Why accesses end or begin that nobody revoked or granted: ends the activity, as in ", which was dropped" */
+extern const char *ak_story_access_why;
+
 #endif							/* AK_STORY_H */

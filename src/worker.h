@@ -43,10 +43,11 @@ typedef enum AkJobNumber
 	AK_JOB_FLUSH,
 	AK_JOB_MAIL,
 	AK_JOB_USAGE_RETENTION,
-	AK_JOB_AUDIT_RETENTION
+	AK_JOB_AUDIT_RETENTION,
+	AK_JOB_ACCESS
 } AkJobNumber;
 
-#define AK_JOB_COUNT		(AK_JOB_AUDIT_RETENTION + 1)
+#define AK_JOB_COUNT		(AK_JOB_ACCESS + 1)
 /* In the worker's entry in shared memory, a job that was woken is a bit */
 #define AK_JOB_BIT(number)	((uint32) 1 << (number))
 

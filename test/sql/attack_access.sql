@@ -118,6 +118,23 @@ SELECT name, workspace FROM apikeys.key_details(apikeys.key_id('Both'));
 SELECT apikeys.grant_access('regress_ak_red_admin', 'admin');
 SELECT apikeys.grant_access('regress_ak_red_admin', 'admin', 'blue');
 SELECT apikeys.grant_access('regress_ak_stranger', 'validate', NULL);
+SELECT apikeys.grant_access('regress_ak_stranger', 'validate', '*');
+SELECT apikeys.regrant_access();
+SELECT apikeys.flush_usage();
+-- nor does he widen what is another's: a gateway of blue, a group that it is in, or one that has it as a member
+RESET ROLE;
+SELECT apikeys.grant_access('regress_ak_child', 'validate', 'blue') \g /dev/null
+GRANT regress_ak_child TO regress_ak_heir;
+GRANT regress_ak_stranger TO regress_ak_child;
+SET ROLE regress_ak_red_admin;
+SELECT apikeys.grant_access('regress_ak_child', 'validate', 'red');
+SELECT apikeys.grant_access('regress_ak_heir', 'validate', 'red');
+SELECT apikeys.grant_access('regress_ak_stranger', 'validate', 'red');
+RESET ROLE;
+REVOKE regress_ak_child FROM regress_ak_heir;
+REVOKE regress_ak_stranger FROM regress_ak_child;
+SELECT apikeys.revoke_access('regress_ak_child', 'validate', 'blue') \g /dev/null
+SET ROLE regress_ak_red_admin;
 SELECT apikeys.revoke_access('regress_ak_red', 'manage');
 SELECT apikeys.register_api('mine');
 SELECT apikeys.unregister_api('push');

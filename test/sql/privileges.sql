@@ -63,6 +63,7 @@ INSERT INTO may VALUES
 	('function', 'purge_audit_log', '{admin}', $$SELECT apikeys.purge_audit_log(now(), 'default')$$),
 	('function', 'grant_access', '{admin}', $$SELECT apikeys.grant_access('regress_ak_none', 'admin')$$),
 	('function', 'revoke_access', '{admin}', $$SELECT apikeys.revoke_access('regress_ak_none', 'admin')$$),
+	('function', 'regrant_access', '{admin}', $$SELECT apikeys.regrant_access()$$),
 
 	-- neither shows or changes more than its caller may anyway
 	('function', 'act_as', '{manage,audit,admin}', NULL),
@@ -98,6 +99,7 @@ INSERT INTO may VALUES
 	('table', 'usage', '{}', NULL),
 	('table', 'usage_hour', '{}', NULL),
 	('table', 'lock_salt', '{}', NULL),
+	('table', 'access_role', '{}', NULL),
 	('sequence', 'audit_id_seq', '{}', NULL);
 -- nobody may use a type in objects of his own; those that come with tables and views are out of reach with the schema
 INSERT INTO may SELECT 'type', t.typname, '{}', NULL FROM pg_type t WHERE t.typnamespace = 'apikeys'::regnamespace AND t.typelem = 0

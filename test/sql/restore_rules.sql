@@ -107,6 +107,27 @@ SELECT * FROM pg_temp.entries();
 -- what pg_dump is told to dump: every table, and the sequence, but for what is this database's own
 SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind IN ('r', 'S')
 AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'apikeys' AND c.oid = ANY (e.extconfig));
+-- an access is dumped under no name that is another role's: of a, as it is; b and c, which swapped their names, not until the
+-- names are right; d is dumped as it was named; e is gone, and its name is another's; f waits, and g is nobody
+BEGIN;
+CREATE ROLE regress_ak_a;
+CREATE ROLE regress_ak_b;
+CREATE ROLE regress_ak_c;
+CREATE ROLE regress_ak_d;
+CREATE ROLE regress_ak_e;
+CREATE ROLE regress_ak_f;
+SELECT count(apikeys.grant_access(('regress_ak_' || r)::name, 'view')) FROM unnest('{a,b,c,d,e}'::text[]) AS r;
+INSERT INTO apikeys.access (role, capability) VALUES ('regress_ak_f', 'view'), ('regress_ak_g', 'view');
+ALTER ROLE regress_ak_b RENAME TO regress_ak_x;
+ALTER ROLE regress_ak_c RENAME TO regress_ak_b;
+ALTER ROLE regress_ak_x RENAME TO regress_ak_c;
+ALTER ROLE regress_ak_d RENAME TO regress_ak_d2;
+DROP OWNED BY regress_ak_e;
+DROP ROLE regress_ak_e;
+CREATE ROLE regress_ak_e;
+SELECT format('SELECT role, capability FROM apikeys.access %s ORDER BY 1', condition) FROM pg_extension, unnest(extconfig, extcondition) AS c (config, condition)
+WHERE extname = 'apikeys' AND config = 'apikeys.access'::regclass \gexec
+ROLLBACK;
 -- no foreign keys between them, which order a serial restore only
 SELECT conname FROM pg_constraint WHERE connamespace = 'apikeys'::regnamespace AND contype = 'f';
 

@@ -16,7 +16,7 @@ CREATE ROLE regress_ak_one;
 CREATE ROLE regress_ak_few;
 CREATE ROLE regress_ak_all;
 SELECT count(apikeys.grant_access(role, capability, workspace))
-FROM (VALUES ('regress_ak_one', 'default'), ('regress_ak_few', 'w1'), ('regress_ak_few', 'w2'), ('regress_ak_all', NULL)) AS r (role, workspace),
+FROM (VALUES ('regress_ak_one', 'default'), ('regress_ak_few', 'w1'), ('regress_ak_few', 'w2'), ('regress_ak_all', '*')) AS r (role, workspace),
      unnest('{manage,audit}'::text[]) AS capability;
 
 -- rows of our tables that a statement reads

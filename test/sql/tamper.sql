@@ -129,7 +129,7 @@ SELECT t AS "altered", pg_temp.tamper(sql) FROM (VALUES
 	('workspace made', $$INSERT INTO apikeys.workspace SELECT (jsonb_populate_record(w, '{"workspace": "eve"}')).* FROM apikeys.workspace w WHERE workspace = 'acme'$$),
 	('API made', $$INSERT INTO apikeys.api SELECT (jsonb_populate_record(a, '{"api": "eve"}')).* FROM apikeys.api a WHERE api = 'data'$$),
 	('team made', $$INSERT INTO apikeys.team_member SELECT (jsonb_populate_record(m, '{"actor": "eve"}')).* FROM apikeys.team_member m WHERE actor = 'ann'$$),
-	('access made', $$INSERT INTO apikeys.access SELECT (jsonb_populate_record(a, '{"role": "eve", "audit_id": 0}')).* FROM apikeys.access a$$)
+	('access made', $$INSERT INTO apikeys.access SELECT (jsonb_populate_record(a, '{"role": "eve", "audit_id": 0, "grant_id": "00000000-0000-4000-8000-000000000000"}')).* FROM apikeys.access a$$)
 ) AS v (t, sql);
 -- A row that was right once: removed access, an earlier team, an earlier workspace.
 CREATE TABLE was (LIKE apikeys.access);
