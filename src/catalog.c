@@ -19,8 +19,10 @@
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_subscription.h"
 #include "catalog/pg_subscription_rel.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -113,6 +115,8 @@ void
 ak_catalog_init(void)
 {
 	CacheRegisterSyscacheCallback(SUBSCRIPTIONRELMAP, subscriptions_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(SUBSCRIPTIONOID, subscriptions_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, subscriptions_changed, (Datum) 0);
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 }
 
@@ -317,6 +321,24 @@ ak_table_open(AkRelation which, LOCKMODE lockmode)
 }
 
 /*
+ * May the owner of a subscription write to our tables?  Only then does anything
+ * arrive through it.  From PostgreSQL 16 on, a role can own one that is not a
+ * superuser, and must not stop management with it.
+ */
+static bool
+is_trusted_subscription(Oid subscription)
+{
+	HeapTuple	tuple = SearchSysCache1(SUBSCRIPTIONOID, ObjectIdGetDatum(subscription));
+	bool		trusted;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	trusted = has_privs_of_role(((Form_pg_subscription) GETSTRUCT(tuple))->subowner, ak_extension_owner());
+	ReleaseSysCache(tuple);
+	return trusted;
+}
+
+/*
  * Do the keys of this database come from another by logical replication?  Then
  * its own changes would collide with those to come, in the numbers of entries
  * and in the chains, and stop the replication.
@@ -340,9 +362,10 @@ ak_is_subscriber(void)
 	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	while (!subscribes && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		Oid			relid = ((Form_pg_subscription_rel) GETSTRUCT(tuple))->srrelid;
+		Form_pg_subscription_rel subscribed = (Form_pg_subscription_rel) GETSTRUCT(tuple);
 
-		subscribes = relid == ak_relid(AK_KEY) || relid == ak_relid(AK_AUDIT_LOG);
+		subscribes = (subscribed->srrelid == ak_relid(AK_KEY) || subscribed->srrelid == ak_relid(AK_AUDIT_LOG)) &&
+			is_trusted_subscription(subscribed->srsubid);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);

@@ -10,9 +10,11 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_collation.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/params.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -108,7 +110,7 @@ ak_check_label(const char *what, const char *text)
 }
 
 /*
- * The address that the actor acts from.  Raises 22023 when apikeys.client_addr
+ * The address that the actor acts from.  Raises 22023 when apikeys.client
  * is no address.
  */
 static Datum
@@ -117,17 +119,17 @@ current_ip(bool *has_ip)
 	LOCAL_FCINFO(fcinfo, 0);
 	Datum		ip;
 
-	if (is_set(ak_guc_client_addr))
+	if (is_set(ak_guc_client))
 	{
 		AkAddress	address;
 
-		if (!ak_address_parse(ak_guc_client_addr, strlen(ak_guc_client_addr), &address))
+		if (!ak_address_parse(ak_guc_client, strlen(ak_guc_client), &address))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("client address is not an IP address"),
-					 errhint("It comes from act_as() or the setting apikeys.client_addr.")));
+					 errhint("It comes from act_as() or the setting apikeys.client.")));
 		*has_ip = true;
-		return DirectFunctionCall1(inet_in, CStringGetDatum(ak_guc_client_addr));
+		return DirectFunctionCall1(inet_in, CStringGetDatum(ak_guc_client));
 	}
 	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
 	ip = inet_client_addr(fcinfo);
@@ -259,6 +261,18 @@ ak_target_workspace(const char *workspace)
 }
 
 /*
+ * Was the function called by the client's own statement, not from within a
+ * function or a DO block?  Those, and SPI, have an error context; the client's
+ * statement has at most that of its parameters.
+ */
+static bool
+is_top_level(void)
+{
+	return error_context_stack == NULL ||
+		(error_context_stack->callback == ParamsErrorCallback && error_context_stack->previous == NULL);
+}
+
+/*
  * act_as(actor text, team text = NULL, client text = NULL)
  *
  * Names the actor for the rest of the transaction, as SET LOCAL does; what is
@@ -268,7 +282,7 @@ ak_target_workspace(const char *workspace)
 Datum
 ak_act_as(PG_FUNCTION_ARGS)
 {
-	static const char *const settings[] = {"apikeys.actor", "apikeys.team", "apikeys.client_addr"};
+	static const char *const settings[] = {"apikeys.actor", "apikeys.team", "apikeys.client"};
 	char	   *values[3];
 
 	if (PG_ARGISNULL(0))
@@ -290,6 +304,8 @@ ak_act_as(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("client is not an IP address")));
 	}
+	if (is_top_level())
+		WarnNoTransactionBlock(true, "act_as()");
 	for (int i = 0; i < 3; i++)
 		(void) set_config_option(settings[i], values[i], PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_LOCAL, true, 0, false);

@@ -26,14 +26,15 @@
 char	   *ak_guc_workspace = NULL;
 
 /*
- * apikeys.actor, apikeys.team, apikeys.client_addr: who does the management
+ * apikeys.actor, apikeys.team, apikeys.client: who does the management
  * actions, for whom, and from where; what act_as() sets for a transaction.
- * Default: empty, which means session_user, that actor's team in
- * apikeys.team_member, and inet_client_addr().
+ * Set for a database, or for all roles, they are ignored.  Default: empty, which
+ * means session_user, that actor's team in apikeys.team_member, and
+ * inet_client_addr().
  */
 char	   *ak_guc_actor = NULL;
 char	   *ak_guc_team = NULL;
-char	   *ak_guc_client_addr = NULL;
+char	   *ak_guc_client = NULL;
 
 /*
  * apikeys.track_usage: count validations.  A superuser's to switch off, for a
@@ -105,6 +106,19 @@ int			ak_guc_audit_retention = 0;
  */
 bool		ak_guc_notify = false;
 
+/*
+ * Who acts is a session's own word, or its role's.  The owner of a database must
+ * not put a name into everybody's mouth: what ALTER DATABASE, or ALTER ROLE ALL,
+ * says counts for nothing.
+ */
+static bool
+check_actor(char **newval, void **extra, GucSource source)
+{
+	if (source == PGC_S_DATABASE || source == PGC_S_GLOBAL)
+		(*newval)[0] = '\0';
+	return true;
+}
+
 static bool
 check_smtp_url(char **newval, void **extra, GucSource source)
 {
@@ -142,10 +156,10 @@ define_server_text(const char *name, const char *description, char **variable, i
 }
 
 static void
-define_text(const char *name, const char *description, char **variable)
+define_text(const char *name, const char *description, char **variable, GucStringCheckHook check_hook)
 {
 	DefineCustomStringVariable(name, description, NULL, variable, "",
-							   PGC_USERSET, GUC_ALLOW_IN_PARALLEL, NULL, NULL, NULL);
+							   PGC_USERSET, GUC_ALLOW_IN_PARALLEL, check_hook, NULL, NULL);
 }
 
 /*
@@ -159,10 +173,10 @@ define_text(const char *name, const char *description, char **variable)
 void
 ak_guc_init(void)
 {
-	define_text("apikeys.workspace", "Bounds everything to this workspace.", &ak_guc_workspace);
-	define_text("apikeys.actor", "Who does the management actions.", &ak_guc_actor);
-	define_text("apikeys.team", "The team that the actor acts for.", &ak_guc_team);
-	define_text("apikeys.client_addr", "The address that the actor acts from.", &ak_guc_client_addr);
+	define_text("apikeys.workspace", "Bounds everything to this workspace.", &ak_guc_workspace, NULL);
+	define_text("apikeys.actor", "Who does the management actions.", &ak_guc_actor, check_actor);
+	define_text("apikeys.team", "The team that the actor acts for.", &ak_guc_team, check_actor);
+	define_text("apikeys.client", "The address that the actor acts from.", &ak_guc_client, check_actor);
 
 	define_server_text("apikeys.smtp_url", "The server that takes the reports by email.",
 					   &ak_guc_smtp_url, 0, check_smtp_url);

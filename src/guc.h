@@ -11,7 +11,7 @@
 extern char *ak_guc_workspace;
 extern char *ak_guc_actor;
 extern char *ak_guc_team;
-extern char *ak_guc_client_addr;
+extern char *ak_guc_client;
 extern char *ak_guc_smtp_url;
 extern char *ak_guc_smtp_netrc;
 extern char *ak_guc_smtp_ca;

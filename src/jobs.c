@@ -315,7 +315,7 @@ fix_settings(void)
 		{"apikeys.workspace", ""},
 		{"apikeys.actor", ""},
 		{"apikeys.team", ""},
-		{"apikeys.client_addr", ""},
+		{"apikeys.client", ""},
 	};
 
 	for (int i = 0; i < (int) lengthof(fixed); i++)

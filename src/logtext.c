@@ -396,11 +396,11 @@ quote_cell(StringInfo buf, int start)
 
 /*
  * Appends an entry as a line of CSV with RFC 4180's quoting, without a line
- * end; what is NULL is empty.  With "defuse", a cell that a spreadsheet would
- * take for a formula begins with an apostrophe.
+ * end; what is NULL is empty.  A cell that a spreadsheet would take for a
+ * formula begins with an apostrophe.
  */
 void
-ak_csv_line(StringInfo buf, const Datum *values, const bool *nulls, bool defuse)
+ak_csv_line(StringInfo buf, const Datum *values, const bool *nulls)
 {
 	for (int i = 0; i < AK_SHOWN_COUNT; i++)
 	{
@@ -413,7 +413,7 @@ ak_csv_line(StringInfo buf, const Datum *values, const bool *nulls, bool defuse)
 			continue;
 		start = buf->len;
 		append_shown(buf, column, values[column - 1], false);
-		if (defuse && buf->len > start && strchr("=+-@\t\r\n", buf->data[start]) != NULL)
+		if (column != Anum_audit_log_time && buf->len > start && strchr("=+-@\t\r\n", buf->data[start]) != NULL)
 		{
 			appendStringInfoChar(buf, '\0');
 			memmove(buf->data + start + 1, buf->data + start, buf->len - 1 - start);

@@ -25,6 +25,6 @@ extern AkNeedle *ak_needle(const char *search);
 extern bool ak_needle_found(AkNeedle *needle, const Datum *values, const bool *nulls);
 
 extern void ak_csv_header(StringInfo buf);
-extern void ak_csv_line(StringInfo buf, const Datum *values, const bool *nulls, bool defuse);
+extern void ak_csv_line(StringInfo buf, const Datum *values, const bool *nulls);
 
 #endif							/* AK_LOGTEXT_H */

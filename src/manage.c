@@ -79,10 +79,8 @@ make_secret(AkSecret *secret, const char *prefix)
 	len = strlen(secret->text);
 	if (!ak_sha256(secret->text, len, secret->hash))
 		ak_hash_failed();
-	/* not every server encoding has U+2026 */
-	snprintf(secret->hint, sizeof(secret->hint), "%s%s%s", prefix,
-			 GetDatabaseEncoding() == PG_UTF8 ? "\xe2\x80\xa6" : "...",
-			 secret->text + len - AK_HINT_TAIL);
+	/* in ASCII, which every client's encoding has */
+	snprintf(secret->hint, sizeof(secret->hint), "%s...%s", prefix, secret->text + len - AK_HINT_TAIL);
 }
 
 /*

@@ -201,7 +201,7 @@ export_entries(FunctionCallInfo fcinfo, StringInfo csv, int64 *entries)
 		else
 		{
 			slot_getallattrs(slot);
-			ak_csv_line(&line, slot->tts_values, slot->tts_isnull, true);
+			ak_csv_line(&line, slot->tts_values, slot->tts_isnull);
 			(*entries)++;
 		}
 		utf8 = pg_server_to_any(line.data, line.len, PG_UTF8);

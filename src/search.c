@@ -303,7 +303,7 @@ ak_export_audit_logs(PG_FUNCTION_ARGS)
 		reading->header_sent = true;
 	}
 	else if ((slot = ak_log_next(reading->scan)) != NULL)
-		ak_csv_line(&reading->line, slot->tts_values, slot->tts_isnull, false);
+		ak_csv_line(&reading->line, slot->tts_values, slot->tts_isnull);
 	else
 	{
 		finish_reading(fcinfo, reading);

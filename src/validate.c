@@ -30,6 +30,7 @@
 
 #include "access.h"
 #include "catalog.h"
+#include "clock.h"
 #include "compat.h"
 #include "context.h"
 #include "current.h"
@@ -308,6 +309,46 @@ within_limit(const AkLookup *found, TimestampTz now, int32 *retry_after)
 						 now, retry_after);
 }
 
+/* True at most once a minute for each mistake of the server's: *next is when it is again. */
+static bool
+may_warn(AkTicks *next)
+{
+	AkTicks		now = ak_ticks();
+
+	if (now < *next)
+		return false;
+	*next = now + AK_TICKS_OF_MS(60000);
+	return true;
+}
+
+/* A verdict tells nobody that the API's name is misspelt: no key can be allowed to call it. */
+static void
+warn_of_unknown_api(const AkRequest *request)
+{
+	static AkTicks next = 0;
+
+	if (may_warn(&next))
+		ereport(WARNING,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("API \"%s\" is not registered", ak_quoted(pnstrdup(request->api.data, request->api.len))),
+				 errhint("No key may call it. The view apikeys.apis lists those that are.")));
+}
+
+/* Nor that a whole header came where a key is wanted. */
+static void
+warn_of_header(const AkText *key)
+{
+	static AkTicks next = 0;
+
+	if (key->data != NULL && key->len > 6 &&
+		(pg_strncasecmp(key->data, "bearer ", 7) == 0 || pg_strncasecmp(key->data, "basic ", 6) == 0) &&
+		may_warn(&next))
+		ereport(WARNING,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("validate_key() was given an Authorization header"),
+				 errhint("authenticate() takes headers.")));
+}
+
 /*
  * Validates a request, and returns the verdict as a row.  With become_caller,
  * a key that is VALID becomes the one that the transaction acts for.
@@ -355,6 +396,8 @@ validate(const AkRequest *request, bool become_caller)
 		ak_set_current_key(AK_FOUND(&lookup, Anum_key_key_id),
 						   AK_FOUND(&lookup, Anum_key_workspace),
 						   AK_FOUND(&lookup, Anum_key_apis));
+	if (unlikely(used.api != 0 && !used.api_known && !ak_api_is_registered(used.api)))
+		warn_of_unknown_api(request);
 	verdict = make_verdict(used.code, found ? &lookup : NULL, retry_after);
 	ak_usage_count(&used);
 	ak_keystore_end(&lookup);
@@ -378,6 +421,7 @@ ak_validate_key(PG_FUNCTION_ARGS)
 	};
 
 	ak_require_anywhere(AK_VALIDATE);
+	warn_of_header(&request.key);
 	if (request.workspace.data != NULL && ak_bound_workspace() != NULL)
 		ak_check_workspace_argument(pnstrdup(request.workspace.data, request.workspace.len));
 	return validate(&request, false);

@@ -21,7 +21,7 @@ SELECT gen_random_uuid(), i, sha256(secret::bytea), 'w' || i % least(1000, :keys
 	CASE WHEN i % 20 = 0 THEN sha256(('old' || secret)::bytea) END,
 	CASE WHEN i % 20 = 0 THEN '2020-01-01'::timestamptz END,
 	CASE WHEN i % 10 = 0 THEN jsonb_build_object('contract', i) END,
-	'ak…' || right(secret, 4), '2020-01-01'::timestamptz + i * interval '1 second', 'bench', sha256(secret::bytea)
+	'ak...' || right(secret, 4), '2020-01-01'::timestamptz + i * interval '1 second', 'bench', sha256(secret::bytea)
 FROM (SELECT i, bench.make(i) AS secret FROM generate_series(1::bigint, :keys) i) AS made;
 UPDATE pg_index SET indisready = true WHERE indrelid = 'apikeys.key'::regclass;
 REINDEX TABLE apikeys.key;

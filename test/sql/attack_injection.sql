@@ -80,14 +80,14 @@ BEGIN
 		PERFORM set_config('apikeys.workspace', '', true), set_config('apikeys.actor', h.t, true), set_config('apikeys.team', h.t, true);
 		PERFORM apikeys.update_key(apikeys.key_id(h.t), metadata => '1');
 		PERFORM pg_temp.must((SELECT actor = h.t AND team = h.t FROM apikeys.audit_logs LIMIT 1));
-		PERFORM set_config('apikeys.client_addr', h.t, true);
+		PERFORM set_config('apikeys.client', h.t, true);
 		BEGIN
 			PERFORM apikeys.update_key(apikeys.key_id(h.t), metadata => '2');
 			RAISE EXCEPTION 'accepted: %', h.t;
 		EXCEPTION WHEN invalid_parameter_value THEN
 			NULL;
 		END;
-		PERFORM set_config('apikeys.client_addr', '', true);
+		PERFORM set_config('apikeys.client', '', true);
 	END LOOP;
 END $$;
 

@@ -3,7 +3,7 @@
 \i test/lib/regress.sql
 
 SET apikeys.actor = 'ann@example.com';
-SET apikeys.client_addr = '192.0.2.7';
+SET apikeys.client = '192.0.2.7';
 CREATE ROLE regress_ak_app;
 -- one action after the other, each told once
 CREATE TEMPORARY TABLE actions (n serial, what text, statement text);

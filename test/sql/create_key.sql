@@ -95,7 +95,7 @@ SELECT allowed_cidrs FROM apikeys.key_details(apikeys.key_id('Masks'));
 
 -- as many as one likes: each call has a secret and an id of its own
 SELECT count(*), count(DISTINCT k.key), count(DISTINCT k.key_id) FROM generate_series(1, 20) AS i, apikeys.create_key('bulk ' || i, '{data}') AS k;
-SELECT bool_and(hint = 'ak…' || right(hint, 4)) AS hint FROM apikeys.active_keys WHERE name LIKE 'bulk %';
+SELECT bool_and(hint = 'ak...' || right(hint, 4)) AS hint FROM apikeys.active_keys WHERE name LIKE 'bulk %';
 
 -- newest first
 SELECT name FROM apikeys.active_keys LIMIT 3;

@@ -1,4 +1,4 @@
--- export_audit_logs: RFC 4180, the same as COPY of the same columns.
+-- export_audit_logs: RFC 4180, the same as COPY of the same columns, without formulas.
 SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CREATE EXTENSION apikeys CASCADE; RESET client_min_messages;
 SET TimeZone = 'Asia/Kathmandu'; SET DateStyle = 'German';
 
@@ -24,7 +24,9 @@ INSERT INTO apikeys.audit_log (audit_id, "time", team, entity, action, activity,
 ALTER TABLE apikeys.audit_log ENABLE TRIGGER guard;
 SELECT left(line, 100) FROM apikeys.export_audit_logs(entities => '{APIs}') AS line;
 
--- Read back, it is what was there.
+-- Read back, it is what was there, but for the apostrophe before what a spreadsheet would run.
+CREATE FUNCTION pg_temp.defused(t text) RETURNS text LANGUAGE sql AS
+$$ SELECT CASE WHEN t ~ E'^[-=+@\\t\\r\\n]' THEN '''' ELSE '' END || t $$;
 SET TimeZone = 'UTC'; SET DateStyle = 'ISO';
 CREATE TEMP TABLE back (place serial, "time" timestamptz, team text, entity text, activity text, action text, actor text, ip inet);
 CREATE FUNCTION pg_temp.cells(line text) RETURNS text[] LANGUAGE sql AS
@@ -34,8 +36,8 @@ INSERT INTO back ("time", team, entity, activity, action, actor, ip)
 SELECT c[1]::timestamptz, c[2], c[3], c[4], c[5], c[6], nullif(c[7], '')::inet
 FROM apikeys.export_audit_logs() WITH ORDINALITY AS e (line, n), LATERAL pg_temp.cells(line) AS c WHERE n > 1 ORDER BY n;
 SELECT count(*) FROM back;
-SELECT * FROM (SELECT row_number() OVER (ORDER BY audit_id DESC) AS place, "time", coalesce(team, '') AS team, entity, activity, action, actor, ip
-	FROM apikeys.audit_log) AS l FULL JOIN back b USING (place)
+SELECT * FROM (SELECT row_number() OVER (ORDER BY audit_id DESC) AS place, "time", pg_temp.defused(coalesce(team, '')) AS team, entity, pg_temp.defused(activity) AS activity, action,
+	pg_temp.defused(actor) AS actor, ip FROM apikeys.audit_log) AS l FULL JOIN back b USING (place)
 WHERE (l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip) IS DISTINCT FROM (b."time", b.team, b.entity, b.activity, b.action, b.actor, b.ip);
 -- The filters are those of the search.
 SELECT (SELECT count(*) - 1 FROM apikeys.export_audit_logs('key', NULL, '{"x,y"}', '{Create}', '{"Ann \"A\" O''Hara, Ltd."}', now() - interval '1 hour',

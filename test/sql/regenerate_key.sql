@@ -17,7 +17,7 @@ FROM apikeys.regenerate_key(:'key_id') \gset
 \echo :same_id :name :apis :access :workspace :no_overlap
 SELECT pg_temp.codes(:'first', :'second');
 SELECT name, apis, team, expires_at, rate_limit, rate_window, metadata, updated_at, regenerated_at >= created_at AS regenerated,
-	regenerated_by = session_user AS by_me, old_valid_until, hint = 'ak…' || right(:'second', 4) AS hint
+	regenerated_by = session_user AS by_me, old_valid_until, hint = 'ak...' || right(:'second', 4) AS hint
 FROM apikeys.key_details(:'key_id') \gx
 SELECT * FROM pg_temp.entries() \gx
 
@@ -65,7 +65,7 @@ SELECT apikeys.update_workspace('default', prefix => 'new_prefix');
 SELECT key ~ '^new_prefix_[0-9A-Za-z]{49}$' AS new_prefix, key AS ninth FROM apikeys.regenerate_key(:'key_id', '1 hour') \gset
 \echo :new_prefix
 SELECT pg_temp.codes(:'seventh', :'ninth');
-SELECT hint = 'new_prefix…' || right(:'ninth', 4) AS hint FROM apikeys.key_details(:'key_id');
+SELECT hint = 'new_prefix...' || right(:'ninth', 4) AS hint FROM apikeys.key_details(:'key_id');
 
 -- an expired key can be regenerated, and is still expired
 SELECT count(*) FROM apikeys.update_key(:'key_id', expires_at => now());

@@ -56,4 +56,4 @@ SELECT pg_temp.code('ak_' || repeat('z', 42) || pg_temp.checksum('ak_' || repeat
 SELECT pg_temp.code('bk' || substr(key, 3)) AS other_prefix FROM secrets WHERE prefix = 'ak' LIMIT 1;
 
 -- the hint: prefix, ellipsis, the last four
-SELECT count(*) FROM apikeys.active_keys a, LATERAL (SELECT key FROM apikeys.regenerate_key(a.key_id) LIMIT 1) AS r WHERE a.name = 'k1' AND (SELECT hint FROM apikeys.key_details(a.key_id)) <> split_part(a.hint, '…', 1) || '…' || right(r.key, 4);
+SELECT count(*) FROM apikeys.active_keys a, LATERAL (SELECT key FROM apikeys.regenerate_key(a.key_id) LIMIT 1) AS r WHERE a.name = 'k1' AND (SELECT hint FROM apikeys.key_details(a.key_id)) <> split_part(a.hint, '...', 1) || '...' || right(r.key, 4);

@@ -44,7 +44,7 @@ COMMIT;
 -- the settings, for a session
 SET apikeys.actor = 'carol';
 SET apikeys.team = 'Team C';
-SET apikeys.client_addr = '198.51.100.1';
+SET apikeys.client = '198.51.100.1';
 SELECT count(*) FROM apikeys.create_key('7', '{data}');
 TABLE last;
 SELECT created_by, team FROM apikeys.active_keys WHERE name = '7';
@@ -70,7 +70,7 @@ UPDATE apikeys.key SET team = 'direct' WHERE name = '8';
 SELECT DISTINCT actor, team, ip FROM apikeys.audit_logs WHERE audit_id > (SELECT max(audit_id) FROM apikeys.audit_logs WHERE activity ~ '"9"');
 RESET apikeys.actor;
 RESET apikeys.team;
-RESET apikeys.client_addr;
+RESET apikeys.client;
 
 -- team_member: the actor's team in that workspace
 SELECT apikeys.add_team_member('ann', 'Platform');
@@ -129,10 +129,10 @@ RESET apikeys.actor;
 SET apikeys.team = E'\x03';
 SELECT pg_temp.refused($$SELECT apikeys.create_key('bad', '{data}')$$);
 RESET apikeys.team;
-SET apikeys.client_addr = 'nonsense';
+SET apikeys.client = 'nonsense';
 SELECT pg_temp.refused($$SELECT apikeys.create_key('bad', '{data}')$$);
 SELECT pg_temp.refused($$UPDATE apikeys.key SET team = 'x'$$);
-RESET apikeys.client_addr;
+RESET apikeys.client;
 SET apikeys.actor = 'an actor of exactly one hundred characters ..................................................... end';
 SELECT length(current_setting('apikeys.actor'));
 SELECT count(*) FROM apikeys.create_key('17', '{data}');
@@ -158,3 +158,21 @@ SELECT actor, db_user, activity FROM apikeys.audit_logs ORDER BY audit_id DESC L
 SELECT pg_temp.wrong();
 DROP OWNED BY regress_ak_app;
 DROP ROLE regress_ak_app;
+
+-- act_as() lasts for a transaction: alone, it warns; not in a block, nor in a function.
+SELECT apikeys.act_as('ann');
+BEGIN; SELECT apikeys.act_as('ann'); COMMIT;
+DO $$ BEGIN PERFORM apikeys.act_as('ann'); PERFORM apikeys.register_api('by-ann'); PERFORM apikeys.unregister_api('by-ann'); END $$;
+SELECT actor FROM apikeys.audit_logs WHERE entity = 'APIs' LIMIT 1;
+-- Who acts is not for the database's owner to say, nor from where and for which team.
+SELECT format('ALTER DATABASE %I SET apikeys.actor = ''boss''', current_database()),
+	format('ALTER DATABASE %I SET apikeys.team = ''bosses''', current_database()),
+	format('ALTER DATABASE %I SET apikeys.client = ''192.0.2.66''', current_database()) \gexec
+\c
+SELECT apikeys.register_api('by-boss'), apikeys.unregister_api('by-boss') \g /dev/null
+SELECT actor = session_user AS by_me, team, ip IS NOT DISTINCT FROM inet_client_addr() AS from_here FROM apikeys.audit_logs WHERE entity = 'APIs' LIMIT 1;
+SHOW apikeys.actor;
+SET apikeys.actor = 'ann';
+SHOW apikeys.actor;
+SELECT format('ALTER DATABASE %I RESET apikeys.actor', current_database()), format('ALTER DATABASE %I RESET apikeys.team', current_database()),
+	format('ALTER DATABASE %I RESET apikeys.client', current_database()) \gexec

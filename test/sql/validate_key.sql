@@ -162,3 +162,14 @@ DEALLOCATE request;
 CREATE TEMPORARY TABLE verdicts AS SELECT * FROM apikeys.validate_key(:'new', 'data');
 SELECT code, name FROM verdicts;
 DROP TABLE verdicts;
+
+-- What is the server's own mistake is said to it, once a minute: an API that is not registered, a header instead of a key.
+\c
+SELECT code FROM apikeys.validate_key('nobody''s', 'dada');
+SELECT code FROM apikeys.validate_key('nobody''s', 'dada');
+SELECT code FROM apikeys.validate_key('nobody''s', 'data');
+SELECT code FROM apikeys.validate_key('bearer nobody''s');
+SELECT code FROM apikeys.validate_key('Basic bm9ib2R5');
+\c
+SELECT code FROM apikeys.authenticate('Bearer nobody''s', 'ak_0000000000000000000000000000000000000000000000000');
+SELECT code FROM apikeys.authenticate('Bearer nobody''s', 'data');

@@ -94,7 +94,7 @@ keep('dead', "SELECT key FROM apikeys.create_key('regenerated', '{data}')");
 keep('alive', "SELECT key FROM apikeys.regenerate_key(apikeys.key_id('regenerated'))");
 keep('edited', "SELECT key FROM apikeys.create_key('to be edited', '{data}')");
 $node->safe_psql('source', <<'SQL');
-SET apikeys.client_addr = '198.51.100.4';
+SET apikeys.client = '198.51.100.4';
 SET apikeys.actor = 'bob';
 SELECT apikeys.update_key(apikeys.key_id('to be edited'), 'edited', '{billing}', 'team', 'infinity', '{}', 100, '1 day', '{"x": 1}');
 SELECT apikeys.update_key(apikeys.key_id('edited'), expires_at => now() + interval '1 s 1 us');
