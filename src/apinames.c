@@ -118,9 +118,18 @@ ak_api_is_registered(uint64 hash)
 	return entry != NULL && entry->registered;
 }
 
+/* Has this transaction seen an API whose name has this hash, registered or not any more? */
+bool
+ak_api_has_name(uint64 hash)
+{
+	if (!names_valid)
+		load();
+	return hash_search(names, &hash, HASH_FIND, NULL) != NULL;
+}
+
 /*
- * The name of an API, a copy.  One whose registration was rolled back has none,
- * and is called by its hash, after a "#".
+ * The name of an API, a copy.  One whose registration is not committed, or was
+ * rolled back, has none, and is called by its hash, after a "#".
  */
 char *
 ak_api_name(uint64 hash)

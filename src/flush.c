@@ -193,6 +193,23 @@ write_piece(const AkFigure *figures, int count)
 }
 
 /*
+ * Leaves out the figures of an API that has no name yet, because it is
+ * registered in a transaction still open, and returns how many are left: they
+ * stay in memory.  In the tables under another name, they would be counted
+ * once more when the name is known.
+ */
+static int
+only_named(AkFigure *figures, int count)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < count; i++)
+		if (figures[i].slot.id.api == 0 || ak_api_has_name(figures[i].slot.id.api))
+			figures[kept++] = figures[i];
+	return kept;
+}
+
+/*
  * Flushes this database's figures, as part of the current transaction; SPI
  * must be connected, as the owner.  Returns how many requests the tables tell
  * of now that they did not before.
@@ -209,6 +226,7 @@ flush(void)
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	batch = palloc0(sizeof(AkFlushed));
 	batch->figures = ak_usage_copy(is_unflushed, &batch->count);
+	batch->count = only_named(batch->figures, batch->count);
 	MemoryContextSwitchTo(old);
 
 	for (int start = 0; start < batch->count; start += PIECE, ak_job_go_on())

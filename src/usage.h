@@ -118,6 +118,7 @@ extern void ak_slot_hint_fetch(uint32 tag);
 extern void ak_apinames_init(void);
 extern uint64 ak_api_hash(const char *name, size_t len);
 extern bool ak_api_is_registered(uint64 hash);
+extern bool ak_api_has_name(uint64 hash);
 extern char *ak_api_name(uint64 hash);
 
 #endif							/* AK_USAGE_H */
