@@ -126,11 +126,15 @@ class World:
     def key(self, key_id, capability):
         check((key_id is None, "22004"))
         key = self.keys.get(key_id)
-        if key is None or not any(self.sees(c, key.workspace) for c in CAPABILITIES):
-            raise Refused("42704")
-        # who may do something there else may be told that he may not do this
-        check((not self.sees(capability, key.workspace), "42501"), (not self.sees(capability, key.workspace), "42704"))
+        check((key is None, "42704"))
+        check(*self.out_of_reach(key.workspace, capability))
         return key
+
+    def out_of_reach(self, workspace, capability):
+        """A workspace that is not there, or not for this role. Who may do something else in it may be told that."""
+        there = workspace in self.workspaces
+        refused = not there or not self.sees(capability, workspace)
+        return [(refused, "42704"), (refused and there and any(self.sees(c, workspace) for c in CAPABILITIES), "42501")]
 
     def living(self, key_id):
         key = self.key(key_id, "manage")
@@ -161,10 +165,8 @@ class World:
         mistakes = self.update_mistakes(name, apis, expires, cidrs, limit, window, limited=False)
         mistakes += [(name is None, "22004"), (apis is None, "22004"), (apis == [], "22023"), (expires == "past", "22023")]
         workspace = self.unnamed("manage") if workspace is None else workspace
-        if workspace not in self.workspaces or not self.sees("manage", workspace):
-            # one that may not be seen is not there
-            mistakes += [(True, "42704"), (not self.sees("manage", workspace), "42501")]
-        elif name is not None and self.named(workspace, name):
+        mistakes += self.out_of_reach(workspace, "manage")
+        if name is not None and self.sees("manage", workspace) and self.named(workspace, name):
             mistakes.append((True, "23505"))
         return workspace, mistakes
 
@@ -324,6 +326,8 @@ class World:
                 (archive_limit is not None and archive_limit < 0, "22023")]
 
     def create_workspace(self, workspace, name, prefix, archive_limit):
+        if self.scope("admin") != ALL and workspace in self.workspaces and self.sees("admin", workspace):
+            check((True, "42501"), (True, "42710"), *self.workspace_mistakes(workspace, prefix, archive_limit))
         self.may("admin", everywhere=True)
         check(*self.workspace_mistakes(workspace, prefix, archive_limit), (workspace is not None and not WORKSPACE.match(workspace), "22023"),
               (workspace in self.workspaces, "42710"))
@@ -334,7 +338,7 @@ class World:
     def update_workspace(self, workspace, name, prefix, archive_limit):
         self.may("admin")
         check(*self.workspace_mistakes(workspace, prefix, archive_limit),
-              (workspace is not None and (workspace not in self.workspaces or not self.sees("admin", workspace)), "42704"))
+              *(self.out_of_reach(workspace, "admin") if workspace is not None else []))
         row = self.workspaces[workspace]
         new = {"name": row["name"] if name is None else name or None, "prefix": prefix or row["prefix"],
                "archive_limit": row["archive_limit"] if archive_limit is None else archive_limit}
@@ -344,8 +348,7 @@ class World:
             self.evict(workspace)
 
     def team_mistakes(self, actor, workspace):
-        return [(actor is None, "22004"), (actor == "", "22023"),
-                (workspace not in self.workspaces or not self.sees("admin", workspace), "42704")]
+        return [(actor is None, "22004"), (actor == "", "22023")] + self.out_of_reach(workspace, "admin")
 
     def add_team_member(self, actor, team, workspace):
         self.may("admin")

@@ -211,8 +211,8 @@ class Tester:
             return self.pick([], ["unheard of"], apis + apis)
         return apis
 
-    def any_workspace(self):
-        scope = self.world.scope("manage")
+    def any_workspace(self, capability="manage"):
+        scope = self.world.scope(capability)
         if scope != ALL and self.random.random() < 0.8:
             return self.pick(*sorted(scope or WORKSPACES))
         return self.pick(None, *WORKSPACES) if scope == ALL else self.pick(*WORKSPACES)
@@ -367,11 +367,11 @@ class Tester:
         self.expect(lambda: self.world.update_workspace(**arguments), "update_workspace", **arguments)
 
     def add_team_member(self):
-        arguments = {"actor": self.pick(*ACTORS), "team": self.pick("blue", "red"), "workspace": self.any_workspace()}
+        arguments = {"actor": self.pick(*ACTORS), "team": self.pick("blue", "red"), "workspace": self.any_workspace("admin")}
         self.expect(lambda: self.world.add_team_member(**arguments), "add_team_member", **arguments)
 
     def remove_team_member(self):
-        arguments = {"actor": self.pick(*ACTORS), "workspace": self.any_workspace()}
+        arguments = {"actor": self.pick(*ACTORS), "workspace": self.any_workspace("admin")}
         self.expect(lambda: self.world.remove_team_member(**arguments), "remove_team_member", **arguments)
 
     def grant_arguments(self):
