@@ -19,6 +19,7 @@
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/inet.h"
+#include "utils/snapmgr.h"
 
 #include "catalog.h"
 #include "compat.h"
@@ -138,11 +139,12 @@ current_ip(bool *has_ip)
 }
 
 /*
- * Opens an index scan for one row of one of our small tables, as of the latest
- * commit; its primary key is text columns from the first on.
+ * Opens an index scan for one row of one of our small tables, as a snapshot
+ * sees it or (NULL) as of the latest commit; its primary key is text columns
+ * from the first on.
  */
 SysScanDesc
-ak_begin_lookup(Relation rel, AkRelation index, int nkeys, const char *const *values)
+ak_begin_lookup(Relation rel, AkRelation index, Snapshot snapshot, int nkeys, const char *const *values)
 {
 	ScanKeyData key[2];
 
@@ -151,7 +153,7 @@ ak_begin_lookup(Relation rel, AkRelation index, int nkeys, const char *const *va
 		ScanKeyInit(&key[i], i + 1, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(values[i]));
 		key[i].sk_collation = DEFAULT_COLLATION_OID;	/* the column's */
 	}
-	return systable_beginscan(rel, ak_relid(index), true, NULL, nkeys, key);
+	return systable_beginscan(rel, ak_relid(index), true, snapshot, nkeys, key);
 }
 
 /*
@@ -162,7 +164,7 @@ bool
 ak_workspace_settings(const char *workspace, AkWorkspace *out)
 {
 	Relation	rel = ak_table_open(AK_WORKSPACE, AccessShareLock);
-	SysScanDesc scan = ak_begin_lookup(rel, AK_WORKSPACE_PKEY, 1, &workspace);
+	SysScanDesc scan = ak_begin_lookup(rel, AK_WORKSPACE_PKEY, NULL, 1, &workspace);
 	HeapTuple	tuple = systable_getnext(scan);
 	bool		found = HeapTupleIsValid(tuple);
 
@@ -180,13 +182,14 @@ ak_workspace_settings(const char *workspace, AkWorkspace *out)
 	return found;
 }
 
-/* The team of an actor in a workspace, as of the latest commit; NULL if none. */
+/* The team of an actor in a workspace, as the transaction sees it; NULL if none. */
 static char *
 team_of(const char *workspace, const char *actor)
 {
 	const char *const values[] = {workspace, actor};
 	Relation	rel = ak_table_open(AK_TEAM_MEMBER, AccessShareLock);
-	SysScanDesc scan = ak_begin_lookup(rel, AK_TEAM_MEMBER_PKEY, 2, values);
+	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	SysScanDesc scan = ak_begin_lookup(rel, AK_TEAM_MEMBER_PKEY, snapshot, 2, values);
 	HeapTuple	tuple = systable_getnext(scan);
 	char	   *team = NULL;
 
@@ -198,6 +201,7 @@ team_of(const char *workspace, const char *actor)
 												RelationGetDescr(rel), &isnull));
 	}
 	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
 	table_close(rel, AccessShareLock);
 	return team;
 }

@@ -30,7 +30,7 @@ typedef struct AkWorkspace
 	int			archive_limit;
 } AkWorkspace;
 
-extern SysScanDesc ak_begin_lookup(Relation rel, AkRelation index, int nkeys, const char *const *values);
+extern SysScanDesc ak_begin_lookup(Relation rel, AkRelation index, Snapshot snapshot, int nkeys, const char *const *values);
 extern bool ak_workspace_settings(const char *workspace, AkWorkspace *out);
 extern void ak_current_actor(const char *workspace, AkActor *out);
 extern const char *ak_bound_workspace(void);

@@ -121,7 +121,7 @@ static int
 api_ordinal(const char *api)
 {
 	Relation	rel = ak_table_open(AK_API, AccessShareLock);
-	SysScanDesc scan = ak_begin_lookup(rel, AK_API_PKEY, 1, &api);
+	SysScanDesc scan = ak_begin_lookup(rel, AK_API_PKEY, NULL, 1, &api);
 	HeapTuple	tuple = systable_getnext(scan);
 	int			ordinal = 0;
 

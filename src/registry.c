@@ -387,7 +387,7 @@ static bool
 is_registered(const char *api)
 {
 	Relation	rel = ak_table_open(AK_API, AccessShareLock);
-	SysScanDesc scan = ak_begin_lookup(rel, AK_API_PKEY, 1, &api);
+	SysScanDesc scan = ak_begin_lookup(rel, AK_API_PKEY, NULL, 1, &api);
 	HeapTuple	tuple = systable_getnext(scan);
 	bool		registered = HeapTupleIsValid(tuple) &&
 		heap_attisnull(tuple, Anum_api_unregistered_at, RelationGetDescr(rel));

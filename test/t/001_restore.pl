@@ -243,4 +243,14 @@ my $make_room = sub {
 };
 restore('--data-only --disable-triggers', [ '--data-only', '--disable-triggers' ], [], @into, before => $make_room);
 
+# A column that somebody added is in the dump with its values, not with its definition: it must be there before.
+$node->safe_psql('source', "ALTER TABLE apikeys.key ADD COLUMN note text DEFAULT 'n'; ALTER TABLE apikeys.audit_log ADD COLUMN note text");
+my $add_columns = sub {
+	$node->safe_psql($_[0], "ALTER TABLE apikeys.key ADD COLUMN note text DEFAULT 'other'; ALTER TABLE apikeys.audit_log ADD COLUMN note text");
+};
+$source->{$_} = contents($node, 'source')->{$_} foreach 'apikeys.key', 'apikeys.audit_log';
+like($source->{'apikeys.key'}, qr/,n\)$/m, 'there is an added column');
+restore('an added column', [], [], @into, before => $add_columns);
+restore('an added column -Fc -j4', ['-Fc'], [ '-j4' ], @into, before => $add_columns);
+
 done_testing();
