@@ -235,10 +235,11 @@ class World:
             self.note("API Keys", "Update", key.workspace, key_id)
         return key
 
-    def update_key(self, key_id, name=None, apis=None, team=None, expires=None, cidrs=None, limit=None, window=None, metadata=None):
+    def update_key(self, key_id, name=None, apis=None, team=None, expires=None, cidrs=None, limit=None, window=None, metadata=None, stale=False):
+        """stale: it was changed after the caller had read it."""
         self.may("manage")
         key = self.living(key_id)
-        mistakes = self.update_mistakes(name, apis, expires, cidrs, limit, window, limited=key.limit)
+        mistakes = [(stale, "40001")] + self.update_mistakes(name, apis, expires, cidrs, limit, window, limited=key.limit)
         if name is not None and not bad_name(name) and self.named(key.workspace, name, but=key):
             mistakes.append((True, "23505"))
         check(*mistakes)
@@ -368,14 +369,16 @@ class World:
 
     def grant_access(self, role, capability, workspace):
         check((self.role != self.owner, "42501"))  # others' grants are the privileges tests' affair
-        check((capability not in CAPABILITIES, "22023"), (workspace != ALL and workspace not in self.workspaces, "42704"))
+        check((workspace is None, "22004"), (capability not in CAPABILITIES, "22023"),
+              (workspace not in (None, ALL) and workspace not in self.workspaces, "42704"))
         if (role, capability, workspace) not in self.grants:
             self.grants[role, capability, workspace] = True
             self.note("Access", "Create", None if workspace == ALL else workspace)
 
     def revoke_access(self, role, capability, workspace):
         check((self.role != self.owner, "42501"))
-        check((capability not in CAPABILITIES, "22023"), (workspace != ALL and workspace not in self.workspaces, "42704"))
+        check((workspace is None, "22004"), (capability not in CAPABILITIES, "22023"),
+              (workspace not in (None, ALL) and workspace not in self.workspaces, "42704"))
         if self.grants.pop((role, capability, workspace), None):
             self.note("Access", "Delete", None if workspace == ALL else workspace)
 

@@ -94,7 +94,7 @@ class Tester:
     def call(self, function, columns="*", **arguments):
         """An SQL function by name, as the role that the world says."""
         written = ", ".join("%s => %s" % (n, literal(v)) for n, v in arguments.items()
-                            if v is not None or n not in OPTIONAL or function.endswith("_workspace") or self.random.random() < 0.3)
+                            if v is not None or n not in OPTIONAL or function.endswith(("_workspace", "_access")) or self.random.random() < 0.3)
         return self.act("SELECT %s FROM apikeys.%s(%s)" % (columns, function, written))
 
     def act(self, sql):
@@ -286,7 +286,12 @@ class Tester:
             arguments["window"] = None
         if self.random.random() < 0.1:
             arguments.update(self.pick({"limit": 0, "window": None}, {"expires": "past"}))
-        self.expect(lambda: self.world.update_key(key_id, **arguments), "update_key", key_id=key_id, **self.sql_arguments(arguments))
+        given, stale = self.sql_arguments(arguments), False
+        if key_id in self.world.keys and self.random.random() < 0.2:
+            stale = self.random.random() < 0.5
+            given["if_updated_at"] = "2001-01-01 00:00:00+00" if stale else self.session.one(
+                "SELECT coalesce(updated_at, created_at) FROM apikeys.key_details(%s)" % quote(key_id))
+        self.expect(lambda: self.world.update_key(key_id, stale=stale, **arguments), "update_key", key_id=key_id, **given)
 
     def archive_key(self):
         key_id = self.any_key()
@@ -375,21 +380,18 @@ class Tester:
         self.expect(lambda: self.world.remove_team_member(**arguments), "remove_team_member", **arguments)
 
     def grant_arguments(self):
-        return {"role": self.pick(*self.roles), "capability": self.pick(*CAPABILITIES), "workspace": self.pick(ALL, *WORKSPACES)}
-
-    @staticmethod
-    def grant_given(arguments):
-        return {n: v for n, v in arguments.items() if v != ALL}
+        workspace = self.pick(ALL, ALL, *WORKSPACES) if self.random.random() < 0.95 else None
+        return {"role": self.pick(*self.roles), "capability": self.pick(*CAPABILITIES), "workspace": workspace}
 
     def grant_access(self):
         arguments = self.grant_arguments()
         self.world.role = self.world.owner
-        self.expect(lambda: self.world.grant_access(**arguments), "grant_access", **self.grant_given(arguments))
+        self.expect(lambda: self.world.grant_access(**arguments), "grant_access", **arguments)
 
     def revoke_access(self):
         arguments = self.pick(*[dict(zip(("role", "capability", "workspace"), g)) for g in self.world.grants], self.grant_arguments())
         self.world.role = self.world.owner
-        self.expect(lambda: self.world.revoke_access(**arguments), "revoke_access", **self.grant_given(arguments))
+        self.expect(lambda: self.world.revoke_access(**arguments), "revoke_access", **arguments)
 
     def act_as(self):
         if self.saved:
