@@ -428,7 +428,7 @@ at_transaction_event(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_PREPARE:
 			ak_check_prepare();
-			/* FALLTHROUGH */
+			pg_fallthrough;
 		case XACT_EVENT_PRE_COMMIT:
 			ak_commit_privileges();
 			if (pending_count > 0)

@@ -29,6 +29,11 @@
 #error "apikeys needs PostgreSQL 14 or newer"
 #endif
 
+/* Stands at the end of a case that goes on in the next, as in 19 */
+#if PG_VERSION_NUM < 190000
+#define pg_fallthrough __attribute__((fallthrough))
+#endif
+
 /* In Makefile.global alone before 15, and then not told to extensions */
 #if PG_VERSION_NUM < 150000
 #define DLSUFFIX ".so"
