@@ -57,7 +57,7 @@ SELECT count(*) FROM apikeys.create_key('x', '{data}');
 SELECT DISTINCT action FROM pg_temp.entries() ORDER BY 1;
 
 -- names that would be trouble if they were pasted into SQL or JSON
-SELECT apikeys.register_api(a) FROM unnest(ARRAY['it''s', '"q"', '\', '{}', 'a,b', 'NULL', ' ', '🔑', '$1', '%s']) AS a \g /dev/null
+SELECT apikeys.register_api(a) FROM unnest(ARRAY['it''s', '"q"', '\', '{}', 'a,b', 'NULL', ' ', '𐍈', '$1', '%s']) AS a \g /dev/null
 SELECT apis FROM apikeys.create_key('trouble', (SELECT array_agg(api) FROM apikeys.apis));
 SELECT string_agg(code, ' ') FROM apikeys.create_key('trouble 2', (SELECT array_agg(api) FROM apikeys.apis)) AS k, apikeys.apis a, apikeys.validate_key(k.key, a.api) AS v;
 SELECT k.key FROM apikeys.create_key('trouble 3', (SELECT array_agg(api) FROM apikeys.apis)) AS k \gset

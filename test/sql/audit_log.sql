@@ -71,7 +71,7 @@ SELECT workspace, entries, ok, first_bad, problem, length(head) FROM apikeys.ver
 SELECT count(*) FROM apikeys.audit_log a FULL JOIN apikeys.audit_link l ON l.audit_id = a.audit_id AND l.workspace = coalesce(a.workspace, '') WHERE a.audit_id IS NULL OR l.audit_id IS NULL;
 
 -- names that would be trouble in an activity or in JSON
-SELECT count(*) FROM apikeys.create_key(E'"; \\ {} %s é 🔑 ''', '{data}', team => E'T"\\', metadata => '{"\"": "\\", "null": null, "é": 1.50}');
+SELECT count(*) FROM apikeys.create_key(E'"; \\ {} %s é 𐍈 ''', '{data}', team => E'T"\\', metadata => '{"\"": "\\", "null": null, "é": 1.50}');
 SELECT activity, key_name, changes - 'hint' AS changes FROM apikeys.audit_logs LIMIT 1;
 
 SELECT pg_temp.wrong();

@@ -7,7 +7,7 @@ SELECT apikeys.act_as('Ann "A" O''Hara, Ltd.', 'x,y', '2001:db8::7');
 SELECT name FROM apikeys.create_key('"', '{data}');
 SELECT name FROM apikeys.create_key(', "," ,', '{data}');
 SELECT apikeys.act_as('=cmd()', '-1', '192.0.2.255');
-SELECT name FROM apikeys.create_key('Ключ 🔑', '{data}');
+SELECT name FROM apikeys.create_key('Ключ 𐍈', '{data}');
 SELECT apikeys.act_as('plain', NULL, '0.0.0.0');
 SELECT name FROM apikeys.create_key(' x ', '{data}');
 COMMIT;
