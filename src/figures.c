@@ -284,6 +284,8 @@ worker_text(void)
 			return RecoveryInProgress() ? "waiting for promotion" : "running";
 		case AK_WORKER_STARTING:
 			return "starting";
+		case AK_WORKER_WAITING:
+			return "waiting for its turn";
 		case AK_WORKER_NO_SLOT:
 			return "none: max_worker_processes are all in use; call flush_usage() from time to time";
 		case AK_WORKER_NONE:

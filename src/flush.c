@@ -324,6 +324,14 @@ ak_flush_usage(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(added);
 }
 
+/* Flushes, in a transaction of its own and as the owner, with SPI connected; waits for a flush under way. */
+void
+ak_flush_here(void)
+{
+	(void) lock_flush(true);
+	(void) flush();
+}
+
 /* The worker's job: flush. */
 AkJobNext
 ak_flush_job(void)

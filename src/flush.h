@@ -11,6 +11,7 @@
 #include "worker.h"
 
 extern void ak_flush_init(void);
+extern void ak_flush_here(void);
 extern AkJobNext ak_flush_job(void);
 extern AkJobNext ak_usage_retention_job(void);
 

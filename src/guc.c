@@ -57,6 +57,12 @@ int			ak_guc_flush_interval = 10000;
 int			ak_guc_max_usage_entries = 16384;
 
 /*
+ * apikeys.max_workers: how many background workers serve the databases of the
+ * server, in turn.  Default: 2.
+ */
+int			ak_guc_max_workers = 2;
+
+/*
  * apikeys.usage_retention: for how long usage_history is kept; 0: for ever.
  * Default: 400 days.
  */
@@ -206,6 +212,8 @@ ak_guc_init(void)
 							"Takes effect when the memory is made, at first use after a start of the server.",
 							&ak_guc_max_usage_entries, 16384, 128, 16 * 1024 * 1024,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("apikeys.max_workers", "How many background workers serve the server's databases, in turn.", NULL,
+							&ak_guc_max_workers, 2, 1, 64, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("apikeys.usage_retention", "For how long usage_history is kept.", "0 keeps it for ever.",
 							&ak_guc_usage_retention, 400 * 24 * 60, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN,
 							NULL, NULL, NULL);

@@ -25,6 +25,7 @@ extern bool ak_guc_notify;
 extern bool ak_guc_track_usage;
 extern int	ak_guc_flush_interval;
 extern int	ak_guc_max_usage_entries;
+extern int	ak_guc_max_workers;
 extern int	ak_guc_usage_retention;
 
 extern void ak_guc_init(void);

@@ -467,12 +467,40 @@ wait(void)
 	ResetLatch(MyLatch);
 }
 
+/*
+ * Leaves to another database, if one waits and nothing is to be done here now;
+ * nobody's need not be served again.
+ */
+static bool
+turn_is_over(void)
+{
+	AkTicks		job_due[AK_JOB_COUNT];
+	AkTicks		now = ak_ticks();
+
+	if (RecoveryInProgress() || !ak_worker_others_wait())
+		return false;
+	for (int i = 0; i < AK_JOB_COUNT; i++)
+		if ((job_due[i] = due(i)) <= now)
+			return false;
+	if (CountDBBackends(MyDatabaseId) > 1 || work_pending())
+		return ak_worker_hand_over(job_due);
+	return !run_jobs(true) || ak_worker_unregister(true);
+}
+
 /* The work of a worker, until it has a reason to leave: its exit code. */
 static int
 work(void)
 {
 	AkTicks		alone_since = AK_TICKS_NEVER;
+	AkTicks		job_due[AK_JOB_COUNT];
 
+	ak_worker_first_due(job_due);
+	for (int i = 0; i < AK_JOB_COUNT; i++)
+		if (job_due[i] != 0)
+		{
+			states[i].last = ak_ticks();
+			states[i].asked = job_due[i];
+		}
 	for (;;)
 	{
 		uint32		woken;
@@ -497,6 +525,8 @@ work(void)
 
 		/* alone for long, and idle; on a standby counts wait for the promotion */
 		now = ak_ticks();
+		if (turn_is_over())
+			return 0;
 		if (CountDBBackends(MyDatabaseId) > 1 || work_pending() || RecoveryInProgress())
 			alone_since = AK_TICKS_NEVER;
 		else if (alone_since == AK_TICKS_NEVER)
@@ -530,7 +560,6 @@ void
 ak_worker_main(Datum arg)
 {
 	Oid			database = DatumGetObjectId(arg);
-	int			code;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
@@ -544,9 +573,11 @@ ak_worker_main(Datum arg)
 	fix_settings();
 	pgstat_report_activity(STATE_IDLE, NULL);
 
-	code = work();
-	if (code != 0)
+	if (work() != 0)
+	{
 		last_round();
-	proc_exit(code);
+		ak_worker_succeed();
+	}
+	proc_exit(0);
 }
 

@@ -27,9 +27,9 @@
 #include "shmem.h"
 #include "usage.h"
 
-#define ANCHOR_NAME "apikeys 2"
+#define ANCHOR_NAME "apikeys 3"
 
-/* Of databases that have a worker at the same time; it keeps the anchor small */
+/* Databases that have a worker or wait for one; it keeps the anchor small */
 #define WORKERS_MAX 64
 
 /* After a failure, do not try again with every request */
@@ -41,7 +41,7 @@ static void *usage = NULL;
 static int
 max_workers(void)
 {
-	return Min(max_worker_processes, WORKERS_MAX);
+	return WORKERS_MAX;
 }
 
 static Size

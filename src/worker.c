@@ -16,9 +16,19 @@
  * the worker looks every second whether such a lock is held, and leaves.  When
  * it has been alone for a while with nothing to do, it leaves, too.
  *
+ * There are at most apikeys.max_workers of them, and databases have them in
+ * turn.  A database that has none waits, with the time when its first job is
+ * due.  Every worker looks each second whether another database's time has come
+ * and there is no worker left for it; then, as soon as none of its own jobs is
+ * due, it notes when they are, starts a worker for the one that is due longest,
+ * and leaves.  While anybody waits, some worker is there to look.  What the
+ * sessions of a waiting database counted last they flush themselves as they
+ * leave (exitflush.c), for at a stop of the server nobody else would.
+ *
  * A worker that ends by itself exits with 0, which makes PostgreSQL forget it.
- * Any other exit makes PostgreSQL start it again: after pg_terminate_backend()
- * or an error.  When it cannot connect, because its database is gone, it exits
+ * After pg_terminate_backend() it starts a successor.  After an error or a crash
+ * PostgreSQL starts it again, for ever, so once a minute: when its library is
+ * gone, too.  When it cannot connect, because its database is gone, it exits
  * with 0 as well, or it would be started forever.
  *
  * On a standby it starts, waits, and runs its jobs after the promotion.
@@ -42,6 +52,8 @@
 #include "storage/latch.h"
 #include "utils/snapmgr.h"
 
+#include "exitflush.h"
+#include "guc.h"
 #include "shmem.h"
 #include "worker.h"
 
@@ -50,13 +62,17 @@ PGDLLEXPORT void ak_launcher_main(Datum arg);
 /* After a failure to start one, do not try with every request */
 #define RETRY_MS 10000
 
+/* While others have their turn, a session looks this often */
+#define LOOK_AGAIN_MS 1000
+
 /* A worker that was registered and did not come in this time, will not */
 #define START_MS 10000
 
-/* When PostgreSQL starts a worker again that did not end by itself */
-#define RESTART_SECONDS 5
+/* When PostgreSQL starts a worker again that did not end by itself; after a crash of the server it does so at once */
+#define RESTART_SECONDS 60
 
 static AkAnchor *anchor = NULL;
+static bool am_worker = false;	/* this process is one */
 static AkWorkerEntry *mine = NULL;	/* of this database, as last seen */
 
 /*
@@ -86,48 +102,103 @@ entry_of(Oid database)
 	return NULL;
 }
 
+/* Is its worker on its way? */
+static bool
+is_starting(const AkWorkerEntry *entry, AkTicks now)
+{
+	return !entry->waiting && entry->pid == 0 && now < entry->since + AK_TICKS_OF_MS(START_MS);
+}
+
+/* How many workers there are, or are to come.  The lock is held. */
+static int
+count_workers(AkTicks now)
+{
+	int			count = 0;
+
+	for (int i = 0; i < anchor->max_workers; i++)
+		if (anchor->workers[i].database != InvalidOid &&
+			(anchor->workers[i].pid != 0 || is_starting(&anchor->workers[i], now)))
+			count++;
+	return count;
+}
+
+/* The waiting database whose jobs are due longest, or will be first; NULL if none waits.  The lock is held. */
+static AkWorkerEntry *
+next_in_turn(void)
+{
+	AkWorkerEntry *next = NULL;
+
+	for (int i = 0; i < anchor->max_workers; i++)
+	{
+		AkWorkerEntry *entry = &anchor->workers[i];
+
+		if (entry->database != InvalidOid && entry->waiting && (next == NULL || entry->due < next->due))
+			next = entry;
+	}
+	return next;
+}
+
 /*
- * Starts a worker of a database that has none, and returns how it stands; has
- * it run the jobs in "woken" (AK_JOB_BIT()s).  Raises nothing.
+ * Starts workers for the databases that are due, as many as there may be; one
+ * in any case while somebody waits.  The lock is held.
+ */
+static void
+start_waiting(AkTicks now)
+{
+	AkWorkerEntry *entry;
+	int			count = count_workers(now);
+
+	while (count < ak_guc_max_workers && (entry = next_in_turn()) != NULL && (entry->due <= now || count == 0))
+	{
+		BackgroundWorker worker;
+
+		describe(&worker, "apikeys worker", "ak_worker_main");
+		worker.bgw_restart_time = RESTART_SECONDS;
+		worker.bgw_main_arg = ObjectIdGetDatum(entry->database);
+		if (!RegisterDynamicBackgroundWorker(&worker, NULL))
+			break;
+		entry->waiting = false;
+		entry->since = now;
+		count++;
+	}
+}
+
+/*
+ * Sees to it that a database has a worker, or its turn to have one, and returns
+ * how it stands; has it run the jobs in "woken" (AK_JOB_BIT()s).  Raises nothing.
  */
 static AkWorkerState
 start_or_wake(Oid database, uint32 woken)
 {
 	AkWorkerEntry *entry;
-	AkWorkerState state;
+	AkWorkerState state = AK_WORKER_NO_SLOT;
 	AkTicks		now = ak_ticks();
 
 	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
 	entry = entry_of(database);
-	if (entry != NULL &&
-		(entry->pid != 0 || now < entry->since + AK_TICKS_OF_MS(START_MS)))
+	if (entry == NULL && (entry = entry_of(InvalidOid)) != NULL)
+		*entry = (AkWorkerEntry) {.database = database,.waiting = true,.due = now};
+	if (entry != NULL)
 	{
-		state = entry->pid != 0 ? AK_WORKER_RUNNING : AK_WORKER_STARTING;
-		/* who finds its job woken already need not set the latch again */
+		/* it was started, and never came */
+		if (entry->pid == 0 && !is_starting(entry, now))
+			entry->waiting = true;
+		/* who finds its job woken already need not do so again */
 		if ((entry->woken & woken) != woken)
 		{
 			entry->woken |= woken;
+			entry->due = Min(entry->due, now);
 			if (entry->pid != 0)
 				SetLatch(entry->latch);
 		}
-	}
-	else
-	{
-		BackgroundWorker worker;
-
-		state = AK_WORKER_NO_SLOT;
-		if (entry == NULL)
-			entry = entry_of(InvalidOid);
-		describe(&worker, "apikeys worker", "ak_worker_main");
-		worker.bgw_restart_time = RESTART_SECONDS;
-		worker.bgw_main_arg = ObjectIdGetDatum(database);
-		if (entry != NULL && RegisterDynamicBackgroundWorker(&worker, NULL))
-		{
-			*entry = (AkWorkerEntry) {.database = database,.since = now};
+		if (entry->waiting)
+			start_waiting(now);
+		if (entry->pid != 0)
+			state = AK_WORKER_RUNNING;
+		else if (!entry->waiting)
 			state = AK_WORKER_STARTING;
-		}
-		else if (entry != NULL)
-			entry->database = InvalidOid;
+		else if (count_workers(now) > 0)
+			state = AK_WORKER_WAITING;
 	}
 	if (database == MyDatabaseId)
 		mine = entry;
@@ -143,20 +214,21 @@ AkWorkerState
 ak_worker_ensure(void)
 {
 	static AkTicks retry_at = 0;
-	AkWorkerState state;
+	static AkWorkerState state = AK_WORKER_NONE;
 	AkTicks		now;
 
 	if (likely(mine != NULL && mine->database == MyDatabaseId && mine->pid != 0))
 		return AK_WORKER_RUNNING;
+	ak_exit_flush_init();
 	anchor = ak_anchor();
 	if (anchor == NULL || IsBinaryUpgrade)
 		return AK_WORKER_NONE;
 	now = ak_ticks();
 	if (now < retry_at)
-		return AK_WORKER_NO_SLOT;
+		return state;
 	state = start_or_wake(MyDatabaseId, 0);
-	if (state == AK_WORKER_NO_SLOT)
-		retry_at = now + AK_TICKS_OF_MS(RETRY_MS);
+	if (state == AK_WORKER_NO_SLOT || state == AK_WORKER_WAITING)
+		retry_at = now + AK_TICKS_OF_MS(state == AK_WORKER_WAITING ? LOOK_AGAIN_MS : RETRY_MS);
 	return state;
 }
 
@@ -172,6 +244,22 @@ ak_worker_wake(AkJobNumber job)
 	if (anchor == NULL || IsBinaryUpgrade)
 		return AK_WORKER_NONE;
 	return start_or_wake(MyDatabaseId, AK_JOB_BIT(job));
+}
+
+/* Is there no worker in the current database now?  True where none ever was, too. */
+bool
+ak_worker_is_away(void)
+{
+	AkWorkerEntry *entry;
+	bool		away;
+
+	if (anchor == NULL)
+		return true;
+	LWLockAcquire(&anchor->lock, LW_SHARED);
+	entry = entry_of(MyDatabaseId);
+	away = entry == NULL || entry->pid == 0;
+	LWLockRelease(&anchor->lock);
+	return away;
 }
 
 static uint32 wake_at_commit = 0;	/* AK_JOB_BIT()s */
@@ -233,10 +321,71 @@ ak_worker_unregister(bool unless_woken)
 		if (unless_woken && mine->woken != 0)
 			gone = false;
 		else
+		{
 			memset(mine, 0, sizeof(*mine));
+			start_waiting(ak_ticks());
+		}
 	}
 	LWLockRelease(&anchor->lock);
 	return gone;
+}
+
+/* When each job is due, as the worker before this one left it; 0: at once. */
+void
+ak_worker_first_due(AkTicks *job_due)
+{
+	memcpy(job_due, mine->job_due, sizeof(mine->job_due));
+}
+
+/* Is another database due, and no worker left for it? */
+bool
+ak_worker_others_wait(void)
+{
+	AkTicks		now = ak_ticks();
+	AkWorkerEntry *next;
+	bool		others;
+
+	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
+	start_waiting(now);
+	next = next_in_turn();
+	others = next != NULL && next->due <= now && count_workers(now) >= ak_guc_max_workers;
+	LWLockRelease(&anchor->lock);
+	return others;
+}
+
+/*
+ * This process is no longer the worker; its database waits until the first of
+ * its jobs is due.  Returns false, and it still is, when somebody woke a job
+ * since ak_worker_take_wakes().
+ */
+bool
+ak_worker_hand_over(const AkTicks *job_due)
+{
+	bool		gone = false;
+
+	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
+	if (mine->pid == MyProcPid && mine->woken == 0)
+	{
+		mine->pid = 0;
+		mine->latch = NULL;
+		mine->waiting = true;
+		mine->due = AK_TICKS_NEVER;
+		memcpy(mine->job_due, job_due, sizeof(mine->job_due));
+		for (int i = 0; i < AK_JOB_COUNT; i++)
+			mine->due = Min(mine->due, job_due[i]);
+		start_waiting(ak_ticks());
+		gone = true;
+	}
+	LWLockRelease(&anchor->lock);
+	return gone;
+}
+
+/* This process was told to end: another one takes over, unless the server stops. */
+void
+ak_worker_succeed(void)
+{
+	(void) ak_worker_unregister(false);
+	(void) start_or_wake(MyDatabaseId, 0);
 }
 
 static void
@@ -246,37 +395,46 @@ unregister_at_exit(int code, Datum arg)
 }
 
 /*
- * Makes this process the worker of a database; false if it has one.  At exit
- * that ends by itself.
+ * Makes this process the worker of a database; false if it has one, or waits
+ * for its turn.  At exit that ends by itself.
  */
 bool
 ak_worker_register(Oid database)
 {
 	AkWorkerEntry *entry;
-	bool		registered;
+	AkTicks		now = ak_ticks();
+	bool		registered = false;
 
 	anchor = ak_anchor();
 	if (anchor == NULL)
 		return false;
 	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
 	entry = entry_of(database);
-	if (entry == NULL)
-		entry = entry_of(InvalidOid);
-	registered = entry != NULL && entry->pid == 0;
-	if (registered)
+	/* PostgreSQL started it again */
+	if (entry == NULL && (entry = entry_of(InvalidOid)) != NULL)
+		*entry = (AkWorkerEntry) {.database = database,.waiting = true,.due = now};
+	if (entry != NULL && entry->pid == 0 &&
+		(is_starting(entry, now) || count_workers(now) < ak_guc_max_workers))
 	{
-		if (entry->database != database)
-			entry->woken = 0;
-		entry->database = database;
-		entry->since = ak_ticks();
+		entry->waiting = false;
+		entry->since = now;
 		entry->latch = MyLatch;
 		entry->pid = MyProcPid;
 		mine = entry;
+		registered = true;
 	}
 	LWLockRelease(&anchor->lock);
+	am_worker = true;
 	if (registered)
 		before_shmem_exit(unregister_at_exit, (Datum) 0);
 	return registered;
+}
+
+/* Is this process a worker? */
+bool
+ak_worker_is_me(void)
+{
+	return am_worker;
 }
 
 /* The jobs that were woken since the last call, as AK_JOB_BIT()s. */
@@ -331,8 +489,9 @@ list_databases(void)
 
 /*
  * Main function of the launcher, which a preloaded library starts with the
- * server: it starts a worker in each database, one after the other, so that
- * they do not take all worker slots at once, and ends.
+ * server: it has all databases wait for a worker, and ends.  Where they are more
+ * than can wait at a time, the first ones have to be served before: those that
+ * have no extension are gone soon.
  */
 void
 ak_launcher_main(Datum arg)
@@ -349,23 +508,13 @@ ak_launcher_main(Datum arg)
 	databases = list_databases();
 	foreach(cell, databases)
 	{
-		Oid			database = lfirst_oid(cell);
+		AkTicks		until = ak_ticks() + AK_TICKS_OF_MS(START_MS);
 
-		(void) start_or_wake(database, 0);
-		/* until it came; one that finds no extension is gone soon after */
-		for (int i = 0; i < START_MS / 50 && !ShutdownRequestPending; i++)
+		while (start_or_wake(lfirst_oid(cell), 0) == AK_WORKER_NO_SLOT && ak_ticks() < until && !ShutdownRequestPending)
 		{
-			AkWorkerEntry *entry;
-			bool		coming;
-
-			LWLockAcquire(&anchor->lock, LW_SHARED);
-			entry = entry_of(database);
-			coming = entry != NULL && entry->pid == 0;
-			LWLockRelease(&anchor->lock);
-			if (!coming)
-				break;
 			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 50, PG_WAIT_EXTENSION);
 			ResetLatch(MyLatch);
+			CHECK_FOR_INTERRUPTS();
 		}
 		if (ShutdownRequestPending)
 			break;

@@ -37,6 +37,8 @@
 #ifndef AK_WORKER_H
 #define AK_WORKER_H
 
+#include "clock.h"
+
 /* The jobs, in the order in which they run when several are due */
 typedef enum AkJobNumber
 {
@@ -71,7 +73,8 @@ typedef struct AkJobNext
 typedef enum AkWorkerState
 {
 	AK_WORKER_NONE,				/* it was not started: no shared memory, single user */
-	AK_WORKER_NO_SLOT,			/* max_worker_processes is exhausted */
+	AK_WORKER_NO_SLOT,			/* max_worker_processes, or room for databases, is exhausted */
+	AK_WORKER_WAITING,			/* apikeys.max_workers serve other databases */
 	AK_WORKER_STARTING,
 	AK_WORKER_RUNNING
 } AkWorkerState;
@@ -80,12 +83,18 @@ extern void ak_worker_init(void);
 
 /* For backends.  None of them raises, whatever happens. */
 extern AkWorkerState ak_worker_ensure(void);
+extern bool ak_worker_is_away(void);
 extern AkWorkerState ak_worker_wake(AkJobNumber job);
 extern void ak_worker_wake_at_commit(AkJobNumber job);
 
 /* For the worker's own process. */
+extern bool ak_worker_is_me(void);
 extern bool ak_worker_register(Oid database);
+extern void ak_worker_first_due(AkTicks *job_due);
+extern bool ak_worker_others_wait(void);
+extern bool ak_worker_hand_over(const AkTicks *job_due);
 extern bool ak_worker_unregister(bool unless_woken);
+extern void ak_worker_succeed(void);
 extern uint32 ak_worker_take_wakes(void);
 
 /* For jobs; in jobs.c. */
