@@ -856,9 +856,8 @@ COMMENT ON VIEW apikeys.reports IS 'reports by email that the current user may s
  */
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA apikeys FROM PUBLIC;
 /*
- * No object of others shall depend on our types.  Not those that come with
- * tables and views: they are out of reach with the schema, and pg_dump warns of
- * initial privileges on them.
+ * No object of others shall depend on our types; install_revoke() does the same
+ * for those that come with tables and views.
  */
 REVOKE ALL ON TYPE
 	apikeys.issued_key, apikeys.key_detail, apikeys.verdict, apikeys.audit_verdict

@@ -74,12 +74,18 @@ ak_install_check(PG_FUNCTION_ARGS)
  * install_revoke()
  *
  * Takes back what default privileges (ALTER DEFAULT PRIVILEGES) gave of the
- * objects just made to anybody but their owner.
+ * objects just made to anybody but their owner, and what PUBLIC may do with the
+ * row types of tables and views: a temporary table with a column of one would
+ * be in the way of ALTER TYPE and DROP EXTENSION.
+ *
+ * pg_dump warns of initial privileges on such types, since it never dumps any
+ * of them: so they are not recorded.
  */
 Datum
 ak_install_revoke(PG_FUNCTION_ARGS)
 {
 	SPITupleTable *revokes;
+	int			rc;
 
 	need_installing();
 	SPI_connect();
@@ -94,6 +100,10 @@ ak_install_revoke(PG_FUNCTION_ARGS)
 		"WHERE p.pronamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
 		"UNION ALL SELECT 'TYPE ' OPERATOR(pg_catalog.||) t.oid::pg_catalog.regtype::pg_catalog.text, t.typacl, t.typowner "
 		"FROM pg_catalog.pg_type t WHERE t.typnamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
+		"UNION ALL SELECT 'TYPE ' OPERATOR(pg_catalog.||) c.reltype::pg_catalog.regtype::pg_catalog.text, "
+		"pg_catalog.acldefault('T', c.relowner), c.relowner FROM pg_catalog.pg_class c "
+		"WHERE c.relnamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
+		"AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'v']::pg_catalog.\"char\"[]) "
 		"UNION ALL SELECT 'SCHEMA apikeys', n.nspacl, n.nspowner "
 		"FROM pg_catalog.pg_namespace n WHERE n.nspname OPERATOR(pg_catalog.=) 'apikeys') AS o, "
 		"LATERAL pg_catalog.aclexplode(o.acl) AS a WHERE a.grantee OPERATOR(pg_catalog.<>) o.owner");
@@ -101,11 +111,18 @@ ak_install_revoke(PG_FUNCTION_ARGS)
 	for (uint64 i = 0, count = SPI_processed; i < count; i++)
 	{
 		char	   *revoke = SPI_getvalue(revokes->vals[i], revokes->tupdesc, 1);
-		int			rc = SPI_execute(revoke, false, 0);
 
+		rc = SPI_execute(revoke, false, 0);
 		if (rc != SPI_OK_UTILITY)
 			elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
 	}
+	rc = SPI_execute("DELETE FROM pg_catalog.pg_init_privs i USING pg_catalog.pg_class c "
+		"WHERE i.classoid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass "
+		"AND i.objoid OPERATOR(pg_catalog.=) c.reltype "
+		"AND c.relnamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
+		"AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'v']::pg_catalog.\"char\"[])", false, 0);
+	if (rc != SPI_OK_DELETE)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
 	SPI_finish();
 	PG_RETURN_VOID();
 }

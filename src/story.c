@@ -63,6 +63,9 @@ static const AkTold key_columns[] = {
 	{0, NULL}
 };
 
+/* Of an object in JSON above so many bytes, only the members that changed are told */
+#define LARGE_OBJECT	2048
+
 static const AkTold workspace_columns[] = {
 	{Anum_workspace_workspace, "workspace"},
 	{Anum_workspace_name, "name"},
@@ -164,6 +167,64 @@ append_json(StringInfo json, Oid type, Datum value)
 }
 
 /*
+ * Appends the members of an object, as JSON, that are not the same in another;
+ * of a member that is an object in both, again those of it.
+ */
+static void
+append_differing_members(StringInfo json, Jsonb *object, Jsonb *other)
+{
+	JsonbIterator *it;
+	JsonbValue	key;
+	JsonbValue	value;
+	const char *separator = "";
+
+	check_stack_depth();
+	it = JsonbIteratorInit(&object->root);
+	(void) JsonbIteratorNext(&it, &key, true);	/* the object's begin */
+	appendStringInfoChar(json, '{');
+	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	{
+		JsonbValue *other_value = getKeyJsonValueFromContainer(&other->root, key.val.string.val, key.val.string.len, NULL);
+		Jsonb	   *member;
+		Jsonb	   *other_member = other_value != NULL ? JsonbValueToJsonb(other_value) : NULL;
+
+		(void) JsonbIteratorNext(&it, &value, true);
+		member = JsonbValueToJsonb(&value);
+		if (other_member != NULL &&
+			DatumGetBool(DirectFunctionCall2(jsonb_eq, JsonbPGetDatum(member), JsonbPGetDatum(other_member))))
+			continue;
+		appendStringInfoString(json, separator);
+		escape_json(json, pnstrdup(key.val.string.val, key.val.string.len));
+		appendStringInfoString(json, ": ");
+		if (other_member != NULL && JB_ROOT_IS_OBJECT(member) && JB_ROOT_IS_OBJECT(other_member))
+			append_differing_members(json, member, other_member);
+		else
+			JsonbToCString(json, &member->root, VARSIZE(member));
+		separator = ", ";
+	}
+	appendStringInfoChar(json, '}');
+}
+
+/* Appends a value as JSON; of a large object that had a value before, or has one now, what is not the same there. */
+static void
+append_changed_json(StringInfo json, Oid type, const AkRow *row, const AkRow *other, int column)
+{
+	if (type == JSONBOID && other != NULL && !AK_IS_NULL(other, column))
+	{
+		Jsonb	   *object = DatumGetJsonbP(AK_VALUE(row, column));
+		Jsonb	   *other_object = DatumGetJsonbP(AK_VALUE(other, column));
+
+		if (Max(VARSIZE(object), VARSIZE(other_object)) > LARGE_OBJECT &&
+			JB_ROOT_IS_OBJECT(object) && JB_ROOT_IS_OBJECT(other_object))
+		{
+			append_differing_members(json, object, other_object);
+			return;
+		}
+	}
+	append_json(json, type, AK_VALUE(row, column));
+}
+
+/*
  * Tells old and new of every column that changed: appends {"name": {"old":
  * ..., "new": ...}, ...} without the closing brace to "changes", and what the
  * columns are called to "labels".  old is NULL for a new row, new for a row
@@ -191,7 +252,7 @@ tell_changes(StringInfo changes, StringInfo labels, const AkTold *told, const Ak
 			if (sides[i] == NULL || AK_IS_NULL(sides[i], told->column))
 				appendStringInfoString(changes, "null");
 			else
-				append_json(changes, attr->atttypid, AK_VALUE(sides[i], told->column));
+				append_changed_json(changes, attr->atttypid, sides[i], sides[1 - i], told->column);
 		}
 		appendStringInfoChar(changes, '}');
 		if (told->label != NULL)

@@ -223,3 +223,18 @@ REVOKE USAGE ON SCHEMA apikeys FROM regress_ak_none;
 
 DROP ROLE regress_ak_none, regress_ak_validate, regress_ak_view, regress_ak_manage, regress_ak_audit, regress_ak_admin;
 SELECT pg_temp.wrong();
+
+-- Nobody's object depends on our types: row types of tables and views, neither.
+SELECT t.oid::regtype FROM pg_type t WHERE t.typnamespace = 'apikeys'::regnamespace AND t.typelem = 0
+AND has_type_privilege('pg_monitor', t.oid, 'USAGE') ORDER BY 1;
+CREATE ROLE regress_ak_viewer;
+SELECT apikeys.grant_access('regress_ak_viewer', 'view', 'default') \g /dev/null
+SET ROLE regress_ak_viewer;
+CREATE TEMP TABLE mine (k apikeys.active_keys);
+CREATE TEMP TABLE mine AS SELECT k FROM apikeys.active_keys k;
+CREATE FUNCTION pg_temp.mine(k apikeys.key_usage) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+SELECT count(*) FROM apikeys.active_keys k WHERE k IS NOT NULL;
+RESET ROLE;
+SELECT apikeys.revoke_access('regress_ak_viewer', 'view', 'default') \g /dev/null
+DROP OWNED BY regress_ak_viewer;
+DROP ROLE regress_ak_viewer;

@@ -112,3 +112,13 @@ SELECT pg_temp.refused(format('SELECT apikeys.update_key(%L)', :'other'));
 SELECT action, activity FROM pg_temp.entries();
 
 SELECT pg_temp.wrong();
+
+-- Of large metadata the log tells what changed, not both whole.
+SELECT key_id AS large_id FROM apikeys.create_key('large', '{data}', metadata => jsonb_build_object('filler', repeat('x', 5000), 'plan', 'free',
+	'nested', '{"a": 1, "b": {"c": 2, "d": [1, 2]}}'::jsonb, 'gone', true)) \gset
+SELECT key_id = :'large_id' AS updated FROM apikeys.update_key(:'large_id', metadata => jsonb_build_object('filler', repeat('x', 5000), 'plan', 'pro',
+	'nested', '{"a": 1, "b": {"c": 2, "d": [1, 3]}}'::jsonb, 'new', NULL));
+SELECT changes FROM apikeys.audit_logs WHERE key_id = :'large_id' LIMIT 1;
+SELECT key_id = :'large_id' AS updated FROM apikeys.update_key(:'large_id', metadata => '{}');
+SELECT length(changes::text), changes->'metadata'->'new' AS new FROM apikeys.audit_logs WHERE key_id = :'large_id' LIMIT 1;
+SELECT ok FROM apikeys.verify_audit_log() WHERE NOT ok;
