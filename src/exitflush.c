@@ -64,7 +64,8 @@ flush_at_exit(int code, Datum arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 
-	if (!ak_guc_track_usage || RecoveryInProgress() || !ak_worker_is_away())
+	/* a session that is told to end may be so because the server stops */
+	if (!ak_guc_track_usage || RecoveryInProgress() || !ak_worker_is_away(code != 0))
 		return;
 	AbortOutOfAnyTransaction();
 	PG_TRY();

@@ -246,9 +246,12 @@ ak_worker_wake(AkJobNumber job)
 	return start_or_wake(MyDatabaseId, AK_JOB_BIT(job));
 }
 
-/* Is there no worker in the current database now?  True where none ever was, too. */
+/*
+ * Has the current database no worker now, nor one that is being started?  At a
+ * stop of the server that one will not come any more.
+ */
 bool
-ak_worker_is_away(void)
+ak_worker_is_away(bool stopping)
 {
 	AkWorkerEntry *entry;
 	bool		away;
@@ -257,7 +260,7 @@ ak_worker_is_away(void)
 		return true;
 	LWLockAcquire(&anchor->lock, LW_SHARED);
 	entry = entry_of(MyDatabaseId);
-	away = entry == NULL || entry->pid == 0;
+	away = entry == NULL || (entry->pid == 0 && (stopping || !is_starting(entry, ak_ticks())));
 	LWLockRelease(&anchor->lock);
 	return away;
 }

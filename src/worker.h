@@ -83,7 +83,7 @@ extern void ak_worker_init(void);
 
 /* For backends.  None of them raises, whatever happens. */
 extern AkWorkerState ak_worker_ensure(void);
-extern bool ak_worker_is_away(void);
+extern bool ak_worker_is_away(bool stopping);
 extern AkWorkerState ak_worker_wake(AkJobNumber job);
 extern void ak_worker_wake_at_commit(AkJobNumber job);
 
