@@ -30,7 +30,7 @@ endif
 
 # Every file makes the extension anew and stands alone; test/sql/NAME.sql has its result in expected/NAME.out.
 REGRESS := $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
-REGRESS_OPTS = --inputdir=test --encoding=UTF8
+REGRESS_OPTS = --inputdir=test --encoding=UTF8 --launcher=test/lib/launch
 
 # Every spec asks the oracle, which the first one makes, whichever are run.
 ISOLATION := $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
@@ -38,7 +38,7 @@ ifneq ($(filter $(REGRESS),$(ISOLATION)),)
 $(error $(filter $(REGRESS),$(ISOLATION)): of test/sql and of test/specs, but there is one expected/)
 endif
 override ISOLATION := $(if $(strip $(ISOLATION)),oracle $(filter-out oracle,$(ISOLATION)))
-ISOLATION_OPTS = --inputdir=test --encoding=UTF8
+ISOLATION_OPTS = --inputdir=test --encoding=UTF8 --launcher=test/lib/launch
 
 PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
 TAP_TESTS := $(if $(PROVE_TESTS),1)
