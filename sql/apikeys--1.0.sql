@@ -79,6 +79,7 @@ CREATE TABLE apikeys.key (
 	rate_window		interval,
 	metadata		jsonb,
 	hint			text,
+	name_folded		bytea NOT NULL,
 	created_at		timestamptz NOT NULL,
 	created_by		text NOT NULL,
 	updated_at		timestamptz,
@@ -95,7 +96,7 @@ CREATE TABLE apikeys.key (
 );
 CREATE UNIQUE INDEX key_old_key_hash ON apikeys.key (old_key_hash) WHERE old_key_hash IS NOT NULL;
 /* the name first, so that key_id() finds it in whatever workspace */
-CREATE UNIQUE INDEX key_active_name ON apikeys.key (pg_catalog.lower(name), workspace) WHERE archived_at IS NULL;
+CREATE UNIQUE INDEX key_active_name ON apikeys.key (name_folded, workspace) WHERE archived_at IS NULL;
 /* newest first, of one workspace and of all */
 CREATE INDEX key_active ON apikeys.key (workspace, created_at, key_id) WHERE archived_at IS NULL;
 CREATE INDEX key_active_everywhere ON apikeys.key (created_at, key_id) WHERE archived_at IS NULL;
@@ -105,6 +106,7 @@ COMMENT ON TABLE apikeys.key IS 'keys, active and archived; of a secret only its
 COMMENT ON COLUMN apikeys.key.key_hash IS 'SHA-256 of the present secret';
 COMMENT ON COLUMN apikeys.key.old_key_hash IS 'SHA-256 of the secret before the present one';
 COMMENT ON COLUMN apikeys.key.old_valid_until IS 'the old secret is valid until then';
+COMMENT ON COLUMN apikeys.key.name_folded IS 'what the name is compared by: in UTF-8, composed (NFC), without regard to case';
 COMMENT ON COLUMN apikeys.key.hint IS 'prefix and last characters of the secret, for people to recognise it by';
 
 CREATE TABLE apikeys.team_member (

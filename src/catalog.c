@@ -54,8 +54,8 @@ static const char *const ak_table_columns[AK_TABLE_COUNT] = {
 	"api description ordinal created_at created_by unregistered_at unregistered_by audit_id "
 	"row_digest",
 	"key_id audit_id key_hash workspace name apis team expires_at archived_at old_key_hash "
-	"old_valid_until allowed_cidrs rate_limit rate_window metadata hint created_at created_by "
-	"updated_at updated_by regenerated_at regenerated_by archived_by row_digest",
+	"old_valid_until allowed_cidrs rate_limit rate_window metadata hint name_folded created_at "
+	"created_by updated_at updated_by regenerated_at regenerated_by archived_by row_digest",
 	"workspace actor team audit_id row_digest",
 	"role capability workspace grant_id audit_id row_digest",
 	"audit_id time workspace team entity action activity actor ip key_id key_name changes db_user "

@@ -108,6 +108,7 @@ enum
 	Anum_key_rate_window,
 	Anum_key_metadata,
 	Anum_key_hint,
+	Anum_key_name_folded,
 	Anum_key_created_at,
 	Anum_key_created_by,
 	Anum_key_updated_at,

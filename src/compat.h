@@ -16,8 +16,10 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "common/unicode_norm.h"
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lwlock.h"
@@ -154,6 +156,17 @@ shmem_request_hook_compat(shmem_request_hook_type request, shmem_request_hook_ty
 #else
 	*previous = NULL;
 	request();
+#endif
+}
+
+/* The normal form of a text, palloc'd; both end in 0. */
+static inline pg_wchar *
+unicode_normalize_compat(UnicodeNormalizationForm form, const pg_wchar *text)
+{
+#if PG_VERSION_NUM >= 190000
+	return (pg_wchar *) unicode_normalize(form, (const char32_t *) text);
+#else
+	return unicode_normalize(form, text);
 #endif
 }
 

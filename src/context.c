@@ -30,84 +30,10 @@
 
 PG_FUNCTION_INFO_V1(ak_act_as);
 
-#define LABEL_MAX 100			/* characters of a name, a team, an actor */
-
 static inline bool
 is_set(const char *setting)
 {
 	return setting != NULL && setting[0] != '\0';
-}
-
-/*
- * Where in a text the first thing that looks like a secret has its random
- * part; its length when there is none.
- */
-static int
-secret_start(const char *text)
-{
-	const char *start = text;
-
-	while ((start = strchr(start, '_')) != NULL)
-	{
-		start++;
-		if (strspn(start, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") >=
-			AK_RANDOM_LEN + AK_CHECKSUM_LEN)
-			return start - text;
-	}
-	return strlen(text);
-}
-
-/*
- * A caller's text as a message may quote it: no longer than a name can be, and
- * not beyond the prefix of a secret that was put where a name belongs, because
- * messages end up in logs.
- */
-const char *
-ak_quoted(const char *text)
-{
-	int			len = strlen(text);
-	int			kept = Min(secret_start(text), pg_mbcharcliplen(text, len, LABEL_MAX));
-
-	return kept == len ? text : psprintf("%.*s...", kept, text);
-}
-
-/*
- * Refuses a text that is not 1 to 100 characters, has control characters (C0,
- * DEL, C1) or is a secret, with 22023.  "what" names it in the message, as in
- * "team".
- */
-void
-ak_check_label(const char *what, const char *text)
-{
-	int			len = strlen(text);
-	const char *utf8;
-	bool		decoded;
-
-	if (len == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be empty", what)));
-	if (pg_mbstrlen_with_len(text, len) > LABEL_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s is too long", what),
-				 errdetail("At most %d characters are allowed.", LABEL_MAX)));
-	/* SQL_ASCII does not say what bytes above 0x7f are */
-	decoded = GetDatabaseEncoding() != PG_SQL_ASCII;
-	utf8 = decoded ? pg_server_to_any(text, len, PG_UTF8) : text;
-	for (const unsigned char *p = (const unsigned char *) utf8; *p; p++)
-	{
-		/* in UTF-8, U+0080 to U+009F are C2 80 to C2 9F */
-		if (*p < 0x20 || *p == 0x7f ||
-			(decoded && p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("%s must not contain control characters", what)));
-	}
-	if (ak_token_classify(text, len) == AK_TOKEN_OURS)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be a secret", what)));
 }
 
 /*
@@ -207,6 +133,24 @@ team_of(const char *workspace, const char *actor)
 }
 
 /*
+ * Has a setting the secret of a key of that workspace within?  Then it is not
+ * written down.  No reason to refuse what is done: a manager of the workspace
+ * could import the SHA-256 of what an operator calls himself, and he could no
+ * longer archive its keys.
+ */
+static bool
+must_not_be_told(const char *what, const char *text, const char *workspace)
+{
+	if (!ak_has_known_secret(text, workspace))
+		return false;
+	ereport(WARNING,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s contains a secret", what),
+			 errdetail("It is left out of what is recorded.")));
+	return true;
+}
+
+/*
  * Who acts now, in that workspace (NULL: in none).  Raises 22023 when a setting
  * holds what cannot be an actor, team or address.
  */
@@ -217,14 +161,14 @@ ak_current_actor(const char *workspace, AkActor *out)
 	if (is_set(ak_guc_actor))
 	{
 		ak_check_label("actor", ak_guc_actor);
-		out->actor = pstrdup(ak_guc_actor);
+		out->actor = must_not_be_told("actor", ak_guc_actor, workspace) ? out->db_user : pstrdup(ak_guc_actor);
 	}
 	else
 		out->actor = out->db_user;
 	if (is_set(ak_guc_team))
 	{
 		ak_check_label("team", ak_guc_team);
-		out->team = pstrdup(ak_guc_team);
+		out->team = must_not_be_told("team", ak_guc_team, workspace) ? NULL : pstrdup(ak_guc_team);
 	}
 	else
 		out->team = workspace != NULL ? team_of(workspace, out->actor) : NULL;

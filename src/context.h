@@ -11,6 +11,7 @@
 #include "access/genam.h"
 
 #include "catalog.h"
+#include "label.h"
 #include "token.h"
 
 /* Who does a management action; palloc'd in the current context */
@@ -36,7 +37,5 @@ extern void ak_current_actor(const char *workspace, AkActor *out);
 extern const char *ak_bound_workspace(void);
 extern void ak_check_workspace_argument(const char *workspace);
 extern char *ak_target_workspace(const char *workspace);
-extern void ak_check_label(const char *what, const char *text);
-extern const char *ak_quoted(const char *text);
 
 #endif							/* AK_CONTEXT_H */

@@ -173,8 +173,8 @@ ak_key_details(PG_FUNCTION_ARGS)
 /*
  * key_id(name text, workspace text = NULL) -> uuid
  *
- * Of the active key of that name, trimmed and without regard to case, as
- * create_key takes it; workspace NULL: of all that the caller may see.  Raises 42704 if there is none, 21000 if there
+ * Of the active key of that name, trimmed, without regard to case and to how
+ * it is composed, as create_key takes it; workspace NULL: of all that the caller may see.  Raises 42704 if there is none, 21000 if there
  * are several, 22004, 42501.
  */
 Datum
@@ -182,9 +182,9 @@ ak_key_id(PG_FUNCTION_ARGS)
 {
 	static AkQuery query = {
 		"SELECT key_id, workspace FROM apikeys.key WHERE archived_at IS NULL "
-		"AND pg_catalog.lower(name) OPERATOR(pg_catalog.=) pg_catalog.lower(pg_catalog.btrim($1)) "
+		"AND name_folded OPERATOR(pg_catalog.=) $1 "
 		"AND ($2 IS NULL OR workspace OPERATOR(pg_catalog.=) ANY ($2))",
-		2, {TEXTOID, TEXTARRAYOID}, NULL
+		2, {BYTEAOID, TEXTARRAYOID}, NULL
 	};
 	MemoryContext context = CurrentMemoryContext;
 	AkCaller	caller;
@@ -197,7 +197,7 @@ ak_key_id(PG_FUNCTION_ARGS)
 	ak_need_argument(fcinfo, 0, "key name");
 	ak_require_anywhere(AK_VIEW);
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	args[0] = PG_GETARG_DATUM(0);
+	args[0] = ak_fold_name(ak_trim_name(name));
 	if (PG_ARGISNULL(1))
 	{
 		if (ak_sees_everywhere(AK_VIEW))

@@ -54,6 +54,7 @@ PG_FUNCTION_INFO_V1(ak_guard_key);
 #define APIS_MAX		1000
 #define NETWORKS_MAX	1000
 #define METADATA_MAX	(1024 * 1024)	/* bytes, as jsonb */
+#define HINT_MAX		32		/* characters */
 
 /* Raises 42704 for an API that is not registered; the hint lists those that are. */
 void
@@ -78,25 +79,20 @@ ak_refuse_unknown_api(const char *api)
 }
 
 /*
- * Trims the name and checks it.
+ * Trims the name and folds it.
  */
 static void
 normalize_name(AkRow *row)
 {
 	char	   *name;
-	int			end;
 
 	if (AK_IS_NULL(row, Anum_key_name))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("key name must not be null")));
-	name = ak_row_text(row, Anum_key_name);
-	name += strspn(name, " ");
-	end = strlen(name);
-	while (end > 0 && name[end - 1] == ' ')
-		name[--end] = '\0';
-	ak_check_label("key name", name);
+	name = ak_trim_name(ak_row_text(row, Anum_key_name));
 	ak_row_set_text(row, Anum_key_name, name);
+	ak_row_set(row, Anum_key_name_folded, ak_fold_name(name));
 }
 
 typedef struct AkApi
@@ -268,8 +264,6 @@ normalize_rest(AkRow *row)
 
 		if (team[0] == '\0')
 			ak_row_clear(row, Anum_key_team);
-		else
-			ak_check_label("team", team);
 	}
 	if (!AK_IS_NULL(row, Anum_key_expires_at) &&
 		DatumGetTimestampTz(AK_VALUE(row, Anum_key_expires_at)) == DT_NOEND)
@@ -301,21 +295,40 @@ check_hash(const AkRow *row)
 				  errhint("It is the SHA-256 of the key's whole text: sha256(convert_to(key, 'UTF8'))."));
 }
 
-/* Raises 22023 when the hint shows too much. */
+/*
+ * Checks what people call the key by where that is new; old is NULL for a new
+ * key.  What stands there already must not keep the key from being archived.
+ * Raises 22023 for what cannot be a label, and for a secret within.
+ */
 static void
-check_hint(const AkRow *row)
+check_labels(const AkRow *old, const AkRow *new)
 {
-	char	   *hint = ak_row_text(row, Anum_key_hint);
-	uint8		hash[AK_HASH_LEN];
+	static const struct
+	{
+		AttrNumber	column;
+		const char *what;
+	}			labels[] = {
+		{Anum_key_name, "key name"}, {Anum_key_team, "team"}, {Anum_key_hint, "hint"}
+	};
+	bytea	   *hash = DatumGetByteaPP(AK_VALUE(new, Anum_key_key_hash));
+	char	   *workspace = ak_row_text(new, Anum_key_workspace);
+	uint8		digest[AK_HASH_LEN];
 
-	if (hint == NULL)
-		return;
-	ak_check_label("hint", hint);
-	if (pg_mbstrlen(hint) > 32)
-		bad_value(errmsg("hint is too long"), errdetail("At most 32 characters are allowed."));
-	if (ak_sha256(hint, strlen(hint), hash) &&
-		ak_hash_equal(hash, (const uint8 *) VARDATA_ANY(DatumGetByteaPP(AK_VALUE(row, Anum_key_key_hash)))))
-		bad_value(errmsg("hint must not be the secret itself"));
+	for (int i = 0; i < (int) lengthof(labels); i++)
+	{
+		char	   *text = ak_row_text(new, labels[i].column);
+
+		if (text == NULL || (old != NULL && !ak_column_changed(old, new, labels[i].column)))
+			continue;
+		ak_check_label(labels[i].what, text);
+		if (labels[i].column == Anum_key_hint && pg_mbstrlen(text) > HINT_MAX)
+			bad_value(errmsg("hint is too long"), errdetail("At most %d characters are allowed.", HINT_MAX));
+		ak_refuse_known_secret(labels[i].what, text, workspace, (const uint8 *) VARDATA_ANY(hash));
+		/* which is what hints are taken from: not the shortest either */
+		if (labels[i].column == Anum_key_hint && ak_sha256(text, strlen(text), digest) &&
+			ak_hash_equal(digest, (const uint8 *) VARDATA_ANY(hash)))
+			bad_value(errmsg("hint must not be the secret itself"));
+	}
 }
 
 /*
@@ -371,7 +384,7 @@ guard_insert(AkRow *row)
 	normalize_name(row);
 	normalize_apis(row);
 	normalize_rest(row);
-	check_hint(row);
+	check_labels(NULL, row);
 	if (!AK_IS_NULL(row, Anum_key_expires_at) &&
 		DatumGetTimestampTz(AK_VALUE(row, Anum_key_expires_at)) <= now)
 		bad_value(errmsg("expiry is in the past"));
@@ -436,7 +449,7 @@ guard_update(const AkRow *old, AkRow *new)
 	static const AttrNumber fixed[] = {
 		Anum_key_key_id, Anum_key_workspace, Anum_key_created_at, Anum_key_created_by,
 		Anum_key_updated_at, Anum_key_updated_by, Anum_key_regenerated_at, Anum_key_regenerated_by,
-		Anum_key_archived_by, Anum_key_audit_id, Anum_key_row_digest
+		Anum_key_archived_by, Anum_key_name_folded, Anum_key_audit_id, Anum_key_row_digest
 	};
 	char	   *workspace = ak_row_text(old, Anum_key_workspace);
 	char	   *name = ak_row_text(old, Anum_key_name);
@@ -464,7 +477,7 @@ guard_update(const AkRow *old, AkRow *new)
 	if (ak_column_changed(old, new, Anum_key_apis))
 		normalize_apis(new);
 	normalize_rest(new);
-	check_hint(new);
+	check_labels(old, new);
 	if (!ak_row_changed(old, new))
 		return ak_row_written(new);	/* what was given says the same in other words */
 

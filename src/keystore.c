@@ -53,6 +53,7 @@
 #include "catalog/pg_am.h"
 #include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
 
@@ -445,6 +446,28 @@ ak_keystore_end(AkLookup *lookup)
 	table_close(lookup->key, AccessShareLock);
 }
 
+/* The workspace of the key with this hash in that column, by a snapshot that is registered or SnapshotSelf; NULL: there is none. */
+static char *
+workspace_of(AkRelation index, AttrNumber column, const uint8 *hash, Snapshot snapshot)
+{
+	AkLookup	lookup = {.snapshot = snapshot};
+	ItemPointerData root;
+	char	   *workspace = NULL;
+
+	lookup.key = ak_table_open(AK_KEY, AccessShareLock);
+	lookup.slot = MakeSingleTupleTableSlot(RelationGetDescr(lookup.key),
+										   table_slot_callbacks(lookup.key));
+	if (probe(&lookup, index, column, hash, &root))
+	{
+		bool		isnull;
+
+		workspace = TextDatumGetCString(slot_getattr(lookup.slot, Anum_key_workspace, &isnull));
+	}
+	ExecDropSingleTupleTableSlot(lookup.slot);
+	table_close(lookup.key, AccessShareLock);
+	return workspace;
+}
+
 /*
  * Is this the SHA-256 of some key's old secret?  Sees what is committed and
  * what this transaction did.  In a SERIALIZABLE transaction by SnapshotSelf,
@@ -454,25 +477,29 @@ ak_keystore_end(AkLookup *lookup)
 bool
 ak_keystore_is_old(const uint8 *hash)
 {
-	AkLookup	lookup;
-	ItemPointerData root;
+	Snapshot	snapshot;
 	bool		found;
 
-	lookup.key = ak_table_open(AK_KEY, AccessShareLock);
 	if (IsolationIsSerializable())
-		lookup.snapshot = SnapshotSelf;
-	else
-	{
-		/* with what the statement that we are called from has done */
-		CommandCounterIncrement();
-		lookup.snapshot = RegisterSnapshot(GetLatestSnapshot());
-	}
-	lookup.slot = MakeSingleTupleTableSlot(RelationGetDescr(lookup.key),
-										   table_slot_callbacks(lookup.key));
-	found = probe(&lookup, AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, &root);
-	ExecDropSingleTupleTableSlot(lookup.slot);
-	if (lookup.snapshot != SnapshotSelf)
-		UnregisterSnapshot(lookup.snapshot);
-	table_close(lookup.key, AccessShareLock);
+		return workspace_of(AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, SnapshotSelf) != NULL;
+	/* with what the statement that we are called from has done */
+	CommandCounterIncrement();
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	found = workspace_of(AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, snapshot) != NULL;
+	UnregisterSnapshot(snapshot);
 	return found;
+}
+
+/*
+ * The workspace, palloc'd, of the key whose present or old secret has this
+ * SHA-256; NULL when there is none.  Sees what is committed and what this
+ * transaction did, and leaves no trace; a row that somebody changes at this
+ * very moment can be missed.
+ */
+char *
+ak_keystore_whose(const uint8 *hash)
+{
+	char	   *workspace = workspace_of(AK_KEY_HASH, Anum_key_key_hash, hash, SnapshotSelf);
+
+	return workspace != NULL ? workspace : workspace_of(AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, SnapshotSelf);
 }

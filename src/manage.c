@@ -185,7 +185,6 @@ rethrow_mistake(MemoryContext context)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),
 				 errmsg("an active key of this name already exists in the workspace"),
-				 error->detail ? errdetail_internal("%s", error->detail) : 0,
 				 errhint("Names are compared without regard to case; archived keys do not count.")));
 	}
 	/* a constraint of a column that somebody added: the detail shows the whole row, its hash included */

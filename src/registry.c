@@ -129,11 +129,15 @@ guard_workspace(const AkRow *old, AkRow *new)
 	limit = AK_IS_NULL(new, Anum_workspace_archive_limit) ? 0 : DatumGetInt32(AK_VALUE(new, Anum_workspace_archive_limit));
 	if (limit < 1 || limit > ARCHIVE_LIMIT_MAX)
 		bad_value(errmsg("archive limit must be between 1 and %d", ARCHIVE_LIMIT_MAX));
-	if (name != NULL)
+	if (name != NULL && (old == NULL || ak_column_changed(old, new, Anum_workspace_name)))
+	{
 		ak_check_label("workspace name", name);
+		ak_refuse_known_secret("workspace name", name, old ? workspace : NULL, NULL);
+	}
 
 	if (old == NULL)
 	{
+		ak_refuse_known_secret("workspace id", workspace, NULL, NULL);
 		stamp(new, Anum_workspace_created_at, Anum_workspace_created_by, workspace);
 		ak_row_clear(new, Anum_workspace_updated_at);
 		ak_row_clear(new, Anum_workspace_updated_by);
@@ -178,6 +182,7 @@ guard_api(const AkRow *old, AkRow *new)
 		1, {TEXTOID}, NULL
 	};
 	char	   *name;
+	char	   *description;
 	bool		was_registered,
 				is_registered;
 
@@ -189,9 +194,16 @@ guard_api(const AkRow *old, AkRow *new)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("API must not be null")));
 	ak_check_label("API name", name);
-	if (!AK_IS_NULL(new, Anum_api_description) &&
-		pg_mbstrlen(ak_row_text(new, Anum_api_description)) > DESCRIPTION_MAX)
-		bad_value(errmsg("description is too long"), errdetail("At most %d characters are allowed.", DESCRIPTION_MAX));
+	if (old == NULL)
+		ak_refuse_known_secret("API name", name, NULL, NULL);
+	description = ak_row_text(new, Anum_api_description);
+	if (description != NULL && description[0] == '\0')
+		ak_row_clear(new, Anum_api_description);
+	else if (description != NULL && (old == NULL || ak_column_changed(old, new, Anum_api_description)))
+	{
+		ak_check_text("description", description, DESCRIPTION_MAX);
+		ak_refuse_known_secret("description", description, NULL, NULL);
+	}
 
 	is_registered = AK_IS_NULL(new, Anum_api_unregistered_at);
 
@@ -253,8 +265,16 @@ guard_team_member(const AkRow *old, AkRow *new)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("%s must not be null", NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname))));
-	ak_check_label("actor", ak_row_text(new, Anum_team_member_actor));
-	ak_check_label("team", ak_row_text(new, Anum_team_member_team));
+	for (int i = 1; i < (int) lengthof(needed); i++)
+	{
+		const char *what = NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname);
+		char	   *text = ak_row_text(new, needed[i]);
+
+		if (old != NULL && !ak_column_changed(old, new, needed[i]))
+			continue;
+		ak_check_label(what, text);
+		ak_refuse_known_secret(what, text, ak_row_text(new, Anum_team_member_workspace), NULL);
+	}
 	if (old == NULL)
 		ak_hold_workspace(ak_row_text(new, Anum_team_member_workspace));
 	else

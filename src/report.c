@@ -78,6 +78,8 @@ read_recipient(FunctionCallInfo fcinfo)
 				 errmsg("recipient is not an email address"),
 				 errhint("It is one address such as ann@example.com, in ASCII, of at most %d characters.",
 						 AK_ADDR_SPEC_MAX)));
+	ak_refuse_secret("recipient", text_to_cstring(recipient));
+	ak_refuse_known_secret("recipient", text_to_cstring(recipient), NULL, NULL);
 	return text_to_cstring(recipient);
 }
 
@@ -135,7 +137,10 @@ refuse_too_many(const AkScopeOfReport *scope)
 			 errhint("The view apikeys.reports shows why they wait.")));
 }
 
-/* The filters that were given as JSON; NULL if none was.  The workspace is told elsewhere. */
+/*
+ * The filters that were given as JSON; NULL if none was.  The workspace is told
+ * elsewhere.  Raises 22023 for one with a secret within, since they are stored.
+ */
 static char *
 read_filters(FunctionCallInfo fcinfo)
 {
@@ -169,6 +174,8 @@ read_filters(FunctionCallInfo fcinfo)
 	ak_query(&query, args, nulls, AK_SEE_TRANSACTION);
 	json = MemoryContextStrdup(context, TextDatumGetCString(ak_query_result(0, 1, &isnull)));
 	SPI_finish();
+	ak_refuse_secret("filter", json);
+	ak_refuse_known_secret("filter", json, NULL, NULL);
 	return json;
 }
 

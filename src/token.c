@@ -35,6 +35,11 @@ static const char base62[] =
 
 #define BASE			62
 
+/* How long a run that looks random is to be no name, see ak_token_find() */
+#define CUT_MIN				33
+#define CUT_PREFIXED_MIN	28
+#define CUT_DEFAULT_MIN		16
+
 /* The multiples of 62 that fit into a byte; higher bytes would be biased */
 #define UNBIASED_BYTES	(256 / BASE * BASE)
 
@@ -133,6 +138,79 @@ ak_token_classify(const char *text, size_t len)
 	if (memcmp(checksum, text + body, AK_CHECKSUM_LEN) != 0)
 		return AK_TOKEN_MALFORMED;
 	return AK_TOKEN_OURS;
+}
+
+/*
+ * Does a run of 0-9A-Za-z look as if it were drawn, rather than written by
+ * people or in base 16, 32 or 36?  It has a digit, an eighth of it are capitals
+ * and an eighth small letters, and two in five of its characters are of another
+ * of these three kinds than the one before: of drawn ones, 62 in 100 are.
+ */
+static bool
+looks_random(const char *run, size_t len)
+{
+	size_t		digits = 0;
+	size_t		small = 0;
+	size_t		changes = 0;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		digits += is_digit(run[i]);
+		small += is_lower(run[i]);
+		changes += i > 0 && (is_digit(run[i]) != is_digit(run[i - 1]) || is_lower(run[i]) != is_lower(run[i - 1]));
+	}
+	return digits > 0 && 8 * small >= len && 8 * (len - digits - small) >= len &&
+		5 * changes >= 2 * (len - 1);
+}
+
+/* Is a run of 0-9A-Za-z in a text, behind a "_", the rest of a secret that begins before it? */
+static bool
+ends_secret(const char *text, const char *run, size_t len)
+{
+	if (len < AK_RANDOM_LEN + AK_CHECKSUM_LEN)
+		return false;
+	for (const char *start = run - 2; start >= text && run - 1 - start <= AK_PREFIX_MAX; start--)
+		if (ak_token_classify(start, run - start + AK_RANDOM_LEN + AK_CHECKSUM_LEN) == AK_TOKEN_OURS)
+			return true;
+	return false;
+}
+
+/*
+ * Where in a text (with its NUL) the random part of the first thing begins that
+ * looks like a secret of ours, whole, cut, or within other text; NULL when
+ * there is none.  That is
+ *
+ *	  - a secret with its checksum, whatever stands around it;
+ *	  - a run of 0-9A-Za-z that looks random, of CUT_MIN characters or more,
+ *		or of CUT_PREFIXED_MIN behind a "_", or of CUT_DEFAULT_MIN behind
+ *		"ak_".
+ *
+ * Of drawn runs of 28 that misses 2 in 100, of 43 one in 400; a secret cut to
+ * less, but behind another prefix than ours, lacks 95 bits, one without a
+ * prefix 60.  What people call things by has no such runs: UUIDs, digests in
+ * hexadecimal, ULIDs, KSUIDs (27 behind a "_"), the 32 characters of better-auth.
+ * Words without a break are mostly no alarm either.  For a message, which does
+ * well without, less will do.
+ */
+const char *
+ak_token_find(const char *text, bool for_message)
+{
+	const char *run = text;
+
+	while (*(run += strcspn(run, base62)) != '\0')
+	{
+		size_t		len = strspn(run, base62);
+		bool		prefixed = run > text && run[-1] == '_';
+		bool		by_default = prefixed && run - text >= 3 && memcmp(run - 3, "ak_", 3) == 0;
+		size_t		min = by_default || (for_message && prefixed) ? CUT_DEFAULT_MIN :
+			prefixed || for_message ? CUT_PREFIXED_MIN : CUT_MIN;
+
+		if ((len >= min && looks_random(run, len)) ||
+			(prefixed && (for_message ? len >= AK_RANDOM_LEN + AK_CHECKSUM_LEN : ends_secret(text, run, len))))
+			return run;
+		run += len;
+	}
+	return NULL;
 }
 
 /*

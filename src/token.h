@@ -31,6 +31,7 @@ typedef enum AkTokenKind
 } AkTokenKind;
 
 extern AkTokenKind ak_token_classify(const char *text, size_t len);
+extern const char *ak_token_find(const char *text, bool for_message);
 extern bool ak_token_make(const char *prefix,
 						  bool (*random_bytes) (void *buf, size_t len),
 						  char out[AK_SECRET_MAX + 1]);

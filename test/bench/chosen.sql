@@ -8,8 +8,8 @@ SET session_replication_role = replica;
 SET maintenance_work_mem = '1GB';
 SET synchronous_commit = off;
 CREATE FUNCTION bench.load(n integer, what text, hash bytea) RETURNS void LANGUAGE sql AS $$
-	INSERT INTO apikeys.key (key_id, audit_id, key_hash, workspace, name, apis, created_at, created_by, row_digest)
-	VALUES (gen_random_uuid(), n, hash, 'default', what || n, '{data,push}', '2020-01-01'::timestamptz + n * interval '1 second', 'bench', hash)
+	INSERT INTO apikeys.key (key_id, audit_id, key_hash, workspace, name, name_folded, apis, created_at, created_by, row_digest)
+	VALUES (gen_random_uuid(), n, hash, 'default', what || n, convert_to(lower(what || n), 'UTF8'), '{data,push}', '2020-01-01'::timestamptz + n * interval '1 second', 'bench', hash)
 $$;
 SELECT count(bench.load(i, 'Random ', sha256(bench.make(i)::bytea))) FROM generate_series(1, :keys) i \g /dev/null
 SELECT count(bench.load(i, 'More ', CASE WHEN :chosen THEN bench.chosen(sha256('nobody'), i) ELSE sha256(bench.make(-i)::bytea) END)) FROM generate_series(1, :keys) i \g /dev/null

@@ -14,14 +14,14 @@ SELECT 'w' || i, now(), 'bench', 0, '' FROM generate_series(1, least(1000, :keys
 
 UPDATE pg_index SET indisready = false WHERE indrelid = 'apikeys.key'::regclass;
 INSERT INTO apikeys.key (key_id, audit_id, key_hash, workspace, name, apis, team, expires_at, old_key_hash,
-	old_valid_until, metadata, hint, created_at, created_by, row_digest)
+	old_valid_until, metadata, hint, name_folded, created_at, created_by, row_digest)
 SELECT gen_random_uuid(), i, sha256(secret::bytea), 'w' || i % least(1000, :keys / 100 + 1) + 1, 'Key ' || i,
 	CASE WHEN i % 3 = 0 THEN '{data,segmentation,push}'::text[] ELSE '{data,push}' END, 'Team ' || i % 20,
 	CASE WHEN i % 2 = 0 THEN '2100-01-01'::timestamptz END,
 	CASE WHEN i % 20 = 0 THEN sha256(('old' || secret)::bytea) END,
 	CASE WHEN i % 20 = 0 THEN '2020-01-01'::timestamptz END,
 	CASE WHEN i % 10 = 0 THEN jsonb_build_object('contract', i) END,
-	'ak...' || right(secret, 4), '2020-01-01'::timestamptz + i * interval '1 second', 'bench', sha256(secret::bytea)
+	'ak...' || right(secret, 4), convert_to('key ' || i, 'UTF8'), '2020-01-01'::timestamptz + i * interval '1 second', 'bench', sha256(secret::bytea)
 FROM (SELECT i, bench.make(i) AS secret FROM generate_series(1::bigint, :keys) i) AS made;
 UPDATE pg_index SET indisready = true WHERE indrelid = 'apikeys.key'::regclass;
 REINDEX TABLE apikeys.key;

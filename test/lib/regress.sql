@@ -120,7 +120,7 @@ $$
 	SELECT 'the archive limit of ' || w.workspace FROM apikeys.key k JOIN apikeys.workspace w USING (workspace)
 	WHERE k.archived_at IS NOT NULL GROUP BY w.workspace, w.archive_limit HAVING count(*) > w.archive_limit
 	UNION ALL
-	SELECT 'a name twice' FROM apikeys.key WHERE archived_at IS NULL GROUP BY workspace, lower(name) HAVING count(*) > 1
+	SELECT 'a name twice' FROM apikeys.key WHERE archived_at IS NULL GROUP BY workspace, name_folded HAVING count(*) > 1
 	UNION ALL
 	SELECT 'a hash twice' FROM apikeys.key, LATERAL (VALUES (key_hash), (old_key_hash)) AS h (hash)
 	WHERE hash IS NOT NULL GROUP BY hash HAVING count(*) > 1

@@ -9,7 +9,7 @@ CREATE TABLE public.hostile (n serial, t text);
 INSERT INTO public.hostile (t) VALUES
 	($$'; DROP TABLE apikeys.key; --$$), ($$' OR '1'='1$$), ($$"; DROP TABLE apikeys.key; --$$), ($$\'; SELECT 1; --$$), ($$$1 $2 $$ || '$$'),
 	($$%s%s%s%n%x%1000000d$$), ($$%%_\%\_\\$$), ($${"a": "b", "new": null}$$), ($$", "evicted": [{"key_id": "x"}], "x": "$$), ($$\u0000\u0022$$),
-	($$=cmd|' /C calc'!A0$$), ($$a,"b",c$$), ($$<script>alert(1)</script>$$), ($$`id` $(id) ${HOME} ; id$$), (U&'\202Egnp.exe'), ($$NULL$$),
+	($$=cmd|' /C calc'!A0$$), ($$a,"b",c$$), ($$<script>alert(1)</script>$$), ($$`id` $(id) ${HOME} ; id$$), (U&'\05D0gnp.exe'), ($$NULL$$),
 	($$'::regclass$$), ($$E'\\x00'$$), ($$../../../etc/passwd$$), (repeat($$'$$, 100)), (repeat('"', 100)), (repeat('\', 100)), (repeat('%', 100));
 GRANT SELECT ON public.hostile TO regress_ak_app;
 SET ROLE regress_ak_app;

@@ -27,7 +27,7 @@ SELECT pg_temp.refused($$SELECT apikeys.create_key(repeat('x', 10000000), '{data
 SELECT pg_temp.refused($$SELECT apikeys.create_key('', '{data}')$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key('   ', '{data}')$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key(E'a\tb', '{data}')$$);
-SELECT pg_temp.refused($$SELECT apikeys.create_key(E'a\n', '{data}')$$);
+SELECT pg_temp.refused($$SELECT apikeys.create_key(E'a\nb', '{data}')$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key(E'a\x7f', '{data}')$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key(E'a\u0085b', '{data}')$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key(NULL, '{data}')$$);

@@ -65,6 +65,13 @@ SELECT pg_temp.refused($$SELECT apikeys.import_key('bad', '{data}', sha256('bad'
 SELECT length(hint), octet_length(hint) FROM apikeys.import_key('Hint', '{data}', sha256('hinted'), repeat('…', 32));
 SELECT pg_temp.refused($$UPDATE apikeys.key SET hint = 'hinted' WHERE name = 'Hint'$$);
 
+-- as others store them: hexadecimal; Unkey; better-auth
+SELECT name, is_it FROM (VALUES
+	('Hex', 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad', 'hex'),
+	('Unkey', 'ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=', 'base64')) AS v (name, hash, encoding),
+	pg_catalog.decode(hash, encoding) AS decoded, LATERAL (SELECT decoded = sha256('abc') AS is_it) AS c;
+SELECT pg_catalog.decode(pg_catalog.translate('ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0', '-_', '+/') || '=', 'base64') = sha256('abc') AS better_auth;
+
 -- a foreign key of our exact shape fails the checksum: adopted, it would never be valid
 SELECT name FROM apikeys.import_key('Shape', '{data}', sha256(convert_to('ak_' || repeat('x', 49), 'UTF8')));
 SELECT code FROM apikeys.validate_key('ak_' || repeat('x', 49));
@@ -140,7 +147,7 @@ SET enable_bitmapscan = off;
 SELECT pg_temp.explain($$SELECT FROM hashes WHERE hash = sha256('of nobody')$$)->>'Rows Removed by Index Recheck' AS by_a_hash_index;
 RESET enable_seqscan;
 RESET enable_bitmapscan;
-SELECT count(key_id) FROM hashes, LATERAL apikeys.import_key('Chosen ' || encode(hash, 'base64'), '{data}', hash);
+SELECT count(key_id) FROM (SELECT row_number() OVER () AS n, hash FROM hashes) AS h, LATERAL apikeys.import_key('Chosen ' || n, '{data}', hash);
 SELECT code FROM apikeys.validate_key('of nobody');
 SELECT pg_temp.pages($$SELECT apikeys.validate_key('of nobody')$$) < 20 AS by_ours;
 -- old ones, too

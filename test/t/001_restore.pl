@@ -253,4 +253,27 @@ like($source->{'apikeys.key'}, qr/,n\)$/m, 'there is an added column');
 restore('an added column', [], [], @into, before => $add_columns);
 restore('an added column -Fc -j4', ['-Fc'], [ '-j4' ], @into, before => $add_columns);
 
+# Names are compared as they were when they were given, whatever the databases' LC_CTYPE: no index stands in a restore's way.
+$node->safe_psql('postgres', q{CREATE DATABASE bare TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'});
+install_in($node, 'bare');
+$node->safe_psql('bare', "SELECT FROM apikeys.create_key('$_', '{data}')") foreach 'Café', 'Straße', 'STRASSE', 'İlk', 'ilk', 'ılk';
+my ($status, $out, $err) = $node->psql('bare', q{SELECT FROM apikeys.create_key('CAFÉ', '{data}')});
+like($err, qr/an active key of this name already exists/, 'LC_CTYPE C: names are compared without regard to case, beyond ASCII, too');
+$node->safe_psql('bare', q{SELECT apikeys.create_workspace('other');
+	SELECT FROM apikeys.create_key('CAFÉ', '{data}', 'other'), apikeys.archive_key(apikeys.key_id('Café', 'default'));
+	SELECT FROM apikeys.create_key('CAFÉ', '{data}')});
+my $bare = contents($node, 'bare');
+foreach my $locale ('C.UTF-8', (grep { /^(tr_TR|az_AZ)\.utf-?8$/i } split /\n/, `locale -a`))
+{
+	my $n_keys = "SELECT count(*) FROM apikeys.key WHERE key_id IN (apikeys.key_id('café', 'default'), apikeys.key_id('İLK'), apikeys.key_id('ILK'))";
+
+	$node->safe_psql('postgres', "CREATE DATABASE cased TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE '$locale' LC_CTYPE '$locale'");
+	run_ok("from C to $locale: pg_dump", [ 'pg_dump', '-f', "$dir/bare", '-d', 'bare' ]);
+	run_ok("from C to $locale: restore", [ 'psql', '-qXo', "$dir/out", '-v', 'ON_ERROR_STOP=1', '-d', 'cased', '-f', "$dir/bare" ]);
+	same_contents(contents($node, 'cased'), $bare, "from C to $locale");
+	is(problems($node, 'cased'), '', "from C to $locale: sound");
+	is(query($node, 'cased', $n_keys), query($node, 'bare', $n_keys), "from C to $locale: the same names are found");
+	$node->safe_psql('postgres', 'DROP DATABASE cased');
+}
+
 done_testing();

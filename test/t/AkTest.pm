@@ -129,7 +129,7 @@ SELECT 'beyond the archive limit: ' || w.workspace FROM apikeys.key k JOIN apike
 	WHERE k.archived_at IS NOT NULL GROUP BY w.workspace, w.archive_limit HAVING count(*) > w.archive_limit
 UNION ALL
 SELECT 'name twice: ' || min(name) FROM apikeys.key WHERE archived_at IS NULL
-	GROUP BY workspace, lower(name) HAVING count(*) > 1
+	GROUP BY workspace, name_folded HAVING count(*) > 1
 UNION ALL
 SELECT 'hash twice' FROM (SELECT key_hash FROM apikeys.key UNION ALL
 	SELECT old_key_hash FROM apikeys.key WHERE old_key_hash IS NOT NULL) AS h GROUP BY key_hash HAVING count(*) > 1

@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * label.h
+ *	  Texts that people give: names, actors, teams, hints.  See label.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_LABEL_H
+#define AK_LABEL_H
+
+#define AK_LABEL_MAX	100		/* characters of a name, a team, an actor */
+
+extern void ak_check_label(const char *what, const char *text);
+extern void ak_check_text(const char *what, const char *text, int max);
+extern void ak_refuse_secret(const char *what, const char *text);
+extern void ak_refuse_known_secret(const char *what, const char *text, const char *workspace, const uint8 *hash);
+extern bool ak_has_known_secret(const char *text, const char *workspace);
+extern const char *ak_quoted(const char *text);
+extern char *ak_trim_name(const char *text);
+extern Datum ak_fold_name(const char *name);
+
+#endif							/* AK_LABEL_H */
