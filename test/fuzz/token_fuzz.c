@@ -168,6 +168,25 @@ check_typos(const char *secret, size_t len, uint8 other)
 	free(typo);
 }
 
+/* A secret is found whatever stands around it */
+static void
+check_found(const char *secret, size_t len)
+{
+	static const char *const around[][2] = {{"", ""}, {"Bearer ", "\n"}, {"x", "x"}, {"__", "__"}, {"\xc3\xa9\"", "\""}, {"key=", "&v=1"}};
+
+	for (int i = 0; i < (int) lengthof(around); i++)
+	{
+		size_t		before = strlen(around[i][0]);
+		char	   *text = calloc(1, before + len + strlen(around[i][1]) + 1);
+
+		CHECK(text != NULL);
+		strcat(strcat(strcpy(text, around[i][0]), secret), around[i][1]);
+		CHECK(ak_token_find(text, false) == text + before + len - AK_RANDOM_LEN - AK_CHECKSUM_LEN);
+		CHECK(ak_token_find(text, true) != NULL);
+		free(text);
+	}
+}
+
 /* Make a secret with this prefix out of these random bytes */
 static void
 check_make(const char *prefix, const uint8 *data, size_t size)
@@ -204,6 +223,7 @@ check_make(const char *prefix, const uint8 *data, size_t size)
 		}
 		CHECK(next <= source.used);
 		check_typos(out, len, data[0]);
+		check_found(out, len);
 	}
 	else
 	{
