@@ -20,8 +20,8 @@ BEGIN
 		secret := 'ak_' || encode(public.gen_random_bytes(24), 'hex');
 		id := gen_random_uuid();
 		entry := nextval('plain.audit_id_seq');
-		INSERT INTO plain.key (key_id, audit_id, key_hash, workspace, name, apis, hint, created_at, created_by, row_digest)
-		VALUES (id, entry, sha256(secret::bytea), 'default', label, '{data,push}', 'ak...' || right(secret, 4),
+		INSERT INTO plain.key (key_id, audit_id, key_hash, workspace, name, apis, hint, name_folded, created_at, created_by, row_digest)
+		VALUES (id, entry, sha256(secret::bytea), 'default', label, '{data,push}', 'ak...' || right(secret, 4), convert_to(lower(label), 'UTF8'),
 				clock_timestamp(), session_user, sha256(secret::bytea));
 		INSERT INTO plain.audit_log (audit_id, "time", workspace, entity, action, activity, actor, key_id, key_name,
 									 changes, db_user, row_digest, digest)
