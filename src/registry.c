@@ -135,6 +135,9 @@ guard_workspace(const AkRow *old, AkRow *new)
 		ak_refuse_known_secret("workspace name", name, old ? workspace : NULL, NULL);
 	}
 
+	if (old == NULL || ak_column_changed(old, new, Anum_workspace_prefix))
+		ak_refuse_known_secret("prefix", prefix, old ? workspace : NULL, NULL);
+
 	if (old == NULL)
 	{
 		ak_refuse_known_secret("workspace id", workspace, NULL, NULL);
