@@ -106,6 +106,19 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 		grant->nulls[2] = 'n';
 }
 
+/* The role of that name.  Raises 42704: PostgreSQL's own message would repeat a secret that was given for it. */
+static Oid
+need_role(const char *name)
+{
+	Oid			role = get_role_oid(name, true);
+
+	if (!OidIsValid(role))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role \"%s\" does not exist", ak_quoted(name))));
+	return role;
+}
+
 /*
  * Locks an access, and the role unless that is put off until commit.  Returns
  * the role's oid; InvalidOid when there is none of that name.
@@ -367,11 +380,11 @@ ak_grant_access(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("grant_access()");
 	read_grant(fcinfo, &grant);
-	get_role_oid(grant.role, false);
+	(void) need_role(grant.role);
 	ak_refuse_prepare("grant_access");
 	role = lock_access(&grant);
 	if (!OidIsValid(role))
-		role = get_role_oid(grant.role, false);
+		role = need_role(grant.role);
 	/* asked again at commit: somebody else may grant to it meanwhile */
 	if (grant.at_commit)
 		ak_refuse_access_elsewhere(role);
@@ -425,7 +438,7 @@ ak_revoke_access(PG_FUNCTION_ARGS)
 	if (SPI_processed == 0)
 	{
 		if (!OidIsValid(role))
-			get_role_oid(grant.role, false);
+			(void) need_role(grant.role);
 		ereport(WARNING,
 				(errmsg("role \"%s\" has not been granted \"%s\" %s", grant.role, grant.capability,
 						grant.workspace ? psprintf("in workspace \"%s\"", grant.workspace) : "in all workspaces")));

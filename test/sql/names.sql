@@ -119,4 +119,6 @@ SELECT name_folded FROM apikeys.key WHERE name = 'Tea';
 -- reports: who gets one and what is looked for are stored
 SELECT pg_temp.refused(format('SELECT apikeys.email_audit_logs(%L)', left(key, 60) || '@example.com')) FROM ours;
 SELECT pg_temp.refused(format('SELECT apikeys.email_audit_logs(%L, %L)', 'ann@example.com', 'was it ' || key)) FROM ours;
+-- a role's name: it is there or is not, and is not repeated
+SELECT pg_temp.refused(format('SELECT apikeys.%s_access(%L, %L)', f, key, 'view')) FROM ours, unnest('{grant,revoke}'::text[]) AS f WHERE key LIKE 'ak\_%' ORDER BY f;
 SELECT pg_temp.wrong();
