@@ -393,6 +393,10 @@ class Tester:
         self.world.role = self.world.owner
         self.expect(lambda: self.world.revoke_access(**arguments), "revoke_access", **arguments)
 
+    def purge_audit_log(self):
+        workspace = self.pick(*WORKSPACES)
+        self.expect(lambda: self.world.purge_audit_log(workspace), "purge_audit_log", older_than=FUTURE, workspace=workspace)
+
     def act_as(self):
         if self.saved:
             actor, team = self.pick(*ACTORS), self.pick(None, "blue", "green")
@@ -478,7 +482,7 @@ class Tester:
 
     CHOICES = {create_key: 14, import_key: 4, regenerate_key: 8, end_overlap: 4, update_key: 14, archive_key: 8, key_details: 2, key_id: 4,
                identify_key: 4, see: 4, see_log: 2, search: 4, register_api: 3, unregister_api: 3, create_workspace: 3, update_workspace: 4,
-               add_team_member: 3, remove_team_member: 2, grant_access: 6, revoke_access: 4, act_as: 6, validate: 40, transaction: 14}
+               add_team_member: 3, remove_team_member: 2, grant_access: 6, revoke_access: 4, purge_audit_log: 1, act_as: 6, validate: 40, transaction: 14}
 
     def step(self):
         granted = sorted({role for role, _, _ in self.world.grants})
