@@ -70,7 +70,9 @@ UPDATE apikeys.key SET note = 'un-archived', archived_at = NULL WHERE archived_a
 
 -- Dropped again, and others in their place.
 SELECT pg_temp.on_each('DROP COLUMN note');
+SET client_min_messages = warning;
 SELECT pg_temp.on_each('DROP COLUMN "number" CASCADE');
+RESET client_min_messages;
 SELECT pg_temp.on_each('ADD COLUMN small smallint');
 SELECT pg_temp.on_each('ADD COLUMN tall text NOT NULL DEFAULT pg_catalog.repeat(''tall'', 3)');
 SELECT * FROM pg_temp.life('3');
