@@ -1,6 +1,8 @@
 -- Rows as PostgreSQL stores them: compressed in the row, moved out of it, as the owner sets it. None of that is to be seen.
 \set ECHO none
 \i test/lib/regress.sql
+-- PostgreSQL 19 takes lz4 unless it is told otherwise
+SET default_toast_compression = pglz;
 
 -- A workspace of 33 times the same letter beside 1.8 kB that do not compress: then it is what is compressed.
 SELECT repeat('a', 33) AS ws, jsonb_build_object('noise', string_agg(md5(i::text), '')) AS noise FROM generate_series(1, 56) AS i \gset
