@@ -4,11 +4,11 @@
  *	  The archive limit: the keys archived first are dropped beyond it.
  *
  * Archiving ends a key that may have leaked, and never fails because of another
- * key.  So what is dropped is dropped in a subtransaction: when somebody's
- * foreign key or trigger refuses, the key stays, with a WARNING that says why.
+ * key.  So where somebody's foreign key, trigger or rule watches the table's
+ * deletions, a key is dropped in a subtransaction: when that is refused, the
+ * key stays, with a WARNING that says why.
  *
- * What watches the table's deletions may also object at commit only, where it
- * is too late.  So where there is any such trigger, the deletion is tried
+ * Some object at commit only, where it is too late.  So the deletion is tried
  * first, with all deferred constraints checked, and undone again.  That brings
  * back the state of everybody's constraints; the rows stay locked meanwhile,
  * so that nobody can refer to them between the trial and the deletion.
@@ -58,6 +58,7 @@ typedef struct AkDrop
 {
 	AkSurplus  *keys;
 	int			count;
+	bool		watched;		/* by others: it may be refused */
 } AkDrop;
 
 /* Locks a workspace for archives until the end of the transaction. */
@@ -153,8 +154,15 @@ delete_rows(AkDrop *drop)
 	};
 
 	ak_evicting = true;
-	run_for(&query, drop, true, offsetof(AkSurplus, dropped));
-	ak_evicting = false;
+	PG_TRY();
+	{
+		run_for(&query, drop, true, offsetof(AkSurplus, dropped));
+	}
+	PG_FINALLY();
+	{
+		ak_evicting = false;
+	}
+	PG_END_TRY();
 }
 
 /* Raises what the deletion raises, or what the commit would. */
@@ -171,13 +179,13 @@ try_to_delete(AkDrop *drop)
 	SPI_finish();
 }
 
-/* Does anybody but us watch what is deleted from the table: foreign keys, triggers? */
+/* Does anybody but us watch what is deleted from the table: foreign keys, triggers, rules? */
 static bool
 is_watched(void)
 {
 	Relation	rel = ak_table_open(AK_KEY, RowExclusiveLock);
 	TriggerDesc *triggers = rel->trigdesc;
-	bool		watched = false;
+	bool		watched = rel->rd_rules != NULL;
 
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 		if (TRIGGER_FOR_DELETE(triggers->triggers[i].tgtype) &&
@@ -222,7 +230,6 @@ in_subtransaction(void (*work) (AkDrop *drop), AkDrop *drop, bool keep)
 	}
 	PG_CATCH();
 	{
-		ak_evicting = false;
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
@@ -242,7 +249,7 @@ drop_now(AkDrop *drop)
 	for (int i = 0; i < drop->count; i++)
 		drop->keys[i].locked = drop->keys[i].dropped = false;
 	lock_rows(drop);
-	if (is_watched())
+	if (drop->watched)
 	{
 		ErrorData  *error = in_subtransaction(try_to_delete, drop, false);
 
@@ -256,11 +263,20 @@ drop_now(AkDrop *drop)
 
 /* Drops these keys, all or none; returns the error if it was none. */
 static ErrorData *
-drop_together(AkSurplus *keys, int count)
+drop_together(AkSurplus *keys, int count, bool watched)
 {
-	AkDrop		drop = {keys, count};
-	ErrorData  *error = in_subtransaction(drop_now, &drop, true);
+	AkDrop		drop = {keys, count, watched};
+	ErrorData  *error = NULL;
 
+	/*
+	 * A subtransaction has an xid of its own, and a row that the transaction
+	 * archived is locked by the transaction's: both together make a
+	 * MultiXactId, which every later look at the row would have to read.
+	 */
+	if (watched)
+		error = in_subtransaction(drop_now, &drop, true);
+	else
+		drop_now(&drop);
 	for (int i = 0; error != NULL && i < count; i++)
 		keys[i].dropped = false;
 	return error;
@@ -300,11 +316,13 @@ ak_evict(const char *workspace, int archive_limit, StringInfo evicted)
 	AkSurplus  *keys;
 	int			count;
 	int			dropped = 0;
+	bool		watched;
 	ErrorData  *error;
 
 	ak_become_owner(&caller);
 	keys = find_surplus(workspace, archive_limit, &count);
-	error = count > 0 ? drop_together(keys, count) : NULL;
+	watched = count > 0 && is_watched();
+	error = count > 0 ? drop_together(keys, count, watched) : NULL;
 	if (error != NULL && count > 1)
 	{
 		int			refused = 0;
@@ -312,7 +330,7 @@ ak_evict(const char *workspace, int archive_limit, StringInfo evicted)
 		/* from the last archived one on: of those that were refused before there may be many */
 		for (int i = count - 1; i >= 0 && refused < REFUSED_MAX; i--)
 		{
-			ErrorData  *why = drop_together(&keys[i], 1);
+			ErrorData  *why = drop_together(&keys[i], 1, watched);
 
 			if (keys[i].dropped)
 				continue;

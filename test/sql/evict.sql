@@ -110,6 +110,11 @@ SELECT pg_temp.archive('k17');
 \set VERBOSITY default
 SELECT pg_temp.archived();
 DROP TRIGGER watch ON apikeys.key;
+CREATE RULE watch AS ON DELETE TO apikeys.key DO INSTEAD NOTHING;
+SELECT pg_temp.archive('k30'), pg_temp.archived(), pg_temp.evicted();
+DROP RULE watch ON apikeys.key;
+-- nobody but us deletes, before and after
+SELECT pg_temp.sqlstate('DELETE FROM apikeys.key WHERE archived_at IS NOT NULL');
 -- the way is free: all at once
 SELECT pg_temp.archive('k17'), pg_temp.archived(), pg_temp.evicted();
 SELECT * FROM pg_temp.wrong();
