@@ -112,7 +112,8 @@ ak_entry_pending(int64 audit_id)
  * here.  The caller's rights do not matter.
  *
  * Raises 42501 where code of one user runs in the session of another, as an
- * index expression does in ANALYZE: the entry would tell of the wrong one.
+ * index expression does in ANALYZE: the entry would tell of the wrong one.  The
+ * worker's jobs, which are restricted, too, write entries of their own.
  * Raises 55000 in a database that subscribes to another's keys.
  */
 int64
@@ -125,7 +126,7 @@ ak_write_entry(const AkEntry *entry)
 	AkCaller	caller;
 	AkActor		actor;
 
-	if (InSecurityRestrictedOperation())
+	if (InSecurityRestrictedOperation() && !ak_job_acts())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("cannot manage keys within security-restricted operation")));

@@ -34,6 +34,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
 
+#include "catalog.h"
 #include "clock.h"
 #include "compat.h"
 #include "flush.h"
@@ -260,6 +261,13 @@ ak_job_commit(void)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	(void) pgstat_report_stat(true);
+}
+
+/* Is this a job of the worker itself, and not a trigger or function of somebody else that it runs? */
+bool
+ak_job_acts(void)
+{
+	return running >= 0 && GetUserId() == ak_extension_owner();
 }
 
 /*

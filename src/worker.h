@@ -100,6 +100,7 @@ extern uint32 ak_worker_take_wakes(void);
 /* For jobs; in jobs.c. */
 extern bool ak_job_begin(void);
 extern void ak_job_commit(void);
+extern bool ak_job_acts(void);
 extern void ak_job_go_on(void);
 extern bool ak_worker_must_stop(void);
 
