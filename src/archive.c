@@ -165,18 +165,30 @@ delete_rows(AkDrop *drop)
 	PG_END_TRY();
 }
 
-/* Raises what the deletion raises, or what the commit would. */
+/*
+ * Raises what the deletion raises, or what the commit would.  That fires the
+ * deferred triggers of the whole transaction, the caller's own, too: so they
+ * run as they would at the commit, with the rights of the session's role, and
+ * never with ours.
+ */
 static void
 try_to_delete(AkDrop *drop)
 {
+	AkCaller	owner;
 	int			rc;
 
+	SPI_connect();
+	ak_refuse_foreign_actions(true);
+	SPI_finish();
 	delete_rows(drop);
+	GetUserIdAndSecContext(&owner.userid, &owner.sec_context);
+	SetUserIdAndSecContext(GetOuterUserId(), owner.sec_context & ~SECURITY_NOFORCE_RLS);
 	SPI_connect();
 	rc = SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0);
 	if (rc != SPI_OK_UTILITY)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
 	SPI_finish();
+	ak_become_caller(&owner);
 }
 
 /* Does anybody but us watch what is deleted from the table: foreign keys, triggers, rules? */

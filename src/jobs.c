@@ -177,40 +177,6 @@ ak_worker_must_stop(void)
 }
 
 /*
- * Before PostgreSQL 18, what a foreign key does to a table makes that table's
- * triggers run with the rights of whoever deleted from ours.  So no table but
- * a superuser's may do something when a job deletes.  Raises 55000.
- */
-static void
-refuse_foreign_actions(void)
-{
-	static AkQuery query = {
-		"SELECT c.conrelid::pg_catalog.regclass::pg_catalog.text, c.confrelid::pg_catalog.regclass::pg_catalog.text "
-		"FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class f ON f.oid OPERATOR(pg_catalog.=) c.conrelid "
-		"JOIN pg_catalog.pg_class p ON p.oid OPERATOR(pg_catalog.=) c.confrelid "
-		"JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) f.relowner "
-		"WHERE c.contype OPERATOR(pg_catalog.=) 'f' AND p.relnamespace OPERATOR(pg_catalog.=) $1 "
-		"AND c.confdeltype OPERATOR(pg_catalog.=) ANY (ARRAY['c', 'n', 'd']::pg_catalog.\"char\"[]) "
-		"AND p.relname OPERATOR(pg_catalog.<>) 'key' AND NOT r.rolsuper "
-		"AND f.relowner OPERATOR(pg_catalog.<>) p.relowner LIMIT 1",
-		1, {OIDOID}, NULL
-	};
-	Datum		args[1] = {ObjectIdGetDatum(get_namespace_oid("apikeys", false))};
-
-	if (!AK_TRIGGERS_RUN_AS_CURRENT_USER)
-		return;
-	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
-	if (SPI_processed > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" must not act on deletions from \"%s\"",
-						SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1),
-						SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2)),
-				 errdetail("Its triggers would run as a superuser, and its owner is none."),
-				 errhint("Drop that foreign key, or make it one without ON DELETE.")));
-}
-
-/*
  * Starts a transaction of a job: with a snapshot, SPI connected, as the owner
  * of our tables, and with the extension locked against being dropped
  * meanwhile (before any table is: so DROP EXTENSION and a job cannot
@@ -247,7 +213,7 @@ ak_job_begin(void)
 	AfterTriggerSetState(&immediate);
 	limit_statements();
 	SPI_connect();
-	refuse_foreign_actions();
+	ak_refuse_foreign_actions(false);
 	return true;
 }
 

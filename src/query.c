@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/snapmgr.h"
 
@@ -121,4 +123,39 @@ Datum
 ak_query_result(int row, int column, bool *isnull)
 {
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+}
+
+/*
+ * Before PostgreSQL 18, what a foreign key does to a table makes that table's
+ * triggers run with the rights of whoever deleted from ours.  So no table but
+ * a superuser's may do something when we delete keys, or from other tables of
+ * ours.  SPI must be connected.  Raises 55000.
+ */
+void
+ak_refuse_foreign_actions(bool keys)
+{
+	static AkQuery query = {
+		"SELECT c.conrelid::pg_catalog.regclass::pg_catalog.text, c.confrelid::pg_catalog.regclass::pg_catalog.text "
+		"FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class f ON f.oid OPERATOR(pg_catalog.=) c.conrelid "
+		"JOIN pg_catalog.pg_class p ON p.oid OPERATOR(pg_catalog.=) c.confrelid "
+		"JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) f.relowner "
+		"WHERE c.contype OPERATOR(pg_catalog.=) 'f' AND p.relnamespace OPERATOR(pg_catalog.=) $1 "
+		"AND c.confdeltype OPERATOR(pg_catalog.=) ANY (ARRAY['c', 'n', 'd']::pg_catalog.\"char\"[]) "
+		"AND (p.oid OPERATOR(pg_catalog.=) $2) OPERATOR(pg_catalog.=) $3 AND NOT r.rolsuper "
+		"AND f.relowner OPERATOR(pg_catalog.<>) p.relowner LIMIT 1",
+		3, {OIDOID, OIDOID, BOOLOID}, NULL
+	};
+	Datum		args[3] = {ObjectIdGetDatum(get_namespace_oid("apikeys", false)), ObjectIdGetDatum(ak_relid(AK_KEY)), BoolGetDatum(keys)};
+
+	if (!AK_TRIGGERS_RUN_AS_CURRENT_USER)
+		return;
+	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" must not act on deletions from \"%s\"",
+						SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1),
+						SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2)),
+				 errdetail("Its triggers would run as a superuser, and its owner is none."),
+				 errhint("Drop that foreign key, or make it one without ON DELETE.")));
 }

@@ -40,6 +40,7 @@ typedef struct AkCaller
 
 extern void ak_become_owner(AkCaller *caller);
 extern void ak_restrict_security(void);
+extern void ak_refuse_foreign_actions(bool keys);
 extern void ak_become_caller(const AkCaller *caller);
 
 extern int	ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight);

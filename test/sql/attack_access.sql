@@ -325,3 +325,31 @@ DROP OWNED BY regress_ak_red, regress_ak_red_admin, regress_ak_stranger, regress
 DROP ROLE regress_ak_red, regress_ak_red_admin, regress_ak_stranger, regress_ak_child, regress_ak_heir, regress_ak_ghost;
 DROP TABLE public.said;
 DROP FUNCTION public.try(text, text, text);
+
+-- A role with manage archives a key while another's table refers to keys: its own deferred triggers do not run with our
+-- rights.
+CREATE ROLE regress_ak_climber;
+SELECT apikeys.grant_access('regress_ak_climber', 'manage', 'default') \g /dev/null
+UPDATE apikeys.workspace SET archive_limit = 1 WHERE workspace = 'default';
+CREATE TABLE public.refers (key_id uuid REFERENCES apikeys.key);
+SET client_min_messages = error;
+SET ROLE regress_ak_climber;
+SELECT count(*) FROM generate_series(1, 3) AS i, apikeys.create_key('climb ' || i, '{data}');
+SELECT state FROM apikeys.archive_key(apikeys.key_id('climb 1'));
+BEGIN;
+CREATE TEMP TABLE climb (who text);
+CREATE TEMP TABLE bait (i integer);
+CREATE FUNCTION pg_temp.climb() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO climb VALUES (current_user); RAISE WARNING ''%'', current_user; RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER climb AFTER INSERT ON bait DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pg_temp.climb();
+INSERT INTO bait VALUES (1);
+SET client_min_messages = warning;
+SELECT state FROM apikeys.archive_key(apikeys.key_id('climb 2'));
+SET client_min_messages = error;
+COMMIT;
+SELECT * FROM climb;
+RESET ROLE;
+DROP TABLE climb, bait, public.refers;
+SELECT apikeys.revoke_access('regress_ak_climber', 'manage', 'default') \g /dev/null
+DROP OWNED BY regress_ak_climber;
+DROP ROLE regress_ak_climber;
+RESET client_min_messages;
