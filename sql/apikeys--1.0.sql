@@ -631,10 +631,11 @@ COMMENT ON FUNCTION apikeys.flush_usage() IS
 'writes what was counted to the tables, as the background worker does by itself; returns how many requests that were';
 
 CREATE FUNCTION apikeys.status(OUT version text, OUT tracking boolean, OUT reason text, OUT worker text,
-	OUT entries integer, OUT max_entries integer, OUT uncounted bigint, OUT last_flush timestamptz)
+	OUT entries bigint, OUT limits bigint, OUT bytes bigint, OUT max_bytes bigint,
+	OUT counts_lost bigint, OUT limits_not_kept bigint, OUT limits_given_up bigint, OUT last_flush timestamptz)
 RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_status';
 COMMENT ON FUNCTION apikeys.status() IS
-'is usage counted, and if not why; is there a background worker; how full is the memory; when was it flushed last, since the server started';
+'is usage counted, and if not why; is there a background worker; what the whole server holds in memory, and has lost since it started; when this database was flushed last';
 
 /*
  * ------------------------------------------------------------------- views
@@ -781,7 +782,7 @@ FROM	apikeys.usage_live l
 WHERE	((SELECT apikeys.sees_everywhere('view'))
 		OR l.workspace OPERATOR(pg_catalog.=) (SELECT apikeys.only_workspace('view'))
 		OR l.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('view'))::pg_catalog.text[]))
-AND		l.code OPERATOR(pg_catalog.<>) 'VALID' AND l.code OPERATOR(pg_catalog.<>) 'UNCOUNTED'
+AND		l.code OPERATOR(pg_catalog.<>) 'VALID'
 GROUP BY l.workspace, l.code, l.api
 ORDER BY pg_catalog.max(l.last_at) DESC;
 COMMENT ON VIEW apikeys.denials IS 'requests that were not valid, up to now; workspace NULL: they belong to no key, and are seen by who sees all workspaces';

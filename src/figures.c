@@ -31,6 +31,7 @@
 #include "details.h"
 #include "figures.h"
 #include "guc.h"
+#include "memory.h"
 #include "query.h"
 #include "usage.h"
 #include "worker.h"
@@ -68,20 +69,13 @@ ak_figure_row(const AkFigure *figure, Datum *values, bool *nulls)
 	values[AK_FIGURE_WORKSPACE] = PointerGetDatum(cstring_to_text_with_len(slot->workspace, slot->workspace_len));
 	values[AK_FIGURE_HOUR] = TimestampTzGetDatum(slot->id.hour * USECS_PER_HOUR);
 	values[AK_FIGURE_API] = CStringGetTextDatum(slot->id.api != 0 ? ak_api_name(slot->id.api) : "");
-	values[AK_FIGURE_CODE] = CStringGetTextDatum(slot->id.kind < AK_CODE_COUNT ?
-												 ak_code_name(slot->id.kind) : "UNCOUNTED");
+	values[AK_FIGURE_CODE] = CStringGetTextDatum(ak_code_name(slot->id.kind));
 	values[AK_FIGURE_OLD_SECRET] = BoolGetDatum(slot->id.old_secret);
 	values[AK_FIGURE_SLOT] = Int64GetDatum(slot->number);
 	values[AK_FIGURE_COUNT] = Int64GetDatum(slot->count);
 	values[AK_FIGURE_LAST_AT] = TimestampTzGetDatum(slot->last_at);
 	nulls[AK_FIGURE_LAST_CLIENT] = slot->client.bits == 0;
 	values[AK_FIGURE_LAST_CLIENT] = slot->client.bits == 0 ? (Datum) 0 : address_datum(&slot->client);
-}
-
-static bool
-is_figure(const AkSlot *slot)
-{
-	return slot->id.kind <= AK_SLOT_UNCOUNTED;
 }
 
 /* Does the caller see the usage of that workspace?  '': what belongs to none. */
@@ -91,20 +85,30 @@ in_sight(const char *workspace)
 	return ak_sees(AK_VIEW, workspace[0] != '\0' ? workspace : NULL);
 }
 
-/* The same for a slot's; remembers the answer for the next slot. */
-static bool
-slot_in_sight(const AkSlot *slot, char *last, bool *last_in_sight)
+/* Whose usage the caller sees, as asked last */
+typedef struct AkSeenWorkspace
 {
 	char		workspace[AK_WORKSPACE_MAX + 1];
+	bool		in_sight;
+} AkSeenWorkspace;
 
-	memcpy(workspace, slot->workspace, slot->workspace_len);
-	workspace[slot->workspace_len] = '\0';
-	if (strcmp(workspace, last) != 0)
+/* Is it a figure that the caller sees? */
+static bool
+is_figure_in_sight(const AkSlot *copy, void *arg)
+{
+	AkSeenWorkspace *last = arg;
+
+	CHECK_FOR_INTERRUPTS();
+	if (copy->id.kind >= AK_CODE_COUNT)
+		return false;
+	if (strncmp(last->workspace, copy->workspace, copy->workspace_len) != 0 ||
+		last->workspace[copy->workspace_len] != '\0')
 	{
-		strcpy(last, workspace);
-		*last_in_sight = in_sight(workspace);
+		memcpy(last->workspace, copy->workspace, copy->workspace_len);
+		last->workspace[copy->workspace_len] = '\0';
+		last->in_sight = in_sight(last->workspace);
 	}
-	return *last_in_sight;
+	return last->in_sight;
 }
 
 /*
@@ -115,23 +119,20 @@ slot_in_sight(const AkSlot *slot, char *last, bool *last_in_sight)
 Datum
 ak_usage_memory(PG_FUNCTION_ARGS)
 {
+	AkSeenWorkspace last = {.workspace = "",.in_sight = in_sight("")};
 	ReturnSetInfo *rsinfo;
 	AkFigure   *figures;
-	char		workspace[AK_WORKSPACE_MAX + 1] = "";
-	bool		visible = in_sight("");
 	int			count;
 
 	InitMaterializedSRF_compat(fcinfo);
 	rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	figures = ak_usage_copy(is_figure, &count);
+	figures = ak_usage_copy(false, is_figure_in_sight, &last, &count);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[AK_FIGURE_NATTS];
 		bool		nulls[AK_FIGURE_NATTS];
 
 		CHECK_FOR_INTERRUPTS();
-		if (!slot_in_sight(&figures[i].slot, workspace, &visible))
-			continue;
 		ak_figure_row(&figures[i], values, nulls);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
@@ -269,10 +270,11 @@ ak_usage_chart(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* Is it when the database was flushed last? */
 static bool
-is_any(const AkSlot *slot)
+is_clock(const AkSlot *copy, void *arg)
 {
-	return true;
+	return copy->id.kind == AK_SLOT_FLUSH;
 }
 
 static const char *
@@ -294,89 +296,84 @@ worker_text(void)
 	return "none";
 }
 
+/* Why is not all counted?  NULL: it is. */
+static const char *
+reason_text(const AkMemoryStatus *memory, bool worker)
+{
+	if (!ak_guc_track_usage)
+		return "apikeys.track_usage is off";
+	if (!memory->had)
+		return "shared memory cannot be had";
+	if (RecoveryInProgress())
+		return "a standby counts in memory alone";
+	if (!worker)
+		return "without a worker, memory does not grow";
+	if (memory->refused)
+		return "the system has no more shared memory to give";
+	return NULL;
+}
+
 /*
- * status() -> version, tracking, reason, worker, entries, max_entries,
- *			   uncounted, last_flush
+ * status() -> version, tracking, reason, worker, entries, limits, bytes,
+ *			   max_bytes, counts_lost, limits_not_kept, limits_given_up, last_flush
  *
- * How it stands with counting.  The entries are those that the caller may see;
- * what could not be counted is told to who sees all workspaces.  42501 without
- * the capability "view" in some workspace.
+ * How it stands with counting.  What is of the whole server, the memory and
+ * what was lost since its start, is told to who sees all workspaces.  42501
+ * without the capability "view" in some workspace.
  */
 Datum
 ak_status(PG_FUNCTION_ARGS)
 {
 	static AkQuery query = {
-		"SELECT (SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'apikeys'), "
-		"(SELECT COALESCE(pg_catalog.sum(count), 0)::pg_catalog.int8 FROM apikeys.usage_live "
-		"WHERE code OPERATOR(pg_catalog.=) 'UNCOUNTED')",
+		"SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'apikeys'",
 		0, {0}, NULL
 	};
 	enum
 	{
-		VERSION, TRACKING, REASON, WORKER, ENTRIES, MAX_ENTRIES, UNCOUNTED, LAST_FLUSH, NATTS
+		VERSION, TRACKING, REASON, WORKER, ENTRIES, LIMITS, BYTES, MAX_BYTES, COUNTS_LOST, LIMITS_NOT_KEPT,
+		LIMITS_GIVEN_UP, LAST_FLUSH, NATTS
 	};
 	Datum		values[NATTS] = {0};
 	bool		nulls[NATTS] = {0};
-	char		workspace[AK_WORKSPACE_MAX + 1] = "";
-	bool		unscoped;
-	bool		visible;
+	AkMemoryStatus memory;
+	const char *worker;
+	const char *reason;
+	AkFigure   *clock;
 	int			count;
-	int			entries = 0;
-	int			used;
-	int			max;
-	AkFigure   *figures;
 	AkCaller	caller;
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext spi;
 
 	ak_require_anywhere(AK_VIEW);
-	unscoped = visible = in_sight("");
+	ak_memory_status(&memory);
+	worker = worker_text();
+	reason = reason_text(&memory, strncmp(worker, "none", 4) != 0);
+	values[TRACKING] = BoolGetDatum(ak_guc_track_usage && memory.had);
+	nulls[REASON] = reason == NULL;
+	if (reason != NULL)
+		values[REASON] = CStringGetTextDatum(reason);
+	values[WORKER] = CStringGetTextDatum(worker);
 
-	values[TRACKING] = BoolGetDatum(ak_guc_track_usage);
-	nulls[REASON] = true;
-	nulls[MAX_ENTRIES] = nulls[LAST_FLUSH] = true;
-	figures = ak_usage_copy(is_any, &count);
-	for (int i = 0; i < count; i++)
-	{
-		if (figures[i].slot.id.kind == AK_SLOT_FLUSH)
-		{
-			values[LAST_FLUSH] = TimestampTzGetDatum(figures[i].slot.last_at);
-			nulls[LAST_FLUSH] = figures[i].slot.last_at == 0;
-		}
-		else if (slot_in_sight(&figures[i].slot, workspace, &visible))
-			entries++;
-	}
-	if (!ak_usage_capacity(&used, &max))
-	{
-		values[TRACKING] = BoolGetDatum(false);
-		values[REASON] = CStringGetTextDatum("shared memory could not be had");
-		nulls[REASON] = false;
-	}
-	else
-	{
-		values[MAX_ENTRIES] = Int32GetDatum(max);
-		nulls[MAX_ENTRIES] = false;
-		if (!ak_guc_track_usage)
-		{
-			values[REASON] = CStringGetTextDatum("apikeys.track_usage is off");
-			nulls[REASON] = false;
-		}
-		else if (RecoveryInProgress())
-		{
-			values[REASON] = CStringGetTextDatum("a standby counts in memory alone");
-			nulls[REASON] = false;
-		}
-	}
-	values[WORKER] = CStringGetTextDatum(worker_text());
-	values[ENTRIES] = Int32GetDatum(entries);
+	values[ENTRIES] = Int64GetDatum(memory.used[AK_ROOM_COUNTERS]);
+	values[LIMITS] = Int64GetDatum(memory.used[AK_ROOM_LIMITS]);
+	values[BYTES] = Int64GetDatum(memory.bytes);
+	values[MAX_BYTES] = Int64GetDatum(memory.ceiling);
+	values[COUNTS_LOST] = Int64GetDatum(memory.lost[AK_LOST_COUNT]);
+	values[LIMITS_NOT_KEPT] = Int64GetDatum(memory.lost[AK_LOST_LIMIT]);
+	values[LIMITS_GIVEN_UP] = Int64GetDatum(memory.lost[AK_LOST_EARLY]);
+	for (int i = ENTRIES; i <= LIMITS_GIVEN_UP; i++)
+		nulls[i] = !in_sight("");
+
+	clock = ak_usage_copy(false, is_clock, NULL, &count);
+	nulls[LAST_FLUSH] = count == 0 || clock->slot.last_at == 0;
+	if (!nulls[LAST_FLUSH])
+		values[LAST_FLUSH] = TimestampTzGetDatum(clock->slot.last_at);
 
 	ak_become_owner(&caller);
 	SPI_connect();
 	ak_query(&query, NULL, NULL, AK_SEE_TRANSACTION);
 	spi = MemoryContextSwitchTo(context);
 	values[VERSION] = PointerGetDatum(cstring_to_text(TextDatumGetCString(ak_query_result(0, 1, &nulls[VERSION]))));
-	values[UNCOUNTED] = ak_query_result(0, 2, &nulls[UNCOUNTED]);
-	nulls[UNCOUNTED] = !unscoped;
 	MemoryContextSwitchTo(spi);
 	SPI_finish();
 	ak_become_caller(&caller);

@@ -42,17 +42,18 @@
 #include "flush.h"
 #include "guc.h"
 #include "lock.h"
+#include "memory.h"
 #include "query.h"
 #include "usage.h"
 #include "worker.h"
 
 PG_FUNCTION_INFO_V1(ak_flush_usage);
 
-/* Figures that one statement writes */
-#define PIECE 5000
+/* Figures that one statement writes: some 10 ms, after which the worker looks whether memory is to grow */
+#define PIECE 500
 
-/* When memory is half full, how soon the next flush looks for what can be taken */
-#define ROOM_MS 1000
+/* When memory is full, how soon the next flush gives back what this one wrote */
+#define ROOM_MS 1100
 
 /* How often a flush that must wait for another is tried again */
 #define BUSY_MS 1000
@@ -70,9 +71,9 @@ typedef struct AkFlushed
 static AkFlushed *flushed = NULL;
 
 static bool
-is_unflushed(const AkSlot *slot)
+is_figure(const AkSlot *copy, void *arg)
 {
-	return slot->id.kind <= AK_SLOT_UNCOUNTED && slot->count != slot->flushed;
+	return copy->id.kind < AK_CODE_COUNT;
 }
 
 /* The flushes of this database are locked until the end of the transaction. */
@@ -85,27 +86,11 @@ lock_flush(bool wait)
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
-/* The databases that have slots and do not exist any more. */
-static Oid *
-dead_databases(int *count)
+/* Is a database gone? */
+bool
+ak_is_dead_database(Oid database)
 {
-	int			all;
-	Oid		   *databases = ak_usage_databases(&all);
-
-	*count = 0;
-	for (int i = 0; i < all; i++)
-		if (!SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(databases[i])))
-			databases[(*count)++] = databases[i];
-	return databases;
-}
-
-static void
-reclaim(void)
-{
-	int			count;
-	Oid		   *dead = dead_databases(&count);
-
-	ak_usage_reclaim(dead, count);
+	return database != MyDatabaseId && !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database));
 }
 
 /* Writes up to PIECE figures, and returns how many requests were added. */
@@ -222,17 +207,18 @@ flush(void)
 	AkFlushed  *batch;
 	int64		added = 0;
 
-	reclaim();
+	ak_usage_reclaim(ak_is_dead_database);
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	batch = palloc0(sizeof(AkFlushed));
-	batch->figures = ak_usage_copy(is_unflushed, &batch->count);
+	batch->figures = ak_usage_copy(true, is_figure, NULL, &batch->count);
 	batch->count = only_named(batch->figures, batch->count);
 	MemoryContextSwitchTo(old);
 
 	for (int start = 0; start < batch->count; start += PIECE, ak_job_go_on())
 		added += write_piece(batch->figures + start, Min(PIECE, batch->count - start));
 
-	batch->clock = ak_usage_acquire(&clock, 0, "", 0, GetCurrentTimestamp());
+	/* a flush alone is no reason to take memory */
+	batch->clock = ak_memory(false) != NULL ? ak_usage_acquire(&clock, 0, "", 0) : NULL;
 	if (batch->clock != NULL)
 	{
 		batch->clock_number = batch->clock->number;
@@ -252,6 +238,7 @@ static void
 remember(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	AkTicks		ticks = ak_ticks();
 
 	for (; flushed != NULL; flushed = flushed->next)
 	{
@@ -264,7 +251,7 @@ remember(void)
 			if (slot->number == copy->number && copy->count > slot->flushed)
 			{
 				slot->flushed = copy->count;
-				slot->flushed_at = now;
+				slot->flushed_at = ticks;
 			}
 			SpinLockRelease(&slot->mutex);
 		}
@@ -338,8 +325,6 @@ ak_flush_job(void)
 {
 	bool		busy;
 	int64		added = 0;
-	int			used;
-	int			max;
 
 	if (!ak_job_begin())
 		return AK_JOB_IDLE;
@@ -351,7 +336,7 @@ ak_flush_job(void)
 		return AK_JOB_PENDING(BUSY_MS);
 
 	/* what is committed now makes room, but not at once: once more, if that matters */
-	if (added != 0 && ak_usage_capacity(&used, &max) && used > max / 2)
+	if (added != 0 && ak_memory_is_full(AK_ROOM_COUNTERS))
 		return AK_JOB_PENDING(ROOM_MS);
 	return AK_JOB_IDLE;
 }

@@ -14,5 +14,6 @@ extern void ak_flush_init(void);
 extern void ak_flush_here(void);
 extern AkJobNext ak_flush_job(void);
 extern AkJobNext ak_usage_retention_job(void);
+extern bool ak_is_dead_database(Oid database);
 
 #endif							/* AK_FLUSH_H */

@@ -40,6 +40,7 @@
 #include "context.h"
 #include "digest.h"
 #include "guard.h"
+#include "limit.h"
 #include "lock.h"
 #include "query.h"
 #include "refuse.h"
@@ -211,6 +212,8 @@ normalize_limit(AkRow *row)
 	/* infinity, since PostgreSQL 17 */
 	if (window->month == PG_INT32_MAX && window->day == PG_INT32_MAX && window->time == PG_INT64_MAX)
 		bad_value(errmsg("rate window must be finite"));
+	if (ak_window_usecs(window) > AK_WINDOW_MAX)
+		bad_value(errmsg("rate window must be at most 366 days"));
 }
 
 /*

@@ -50,11 +50,23 @@ bool		ak_guc_track_usage = true;
 int			ak_guc_flush_interval = 10000;
 
 /*
- * apikeys.max_usage_entries: how many figures (of one key, API, code and hour)
- * and rate limits the memory holds, for the whole server.  Read when the
- * memory is made: at first use after a start.  Default: 16384.
+ * apikeys.usage_memory: what counters and rate limits may take of the system's
+ * shared memory, for the whole server.  It is taken in steps, as it is needed.
+ * A quarter is the limits'.  Default: 256 MB.
  */
-int			ak_guc_max_usage_entries = 16384;
+int			ak_guc_usage_memory = 256 * 1024;
+
+/*
+ * apikeys.limits_when_full: does a request whose rate limit finds no room in
+ * memory pass (allow), or is it RATE_LIMITED (deny)?  Default: allow.
+ */
+int			ak_guc_limits_when_full = AK_LIMITS_ALLOW;
+
+static const struct config_enum_entry limits_when_full_values[] = {
+	{"allow", AK_LIMITS_ALLOW, false},
+	{"deny", AK_LIMITS_DENY, false},
+	{NULL, 0, false}
+};
 
 /*
  * apikeys.max_workers: how many background workers serve the databases of the
@@ -208,10 +220,13 @@ ak_guc_init(void)
 	DefineCustomIntVariable("apikeys.flush_interval", "How often counted usage is written to tables.", NULL,
 							&ak_guc_flush_interval, 10000, 100, 3600000, PGC_SIGHUP, GUC_UNIT_MS,
 							NULL, NULL, NULL);
-	DefineCustomIntVariable("apikeys.max_usage_entries", "How many figures and rate limits are kept in memory.",
-							"Takes effect when the memory is made, at first use after a start of the server.",
-							&ak_guc_max_usage_entries, 16384, 128, 16 * 1024 * 1024,
-							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("apikeys.usage_memory", "The most shared memory for counters and rate limits.",
+							"It is taken in steps, as it is needed.",
+							&ak_guc_usage_memory, 256 * 1024, 256, 64 * 1024 * 1024,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomEnumVariable("apikeys.limits_when_full", "What becomes of a request whose rate limit finds no room in memory.",
+							 NULL, &ak_guc_limits_when_full, AK_LIMITS_ALLOW, limits_when_full_values,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("apikeys.max_workers", "How many background workers serve the server's databases, in turn.", NULL,
 							&ak_guc_max_workers, 2, 1, 64, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("apikeys.usage_retention", "For how long usage_history is kept.", "0 keeps it for ever.",

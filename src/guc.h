@@ -24,9 +24,17 @@ extern bool ak_guc_notify;
 
 extern bool ak_guc_track_usage;
 extern int	ak_guc_flush_interval;
-extern int	ak_guc_max_usage_entries;
+extern int	ak_guc_usage_memory;
+extern int	ak_guc_limits_when_full;
 extern int	ak_guc_max_workers;
 extern int	ak_guc_usage_retention;
+
+/* Values of limits_when_full */
+enum
+{
+	AK_LIMITS_ALLOW,
+	AK_LIMITS_DENY
+};
 
 extern void ak_guc_init(void);
 

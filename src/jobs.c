@@ -40,7 +40,9 @@
 #include "flush.h"
 #include "grant.h"
 #include "guc.h"
+#include "limit.h"
 #include "mailer.h"
+#include "memory.h"
 #include "purge.h"
 #include "query.h"
 #include "worker.h"
@@ -83,14 +85,15 @@ typedef struct AkJob
 static const int mail_period_ms = 10000;
 static const int hour_ms = 3600000;
 
-/* How long after its time an entry may stay */
-/* How long a dump may carry the old name of a role that was renamed */
+/* How long a dump may carry the old name of a role that was renamed, and the limit of a key that is archived its place */
 static const int minute_ms = 60000;
 
+/* How long after its time an entry may stay */
 static const int purge_period_ms = 10 * 60 * 1000;
 
 static const AkJob jobs[AK_JOB_COUNT] = {
 	[AK_JOB_FLUSH] = {"flush usage", ak_flush_job, &ak_guc_flush_interval, true},
+	[AK_JOB_LIMITS] = {"limits", ak_limits_job, &minute_ms, false},
 	[AK_JOB_MAIL] = {"mail", ak_mailer_job, &mail_period_ms, false},
 	[AK_JOB_USAGE_RETENTION] = {"usage retention", ak_usage_retention_job, &hour_ms, false},
 	[AK_JOB_AUDIT_RETENTION] = {"audit retention", ak_purge_job, &purge_period_ms, false},
@@ -155,6 +158,7 @@ ak_job_go_on(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg("the database is to be dropped, renamed or copied")));
+	(void) ak_memory_tend();
 	limit_statements();
 }
 
@@ -168,6 +172,7 @@ ak_worker_must_stop(void)
 	CHECK_FOR_INTERRUPTS();
 	if (ShutdownRequestPending || database_wanted())
 		return true;
+	(void) ak_memory_tend();
 	limit_statements();
 	if (running >= 0 && !IsTransactionState() && !RecoveryInProgress())
 		for (int i = 0; i < AK_JOB_COUNT; i++)
@@ -491,7 +496,7 @@ work(void)
 		if (ShutdownRequestPending)
 			return 1;
 
-		woken = ak_worker_take_wakes();
+		woken = ak_worker_take_wakes() | ak_memory_tend();
 		for (int i = 0; i < AK_JOB_COUNT; i++)
 			states[i].woken = states[i].woken || (woken & AK_JOB_BIT(i)) != 0;
 		if (!run_jobs(false))

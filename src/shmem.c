@@ -5,9 +5,10 @@
  *
  * shared_preload_libraries is not needed: PostgreSQL's main shared memory has
  * some kilobytes to spare, and whoever comes first puts the anchor there.  It
- * is small, and its name carries the number of its layout, so that a backend
- * with an older library, still running after an upgrade, has an anchor of its own.
- * What is big lives in dynamic shared memory that the anchor points to.
+ * is small, and its name carries a fingerprint of all layouts, so that a backend
+ * with another build of the library, still running after an upgrade, has an anchor
+ * of its own, and touches nothing of ours.  What is big lives in dynamic shared
+ * memory that the anchor points to (memory.c).
  *
  * A crash of any backend makes PostgreSQL start its shared memory anew, and
  * the anchor is gone with it.
@@ -17,6 +18,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -24,10 +26,11 @@
 #include "utils/resowner.h"
 
 #include "compat.h"
+#include "memory.h"
 #include "shmem.h"
-#include "usage.h"
 
-#define ANCHOR_NAME "apikeys 3"
+/* Of all structures in shared memory: to be counted up when one changes its meaning but not its size */
+#define LAYOUT 3
 
 /* Databases that have a worker or wait for one; it keeps the anchor small */
 #define WORKERS_MAX 64
@@ -36,7 +39,6 @@
 #define RETRY_MS 10000
 
 static AkAnchor *anchor = NULL;
-static void *usage = NULL;
 
 static int
 max_workers(void)
@@ -50,21 +52,41 @@ anchor_size(void)
 	return MAXALIGN(offsetof(AkAnchor, workers) + max_workers() * sizeof(AkWorkerEntry));
 }
 
+/*
+ * The anchor's name.  It tells two layouts apart even where somebody forgot to
+ * count LAYOUT up, or the server's own structures differ.
+ */
+static const char *
+anchor_name(void)
+{
+	static char name[32];
+	const Size	sizes[] = {LAYOUT, sizeof(AkAnchor), sizeof(AkWorkerEntry), ak_memory_layout()};
+
+	snprintf(name, sizeof(name), "apikeys %08x", hash_bytes((const unsigned char *) sizes, sizeof(sizes)));
+	return name;
+}
+
 /* Finds or makes the anchor.  Raises 53200 when there is no room for it. */
 static void
-attach_anchor(void)
+attach_anchor(void *arg)
 {
 	AkAnchor   *found_anchor;
 	bool		found;
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	found_anchor = ShmemInitStruct(ANCHOR_NAME, anchor_size(), &found);
+	found_anchor = ShmemInitStruct(anchor_name(), anchor_size(), &found);
 	if (!found)
 	{
 		memset(found_anchor, 0, anchor_size());
 		found_anchor->tranche = LWLockNewTrancheId_compat("apikeys");
 		LWLockInitialize(&found_anchor->lock, found_anchor->tranche);
+		LWLockInitialize(&found_anchor->usage_lock, found_anchor->tranche);
 		found_anchor->usage = DSM_HANDLE_INVALID;
+		pg_atomic_init_u64(&found_anchor->losses.counts, 0);
+		pg_atomic_init_u64(&found_anchor->losses.unlimited, 0);
+		pg_atomic_init_u64(&found_anchor->losses.given_up, 0);
+		pg_atomic_init_u64(&found_anchor->losses.told, 0);
+		pg_atomic_init_u64(&found_anchor->losses.told_at, 0);
 		found_anchor->max_workers = max_workers();
 	}
 	LWLockRelease(AddinShmemInitLock);
@@ -73,38 +95,12 @@ attach_anchor(void)
 }
 
 /*
- * Finds or makes the segment of the counters.  It is made whole, pinned, and
- * never freed, so that later nothing can fail.  Raises what dsm_create() and
- * dsm_attach() raise.
- */
-static void
-attach_usage(void)
-{
-	dsm_segment *segment;
-
-	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
-	if (anchor->usage == DSM_HANDLE_INVALID)
-	{
-		segment = dsm_create(ak_usage_size(), 0);
-		ak_usage_make(dsm_segment_address(segment), anchor->tranche);
-		dsm_pin_segment(segment);
-		anchor->usage = dsm_segment_handle(segment);
-	}
-	else
-		segment = dsm_attach(anchor->usage);
-	LWLockRelease(&anchor->lock);
-	if (segment == NULL)
-		elog(ERROR, "could not attach to the counters of apikeys");
-	dsm_pin_mapping(segment);
-	usage = dsm_segment_address(segment);
-}
-
-/*
  * Calls a function that may raise, in a subtransaction when there is a
- * transaction; returns whether it did not.
+ * transaction; returns whether it did not.  The caller holds no lock.  *error
+ * is what it raised, in the caller's context, unless "error" is NULL.
  */
-static bool
-try(void (*attach) (void))
+bool
+ak_try(void (*call) (void *arg), void *arg, ErrorData **error)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -112,20 +108,22 @@ try(void (*attach) (void))
 
 	if (!IsTransactionState())
 	{
-		attach();
+		call(arg);
 		return true;
 	}
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		attach();
+		call(arg);
 		ReleaseCurrentSubTransaction();
 		done = true;
 	}
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(context);
+		if (error != NULL)
+			*error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 	}
@@ -149,27 +147,9 @@ ak_anchor(void)
 		return anchor;
 	if (!IsUnderPostmaster || ak_ticks() < retry_at)
 		return NULL;
-	if (!try(attach_anchor))
+	if (!ak_try(attach_anchor, NULL, NULL))
 		retry_at = ak_ticks() + AK_TICKS_OF_MS(RETRY_MS);
 	return anchor;
-}
-
-/*
- * The counters; NULL when there is no shared memory for them.  To be called in
- * a transaction; does not raise.
- */
-void *
-ak_usage_segment(void)
-{
-	static AkTicks retry_at = 0;
-
-	if (likely(usage != NULL))
-		return usage;
-	if (ak_anchor() == NULL || ak_ticks() < retry_at)
-		return NULL;
-	if (!try(attach_usage))
-		retry_at = ak_ticks() + AK_TICKS_OF_MS(RETRY_MS);
-	return usage;
 }
 
 static shmem_startup_hook_type prev_startup_hook = NULL;
@@ -189,7 +169,7 @@ startup(void)
 {
 	if (prev_startup_hook)
 		prev_startup_hook();
-	attach_anchor();
+	attach_anchor(NULL);
 }
 
 /*

@@ -8,6 +8,7 @@
 #ifndef AK_SHMEM_H
 #define AK_SHMEM_H
 
+#include "port/atomics.h"
 #include "storage/dsm.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
@@ -28,17 +29,29 @@ typedef struct AkWorkerEntry
 	Latch	   *latch;			/* of the running worker */
 } AkWorkerEntry;
 
+/* What usage had no memory for, since the server started; see memory.c */
+typedef struct AkLosses
+{
+	pg_atomic_uint64 counts;	/* requests that were not counted */
+	pg_atomic_uint64 unlimited; /* requests whose limit could not be kept */
+	pg_atomic_uint64 given_up;	/* limits that were forgotten before they were whole */
+	pg_atomic_uint64 told;		/* the sum of the three, when the log was told last, */
+	pg_atomic_uint64 told_at;	/* an AkTicks */
+} AkLosses;
+
 typedef struct AkAnchor
 {
-	LWLock		lock;			/* protects all that follows */
+	LWLock		lock;			/* protects the workers */
 	int			tranche;		/* of our locks */
-	dsm_handle	usage;			/* the counters; DSM_HANDLE_INVALID until they are made */
+	LWLock		usage_lock;		/* held by who makes: */
+	dsm_handle	usage;			/* the first segment of usage.h's memory; DSM_HANDLE_INVALID until it is made */
+	AkLosses	losses;
 	int			max_workers;	/* length of workers[]: databases */
 	AkWorkerEntry workers[FLEXIBLE_ARRAY_MEMBER];
 } AkAnchor;
 
 extern void ak_shmem_init(void);
 extern AkAnchor *ak_anchor(void);
-extern void *ak_usage_segment(void);
+extern bool ak_try(void (*call) (void *arg), void *arg, ErrorData **error);
 
 #endif							/* AK_SHMEM_H */

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * slothint.c
- *	  Where this backend found slots last (slots.c).
+ *	  Where this backend found counters (slots.c) and limits (limit.c) last.
  *
- * A number kept here is a hint: the slot itself says what it is.  A set of
+ * A number kept here is a hint: the item itself says what it is.  A set of
  * hints fills a cache line, and has room for many tags that fall into it, so
- * that the keys in use do not push each other out.  The sets take 256 kB, of
- * which a backend holds those pages that it came to use.
+ * that the keys in use do not push each other out.  The sets of each kind take
+ * 256 kB, of which a backend holds those pages that it came to use.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +22,7 @@
 typedef struct AkSlotHint
 {
 	uint32		tag;
-	uint32		number;			/* of the slot, from 1; 0: no hint here */
+	uint32		number;			/* of the item, from 1; 0: no hint here */
 } AkSlotHint;
 
 typedef struct AkSlotHintSet
@@ -32,19 +32,19 @@ typedef struct AkSlotHintSet
 
 StaticAssertDecl(sizeof(AkSlotHintSet) == HINT_LINE, "a set of hints fills a cache line");
 
-static AkSlotHintSet sets[HINT_SETS];
+static AkSlotHintSet sets[AK_HINT_KINDS][HINT_SETS];
 
 static inline AkSlotHint *
-ways_of(uint32 tag)
+ways_of(AkHintKind kind, uint32 tag)
 {
-	return sets[tag & (HINT_SETS - 1)].ways;
+	return sets[kind][tag & (HINT_SETS - 1)].ways;
 }
 
-/* The number of the slot with that tag, as remembered; 0: none is. */
+/* The number of the item with that tag, as remembered; 0: none is. */
 uint32
-ak_slot_hint(uint32 tag)
+ak_slot_hint(AkHintKind kind, uint32 tag)
 {
-	const AkSlotHint *ways = ways_of(tag);
+	const AkSlotHint *ways = ways_of(kind, tag);
 
 	for (int i = 0; i < HINT_WAYS; i++)
 		if (ways[i].tag == tag)
@@ -52,24 +52,15 @@ ak_slot_hint(uint32 tag)
 	return 0;
 }
 
-/* Remembers a slot, first in its set, instead of what had its tag; else the last one has to go. */
+/* Remembers an item, first in its set, instead of what had its tag; else the last one has to go. */
 void
-ak_slot_hint_keep(uint32 tag, uint32 number)
+ak_slot_hint_keep(AkHintKind kind, uint32 tag, uint32 number)
 {
-	AkSlotHint *ways = ways_of(tag);
+	AkSlotHint *ways = ways_of(kind, tag);
 	int			i = 0;
 
 	while (i < HINT_WAYS - 1 && ways[i].number != 0 && ways[i].tag != tag)
 		i++;
 	memmove(ways + 1, ways, i * sizeof(AkSlotHint));
 	ways[0] = (AkSlotHint) {tag, number};
-}
-
-/* Has the processor fetch the set of a tag, before ak_slot_hint() looks at it. */
-void
-ak_slot_hint_fetch(uint32 tag)
-{
-#ifdef __GNUC__
-	__builtin_prefetch(ways_of(tag));
-#endif
 }

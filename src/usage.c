@@ -17,6 +17,7 @@
 #include "catalog.h"
 #include "compat.h"
 #include "guc.h"
+#include "memory.h"
 #include "usage.h"
 #include "worker.h"
 
@@ -45,28 +46,6 @@ hour_of(TimestampTz now)
 }
 
 /*
- * Counts a request that memory had no room for: as one that could not be
- * counted or limited.
- */
-void
-ak_usage_lost(TimestampTz now)
-{
-	AkSlotId	id = {.database = MyDatabaseId,.relid = ak_usage_relid(),.kind = AK_SLOT_UNCOUNTED};
-	AkSlot	   *slot;
-
-	id.hour = hour_of(now);
-	slot = ak_usage_acquire(&id, 0, "", 0, now);
-	if (slot == NULL)
-	{
-		ak_usage_note_lost();
-		return;
-	}
-	slot->count++;
-	slot->last_at = Max(slot->last_at, now);
-	ak_usage_release(slot);
-}
-
-/*
  * What tells the figure of a request from others.
  *
  * An API name is counted when it is the key's or registered; anything else a
@@ -86,21 +65,6 @@ identify(const AkUsed *used, AkSlotId *id)
 		memcpy(id->key_id, used->key_id->data, UUID_LEN);
 	if (used->api != 0 && (used->api_known || ak_api_is_registered(used->api)))
 		id->api = used->api;
-}
-
-/*
- * A request of a key is about to be counted: has the processor fetch from
- * memory what that will most likely look at, while its verdict is made.
- */
-void
-ak_usage_expect(const AkUsed *used)
-{
-	AkSlotId	id;
-
-	if (!ak_guc_track_usage)
-		return;
-	identify(used, &id);
-	ak_usage_fetch_slot(&id, used->whose, used->client != NULL);
 }
 
 /* The client's address; bits 0 when it named none.  Clients often come again: the last one is remembered. */
@@ -128,7 +92,8 @@ read_client(const AkUsed *used, AkAddress *client)
 }
 
 /*
- * Counts a request.  Does not raise, unless the extension has been dropped.
+ * Counts a request.  One that memory has no room for is a loss (memory.c).
+ * Does not raise, unless the extension has been dropped.
  */
 void
 ak_usage_count(const AkUsed *used)
@@ -137,25 +102,28 @@ ak_usage_count(const AkUsed *used)
 	AkAddress	client;
 	AkSlot	   *slot;
 
-	if (!ak_guc_track_usage || ak_usage_made_hour() == 0)
+	if (!ak_guc_track_usage)
 		return;
+	/* the worker is to come in any case: without memory, it tells the log */
 	(void) ak_worker_ensure();
+	if (unlikely(!ak_usage_attach()))
+	{
+		ak_memory_lost(AK_LOST_COUNT, 1);
+		return;
+	}
 
 	identify(used, &id);
 	read_client(used, &client);
 
-	slot = ak_usage_acquire(&id, used->whose, used->workspace ? used->workspace : "", used->workspace_len, used->now);
+	slot = ak_usage_acquire(&id, used->whose, used->workspace ? used->workspace : "", used->workspace_len);
 	if (unlikely(slot == NULL))
 	{
-		ak_usage_lost(used->now);
+		ak_memory_lost(AK_LOST_COUNT, 1);
 		return;
 	}
 	slot->count++;
-	if (used->now >= slot->last_at)
-	{
-		slot->last_at = used->now;
-		if (client.bits != 0)
-			slot->client = client;
-	}
+	slot->last_at = Max(slot->last_at, used->now);
+	if (client.bits != 0)
+		slot->client = client;
 	ak_usage_release(slot);
 }

@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "clock.h"
 #include "policy.h"
 
 #define AK_WORKSPACE_MAX 63		/* bytes of a workspace's id */
@@ -20,9 +21,7 @@
 /* What a slot is for: a code of policy.h, or */
 enum
 {
-	AK_SLOT_UNCOUNTED = AK_CODE_COUNT,	/* requests that found the memory full */
-	AK_SLOT_LIMIT,				/* the rate limit of a key */
-	AK_SLOT_FLUSH				/* when a database was flushed last */
+	AK_SLOT_FLUSH = AK_CODE_COUNT	/* when a database was flushed last */
 };
 
 /* What makes a slot the one of a figure; compared byte by byte */
@@ -38,25 +37,17 @@ typedef struct AkSlotId
 	uint8		zero[2];
 } AkSlotId;
 
-/* A figure, or a rate limit */
+/* A figure */
 typedef struct AkSlot
 {
 	slock_t		mutex;			/* protects all but "next" */
 	uint32		next;			/* number of the next slot in its chain, from 1; 0: last */
 	AkSlotId	id;				/* changes under the chain's lock and the mutex */
-	union
-	{
-		int64		count;		/* since the slot was taken: it only grows */
-		int64		full_at;	/* of a limit: see limit.c */
-	};
-	union
-	{
-		TimestampTz last_at;
-		int64		interval;	/* of a limit */
-	};
+	int64		count;			/* since the slot was taken: it only grows */
+	TimestampTz last_at;
 	/* counting a request ends here, if it named no client */
 	int64		flushed;		/* so much of "count" is committed in the tables, */
-	TimestampTz flushed_at;		/* since then, as far as memory has learnt */
+	AkTicks		flushed_at;		/* since then, as far as memory has learnt */
 	int64		number;			/* no other slot, ever, has the same */
 	AkAddress	client;			/* the last one that was named; bits 0: none */
 	uint8		workspace_len;
@@ -87,32 +78,28 @@ typedef struct AkUsed
 } AkUsed;
 
 extern Oid	ak_usage_relid(void);
-extern void ak_usage_lost(TimestampTz now);
-extern void ak_usage_expect(const AkUsed *used);
 extern void ak_usage_count(const AkUsed *used);
-extern bool ak_limit_take(const pg_uuid_t *key_id, const char *workspace, size_t workspace_len,
-						  int32 limit, const Interval *window, TimestampTz now, int32 *retry_after);
 
 /* The slots; in slots.c */
-extern Size ak_usage_size(void);
-extern void ak_usage_make(void *segment, int tranche);
-extern void ak_usage_fetch_hint(uint32 whose, uint64 api);
-extern void ak_usage_fetch_slot(const AkSlotId *id, uint32 whose, bool with_client);
-extern AkSlot *ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t workspace_len,
-								TimestampTz now);
+extern bool ak_usage_attach(void);
+extern AkSlot *ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t workspace_len);
 extern void ak_usage_release(AkSlot *slot);
-extern void ak_usage_note_lost(void);
 extern int32 ak_usage_made_hour(void);
-extern AkFigure *ak_usage_copy(bool (*wanted) (const AkSlot *slot), int *count);
+extern AkFigure *ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *copy, void *arg), void *arg, int *count);
 extern TimestampTz ak_usage_last_used(const pg_uuid_t *key_id, char *workspace);
-extern Oid *ak_usage_databases(int *count);
-extern void ak_usage_reclaim(const Oid *dead_databases, int count);
-extern bool ak_usage_capacity(int *used, int *max);
+extern void ak_usage_reclaim(bool (*is_dead) (Oid database));
 
-/* Where this backend found slots last; in slothint.c */
-extern uint32 ak_slot_hint(uint32 tag);
-extern void ak_slot_hint_keep(uint32 tag, uint32 number);
-extern void ak_slot_hint_fetch(uint32 tag);
+/* Where this backend found items last; in slothint.c */
+typedef enum AkHintKind
+{
+	AK_HINT_SLOT,
+	AK_HINT_LIMIT
+} AkHintKind;
+
+#define AK_HINT_KINDS (AK_HINT_LIMIT + 1)
+
+extern uint32 ak_slot_hint(AkHintKind kind, uint32 tag);
+extern void ak_slot_hint_keep(AkHintKind kind, uint32 tag, uint32 number);
 
 /* The registry as counting needs it; in apinames.c */
 extern void ak_apinames_init(void);

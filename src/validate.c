@@ -37,6 +37,7 @@
 #include "digest.h"
 #include "httpauth.h"
 #include "keystore.h"
+#include "limit.h"
 #include "policy.h"
 #include "rowdigest.h"
 #include "token.h"
@@ -296,7 +297,7 @@ set_used_key(AkUsed *used, const AkLookup *found)
  * next may in so many seconds.
  */
 static bool
-within_limit(const AkLookup *found, TimestampTz now, int32 *retry_after)
+within_limit(const AkLookup *found, int32 *retry_after)
 {
 	struct varlena *workspace = (struct varlena *) DatumGetPointer(AK_FOUND(found, Anum_key_workspace));
 
@@ -306,7 +307,7 @@ within_limit(const AkLookup *found, TimestampTz now, int32 *retry_after)
 						 VARDATA_ANY(workspace), VARSIZE_ANY_EXHDR(workspace),
 						 DatumGetInt32(AK_FOUND(found, Anum_key_rate_limit)),
 						 DatumGetIntervalP(AK_FOUND(found, Anum_key_rate_window)),
-						 now, retry_after);
+						 retry_after);
 }
 
 /* True at most once a minute for each mistake of the server's: *next is when it is again. */
@@ -375,7 +376,6 @@ validate(const AkRequest *request, bool become_caller)
 		ak_hash_failed();
 
 	memcpy(&whose, hash, sizeof(whose));
-	ak_usage_fetch_hint(whose, used.api);
 	found = ak_keystore_find(&lookup, hash) && in_sight(request, AK_FOUND(&lookup, Anum_key_workspace));
 	used.code = AK_NOT_FOUND;
 	used.now = GetCurrentTimestamp();
@@ -385,12 +385,11 @@ validate(const AkRequest *request, bool become_caller)
 
 		read_key_state(&lookup, request, &state);
 		used.code = ak_policy_decide(&state, used.now);
-		if (used.code == AK_VALID && !within_limit(&lookup, used.now, &retry_after))
+		if (used.code == AK_VALID && !within_limit(&lookup, &retry_after))
 			used.code = AK_RATE_LIMITED;
 		used.api_known = state.api_allowed;
 		used.whose = whose;
 		set_used_key(&used, &lookup);
-		ak_usage_expect(&used);
 	}
 	if (become_caller && used.code == AK_VALID)
 		ak_set_current_key(AK_FOUND(&lookup, Anum_key_key_id),

@@ -265,6 +265,23 @@ ak_worker_is_away(bool stopping)
 	return away;
 }
 
+/*
+ * Has the workers that there are, of whatever database, look after the memory
+ * for usage: see ak_memory_tend().
+ */
+void
+ak_worker_nudge(void)
+{
+	(void) ak_worker_ensure();
+	if (anchor == NULL)
+		return;
+	LWLockAcquire(&anchor->lock, LW_SHARED);
+	for (int i = 0; i < anchor->max_workers; i++)
+		if (anchor->workers[i].database != InvalidOid && anchor->workers[i].pid != 0)
+			SetLatch(anchor->workers[i].latch);
+	LWLockRelease(&anchor->lock);
+}
+
 static uint32 wake_at_commit = 0;	/* AK_JOB_BIT()s */
 
 /*

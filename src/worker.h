@@ -43,6 +43,7 @@
 typedef enum AkJobNumber
 {
 	AK_JOB_FLUSH,
+	AK_JOB_LIMITS,
 	AK_JOB_MAIL,
 	AK_JOB_USAGE_RETENTION,
 	AK_JOB_AUDIT_RETENTION,
@@ -85,6 +86,7 @@ extern void ak_worker_init(void);
 extern AkWorkerState ak_worker_ensure(void);
 extern bool ak_worker_is_away(bool stopping);
 extern AkWorkerState ak_worker_wake(AkJobNumber job);
+extern void ak_worker_nudge(void);
 extern void ak_worker_wake_at_commit(AkJobNumber job);
 
 /* For the worker's own process. */

@@ -108,7 +108,7 @@ SELECT code FROM unnest(ARRAY[:'red', :'blue']) AS k, apikeys.validate_key(k, 'p
 SET ROLE regress_ak_red_admin;
 SELECT DISTINCT workspace FROM apikeys.key_usage UNION SELECT workspace FROM apikeys.usage_history UNION SELECT workspace FROM apikeys.denials
 	UNION SELECT workspace FROM apikeys.usage_memory();
-SELECT apikeys.last_use(:'blue_id'), apikeys.last_use(:'red_id') IS NOT NULL AS red, uncounted FROM apikeys.status();
+SELECT apikeys.last_use(:'blue_id'), apikeys.last_use(:'red_id') IS NOT NULL AS red, counts_lost FROM apikeys.status();
 SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => NULL);
 SELECT count(*) FROM apikeys.export_audit_logs() AS line WHERE line ~* 'blue';
 -- Both workspaces have a key of this name; only one of them is in sight.

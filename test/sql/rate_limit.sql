@@ -61,14 +61,14 @@ SELECT key AS d FROM apikeys.create_key('D', '{data}', rate_limit => 2, rate_win
 SELECT pg_temp.codes(:'d', 3);
 RESET apikeys.track_usage;
 
--- windows of microseconds and of centuries, limits of all sizes
+-- windows of a microsecond and of a year, limits of all sizes
 SELECT pg_temp.codes(key, 100) FROM apikeys.create_key('E', '{data}', rate_limit => 1000000, rate_window => '1 us');
 SELECT pg_temp.codes(key, 100) FROM apikeys.create_key('F', '{data}', rate_limit => 2147483647, rate_window => '1 us');
-SELECT pg_temp.codes(key, 100) FROM apikeys.create_key('G', '{data}', rate_limit => 2147483647, rate_window => '178000000 years');
-SELECT pg_temp.codes(key, 100) FROM apikeys.create_key('H', '{data}', rate_limit => 10, rate_window => '178000000 years');
-SELECT key AS i FROM apikeys.create_key('I', '{data}', rate_limit => 1, rate_window => '500 years') \gset
+SELECT pg_temp.codes(key, 100) FROM apikeys.create_key('G', '{data}', rate_limit => 2147483647, rate_window => '1 year');
+SELECT pg_temp.codes(key, 100) FROM apikeys.create_key('H', '{data}', rate_limit => 10, rate_window => '366 days');
+SELECT key AS i FROM apikeys.create_key('I', '{data}', rate_limit => 1, rate_window => '366 days') \gset
 SELECT code, retry_after FROM apikeys.validate_key(:'i');
-SELECT code, retry_after FROM apikeys.validate_key(:'i');
+SELECT code, retry_after BETWEEN 366 * 86400 - 10 AND 366 * 86400 AS a_year FROM apikeys.validate_key(:'i');
 SELECT key AS j FROM apikeys.create_key('J', '{data}', rate_limit => 1, rate_window => '1 mon 1 day') \gset
 SELECT code FROM apikeys.validate_key(:'j');
 SELECT retry_after BETWEEN 31 * 86400 - 10 AND 31 * 86400 AS a_month_has_30_days FROM apikeys.validate_key(:'j');
@@ -86,6 +86,9 @@ SELECT pg_temp.refused($$SELECT apikeys.create_key('X', '{data}', rate_limit => 
 SELECT pg_temp.refused($$SELECT apikeys.create_key('X', '{data}', rate_limit => 1, rate_window => '-1 s')$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key('X', '{data}', rate_limit => 1, rate_window => '1 mon -1 day')$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key('X', '{data}', rate_window => '1 s')$$);
+SELECT pg_temp.refused(format('SELECT apikeys.create_key(%L, %L, rate_limit => 1, rate_window => %L)', 'X', '{data}', w))
+FROM unnest('{366 days 1 us,13 mons,80 years,178000000 years}'::text[]) AS w;
+SELECT pg_temp.refused(format('SELECT apikeys.update_key(%L, rate_limit => 1, rate_window => %L)', :'k_id', '2 years'));
 SELECT pg_temp.refused(format('SELECT apikeys.update_key(%L, rate_limit => -1)', :'k_id'));
 
 -- all of it was counted

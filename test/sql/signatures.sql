@@ -18,12 +18,12 @@ AND p.proname = ANY ('{validate_key,authenticate,create_key,current_key,current_
 -- settings; those of the server and of mail are not for everybody to change
 SELECT count(apikeys.current_key());
 SELECT name, boot_val AS default, unit, context FROM pg_settings WHERE name = ANY ('{apikeys.workspace,apikeys.actor,apikeys.team,apikeys.client,apikeys.smtp_url,apikeys.mail_from,apikeys.smtp_netrc,
-	apikeys.max_report_size,apikeys.flush_interval,apikeys.max_usage_entries,apikeys.track_usage,apikeys.usage_retention}') ORDER BY name COLLATE "C";
+	apikeys.max_report_size,apikeys.flush_interval,apikeys.usage_memory,apikeys.limits_when_full,apikeys.track_usage,apikeys.usage_retention}') ORDER BY name COLLATE "C";
 SELECT name FROM pg_settings WHERE name LIKE 'apikeys.%' AND short_desc = '' ORDER BY name COLLATE "C";
 CREATE ROLE regress_ak_plain;
 SET ROLE regress_ak_plain;
 SELECT name, pg_temp.sqlstate(format('SET %s = %L', name, boot_val)) AS set FROM pg_settings WHERE name = ANY ('{apikeys.workspace,apikeys.actor,apikeys.team,apikeys.client,apikeys.smtp_url,apikeys.mail_from,
-	apikeys.max_report_size,apikeys.flush_interval,apikeys.max_usage_entries,apikeys.track_usage,apikeys.usage_retention}') ORDER BY name COLLATE "C";
+	apikeys.max_report_size,apikeys.flush_interval,apikeys.usage_memory,apikeys.limits_when_full,apikeys.track_usage,apikeys.usage_retention}') ORDER BY name COLLATE "C";
 SELECT pg_temp.sqlstate('SHOW apikeys.smtp_netrc');
 RESET ROLE;
 DROP ROLE regress_ak_plain;

@@ -50,8 +50,9 @@ SELECT count(*) FROM apikeys.identify_key(:'a');
 SELECT * FROM pg_temp.figures;
 SELECT workspace, code, api, count FROM apikeys.denials ORDER BY code, api, workspace;
 SELECT name, last_used_at IS NOT NULL AS used FROM apikeys.active_keys ORDER BY name;
--- so it is in a few entries
-SELECT tracking, reason, entries BETWEEN 1 AND 40 AS few, max_entries, uncounted FROM apikeys.status();
+-- it is in memory
+SELECT tracking, reason, entries > 0 AS entries, bytes BETWEEN 1 AND max_bytes AS within,
+	max_bytes = pg_size_bytes(current_setting('apikeys.usage_memory')) AS max, counts_lost IS NOT NULL AS lost FROM apikeys.status();
 
 -- by hour: the same
 SELECT workspace, name, api, sum(valid) AS valid, sum(denied) AS denied, sum(old_secret) AS old_secret FROM apikeys.usage_history
@@ -146,10 +147,12 @@ SELECT tracking, reason FROM apikeys.status();
 RESET apikeys.track_usage;
 SELECT * FROM pg_temp.figures WHERE name = 'Other';
 SET apikeys.flush_interval = '1 s';
-SET apikeys.max_usage_entries = 1000;
+SET apikeys.usage_memory = '1MB';
+SET apikeys.limits_when_full = deny;
 SET apikeys.usage_retention = '1 d';
 SHOW apikeys.flush_interval;
-SHOW apikeys.max_usage_entries;
+SHOW apikeys.usage_memory;
+SHOW apikeys.limits_when_full;
 SHOW apikeys.usage_retention;
 
 -- a flush writes, and says so

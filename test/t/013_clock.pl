@@ -82,18 +82,25 @@ ok(wait_for($node, 'postgres', $in_table, '10'), 'ten requests are flushed');
 # a build without libcurl mails nothing
 my $mails = ($node->psql('postgres', "SELECT apikeys.email_audit_logs('ann\@example.com')"))[0] == 0;
 
+my $limited = query($node, 'postgres', "SELECT key FROM apikeys.create_key('limited', '{data}', rate_limit => 100, rate_window => '1 hour')");
+is(query($node, 'postgres', "SELECT (apikeys.validate_key('$limited')).code"), 'VALID', 'one use of a hundred an hour');
+ok(wait_for($node, 'postgres', $in_table, '11'), 'is flushed as well');
+
 my $before = query($node, 'postgres', 'SELECT now()');
 set_clock_behind(3600);
 is(query($node, 'postgres', "SELECT now() BETWEEN timestamptz '$before' - interval '1 hour' AND timestamptz '$before' - interval '50 minutes'"),
 	't', 'the clock is set back by an hour');
 query($node, 'postgres', "SELECT count((apikeys.validate_key('$key')).code) FROM generate_series(1, 10)");
+is(query($node, 'postgres', "SELECT string_agg(DISTINCT code, ' ') FROM (SELECT (apikeys.validate_key('$limited')).code FROM generate_series(1, 99)) AS s"),
+	'VALID', 'and 99 uses more of the hundred pass');
+is(query($node, 'postgres', "SELECT code, retry_after <= 36 FROM apikeys.validate_key('$limited')"), 'RATE_LIMITED|t', 'the next must wait as if nothing had happened');
 # by itself: a worker that is alone flushes after half a minute, when it leaves
 for (1 .. 200)
 {
-	last if query($node, 'postgres', $in_table) eq '20';
+	last if query($node, 'postgres', $in_table) eq '120';
 	select(undef, undef, undef, 0.1);
 }
-is(query($node, 'postgres', $in_table), '20', 'ten more are flushed soon');
+is(query($node, 'postgres', $in_table), '120', 'what is counted now is flushed soon');
 
 SKIP: {
 skip 'built without libcurl', 3 if !$mails;
