@@ -126,7 +126,7 @@ ak_usage_memory(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF_compat(fcinfo);
 	rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	figures = ak_usage_copy(false, is_figure_in_sight, &last, &count);
+	figures = ak_usage_copy(false, is_figure_in_sight, &last, NULL, 0, &count);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[AK_FIGURE_NATTS];
@@ -364,7 +364,7 @@ ak_status(PG_FUNCTION_ARGS)
 	for (int i = ENTRIES; i <= LIMITS_GIVEN_UP; i++)
 		nulls[i] = !in_sight("");
 
-	clock = ak_usage_copy(false, is_clock, NULL, &count);
+	clock = ak_usage_copy(false, is_clock, NULL, NULL, 0, &count);
 	nulls[LAST_FLUSH] = count == 0 || clock->slot.last_at == 0;
 	if (!nulls[LAST_FLUSH])
 		values[LAST_FLUSH] = TimestampTzGetDatum(clock->slot.last_at);

@@ -52,6 +52,9 @@ PG_FUNCTION_INFO_V1(ak_flush_usage);
 /* Figures that one statement writes: some 10 ms, after which the worker looks whether memory is to grow */
 #define PIECE 500
 
+/* Figures that one transaction of the worker writes: when it has committed, their places can be taken again */
+#define BATCH 20000
+
 /* When memory is full, how soon the next flush gives back what this one wrote */
 #define ROOM_MS 1100
 
@@ -195,12 +198,12 @@ only_named(AkFigure *figures, int count)
 }
 
 /*
- * Flushes this database's figures, as part of the current transaction; SPI
- * must be connected, as the owner.  Returns how many requests the tables tell
- * of now that they did not before.
+ * Flushes this database's figures, all of them or, from *at on, a BATCH, as
+ * part of the current transaction; SPI must be connected, as the owner.  Returns
+ * how many requests the tables tell of now that they did not before.
  */
 static int64
-flush(void)
+flush(uint32 *at)
 {
 	AkSlotId	clock = {.database = MyDatabaseId,.relid = ak_usage_relid(),.kind = AK_SLOT_FLUSH};
 	MemoryContext old;
@@ -210,7 +213,7 @@ flush(void)
 	ak_usage_reclaim(ak_is_dead_database);
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	batch = palloc0(sizeof(AkFlushed));
-	batch->figures = ak_usage_copy(true, is_figure, NULL, &batch->count);
+	batch->figures = ak_usage_copy(true, is_figure, NULL, at, BATCH, &batch->count);
 	batch->count = only_named(batch->figures, batch->count);
 	MemoryContextSwitchTo(old);
 
@@ -305,7 +308,7 @@ ak_flush_usage(PG_FUNCTION_ARGS)
 	ak_become_owner(&caller);
 	SPI_connect();
 	(void) lock_flush(true);
-	added = flush();
+	added = flush(NULL);
 	SPI_finish();
 	ak_become_caller(&caller);
 	PG_RETURN_INT64(added);
@@ -316,24 +319,29 @@ void
 ak_flush_here(void)
 {
 	(void) lock_flush(true);
-	(void) flush();
+	(void) flush(NULL);
 }
 
 /* The worker's job: flush. */
 AkJobNext
 ak_flush_job(void)
 {
-	bool		busy;
 	int64		added = 0;
+	uint32		at = 0;
 
-	if (!ak_job_begin())
-		return AK_JOB_IDLE;
-	busy = !lock_flush(false);
-	if (!busy)
-		added = flush();
-	ak_job_commit();
-	if (busy)
-		return AK_JOB_PENDING(BUSY_MS);
+	do
+	{
+		bool		busy;
+
+		if (!ak_job_begin())
+			return AK_JOB_IDLE;
+		busy = !lock_flush(false);
+		if (!busy)
+			added += flush(&at);
+		ak_job_commit();
+		if (busy)
+			return AK_JOB_PENDING(BUSY_MS);
+	} while (at != 0);
 
 	/* what is committed now makes room, but not at once: once more, if that matters */
 	if (added != 0 && ak_memory_is_full(AK_ROOM_COUNTERS))

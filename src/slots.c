@@ -204,18 +204,23 @@ is_ours(const AkSlot *slot, Oid relid)
  * Copies of the figures of this database that are wanted: an array in the
  * current context.  "unflushed": of those alone that hold more than the tables,
  * as far as memory knows.  wanted() is called with a copy, and no lock held.
+ * *at is where to go on from, 0 at first, and afterwards where to go on from
+ * when "most" were copied, or 0; NULL: all of them are.
  */
 AkFigure *
-ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *copy, void *arg), void *arg, int *count)
+ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *copy, void *arg), void *arg, uint32 *at, int most, int *count)
 {
+	uint32		number = at != NULL ? *at : AK_POOL_NONE;
 	Oid			relid = ak_usage_relid();
 	AkFigure   *figures = NULL;
 	int			allocated = 0;
 
 	*count = 0;
+	if (at != NULL)
+		*at = AK_POOL_NONE;
 	if (!is_there())
 		return NULL;
-	for (uint32 number = ak_pool_next(&ak_counters, 0); number != AK_POOL_NONE; number = ak_pool_next(&ak_counters, number))
+	while ((number = ak_pool_next(&ak_counters, number)) != AK_POOL_NONE)
 	{
 		AkSlot	   *slot = slot_at(number);
 		AkSlot		copy;
@@ -237,6 +242,11 @@ ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *copy, void *arg), vo
 		figures[*count].slot = copy;
 		figures[*count].origin = slot;
 		(*count)++;
+		if (at != NULL && *count == most)
+		{
+			*at = number;
+			break;
+		}
 	}
 	return figures;
 }

@@ -85,7 +85,8 @@ extern bool ak_usage_attach(void);
 extern AkSlot *ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t workspace_len);
 extern void ak_usage_release(AkSlot *slot);
 extern int32 ak_usage_made_hour(void);
-extern AkFigure *ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *copy, void *arg), void *arg, int *count);
+extern AkFigure *ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *copy, void *arg), void *arg, uint32 *at,
+							   int most, int *count);
 extern TimestampTz ak_usage_last_used(const pg_uuid_t *key_id, char *workspace);
 extern void ak_usage_reclaim(bool (*is_dead) (Oid database));
 
