@@ -567,13 +567,19 @@ COMMENT ON FUNCTION apikeys.several_workspaces(text) IS
 /*
  * -------------------------------------------------------------- validation
  */
+CREATE FUNCTION apikeys.validation_support(internal) RETURNS internal LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'ak_validation_support';
+COMMENT ON FUNCTION apikeys.validation_support(internal) IS
+'planner support of the functions that validate: no call is answered from the cache of a Memoize node';
+
 CREATE FUNCTION apikeys.validate_key(key text, api text = NULL, client text = NULL, workspace text = NULL)
-RETURNS apikeys.verdict LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10 AS 'MODULE_PATHNAME', 'ak_validate_key';
+RETURNS apikeys.verdict LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10 SUPPORT apikeys.validation_support
+AS 'MODULE_PATHNAME', 'ak_validate_key';
 COMMENT ON FUNCTION apikeys.validate_key(text, text, text, text) IS
 'may the holder of this secret call that API from that address? As of the latest commit, whatever the isolation level';
 
 CREATE FUNCTION apikeys.authenticate("authorization" text, api text = NULL, client text = NULL)
-RETURNS apikeys.verdict LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10 AS 'MODULE_PATHNAME', 'ak_authenticate';
+RETURNS apikeys.verdict LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10 SUPPORT apikeys.validation_support
+AS 'MODULE_PATHNAME', 'ak_authenticate';
 COMMENT ON FUNCTION apikeys.authenticate(text, text, text) IS
 'validates the header Basic base64(workspace:key) or Bearer key';
 

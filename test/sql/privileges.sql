@@ -82,6 +82,7 @@ INSERT INTO may VALUES
 	('function', 'audit', '{}', NULL),
 	('function', 'invalidate', '{}', NULL),
 	('function', 'keep_here', '{}', NULL),
+	('function', 'validation_support', '{}', NULL),
 	('view', 'key_rows', '{}', NULL),
 	('view', 'keys_in_sight', '{}', NULL),
 	('view', 'usage_unflushed', '{}', NULL),

@@ -63,6 +63,58 @@ SELECT sum(valid + denied) - :before AS calls FROM apikeys.key_usage WHERE name 
 DO $$ BEGIN EXECUTE 'EXPLAIN (ANALYZE) SELECT v.code FROM requests r, apikeys.validate_key(r.unlimited) v'; END $$;
 SELECT sum(valid + denied) - :before AS calls FROM apikeys.key_usage WHERE name = 'One';
 
+-- In bulk, every row is validated, counted and limited, where PostgreSQL by itself would answer from a cache of what it had
+-- for the same key (Memoize). Of 2000 requests with a key limited to 3, 3 are valid. How it would be without us:
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SET enable_material = off;
+CREATE FUNCTION pg_temp.plan(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+	lines text = '';
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN ' || query LOOP
+		lines := lines || line;
+	END LOOP;
+	RETURN CASE WHEN lines ~ 'Memoize' THEN 'Memoize' ELSE 'every row' END;
+END $$;
+CREATE FUNCTION pg_temp.volatile(key text) RETURNS text LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN key; END';
+SELECT pg_temp.plan('SELECT 1 FROM requests r, pg_temp.volatile(r.key) v WHERE length(v) > 1 AND v > ''''');
+CREATE FUNCTION pg_temp.bulk(query text, OUT plan text, OUT valid bigint, OUT calls numeric) LANGUAGE plpgsql AS $$
+DECLARE
+	issued apikeys.issued_key;
+BEGIN
+	SELECT * INTO issued FROM apikeys.create_key(md5(query), '{data}', rate_limit => 3, rate_window => '1 day');
+	TRUNCATE requests;
+	INSERT INTO requests SELECT n, issued.key FROM generate_series(1, 2000) n;
+	ANALYZE requests;
+	plan := pg_temp.plan(query);
+	EXECUTE query INTO valid;
+	SELECT sum(u.valid + u.denied) INTO calls FROM apikeys.key_usage u WHERE key_id = issued.key_id;
+END $$;
+SELECT * FROM pg_temp.bulk('SELECT count(*) FROM requests r, apikeys.validate_key(r.key) v WHERE v.valid');
+SELECT * FROM pg_temp.bulk('SELECT count(*) FROM requests r, apikeys.validate_key(r.key) v WHERE v.valid AND length(v.code) > 1 AND v.http_status > 1');
+SELECT * FROM pg_temp.bulk('SELECT count(*) FROM requests r, apikeys.authenticate(''Bearer '' || r.key) v WHERE v.valid AND length(v.code) > 1 AND v.http_status > 1');
+SELECT * FROM pg_temp.bulk('SELECT count(v.valid) FROM requests r LEFT JOIN LATERAL apikeys.validate_key(r.key) v ON v.valid AND length(v.code) > 1');
+SELECT * FROM pg_temp.bulk('SELECT count(*) FROM requests r, apikeys.validate_key(r.key, client => r.key) v WHERE v.code <> r.key AND v.valid AND length(v.code) > 1');
+SELECT * FROM pg_temp.bulk('SELECT count(*) FROM requests r, LATERAL (SELECT apikeys.validate_key(r.key) AS v) s WHERE (s.v).valid');
+SELECT * FROM pg_temp.bulk('SELECT count(*) FROM requests r, LATERAL (SELECT code FROM apikeys.validate_key(r.key) OFFSET 0) s WHERE s.code = ''VALID''');
+SELECT * FROM pg_temp.bulk('SELECT count(*) FROM requests r, LATERAL (SELECT (SELECT code FROM apikeys.validate_key(r.key)) AS code OFFSET 0) s WHERE s.code = ''VALID''');
+SELECT * FROM pg_temp.bulk('SELECT count(*) FROM requests r, LATERAL (SELECT i.code FROM (SELECT r.key OFFSET 0) k, LATERAL (SELECT code, valid FROM apikeys.validate_key(k.key) OFFSET 0) i WHERE i.valid OFFSET 0) s WHERE s.code = ''VALID''');
+SELECT * FROM pg_temp.bulk('SELECT count(*) FROM requests r, apikeys.validate_key(r.key) v, LATERAL (SELECT 1 WHERE v.valid OFFSET 0) w');
+SELECT * FROM pg_temp.bulk('SELECT count(*) FROM requests r JOIN requests q USING (n), apikeys.validate_key(q.key) v WHERE v.valid AND length(v.code) > 1');
+-- other statements are planned as ever
+SELECT pg_temp.plan('SELECT 1 FROM requests r, pg_temp.volatile(r.key) v WHERE length(v) > 1 AND v > ''''');
+-- the key of each row becomes the current one
+TRUNCATE requests;
+INSERT INTO requests SELECT n, CASE n % 2 WHEN 0 THEN :'secret' ELSE :'limited' END FROM generate_series(1, 2000) n;
+ANALYZE requests;
+SELECT count(*), count(*) FILTER (WHERE apikeys.current_key() IS NOT DISTINCT FROM CASE WHEN v.valid THEN v.key_id END) AS own
+FROM requests r, apikeys.authenticate('Bearer ' || r.key) v WHERE v.http_status > 1 AND length(v.code) > 1;
+RESET enable_hashjoin;
+RESET enable_mergejoin;
+RESET enable_material;
+
 -- The extension made anew under a kept plan.
 SET client_min_messages = warning;
 DROP EXTENSION apikeys CASCADE;
