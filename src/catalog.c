@@ -3,6 +3,15 @@
  * catalog.c
  *	  OIDs of our tables, looked up once and forgotten when they change.
  *
+ * They are found by name, and a name is anybody's who may create in the
+ * database: where the extension does not exist, or no longer, there may be a
+ * schema "apikeys" of somebody else's.  Since code that acts as a superuser
+ * works on what is found here, it counts only while the extension exists, has
+ * the schema as its member, and owns what is in it (its owner does, that is),
+ * each relation being of the right kind.  That nobody drops the extension and
+ * puts something else there under code that acts as its owner is what
+ * ak_lock_extension() is for.
+ *
  * A backend may outlive the extension: DROP EXTENSION and CREATE EXTENSION in
  * another session give every table a new OID.  Dropping a table sends a
  * relation cache invalidation for its OID; the callback then forgets all of
@@ -17,12 +26,17 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_subscription.h"
 #include "catalog/pg_subscription_rel.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
+#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -71,7 +85,9 @@ static const char *const ak_table_columns[AK_TABLE_COUNT] = {
 #define LOOK_UPS_MAX	8			/* one after the other */
 
 static Oid	relids[AK_RELATION_COUNT];
+static Oid	extension;
 static Oid	owner;
+static uint32 schema_hash;		/* of the schema, in messages about changed ones */
 static bool relids_valid = false;
 static uint64 generation = 0;
 static uint64 changes = 0;		/* messages that may concern us, for a look-up to see those that come meanwhile */
@@ -110,43 +126,110 @@ subscriptions_changed(Datum arg, int cacheid, uint32 hashvalue)
 	subscribes_valid = false;
 }
 
+/* A schema changed, its name perhaps: forget all OIDs when it may be ours. */
+static void
+schema_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	if (!relids_valid)
+		changes++;
+	else if (hashvalue == 0 || hashvalue == schema_hash)
+		relids_valid = false;
+}
+
 /* Called once, from _PG_init. */
 void
 ak_catalog_init(void)
 {
+	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(SUBSCRIPTIONRELMAP, subscriptions_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(SUBSCRIPTIONOID, subscriptions_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, subscriptions_changed, (Datum) 0);
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 }
 
+/* Finds the extension: its OID and its owner.  Returns false when it does not exist. */
+static bool
+find_extension(void)
+{
+	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum("apikeys"));
+	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	found = HeapTupleIsValid(tuple);
+	if (found)
+	{
+		extension = ((Form_pg_extension) GETSTRUCT(tuple))->oid;
+		owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* The extension's schema; InvalidOid when there is none, or another's of that name. */
+static Oid
+find_schema(void)
+{
+	Oid			schema;
+
+	if (!find_extension())
+		return InvalidOid;
+	schema = get_namespace_oid("apikeys", true);
+	if (!OidIsValid(schema) || getExtensionOfObject(NamespaceRelationId, schema) != extension)
+		return InvalidOid;
+	schema_hash = GetSysCacheHashValue1(NAMESPACEOID, ObjectIdGetDatum(schema));
+	return schema;
+}
+
+static char
+relation_kind(AkRelation which)
+{
+	if (which < AK_TABLE_COUNT || which == AK_USAGE)
+		return RELKIND_RELATION;
+	if (which == AK_AUDIT_ID_SEQ)
+		return RELKIND_SEQUENCE;
+	return which == AK_VERDICT ? RELKIND_COMPOSITE_TYPE : RELKIND_INDEX;
+}
+
+/* One of our relations in that schema; InvalidOid when it is not there, or is another's. */
+static Oid
+find_relation(AkRelation which, Oid schema)
+{
+	HeapTuple	tuple = SearchSysCache2(RELNAMENSP, CStringGetDatum(ak_relation_names[which]), ObjectIdGetDatum(schema));
+	Oid			relid = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_class class = (Form_pg_class) GETSTRUCT(tuple);
+
+		if (class->relowner == owner && class->relkind == relation_kind(which))
+			relid = class->oid;
+		ReleaseSysCache(tuple);
+	}
+	return relid;
+}
+
 static bool
 look_up_once(bool missing_ok)
 {
-	Oid			nsp = get_namespace_oid("apikeys", true);
-	HeapTuple	tuple;
+	Oid			schema = find_schema();
 
 	for (int i = 0; i < AK_RELATION_COUNT; i++)
 	{
-		relids[i] = OidIsValid(nsp) ? get_relname_relid(ak_relation_names[i], nsp) : InvalidOid;
+		relids[i] = OidIsValid(schema) ? find_relation(i, schema) : InvalidOid;
 		if (!OidIsValid(relids[i]) && missing_ok)
 			return false;
 		if (!OidIsValid(relids[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_TABLE),
-					 errmsg("relation \"apikeys.%s\" does not exist", ak_relation_names[i]),
-					 errhint("CREATE EXTENSION apikeys makes it.")));
+					 errmsg("relation \"%s\" of extension \"apikeys\" does not exist", ak_relation_names[i]),
+					 errhint("CREATE EXTENSION apikeys makes it. What others made under that name, or own, does not count.")));
 	}
-
-	/*
-	 * The owner of the tables is whom the superuser code below acts as.  Only
-	 * trust relations that the extension's owner made.
-	 */
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relids[AK_KEY]));
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relids[AK_KEY]);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
 	return true;
 }
 
@@ -207,13 +290,38 @@ ak_is_relation(Oid relid, AkRelation which)
 	return relids[which] == relid;
 }
 
-/* The owner of our tables, on whose behalf management writes. */
+/* The owner of the extension and its tables, on whose behalf management writes. */
 Oid
 ak_extension_owner(void)
 {
 	if (unlikely(!relids_valid))
 		look_up(false);
 	return owner;
+}
+
+/*
+ * Locks the extension against DROP and ALTER EXTENSION until the transaction
+ * ends, and returns its owner.  Whoever acts as the owner has done this before,
+ * or a statement of his that waits for a lock of ours could go on, as a
+ * superuser, on tables and triggers that somebody else put in their place.
+ * Raises 42P01 when the extension is gone.
+ */
+Oid
+ak_lock_extension(void)
+{
+	for (;;)
+	{
+		Oid			locked;
+
+		(void) ak_extension_owner();
+		locked = extension;
+		/* takes in what others changed until they let us have the lock */
+		LockDatabaseObject(ExtensionRelationId, locked, 0, AccessShareLock);
+		(void) ak_extension_owner();
+		if (likely(locked == extension))
+			return owner;
+		UnlockDatabaseObject(ExtensionRelationId, locked, 0, AccessShareLock);
+	}
 }
 
 /*

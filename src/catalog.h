@@ -227,6 +227,7 @@ extern int	ak_own_columns(Relation rel);
 extern void ak_deform(HeapTuple tuple, TupleDesc desc, int natts, Datum *values, bool *nulls);
 extern Relation ak_table_open(AkRelation which, LOCKMODE lockmode);
 extern Oid	ak_extension_owner(void);
+extern Oid	ak_lock_extension(void);
 extern bool ak_is_subscriber(void);
 extern void ak_refuse_on_subscriber(void);
 

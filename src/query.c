@@ -20,13 +20,14 @@
 /*
  * Acts as the owner of our tables from here on.  Whoever calls this has
  * checked the caller's rights before.  An error puts the caller back by
- * itself: transactions and subtransactions restore the user at abort.
+ * itself: transactions and subtransactions restore the user at abort.  The
+ * extension is locked against being dropped until the transaction ends.
  */
 void
 ak_become_owner(AkCaller *caller)
 {
 	GetUserIdAndSecContext(&caller->userid, &caller->sec_context);
-	SetUserIdAndSecContext(ak_extension_owner(),
+	SetUserIdAndSecContext(ak_lock_extension(),
 						   caller->sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 }
 
