@@ -581,7 +581,7 @@ CREATE FUNCTION apikeys.authenticate("authorization" text, api text = NULL, clie
 RETURNS apikeys.verdict LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10 SUPPORT apikeys.validation_support
 AS 'MODULE_PATHNAME', 'ak_authenticate';
 COMMENT ON FUNCTION apikeys.authenticate(text, text, text) IS
-'validates the header Basic base64(workspace:key) or Bearer key';
+'validates the header Basic base64(workspace:key) or Bearer key, and makes a valid key the one that the transaction acts for; belongs in a statement of its own, before those that read';
 
 CREATE FUNCTION apikeys.current_key()
 RETURNS uuid LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_current_key';

@@ -10,6 +10,15 @@
  * SET LOCAL, set_config(), ALTER ROLE, start-up options, or a SET before the
  * library is loaded, whose value is thrown away when it is.  RESET forgets the key, no more.
  *
+ * In a statement that calls authenticate(), nothing sees the key of before: a
+ * table that is read beside the call may be read before it, and its policies
+ * would have let the statement see what belongs to another.  So the key of
+ * before is forgotten when the executor starts on such a statement, which is
+ * when it prepares the call: PostgreSQL tells that to object_access_hook.  For
+ * any other function that costs, and does, nothing as long as there is no
+ * current key; then, a look at its name.  No plan is looked at or changed, so
+ * that it holds for prepared statements and kept plans, too.
+ *
  * The value is key_id, workspace and the APIs, separated by U+001F, which none
  * of them can contain.
  *
@@ -17,12 +26,17 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/parallel.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/syscache.h"
 #include "utils/uuid.h"
 
 #include "compat.h"
@@ -36,6 +50,9 @@ PG_FUNCTION_INFO_V1(ak_current_key_allows);
 
 static char *current_key = NULL;
 static bool setting = false;	/* while we set it */
+static object_access_hook_type previous_hook = NULL;
+
+static void function_prepared(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg);
 
 static bool
 check_current_key(char **newval, void **extra, GucSource source)
@@ -60,6 +77,8 @@ ak_current_init(void)
 							   &current_key, "", PGC_USERSET,
 							   GUC_NO_SHOW_ALL | GUC_NO_RESET_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
 							   check_current_key, NULL, NULL);
+	previous_hook = object_access_hook;
+	object_access_hook = function_prepared;
 }
 
 static void
@@ -106,6 +125,38 @@ ak_clear_current_key(void)
 {
 	if (current_key != NULL && current_key[0] != '\0')
 		set_current_key("");
+}
+
+/* Is this authenticate()?  Functions in C are made by superusers alone. */
+static bool
+is_authenticate(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool		result = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == ClanguageId)
+		{
+			bool		isnull;
+			Datum		symbol = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
+
+			result = !isnull && strcmp(TextDatumGetCString(symbol), "ak_authenticate") == 0;
+		}
+		ReleaseSysCache(tuple);
+	}
+	return result;
+}
+
+/* The executor prepares a call, at the start of a statement: the key of before ends with authenticate(). */
+static void
+function_prepared(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
+{
+	if (previous_hook)
+		previous_hook(access, class_id, object_id, sub_id, arg);
+	if (access == OAT_FUNCTION_EXECUTE && current_key != NULL && current_key[0] != '\0' &&
+		is_authenticate(object_id))
+		ak_clear_current_key();
 }
 
 /* The n-th part of the setting, not NUL-terminated; NULL if there is none. */
