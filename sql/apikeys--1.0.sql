@@ -117,7 +117,7 @@ CREATE TABLE apikeys.team_member (
 	row_digest		bytea NOT NULL,
 	CONSTRAINT team_member_pkey PRIMARY KEY (workspace, actor)
 );
-COMMENT ON TABLE apikeys.team_member IS 'the team that an actor acts for in a workspace, where act_as() names none';
+COMMENT ON TABLE apikeys.team_member IS 'the team that an actor acts for in a workspace, where apikeys.act_as() names none';
 
 CREATE TABLE apikeys.access (
 	role			name NOT NULL,
@@ -140,7 +140,7 @@ CREATE TABLE apikeys.access_role (
 	CONSTRAINT access_role_pkey PRIMARY KEY (grant_id)
 );
 CREATE INDEX access_role_roleid ON apikeys.access_role (roleid);
-COMMENT ON TABLE apikeys.access_role IS 'whose each access is: it stays a role''s own when the role is renamed, and nobody inherits it by a name; an access without its row here waits for regrant_access()';
+COMMENT ON TABLE apikeys.access_role IS 'whose each access is: it stays a role''s own when the role is renamed, and nobody inherits it by a name; an access without its row here waits for apikeys.regrant_access()';
 COMMENT ON COLUMN apikeys.access_role.grant_id IS 'of apikeys.access';
 COMMENT ON COLUMN apikeys.access_role.roleid IS 'of pg_roles';
 
@@ -586,7 +586,7 @@ COMMENT ON FUNCTION apikeys.authenticate(text, text, text) IS
 CREATE FUNCTION apikeys.current_key()
 RETURNS uuid LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_current_key';
 COMMENT ON FUNCTION apikeys.current_key() IS
-'the key that authenticate() found valid in this transaction; NULL without one';
+'the key that apikeys.authenticate() found valid in this transaction; NULL without one';
 
 CREATE FUNCTION apikeys.current_workspace()
 RETURNS text LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_current_workspace';

@@ -218,7 +218,7 @@ read_last(AkRelation table, AkRelation pkey, AttrNumber position_column, AttrNum
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("the last link of workspace \"%s\" is damaged", workspace),
-					 errhint("verify_audit_log() tells more.")));
+					 errhint("apikeys.verify_audit_log() tells more.")));
 		memcpy(link, VARDATA_ANY(value), AK_HASH_LEN);
 	}
 	systable_endscan_ordered(scan);

@@ -227,7 +227,7 @@ look_up_once(bool missing_ok)
 		if (!OidIsValid(relids[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_TABLE),
-					 errmsg("relation \"%s\" of extension \"apikeys\" does not exist", ak_relation_names[i]),
+					 errmsg("relation \"apikeys.%s\" does not exist", ak_relation_names[i]),
 					 errhint("CREATE EXTENSION apikeys makes it. What others made under that name, or own, does not count.")));
 	}
 	return true;

@@ -54,7 +54,7 @@ current_ip(bool *has_ip)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("client address is not an IP address"),
-					 errhint("It comes from act_as() or the setting apikeys.client.")));
+					 errhint("It comes from apikeys.act_as() or the setting apikeys.client.")));
 		*has_ip = true;
 		return DirectFunctionCall1(inet_in, CStringGetDatum(ak_guc_client));
 	}

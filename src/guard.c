@@ -76,7 +76,7 @@ ak_refuse_unknown_api(const char *api)
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("API \"%s\" does not exist", ak_quoted(api)),
 			 registered ? errhint("Registered APIs: %s.", registered) :
-			 errhint("No API is registered; register_api() registers one.")));
+			 errhint("No API is registered; apikeys.register_api() registers one.")));
 }
 
 /*
@@ -295,7 +295,7 @@ check_hash(const AkRow *row)
 				 errmsg("key hash must not be null")));
 	if (VARSIZE_ANY_EXHDR(DatumGetByteaPP(AK_VALUE(row, Anum_key_key_hash))) != AK_HASH_LEN)
 		bad_value(errmsg("key hash must have 32 bytes"),
-				  errhint("It is the SHA-256 of the key's whole text: sha256(convert_to(key, 'UTF8'))."));
+				  errhint("It is the SHA-256 of the key's whole text: pg_catalog.sha256(pg_catalog.convert_to(key, 'UTF8'))."));
 }
 
 /*
@@ -527,7 +527,7 @@ ak_guard_key(PG_FUNCTION_ARGS)
 	{
 		if (!ak_evicting)
 			refuse(errmsg("a key cannot be deleted"),
-				   errhint("archive_key() ends a key; beyond the archive limit the key archived first is dropped."));
+				   errhint("apikeys.archive_key() ends a key; beyond the archive limit the key archived first is dropped."));
 		return PointerGetDatum(trigdata->tg_trigtuple);
 	}
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))

@@ -120,7 +120,7 @@ ak_guard_report(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("a report cannot be changed"),
-					 errhint("release_report() queues one that is held or failed; DELETE removes one.")));
+					 errhint("apikeys.release_report() queues one that is held or failed; DELETE removes one.")));
 		return PointerGetDatum(trigdata->tg_newtuple);
 	}
 	ak_row_read(&row, trigdata->tg_relation, trigdata->tg_trigtuple);

@@ -451,7 +451,7 @@ ak_import_key(PG_FUNCTION_ARGS)
 	hash = PG_GETARG_BYTEA_PP(2);
 	if (VARSIZE_ANY_EXHDR(hash) != AK_HASH_LEN)
 		bad_value(errmsg("key hash must have 32 bytes"),
-				  errhint("It is the SHA-256 of the key's whole text: sha256(convert_to(key, 'UTF8'))."));
+				  errhint("It is the SHA-256 of the key's whole text: pg_catalog.sha256(pg_catalog.convert_to(key, 'UTF8'))."));
 	ak_importing = true;
 	PG_TRY();
 	{
@@ -545,7 +545,7 @@ refuse_outdated(FunctionCallInfo fcinfo)
 	ereport(ERROR,
 			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 			 errmsg("key \"%s\" was changed since it was read", where.name),
-			 errhint("Read it again with key_details(), and repeat the change.")));
+			 errhint("Read it again with apikeys.key_details(), and repeat the change.")));
 }
 
 /*

@@ -223,7 +223,7 @@ hash_kept(Datum workspace, int64 through, uint8 *hash)
 				ereport(ERROR,
 						(errcode(ERRCODE_DATA_CORRUPTED),
 						 errmsg("a link of the audit log is damaged"),
-						 errhint("verify_audit_log() tells more.")));
+						 errhint("apikeys.verify_audit_log() tells more.")));
 			kept++;
 			args[1] = Int64GetDatum(position);
 		}

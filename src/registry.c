@@ -190,7 +190,7 @@ guard_api(const AkRow *old, AkRow *new)
 				is_registered;
 
 	if (new == NULL)
-		refuse(errmsg("an API cannot be deleted"), errhint("Use unregister_api()."));
+		refuse(errmsg("an API cannot be deleted"), errhint("Use apikeys.unregister_api()."));
 	name = ak_row_text(new, Anum_api_api);
 	if (name == NULL)
 		ereport(ERROR,
@@ -240,7 +240,7 @@ guard_api(const AkRow *old, AkRow *new)
 	}
 	else if (!was_registered && !is_registered)
 		refuse(errmsg("API \"%s\" is not registered", ak_quoted(name)),
-			   errhint("register_api() registers it once more."));
+			   errhint("apikeys.register_api() registers it once more."));
 	else if (!was_registered)
 	{
 		/* registered once more: the last in the registry's order */

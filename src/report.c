@@ -442,7 +442,7 @@ ak_release_report(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("report %s was too large and is not kept", id),
-				 errhint("Ask for another with email_audit_logs().")));
+				 errhint("Ask for another with apikeys.email_audit_logs().")));
 	scope.workspace = texts[0];
 	scope.scope = ak_query_result(0, 2, &isnull);
 	refuse_too_many(&scope);

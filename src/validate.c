@@ -347,7 +347,7 @@ warn_of_header(const AkText *key)
 		ereport(WARNING,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("validate_key() was given an Authorization header"),
-				 errhint("authenticate() takes headers.")));
+				 errhint("apikeys.authenticate() takes headers.")));
 }
 
 /*
