@@ -624,8 +624,8 @@ COMMENT ON FUNCTION apikeys.usage_memory() IS
 'what is counted in shared memory and the current user may see; key_usage, usage_history and denials add it to the tables';
 
 CREATE FUNCTION apikeys.last_use(key_id uuid)
-RETURNS timestamptz LANGUAGE C STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_last_use';
-COMMENT ON FUNCTION apikeys.last_use(uuid) IS 'when shared memory saw a key valid last; part of last_used_at';
+RETURNS timestamptz LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 20 AS 'MODULE_PATHNAME', 'ak_last_use';
+COMMENT ON FUNCTION apikeys.last_use(uuid) IS 'when a key was valid last, flushed or not: last_used_at in the views of keys';
 
 CREATE FUNCTION apikeys.usage_chart(key_id uuid, span interval = '24 hours')
 RETURNS SETOF text LANGUAGE C STABLE ROWS 24 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_usage_chart';
@@ -646,9 +646,19 @@ COMMENT ON FUNCTION apikeys.status() IS
 /*
  * ------------------------------------------------------------------- views
  *
- * Each arm of a view finds its rows, and their order, in an index: all, those
- * of one workspace, those of several.  An arm that has nothing to say costs
+ * A view that roles read has security_barrier and ends in OFFSET 0.  The first
+ * keeps the planner from looking at statistics, which are of all tenants, to
+ * estimate a condition on its columns; the second keeps every condition above
+ * the view, those of leakproof operators, too.  So the plan below is the same
+ * whatever is asked for, and EXPLAIN and EXPLAIN ANALYZE tell nothing of what
+ * the role may not see (test/sql/estimates.sql).  The price is that a condition
+ * on such a view uses no index.
+ *
+ * Each arm below finds its rows, and their order, in an index: all, those of
+ * one workspace, those of several.  An arm that has nothing to say costs
  * nothing.  One condition for all three would be asked again for every row.
+ * The arms stand in a subquery, since the planner computes every column of a
+ * UNION, but of a SELECT only those that are asked for.
  */
 CREATE VIEW apikeys.key_rows AS
 SELECT	k.key_id, k.workspace, k.name,
@@ -659,47 +669,52 @@ SELECT	k.key_id, k.workspace, k.name,
 			THEN 'Full' ELSE 'Partial' END AS access,
 		k.team, k.hint, k.expires_at, k.allowed_cidrs::text[] AS allowed_cidrs, k.rate_limit, k.rate_window, k.metadata,
 		k.created_at, k.created_by, k.updated_at, k.updated_by, k.regenerated_at, k.regenerated_by,
-		k.old_valid_until, k.archived_at, k.archived_by,
-		GREATEST((SELECT pg_catalog.max(u.last_at) FROM apikeys.usage u
-			WHERE u.key_id OPERATOR(pg_catalog.=) k.key_id AND u.code OPERATOR(pg_catalog.=) 'VALID'),
-			apikeys.last_use(k.key_id)) AS last_used_at
+		k.old_valid_until, k.archived_at, k.archived_by
 FROM	apikeys.key k;
 COMMENT ON VIEW apikeys.key_rows IS 'every key as key_detail; what the other views and functions read, granted to nobody';
 
 CREATE VIEW apikeys.active_keys WITH (security_barrier) AS
-(SELECT	k.*
- FROM	apikeys.key_rows k
- WHERE	k.archived_at IS NULL AND (SELECT apikeys.sees_everywhere('view'))
- ORDER BY k.created_at DESC, k.key_id DESC)
-UNION ALL
-(SELECT	k.*
- FROM	apikeys.key_rows k
- WHERE	k.archived_at IS NULL AND k.workspace OPERATOR(pg_catalog.=) apikeys.only_workspace('view')
- ORDER BY k.created_at DESC, k.key_id DESC)
-UNION ALL
-(SELECT	k.*
- FROM	apikeys.key_rows k
- WHERE	k.archived_at IS NULL AND k.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('view'))::pg_catalog.text[])
- ORDER BY k.created_at DESC, k.key_id DESC)
-ORDER BY created_at DESC, key_id DESC;
+SELECT	k.*, apikeys.last_use(k.key_id) AS last_used_at
+FROM	((SELECT k.*
+		FROM	apikeys.key_rows k
+		WHERE	k.archived_at IS NULL AND (SELECT apikeys.sees_everywhere('view'))
+		ORDER BY k.created_at DESC, k.key_id DESC)
+		UNION ALL
+		(SELECT k.*
+		FROM	apikeys.key_rows k
+		WHERE	k.archived_at IS NULL AND k.workspace OPERATOR(pg_catalog.=) apikeys.only_workspace('view')
+		ORDER BY k.created_at DESC, k.key_id DESC)
+		UNION ALL
+		(SELECT k.*
+		FROM	apikeys.key_rows k
+		WHERE	k.archived_at IS NULL
+		AND		k.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('view'))::pg_catalog.text[])
+		AND		(SELECT apikeys.several_workspaces('view')) IS NOT NULL
+		ORDER BY k.created_at DESC, k.key_id DESC)) AS k
+ORDER BY k.created_at DESC, k.key_id DESC
+OFFSET 0;
 COMMENT ON VIEW apikeys.active_keys IS 'the active keys that the current user may see, newest first';
 
 CREATE VIEW apikeys.archived_keys WITH (security_barrier) AS
-(SELECT	k.*
- FROM	apikeys.key_rows k
- WHERE	k.archived_at IS NOT NULL AND (SELECT apikeys.sees_everywhere('view'))
- ORDER BY k.archived_at DESC, k.key_id DESC)
-UNION ALL
-(SELECT	k.*
- FROM	apikeys.key_rows k
- WHERE	k.archived_at IS NOT NULL AND k.workspace OPERATOR(pg_catalog.=) apikeys.only_workspace('view')
- ORDER BY k.archived_at DESC, k.key_id DESC)
-UNION ALL
-(SELECT	k.*
- FROM	apikeys.key_rows k
- WHERE	k.archived_at IS NOT NULL AND k.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('view'))::pg_catalog.text[])
- ORDER BY k.archived_at DESC, k.key_id DESC)
-ORDER BY archived_at DESC, key_id DESC;
+SELECT	k.*, apikeys.last_use(k.key_id) AS last_used_at
+FROM	((SELECT k.*
+		FROM	apikeys.key_rows k
+		WHERE	k.archived_at IS NOT NULL AND (SELECT apikeys.sees_everywhere('view'))
+		ORDER BY k.archived_at DESC, k.key_id DESC)
+		UNION ALL
+		(SELECT k.*
+		FROM	apikeys.key_rows k
+		WHERE	k.archived_at IS NOT NULL AND k.workspace OPERATOR(pg_catalog.=) apikeys.only_workspace('view')
+		ORDER BY k.archived_at DESC, k.key_id DESC)
+		UNION ALL
+		(SELECT k.*
+		FROM	apikeys.key_rows k
+		WHERE	k.archived_at IS NOT NULL
+		AND		k.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('view'))::pg_catalog.text[])
+		AND		(SELECT apikeys.several_workspaces('view')) IS NOT NULL
+		ORDER BY k.archived_at DESC, k.key_id DESC)) AS k
+ORDER BY k.archived_at DESC, k.key_id DESC
+OFFSET 0;
 COMMENT ON VIEW apikeys.archived_keys IS 'the archived keys that the current user may see, newest first';
 
 CREATE VIEW apikeys.usage_unflushed AS
@@ -741,7 +756,8 @@ WHERE	k.workspace OPERATOR(pg_catalog.=) apikeys.only_workspace('view')
 UNION ALL
 SELECT	k.key_id, k.workspace, k.name
 FROM	apikeys.key k
-WHERE	k.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('view'))::pg_catalog.text[]);
+WHERE	k.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('view'))::pg_catalog.text[])
+AND		(SELECT apikeys.several_workspaces('view')) IS NOT NULL;
 COMMENT ON VIEW apikeys.keys_in_sight IS 'the keys that the current user may see; what other views read, granted to nobody';
 
 CREATE VIEW apikeys.key_usage WITH (security_barrier) AS
@@ -756,7 +772,8 @@ SELECT	k.workspace, k.key_id, k.name,
 FROM	apikeys.keys_in_sight k
 		LEFT JOIN apikeys.usage_live l ON l.key_id OPERATOR(pg_catalog.=) k.key_id
 GROUP BY k.workspace, k.key_id, k.name, l.api
-ORDER BY k.workspace, k.name, k.key_id, l.api;
+ORDER BY k.workspace, k.name, k.key_id, l.api
+OFFSET 0;
 COMMENT ON VIEW apikeys.key_usage IS 'how often each key was used for each API, up to now; a key never used has one row';
 COMMENT ON COLUMN apikeys.key_usage.old_secret IS 'requests that came with the secret before the present one, valid or not';
 COMMENT ON COLUMN apikeys.key_usage.last_used_at IS 'the last valid request';
@@ -777,7 +794,8 @@ WHERE	((SELECT apikeys.sees_everywhere('view'))
 		OR l.workspace OPERATOR(pg_catalog.=) (SELECT apikeys.only_workspace('view'))
 		OR l.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('view'))::pg_catalog.text[]))
 AND		l.key_id OPERATOR(pg_catalog.<>) '00000000-0000-0000-0000-000000000000'
-GROUP BY l.hour, l.workspace, l.key_id, k.name, l.api;
+GROUP BY l.hour, l.workspace, l.key_id, k.name, l.api
+OFFSET 0;
 COMMENT ON VIEW apikeys.usage_history IS 'how often each key was used for each API in each hour, up to now; name is NULL when the key was dropped';
 
 CREATE VIEW apikeys.denials WITH (security_barrier) AS
@@ -790,35 +808,40 @@ WHERE	((SELECT apikeys.sees_everywhere('view'))
 		OR l.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('view'))::pg_catalog.text[]))
 AND		l.code OPERATOR(pg_catalog.<>) 'VALID'
 GROUP BY l.workspace, l.code, l.api
-ORDER BY pg_catalog.max(l.last_at) DESC;
+ORDER BY pg_catalog.max(l.last_at) DESC
+OFFSET 0;
 COMMENT ON VIEW apikeys.denials IS 'requests that were not valid, up to now; workspace NULL: they belong to no key, and are seen by who sees all workspaces';
 
 CREATE VIEW apikeys.apis WITH (security_barrier) AS
 SELECT	a.api, a.description, a.created_at, a.created_by
 FROM	apikeys.api a
 WHERE	a.unregistered_at IS NULL
-ORDER BY a.ordinal;
+ORDER BY a.ordinal
+OFFSET 0;
 COMMENT ON VIEW apikeys.apis IS 'the registered APIs, in the registry''s order';
 
 CREATE VIEW apikeys.audit_logs WITH (security_barrier) AS
-(SELECT	l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.key_id, l.key_name,
-		l.changes, l.db_user, l.audit_id
- FROM	apikeys.audit_log l
- WHERE	(SELECT apikeys.sees_everywhere('audit'))
- ORDER BY l.audit_id DESC)
-UNION ALL
-(SELECT	l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.key_id, l.key_name,
-		l.changes, l.db_user, l.audit_id
- FROM	apikeys.audit_log l
- WHERE	l.workspace OPERATOR(pg_catalog.=) apikeys.only_workspace('audit')
- ORDER BY l.audit_id DESC)
-UNION ALL
-(SELECT	l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.key_id, l.key_name,
-		l.changes, l.db_user, l.audit_id
- FROM	apikeys.audit_log l
- WHERE	l.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('audit'))::pg_catalog.text[])
- ORDER BY l.audit_id DESC)
-ORDER BY audit_id DESC;
+SELECT	l.*
+FROM	((SELECT l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.key_id, l.key_name,
+				l.changes, l.db_user, l.audit_id
+		FROM	apikeys.audit_log l
+		WHERE	(SELECT apikeys.sees_everywhere('audit'))
+		ORDER BY l.audit_id DESC)
+		UNION ALL
+		(SELECT l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.key_id, l.key_name,
+				l.changes, l.db_user, l.audit_id
+		FROM	apikeys.audit_log l
+		WHERE	l.workspace OPERATOR(pg_catalog.=) apikeys.only_workspace('audit')
+		ORDER BY l.audit_id DESC)
+		UNION ALL
+		(SELECT l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.key_id, l.key_name,
+				l.changes, l.db_user, l.audit_id
+		FROM	apikeys.audit_log l
+		WHERE	l.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('audit'))::pg_catalog.text[])
+		AND		(SELECT apikeys.several_workspaces('audit')) IS NOT NULL
+		ORDER BY l.audit_id DESC)) AS l
+ORDER BY l.audit_id DESC
+OFFSET 0;
 COMMENT ON VIEW apikeys.audit_logs IS 'the entries that the current user may see, newest first';
 
 CREATE FUNCTION apikeys.search_audit_logs(search text = NULL, workspace text = NULL, teams text[] = NULL,
@@ -853,7 +876,8 @@ SELECT	r.report_id, r.workspace, r.recipient, r.state, r.attempts, r.last_error,
 FROM	apikeys.report r
 WHERE	(SELECT apikeys.sees_everywhere('audit'))
 OR		r.scope OPERATOR(pg_catalog.<@) (SELECT apikeys.visible_workspaces('audit'))
-ORDER BY r.asked_at DESC, r.report_id;
+ORDER BY r.asked_at DESC, r.report_id
+OFFSET 0;
 COMMENT ON VIEW apikeys.reports IS 'reports by email that the current user may see, newest first: queued, sent, failed, or held since a restore';
 
 /*

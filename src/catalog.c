@@ -52,7 +52,7 @@ static const char *const ak_relation_names[AK_RELATION_COUNT] = {
 	"key_active", "key_archived",
 	"team_member_pkey", "audit_log_pkey", "audit_log_key_id", "audit_log_workspace", "audit_log_team",
 	"audit_log_actor", "audit_log_entity", "audit_log_time", "audit_link_pkey", "audit_purged_pkey",
-	"audit_id_seq", "verdict", "usage"
+	"audit_id_seq", "verdict", "usage", "usage_pkey"
 };
 
 static const int ak_table_natts[AK_TABLE_COUNT] = {

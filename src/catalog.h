@@ -53,8 +53,9 @@ typedef enum AkRelation
 	AK_AUDIT_ID_SEQ,
 	/* the row type */
 	AK_VERDICT,
-	/* a table that only SQL reads */
+	/* a table that SQL writes, and its index */
 	AK_USAGE,
+	AK_USAGE_PKEY,
 	AK_RELATION_COUNT
 } AkRelation;
 

@@ -31,7 +31,8 @@ DECLARE
 BEGIN
     EXECUTE statement;
     reads := pg_temp.total() - before;
-    RETURN CASE WHEN reads <= 200 THEN 'few' ELSE reads || ' rows' END;
+    -- a condition on a view is asked of every row that the role sees, once (estimates.sql says why)
+    RETURN CASE WHEN reads <= 200 THEN 'few' WHEN reads <= 5000 THEN 'each once' ELSE reads || ' rows' END;
 END
 $$;
 
@@ -75,6 +76,7 @@ SELECT statement, pg_temp.reads(statement) FROM (VALUES
     ('SELECT apikeys.key_id(''BIG 700'')'),
     ('SELECT apikeys.key_id(''big 700'', ''default'')'),
     ('SELECT apikeys.key_details(apikeys.key_id(''big 700''))'),
+    ('SELECT * FROM apikeys.search_audit_logs(workspace => ''w1'')'),
     ('SELECT apikeys.create_key(''big one more'', ''{data}'')'),
     ('SELECT apikeys.update_key(apikeys.key_id(''big 700''), team => ''x'')'),
     ('SELECT apikeys.regenerate_key(apikeys.key_id(''big 700''))'),
