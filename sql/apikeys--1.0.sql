@@ -654,6 +654,11 @@ COMMENT ON FUNCTION apikeys.status() IS
  * the role may not see (test/sql/estimates.sql).  The price is that a condition
  * on such a view uses no index.
  *
+ * The views of keys have this fence one level lower, in active_in_sight and
+ * archived_in_sight.  They add last_used_at, a look-up for each row, above it:
+ * the planner makes them part of the caller's query, and looks up only for the
+ * rows that are left after its conditions, its order and its limit.
+ *
  * Each arm below finds its rows, and their order, in an index: all, those of
  * one workspace, those of several.  An arm that has nothing to say costs
  * nothing.  One condition for all three would be asked again for every row.
@@ -673,8 +678,8 @@ SELECT	k.key_id, k.workspace, k.name,
 FROM	apikeys.key k;
 COMMENT ON VIEW apikeys.key_rows IS 'every key as key_detail; what the other views and functions read, granted to nobody';
 
-CREATE VIEW apikeys.active_keys WITH (security_barrier) AS
-SELECT	k.*, apikeys.last_use(k.key_id) AS last_used_at
+CREATE VIEW apikeys.active_in_sight WITH (security_barrier) AS
+SELECT	k.*
 FROM	((SELECT k.*
 		FROM	apikeys.key_rows k
 		WHERE	k.archived_at IS NULL AND (SELECT apikeys.sees_everywhere('view'))
@@ -693,10 +698,15 @@ FROM	((SELECT k.*
 		ORDER BY k.created_at DESC, k.key_id DESC)) AS k
 ORDER BY k.created_at DESC, k.key_id DESC
 OFFSET 0;
+COMMENT ON VIEW apikeys.active_in_sight IS 'the active keys that the current user may see; what active_keys reads, granted to nobody';
+
+CREATE VIEW apikeys.active_keys AS
+SELECT	k.*, apikeys.last_use(k.key_id) AS last_used_at
+FROM	apikeys.active_in_sight k;
 COMMENT ON VIEW apikeys.active_keys IS 'the active keys that the current user may see, newest first';
 
-CREATE VIEW apikeys.archived_keys WITH (security_barrier) AS
-SELECT	k.*, apikeys.last_use(k.key_id) AS last_used_at
+CREATE VIEW apikeys.archived_in_sight WITH (security_barrier) AS
+SELECT	k.*
 FROM	((SELECT k.*
 		FROM	apikeys.key_rows k
 		WHERE	k.archived_at IS NOT NULL AND (SELECT apikeys.sees_everywhere('view'))
@@ -715,6 +725,11 @@ FROM	((SELECT k.*
 		ORDER BY k.archived_at DESC, k.key_id DESC)) AS k
 ORDER BY k.archived_at DESC, k.key_id DESC
 OFFSET 0;
+COMMENT ON VIEW apikeys.archived_in_sight IS 'the archived keys that the current user may see; what archived_keys reads, granted to nobody';
+
+CREATE VIEW apikeys.archived_keys AS
+SELECT	k.*, apikeys.last_use(k.key_id) AS last_used_at
+FROM	apikeys.archived_in_sight k;
 COMMENT ON VIEW apikeys.archived_keys IS 'the archived keys that the current user may see, newest first';
 
 CREATE VIEW apikeys.usage_unflushed AS

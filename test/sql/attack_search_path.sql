@@ -63,8 +63,8 @@ DECLARE
 	name pg_catalog.text;
 BEGIN
 	FOREACH name IN ARRAY '{pg_roles,pg_proc,pg_class,pg_type,pg_namespace,pg_authid,pg_auth_members,pg_extension,
-		pg_database,pg_attribute,key,workspace,api,access,team_member,audit_log,audit_link,key_rows,active_keys,
-		archived_keys,apis,audit_logs}'::pg_catalog.text[]
+		pg_database,pg_attribute,key,workspace,api,access,team_member,audit_log,audit_link,key_rows,active_in_sight,active_keys,
+		archived_in_sight,archived_keys,apis,audit_logs}'::pg_catalog.text[]
 	LOOP
 		EXECUTE format('CREATE VIEW hostile.%I AS SELECT hostile.shout(%L)', name, 'relation ' || name);
 		EXECUTE format('CREATE TEMP VIEW %I AS SELECT hostile.shout(%L)', name, 'relation ' || name);

@@ -73,6 +73,8 @@ SELECT s.statement, s.theirs, s.nobodys FROM (VALUES
 		(SELECT min("time")::text FROM apikeys.audit_log WHERE key_name ~ 'quux'), '2001-02-03 04:05:06.078901+00'),
 	('SELECT * FROM apikeys.audit_logs WHERE audit_id = $::bigint', (SELECT max(audit_id)::text FROM apikeys.audit_log WHERE key_name ~ 'quux'), '999999'),
 	('SELECT team, count(*), max(last_used_at) FROM apikeys.active_keys WHERE team = $ GROUP BY team', 'quux-team', 'quuw-team'),
+	('SELECT * FROM apikeys.active_keys WHERE team >= $ ORDER BY last_used_at DESC, name LIMIT 3', 'quux-team', 'quuw-team'),
+	('SELECT l.activity, k.last_used_at FROM apikeys.audit_logs l LEFT JOIN apikeys.active_keys k ON k.key_id = l.key_id AND k.name = $', 'quux-key 7', 'quuw-key 7'),
 	('SELECT * FROM apikeys.active_keys k JOIN apikeys.key_usage u USING (key_id) WHERE k.team = $ AND u.workspace = $', 'rival', 'rivak'),
 	('SELECT * FROM apikeys.audit_logs l WHERE EXISTS (SELECT FROM apikeys.active_keys k WHERE k.key_id = l.key_id AND k.name = $)', 'quux-key 7', 'quuw-key 7'),
 	('SELECT (SELECT count(*) FROM apikeys.active_keys k WHERE lower(k.name) = $), (SELECT max(actor) FROM apikeys.audit_logs WHERE actor < $)', 'quux-key 7', 'quuw-key 7'),

@@ -71,6 +71,35 @@ SELECT name FROM apikeys.active_keys;
 SELECT name FROM apikeys.archived_keys;
 RESET apikeys.workspace;
 
+-- last_used_at is looked up for the rows that come out, after conditions, order and limit
+CREATE FUNCTION pg_temp.scans() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+    SELECT sum(pg_stat_get_xact_numscans(indexrelid))::bigint FROM pg_index WHERE indrelid = 'apikeys.usage'::regclass
+$$;
+CREATE FUNCTION pg_temp.look_ups(statement text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    before bigint := pg_temp.scans();
+BEGIN
+    EXECUTE statement;
+    RETURN pg_temp.scans() - before;
+END
+$$;
+CREATE TABLE look_ups (n integer GENERATED ALWAYS AS IDENTITY, statement text);
+INSERT INTO look_ups (statement) VALUES
+    ('SELECT count(*) FROM apikeys.active_keys'),
+    ('SELECT key_id, name FROM apikeys.active_keys ORDER BY name'),
+    ('SELECT * FROM apikeys.active_keys ORDER BY name LIMIT 20'),
+    ('SELECT * FROM apikeys.active_keys WHERE name = ''big 700'''),
+    ('SELECT * FROM apikeys.active_keys WHERE team IS NOT NULL'),
+    ('SELECT max(last_used_at) FROM (SELECT last_used_at FROM apikeys.active_keys ORDER BY name LIMIT 7) AS k'),
+    ('SELECT * FROM apikeys.archived_keys ORDER BY name LIMIT 5');
+GRANT SELECT ON look_ups TO PUBLIC;
+SELECT statement, pg_temp.look_ups(statement) FROM look_ups ORDER BY n;
+SET ROLE regress_ak_all;
+SELECT statement, pg_temp.look_ups(statement) FROM look_ups ORDER BY n;
+SET ROLE regress_ak_one;
+SELECT statement, pg_temp.look_ups(statement) FROM look_ups ORDER BY n;
+RESET ROLE;
+
 -- looking for one key, and changing it
 SELECT statement, pg_temp.reads(statement) FROM (VALUES
     ('SELECT apikeys.key_id(''BIG 700'')'),
@@ -96,7 +125,7 @@ WHERE v.code = 'NOT_FOUND' AND s.workspace IN ('w1', 'w2', 'w3', 'w4', 'w10', 'w
 SELECT count(*), count(DISTINCT workspace), min(workspace), max(workspace) FROM apikeys.active_keys;
 RESET ROLE;
 
-DROP TABLE statements, secrets;
+DROP TABLE statements, look_ups, secrets;
 DROP OWNED BY regress_ak_each;
 DROP ROLE regress_ak_each;
 DROP OWNED BY regress_ak_one, regress_ak_few, regress_ak_all;
