@@ -32,7 +32,7 @@
 #include "token.h"
 #include "unicode.h"
 
-#define FOREIGN_MIN		16		/* bytes; README asks for 112 bits, which take 18 */
+#define FOREIGN_MIN		16		/* bytes; docs/reference.md asks for 112 bits, which take 18 */
 
 /*
  * A text as UTF-8, and in *encoding the one to step through it by: its own.

@@ -39,7 +39,7 @@
 /* An interval is kept as a float, whose rounding must not take a use away: a quarter of a millionth is given */
 #define ROUNDING		(1.0 - 1.0 / (1 << 22))
 
-StaticAssertDecl(sizeof(AkLimit) <= 48, "README tells the size of a limit");
+StaticAssertDecl(sizeof(AkLimit) <= 48, "docs/operations.md tells the size of a limit");
 
 static uint32
 hash_of(const void *item)

@@ -51,7 +51,7 @@
 #define SLOT_SIZE TYPEALIGN(SLOT_LINE, sizeof(AkSlot))
 
 StaticAssertDecl(offsetof(AkSlot, flushed) <= SLOT_LINE, "counting a request touches one cache line");
-StaticAssertDecl(SLOT_SIZE == 192, "README tells the size of a counter");
+StaticAssertDecl(SLOT_SIZE == 192, "docs/operations.md tells the size of a counter");
 
 static AkMemory *memory = NULL;
 

@@ -185,7 +185,7 @@ sub check_restored
 	return;
 }
 
-# Data alone brings no GRANT: what each role may do is given again, as the README says.
+# Data alone brings no GRANT: what each role may do is given again, as docs/operations.md says.
 sub grant_again
 {
 	my ($db, $what) = @_;

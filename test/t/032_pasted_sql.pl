@@ -1,4 +1,4 @@
-# What people paste: the SQL of README, hints, details and comments, much of it run by superusers.  In a database whose
+# What people paste: the SQL of README, docs/, hints, details and comments, much of it run by superusers.  In a database whose
 # owner has put functions and operators into schema public that fit better than PostgreSQL's own, none of them is called.
 
 use strict;
@@ -46,33 +46,36 @@ my %bites = (
 );
 is(join(' ', unqualified($_)), $bites{$_}, "rule: $_") foreach sort keys %bites;
 
-# ---- README: blocks of SQL, SQL in blocks for the shell and for Python, and SQL within the lines.
+# ---- README and docs/: blocks of SQL, SQL in blocks for the shell and for Python, and SQL within the lines.
 
 my (@sql, @inline, $problems);
+foreach my $page ('README.md', sort glob('docs/*.md'))
 {
-	my $readme = text_of('README.md');
-	my (@blocks, @lines);
+	my $text = text_of($page);
+	my (@blocks, @found, @in_lines);
 
-	push @blocks, [ $1, $2 ] while $readme =~ /^```(\w+)\n(.*?)^```$/msg;
+	push @blocks, [ $1, $2 ] while $text =~ /^```(\w+)\n(.*?)^```$/msg;
 	foreach (@blocks)
 	{
 		my ($language, $block) = @$_;
 
 		$block =~ s/--.*$//mg if $language eq 'sql';
-		push @sql, $block if $language eq 'sql';
-		push @sql, map { s/^\\copy \((.*)\) TO .*/$1/r } $block =~ /-c "([^"]+)"/g if $language eq 'sh';
-		push @sql, $block =~ /"(SELECT[^"]+)"/g if $language eq 'python';
+		push @found, $block if $language eq 'sql';
+		push @found, map { s/^\\copy \((.*)\) TO .*/$1/r } $block =~ /-c "([^"]+)"/g if $language eq 'sh';
+		push @found, $block =~ /"(SELECT[^"]+)"/g if $language eq 'python';
 	}
-	$readme =~ s/^```.*?^```$//msg;
+	$text =~ s/^```.*?^```$//msg;
 	# tables tell of signatures and names; a name with empty parentheses is a name, too
-	@inline = grep { /\w\([^)]/ || /^(?:SELECT|SET|ALTER|LOAD|COPY)\b/ } map { /`([^`]+)`/g } grep { !/^\|/ } split /\n/, $readme;
-	cmp_ok(@sql, '>=', 20, scalar(@sql) . ' blocks of SQL were found in README');
-	cmp_ok(@inline, '>=', 10, scalar(@inline) . ' pieces of SQL were found in its lines');
-	is(join("\n", map { my $s = $_; map { "$_ in $s" } unqualified($s) } @sql), '', 'README: every call in a block names its schema');
+	@in_lines = grep { /\w\([^)]/ || /^(?:SELECT|SET|ALTER|LOAD|COPY)\b/ } map { /`([^`]+)`/g } grep { !/^\|/ } split /\n/, $text;
+	is(join("\n", map { my $s = $_; map { "$_ in $s" } unqualified($s) } @found), '', "$page: every call in a block names its schema");
 	# Basic base64(workspace:key) is no SQL
-	is(join("\n", map { my $s = $_; map { "$_ in $s" } unqualified($s) } grep { !/^Basic |^[A-Z][a-z]/ } @inline), '',
-		'README: every call in a line names its schema');
+	is(join("\n", map { my $s = $_; map { "$_ in $s" } unqualified($s) } grep { !/^Basic |^[A-Z][a-z]/ } @in_lines), '',
+		"$page: every call in a line names its schema");
+	push @sql, @found;
+	push @inline, @in_lines;
 }
+cmp_ok(@sql, '>=', 25, scalar(@sql) . ' blocks of SQL were found in README and docs/');
+cmp_ok(@inline, '>=', 10, scalar(@inline) . ' pieces of SQL were found in their lines');
 
 # ---- Hints and details of errors, and comments on objects.
 

@@ -1,0 +1,120 @@
+# README and docs/ hold what they promise: the first steps and the row-level security of README are run as they stand there
+# and give what stands beside them, README is short, and all links lead somewhere.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use AkTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# ---- README is for ten minutes, and every link of every page leads somewhere.
+
+my %text = map { $_ => slurp_file($_) } 'README.md', sort glob('docs/*.md'), 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md';
+
+cmp_ok(($text{'README.md'} =~ tr/\n//), '<', 300, 'README has less than 300 lines');
+
+# The anchors of a page, as GitHub makes them of its headings.
+sub anchors
+{
+	my ($text) = @_;
+
+	$text =~ s/^```.*?^```$//msg;
+	return map {
+		my $anchor = lc $_;
+
+		$anchor =~ s/[^\w\- ]//g;
+		$anchor =~ tr/ /-/;
+		$anchor => 1
+	} $text =~ /^#+ +(.*?)\s*$/mg;
+}
+
+my ($links, @broken) = (0);
+foreach my $page (sort keys %text)
+{
+	my $folder = $page =~ m{^(.*/)} ? $1 : '';
+
+	while ($text{$page} =~ /\]\(([^)\s]+)\)/g)
+	{
+		my ($file, $anchor) = split /#/, $1, 2;
+
+		next if $file =~ /^https?:/;
+		$links++;
+		my $target = $file eq '' ? $page : $folder . $file;
+		1 while $target =~ s{[^/]+/\.\./}{};
+		push @broken, "$page: $1" if !-e $target;
+		push @broken, "$page: $target has no heading #$anchor" if defined $anchor && !{ anchors($text{$target} // '') }->{$anchor};
+	}
+}
+cmp_ok($links, '>=', 30, "$links links were found");
+is(join("\n", @broken), '', 'every link leads somewhere');
+
+# ---- First steps, and row-level security.
+
+# The blocks of SQL of one chapter of README.
+sub blocks
+{
+	my ($chapter) = @_;
+
+	$text{'README.md'} =~ /^## \Q$chapter\E\n(.*?)(?=^## |\z)/ms or die "README has no chapter \"$chapter\"";
+	my $body = $1;
+	return $body =~ /^```sql\n(.*?)^```$/msg;
+}
+
+my $node = new_node('main');
+$node->safe_psql('postgres', 'CREATE DATABASE shop');
+
+sub as
+{
+	my ($role, $sql) = @_;
+
+	return $node->safe_psql('shop', ($role eq '' ? '' : "SET SESSION AUTHORIZATION $role;\n") . $sql);
+}
+
+my ($install, $use) = blocks('First steps');
+as('', $install);
+is($node->safe_psql('shop', "SELECT rolcanlogin AND NOT rolsuper FROM pg_roles WHERE rolname = 'app'"), 't', 'the first block makes the role app');
+
+my ($create, $validate) = $use =~ /^(SELECT [^;]+;)/mg;
+my ($promised_key) = $use =~ /^--\s+(Mobile app .*ak_)…/m or die "README does not show what create_key returns";
+my ($promised_verdict) = $use =~ /^--\s+(t \| VALID.*)$/m or die "README does not show what validate_key returns";
+my $issued = as('app', $create);
+my ($secret) = $issued =~ /(ak_\w{49})$/;
+ok(defined $secret, 'a key is created') or diag $issued;
+like($issued =~ s/\|/ | /gr, qr/^\Q$promised_key\E/, 'with the name and access that README shows');
+is(as('app', $validate =~ s/ak_…/$secret/r) =~ s/\|/ | /gr, $promised_verdict, 'it is valid as README shows');
+
+my ($policies, $request) = blocks('Row-level security');
+$node->safe_psql(
+	'shop', q{
+	CREATE ROLE seller;
+	GRANT CREATE, USAGE ON SCHEMA public TO seller;
+	SELECT apikeys.create_workspace('acme');
+	SELECT apikeys.grant_access('seller', 'validate');});
+as('seller', q{
+	CREATE TABLE orders (workspace text, what text);
+	INSERT INTO orders VALUES ('acme', 'an anvil'), ('default', 'a box');
+	GRANT SELECT ON orders TO app;});
+as('seller', $policies);
+
+# The request as README has it, with a secret in place of $1: what a role sees, the table's owner among them.
+sub request
+{
+	my ($role, $key) = @_;
+
+	return as($role, $request =~ s/\$1/'Bearer $key'/r =~ s/\$2/'192.0.2.7'/r);
+}
+
+my %key = map { $_ => as('app', "SELECT key FROM apikeys.create_key('web', '{data}', '$_')") } qw(acme default);
+my $other = as('app', q{SELECT key FROM apikeys.create_key('other API', '{push}', 'acme')});
+foreach my $role (qw(app seller))
+{
+	is(request($role, $key{acme}), "t|200\nacme|an anvil", "$role sees the orders of the key's workspace");
+	is(request($role, $key{default}), 'f|401', "$role sees none with a key of another workspace");
+	is(request($role, $other), 'f|403', "$role sees none with a key for another API");
+	is(as($role, 'SELECT * FROM orders'), '', "$role sees none without a key");
+}
+
+done_testing();
