@@ -15,7 +15,9 @@ DATA = $(wildcard sql/apikeys--*.sql)
 
 # The extension proper.
 MODULE_big = apikeys
-OBJS = $(patsubst %.c,%.o,$(filter-out src/apikeys_mail.c,$(sort $(wildcard src/*.c))))
+top = $(or $(VPATH),.)
+OBJS = $(patsubst $(top)/%.c,%.o,$(sort $(wildcard $(top)/src/*.c $(top)/src/*/*.c)))
+PG_CPPFLAGS = -I$(top)/src
 
 # SHA-256 straight from libcrypto, where the server was built with it.
 SHLIB_LINK += $(filter -lcrypto, $(LIBS))
@@ -106,8 +108,8 @@ no-gzip:
 	@echo "zlib's headers were not found: large reports by email are not compressed"
 endif
 
-$(OBJS) $(OBJS:.o=.bc) apikeys_mail.o apikeys_mail.bc: $(wildcard src/*.h)
-vpath apikeys_mail.c src
+$(OBJS) $(OBJS:.o=.bc) apikeys_mail.o apikeys_mail.bc: $(wildcard $(top)/src/*/*.h)
+vpath apikeys_mail.c $(top)/src/mail/lib
 apikeys_mail.o apikeys_mail.bc: override CPPFLAGS += $(shell curl-config --cflags 2>/dev/null) $(if $(ZLIB_LIBS),-DAK_HAVE_ZLIB)
 apikeys_mail.so: LDFLAGS_SL += $(CURL_LIBS) $(ZLIB_LIBS)
 

@@ -20,15 +20,15 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
-#include "access.h"
-#include "audit.h"
-#include "catalog.h"
-#include "current.h"
-#include "flush.h"
-#include "guc.h"
-#include "shmem.h"
-#include "usage.h"
-#include "worker.h"
+#include "access/access.h"
+#include "audit/audit.h"
+#include "core/catalog.h"
+#include "core/guc.h"
+#include "core/shmem.h"
+#include "usage/flush.h"
+#include "usage/usage.h"
+#include "validate/current.h"
+#include "worker/worker.h"
 
 PG_MODULE_MAGIC;
 

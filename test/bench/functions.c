@@ -15,7 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "token.h"
+#include "pure/token.h"
 
 PG_MODULE_MAGIC;
 

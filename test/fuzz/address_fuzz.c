@@ -10,7 +10,7 @@
  */
 #include "fuzz.h"
 
-#include "address.h"
+#include "pure/address.h"
 
 #define LABEL "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 #define DOMAIN LABEL "([.]" LABEL ")*"

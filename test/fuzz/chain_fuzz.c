@@ -16,7 +16,7 @@
 
 #include "lib/stringinfo.h"
 
-#include "chain.h"
+#include "pure/chain.h"
 
 #define COLUMNS_MAX 64
 

@@ -12,7 +12,7 @@
  */
 #include "fuzz.h"
 
-#include "httpauth.h"
+#include "pure/httpauth.h"
 
 /* Room for a header above every limit, and for its encoding */
 #define HEADER_ROOM		4096

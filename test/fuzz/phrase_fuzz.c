@@ -11,7 +11,7 @@
  */
 #include "fuzz.h"
 
-#include "phrase.h"
+#include "pure/phrase.h"
 
 static const char begin[] = "=?UTF-8?B?";
 static const char digits[] =

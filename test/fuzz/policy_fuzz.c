@@ -15,7 +15,7 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
-#include "policy.h"
+#include "pure/policy.h"
 
 /* Four decimal numbers without leading zeros */
 static bool

@@ -11,7 +11,7 @@
  */
 #include "fuzz.h"
 
-#include "token.h"
+#include "pure/token.h"
 
 static const char digits[] =
 "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

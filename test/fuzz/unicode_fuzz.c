@@ -12,7 +12,7 @@
  */
 #include "fuzz.h"
 
-#include "unicode.h"
+#include "pure/unicode.h"
 
 /* How long the well-formed character is that this begins with; 0: none */
 static int

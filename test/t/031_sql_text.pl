@@ -1,4 +1,4 @@
-# The text of our SQL, in src/*.c and in the install script: what is looked up by search_path when it runs must be
+# The text of our SQL, in src/ and in the install script: what is looked up by search_path when it runs must be
 # written with its schema, because it runs as a superuser under the search_path of its caller.  Operators come in
 # disguise, too: IN, BETWEEN, LIKE, IS DISTINCT FROM, NULLIF, CASE x WHEN, USING and NATURAL mean whatever `=`, `<=` or
 # `~~` stands first in the path.
@@ -130,7 +130,7 @@ sub strings
 }
 
 my $statements = 0;
-foreach my $file (sort glob('src/*.c'))
+foreach my $file (sort glob('src/*/*.c'))
 {
 	my @problems;
 
@@ -179,7 +179,7 @@ cmp_ok($statements, '>=', 25, "$statements statements were found in src/");
 {
 	my @problems;
 
-	foreach my $file (sort glob('src/*.c'))
+	foreach my $file (sort glob('src/*/*.c'))
 	{
 		open(my $in, '<', $file) or die "$file: $!";
 		while (<$in>)
@@ -191,7 +191,7 @@ cmp_ok($statements, '>=', 25, "$statements statements were found in src/");
 		close $in;
 	}
 	is(join('', @problems), '', 'hashes are compared by ak_hash_equal() alone');
-	open(my $in, '<', 'src/digest.c') or die;
+	open(my $in, '<', 'src/pure/digest.c') or die;
 	my $text = do { local $/; <$in> };
 	close $in;
 	my ($body) = $text =~ /^ak_hash_equal\(.*?\)\n\{(.*?)^\}/ms;

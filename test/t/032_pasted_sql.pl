@@ -80,7 +80,7 @@ cmp_ok(@inline, '>=', 10, scalar(@inline) . ' pieces of SQL were found in their 
 # ---- Hints and details of errors, and comments on objects.
 
 my @told;
-foreach my $file (sort glob('src/*.c'))
+foreach my $file (sort glob('src/*/*.c'))
 {
 	my $text = text_of($file);
 

@@ -1,0 +1,613 @@
+/*-------------------------------------------------------------------------
+ *
+ * access.c
+ *	  Who may do what, and in which workspace.
+ *
+ * PostgreSQL's privileges decide whether a role may call a function or read a
+ * view at all; the table apikeys.access decides in which workspaces what it
+ * calls may reach.  Both are needed: a row of the table without the GRANT does
+ * nothing, and a GRANT without a row is refused here.  The extension's owner,
+ * its members and superusers may do everything.
+ *
+ * Whose a row is, its row of apikeys.access_role says, by the role's oid; one
+ * without, out of a dump or from a publisher, allows nothing until somebody says
+ * so (grant.c).  Nor does a row count for anybody whose role does not itself
+ * hold USAGE of our schema, as after DROP OWNED: another role that gets the oid
+ * of a dropped one some day does not hold it.
+ *
+ * What a role may do is remembered per backend, because a validation asks.  It
+ * is forgotten when apikeys.access changes (a trigger invalidates the table's
+ * relation cache entry) and when roles or memberships do, in the same commit.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
+#include "storage/sinval.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "access/access.h"
+#include "access/accessrow.h"
+#include "access/context.h"
+#include "core/catalog.h"
+#include "core/compat.h"
+
+#define WORKSPACES_LISTED 10	/* in a hint */
+
+PG_FUNCTION_INFO_V1(ak_visible_workspaces_sql);
+PG_FUNCTION_INFO_V1(ak_sees_everywhere_sql);
+PG_FUNCTION_INFO_V1(ak_only_workspace);
+PG_FUNCTION_INFO_V1(ak_several_workspaces);
+PG_FUNCTION_INFO_V1(ak_invalidate);
+
+/* Capabilities by name, and all that each of them allows */
+static const struct
+{
+	const char *name;
+	int			allows;
+}			capabilities[] = {
+	{"validate", AK_VALIDATE},
+	{"view", AK_VIEW},
+	{"manage", AK_MANAGE | AK_VIEW},
+	{"audit", AK_AUDIT},
+	{"admin", AK_VALIDATE | AK_VIEW | AK_MANAGE | AK_AUDIT | AK_ADMIN},
+};
+
+/* A workspace's id, not NUL-terminated */
+typedef struct AkScopedName
+{
+	const char *data;
+	size_t		len;
+} AkScopedName;
+
+/* What one role may do in one workspace */
+typedef struct AkScopedWorkspace
+{
+	AkScopedName name;
+	int			may;
+	char		status;			/* simplehash's own */
+} AkScopedWorkspace;
+
+#define SH_PREFIX			scoped
+#define SH_ELEMENT_TYPE		AkScopedWorkspace
+#define SH_KEY_TYPE			AkScopedName
+#define SH_KEY				name
+#define SH_HASH_KEY(tb, key)	hash_bytes((const unsigned char *) (key).data, (int) (key).len)
+#define SH_EQUAL(tb, a, b)	((a).len == (b).len && memcmp((a).data, (b).data, (a).len) == 0)
+#define SH_SCOPE			static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* What one role may do: everywhere, and beyond that in single workspaces */
+typedef struct AkScope
+{
+	bool		valid;
+	Oid			userid;
+	int			everywhere;
+	int			anywhere;		/* everywhere, and in any single workspace */
+	bool		waiting;		/* there is an access that waits for regrant_access() */
+	scoped_hash *workspaces;	/* in scope_context; NULL: none */
+} AkScope;
+
+static AkScope scope;
+static MemoryContext scope_context = NULL;
+static uint64 invalidations = 0;	/* so that a reload sees one that came meanwhile */
+
+static void
+forget_scope(void)
+{
+	scope.valid = false;
+	invalidations++;
+}
+
+static void
+access_changed(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || ak_is_relation(relid, AK_ACCESS) || ak_is_relation(relid, AK_ACCESS_ROLE))
+		forget_scope();
+}
+
+static void
+roles_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	forget_scope();
+}
+
+/* Called once, from _PG_init. */
+void
+ak_access_init(void)
+{
+	CacheRegisterRelcacheCallback(access_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, roles_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, roles_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, roles_changed, (Datum) 0);
+}
+
+/* All that the capability of that name allows, as bits; 0 for an unknown name. */
+int
+ak_capability_allows(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(capabilities); i++)
+		if (strcmp(capabilities[i].name, name) == 0)
+			return capabilities[i].allows;
+	return 0;
+}
+
+/* What a capability is called. */
+const char *
+ak_capability_name(AkCapability capability)
+{
+	return capabilities[pg_rightmost_one_pos32(capability)].name;
+}
+
+/* Adds what an access row allows to the scope being loaded. */
+static void
+add_to_scope(AkScope *loaded, int may, const char *workspace)
+{
+	AkScopedName name = {.data = workspace};
+	AkScopedWorkspace *entry;
+	bool		found;
+
+	loaded->anywhere |= may;
+	if (workspace == NULL)
+	{
+		loaded->everywhere |= may;
+		return;
+	}
+	if (loaded->workspaces == NULL)
+		loaded->workspaces = scoped_create(scope_context, 8, NULL);
+	name.len = strlen(workspace);
+	entry = scoped_insert(loaded->workspaces, name, &found);
+	if (!found)
+	{
+		entry->name.data = MemoryContextStrdup(scope_context, workspace);
+		entry->may = 0;
+	}
+	entry->may |= may;
+}
+
+/* Who holds which privileges on our schema; NULL: only its owner. */
+static Acl *
+schema_acl(void)
+{
+	HeapTuple	tuple = SearchSysCache1(NAMESPACENAME, CStringGetDatum("apikeys"));
+	Datum		acl;
+	bool		isnull;
+	Acl		   *result = NULL;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	acl = SysCacheGetAttr(NAMESPACENAME, tuple, Anum_pg_namespace_nspacl, &isnull);
+	if (!isnull)
+		result = DatumGetAclPCopy(acl);
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* Was the schema's USAGE granted to the role itself, not to one that it is a member of? */
+static bool
+holds_usage(const Acl *acl, Oid role)
+{
+	for (int i = 0; acl != NULL && i < ACL_NUM(acl); i++)
+		if (ACL_DAT(acl)[i].ai_grantee == role && (ACLITEM_GET_PRIVS(ACL_DAT(acl)[i]) & ACL_USAGE) != 0)
+			return true;
+	return false;
+}
+
+/*
+ * Loads what the current user may do, as of the latest commit.
+ */
+static void
+load_scope(Oid userid)
+{
+	AkScope		loaded = {.userid = userid};
+	uint64		seen = invalidations;
+
+	scope.valid = false;
+	if (scope_context == NULL)
+		scope_context = AllocSetContextCreate(TopMemoryContext, "apikeys access", ALLOCSET_SMALL_SIZES);
+	else
+		MemoryContextReset(scope_context);
+
+	if (superuser_arg(userid) || has_privs_of_role(userid, ak_extension_owner()))
+		loaded.everywhere = loaded.anywhere = ak_capability_allows("admin");
+	else
+	{
+		AkAccessScan accesses;
+		Acl		   *acl = schema_acl();
+
+		ak_begin_accesses(&accesses);
+		while (ak_next_access(&accesses))
+		{
+			if (!OidIsValid(accesses.role) || !has_privs_of_role(userid, accesses.role))
+				continue;
+			if (accesses.waiting)
+				loaded.waiting = true;
+			else if (holds_usage(acl, accesses.role))
+				add_to_scope(&loaded, ak_capability_allows(accesses.capability), accesses.workspace);
+		}
+		ak_end_accesses(&accesses);
+	}
+
+	scope = loaded;
+	scope.valid = (seen == invalidations);
+}
+
+static inline const AkScope *
+last_scope(void)
+{
+	Oid			userid = GetUserId();
+
+	if (unlikely(!scope.valid || scope.userid != userid))
+		load_scope(userid);
+	return &scope;
+}
+
+static const AkScope *
+current_scope(void)
+{
+	/* a long transaction, too, learns of a revoked access at once */
+	AcceptInvalidationMessages();
+	return last_scope();
+}
+
+static bool
+scope_allows(const AkScope *may, AkCapability capability, const char *workspace, size_t len)
+{
+	AkScopedName name = {workspace, len};
+	AkScopedWorkspace *entry;
+
+	if (may->everywhere & capability)
+		return true;
+	if (workspace == NULL || may->workspaces == NULL)
+		return false;
+	entry = scoped_lookup(may->workspaces, name);
+	return entry != NULL && (entry->may & capability) != 0;
+}
+
+/*
+ * May the current user do this in that workspace?  NULL asks for everywhere.
+ * As of the latest commit; the setting apikeys.workspace plays no part.
+ */
+bool
+ak_may(AkCapability capability, const char *workspace)
+{
+	return scope_allows(current_scope(), capability, workspace, workspace ? strlen(workspace) : 0);
+}
+
+/*
+ * The same for a workspace that is not NUL-terminated, as of the last time that
+ * anything here was asked: for who has asked in the same call already.
+ */
+bool
+ak_may_still(AkCapability capability, const char *workspace, size_t len)
+{
+	return scope_allows(last_scope(), capability, workspace, len);
+}
+
+/* May the current user do anything at all in that workspace? */
+bool
+ak_may_something(const char *workspace)
+{
+	return ak_may(AK_VALIDATE, workspace) || ak_may(AK_VIEW, workspace) ||
+		ak_may(AK_AUDIT, workspace);
+}
+
+/* May the current user do this in any workspace at all? */
+static bool
+may_anywhere(AkCapability capability)
+{
+	return (current_scope()->anywhere & capability) != 0;
+}
+
+/*
+ * Does a role have access, itself, by membership or through a member, where the
+ * current user is no admin?  One that waits for regrant_access() counts, and so
+ * does one that the role holds no privileges for: they may come back.
+ */
+bool
+ak_has_access_elsewhere(Oid role)
+{
+	AkAccessScan accesses;
+	bool		found = superuser_arg(role) || has_privs_of_role(role, ak_extension_owner());
+
+	(void) current_scope();
+	ak_begin_accesses(&accesses);
+	while (!found && ak_next_access(&accesses))
+		found = OidIsValid(accesses.role) &&
+			!scope_allows(last_scope(), AK_ADMIN, accesses.workspace, accesses.workspace ? strlen(accesses.workspace) : 0) &&
+			(is_member_of_role_nosuper(role, accesses.role) || is_member_of_role_nosuper(accesses.role, role));
+	ak_end_accesses(&accesses);
+	return found;
+}
+
+/* May the current user do this there, within the setting apikeys.workspace: does that workspace exist for the caller? */
+bool
+ak_sees(AkCapability capability, const char *workspace)
+{
+	const char *bound = ak_bound_workspace();
+
+	if (bound != NULL && (workspace == NULL || strcmp(bound, workspace) != 0))
+		return false;
+	return ak_may(capability, workspace);
+}
+
+/* How the current user may come by what was refused. */
+static const char *
+access_hint(void)
+{
+	return last_scope()->waiting ? "What was granted before a restore holds again when apikeys.regrant_access() says so." :
+		"apikeys.grant_access() gives it.";
+}
+
+/* Raises 42501 unless the current user may do this there (NULL: everywhere). */
+void
+ak_require(AkCapability capability, const char *workspace)
+{
+	if (ak_may(capability, workspace))
+		return;
+	if (workspace != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for workspace \"%s\"", ak_quoted(workspace)),
+				 errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
+				 errhint("%s", access_hint())));
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied"),
+			 errdetail("The capability \"%s\" is needed, without a workspace.", ak_capability_name(capability)),
+			 errhint("%s", access_hint())));
+}
+
+/* The first of the workspaces in which the current user may do anything, for a hint. */
+static char *
+some_workspaces(void)
+{
+	ArrayType  *array = DatumGetArrayTypeP(ak_visible_workspaces(AK_VALIDATE | AK_VIEW | AK_AUDIT));
+	StringInfoData list;
+	Datum	   *elements;
+	int			count;
+	int			listed = 0;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
+	initStringInfo(&list);
+	for (int i = 0; i < count && listed <= WORKSPACES_LISTED; i++)
+	{
+		char	   *name = TextDatumGetCString(elements[i]);
+
+		/* '' is what belongs to none */
+		if (name[0] == '\0')
+			continue;
+		if (listed++ > 0)
+			appendStringInfoString(&list, ", ");
+		appendStringInfoString(&list, listed > WORKSPACES_LISTED ? "..." : name);
+	}
+	return list.data;
+}
+
+/*
+ * The same for a workspace that a caller named: 42704 when it does not exist
+ * for the caller, 42501 when it does but the caller may not do this there.
+ */
+void
+ak_require_workspace(AkCapability capability, const char *workspace)
+{
+	AkWorkspace settings;
+
+	ak_require_workspace_settings(capability, workspace, &settings);
+}
+
+/* The same, and what the workspace sets. */
+void
+ak_require_workspace_settings(AkCapability capability, const char *workspace, AkWorkspace *settings)
+{
+	if (!ak_may_something(workspace) || !ak_workspace_settings(workspace, settings))
+	{
+		char	   *there_are = ak_bound_workspace() ? NULL : some_workspaces();
+
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("workspace \"%s\" does not exist", ak_quoted(workspace)),
+				 there_are == NULL ? errhint("The setting apikeys.workspace names it.") :
+				 there_are[0] != '\0' ? errhint("Workspaces that you may use: %s.", there_are) :
+				 errhint("apikeys.grant_access() lets you use one.")));
+	}
+	ak_require(capability, workspace);
+}
+
+/* Raises 42501 unless the current user may do this in some workspace. */
+void
+ak_require_anywhere(AkCapability capability)
+{
+	if (!may_anywhere(capability))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied"),
+				 errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
+				 errhint("%s", access_hint())));
+}
+
+/* A capability by its name, an argument.  Raises 22023 for an unknown one. */
+static AkCapability
+capability_argument(const text *argument)
+{
+	char	   *name = text_to_cstring(argument);
+
+	for (int i = 0; i < (int) lengthof(capabilities); i++)
+		if (strcmp(capabilities[i].name, name) == 0)
+			return 1 << i;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown capability \"%s\"", ak_quoted(name))));
+}
+
+/* Does the current user have a capability everywhere, with nothing to bound it? */
+bool
+ak_sees_everywhere(AkCapability capability)
+{
+	return ak_bound_workspace() == NULL && ak_may(capability, NULL);
+}
+
+/*
+ * The single workspaces, as a list of text, in which the current user has a
+ * capability that he does not have everywhere, within apikeys.workspace.
+ */
+static List *
+single_workspaces(AkCapability capability)
+{
+	const char *bound = ak_bound_workspace();
+	List	   *found = NIL;
+
+	if (bound != NULL)
+	{
+		if (ak_may(capability, bound))
+			found = lappend(found, cstring_to_text(bound));
+	}
+	else if (!ak_may(capability, NULL))
+	{
+		const AkScope *may = current_scope();
+		scoped_iterator each;
+		AkScopedWorkspace *entry;
+
+		if (may->workspaces == NULL)
+			return NIL;
+		scoped_start_iterate(may->workspaces, &each);
+		while ((entry = scoped_iterate(may->workspaces, &each)) != NULL)
+			if (entry->may & capability)
+				found = lappend(found, cstring_to_text_with_len(entry->name.data, (int) entry->name.len));
+	}
+	return found;
+}
+
+static int
+text_order(const ListCell *a, const ListCell *b)
+{
+	const text *x = lfirst(a);
+	const text *y = lfirst(b);
+	int			order = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(VARSIZE_ANY_EXHDR(x), VARSIZE_ANY_EXHDR(y)));
+
+	return order != 0 ? order : (int) VARSIZE_ANY_EXHDR(x) - (int) VARSIZE_ANY_EXHDR(y);
+}
+
+/* Texts as an array, in their order. */
+static ArrayType *
+text_array(List *texts)
+{
+	Datum	   *elements = palloc(Max(1, list_length(texts)) * sizeof(Datum));
+	int			count = 0;
+	ListCell   *cell;
+
+	list_sort(texts, text_order);
+	foreach(cell, texts)
+		elements[count++] = PointerGetDatum(lfirst(cell));
+	return construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/*
+ * The workspaces, a text[], in which the current user has a capability, within
+ * apikeys.workspace; '' stands for what belongs to no workspace.  As of the
+ * latest commit.
+ */
+Datum
+ak_visible_workspaces(AkCapability capability)
+{
+	List	   *found = single_workspaces(capability);
+
+	if (ak_sees_everywhere(capability))
+	{
+		Relation	rel = ak_table_open(AK_WORKSPACE, AccessShareLock);
+		SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+		HeapTuple	tuple;
+		bool		isnull;
+
+		found = list_make1(cstring_to_text(""));
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+			found = lappend(found,
+							DatumGetTextPCopy(heap_getattr(tuple, Anum_workspace_workspace,
+														   RelationGetDescr(rel), &isnull)));
+		systable_endscan(scan);
+		table_close(rel, AccessShareLock);
+	}
+	return PointerGetDatum(text_array(found));
+}
+
+/* visible_workspaces(capability text) -> text[].  22023 for an unknown capability. */
+Datum
+ak_visible_workspaces_sql(PG_FUNCTION_ARGS)
+{
+	return ak_visible_workspaces(capability_argument(PG_GETARG_TEXT_PP(0)));
+}
+
+/*
+ * What the views ask.  Each of them has three arms, of which at most one
+ * returns rows, so that each can be planned for what it is: everything, in the
+ * order of an index; one workspace, whose own statistics the planner sees, and
+ * again in the order of an index; or several.
+ *
+ * sees_everywhere(capability text) -> boolean
+ * only_workspace(capability text) -> text, NULL unless there is just one
+ * several_workspaces(capability text) -> text[], NULL unless there are several
+ *
+ * As of the latest commit, within apikeys.workspace.  22023 for an unknown
+ * capability.
+ */
+Datum
+ak_sees_everywhere_sql(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(ak_sees_everywhere(capability_argument(PG_GETARG_TEXT_PP(0))));
+}
+
+Datum
+ak_only_workspace(PG_FUNCTION_ARGS)
+{
+	List	   *found = single_workspaces(capability_argument(PG_GETARG_TEXT_PP(0)));
+
+	if (list_length(found) != 1)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(linitial(found));
+}
+
+Datum
+ak_several_workspaces(PG_FUNCTION_ARGS)
+{
+	List	   *found = single_workspaces(capability_argument(PG_GETARG_TEXT_PP(0)));
+
+	if (list_length(found) < 2)
+		PG_RETURN_NULL();
+	PG_RETURN_ARRAYTYPE_P(text_array(found));
+}
+
+/*
+ * Trigger of apikeys.access, each row: every backend forgets at commit what it
+ * remembers of it.
+ */
+Datum
+ak_invalidate(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a row trigger", "invalidate")));
+	CacheInvalidateRelcache(trigdata->tg_relation);
+	/* our own transaction sees its own change */
+	forget_scope();
+	PG_RETURN_POINTER(NULL);
+}

@@ -1,0 +1,261 @@
+/*-------------------------------------------------------------------------
+ *
+ * context.c
+ *	  Actor, team, address and workspace of what is being done.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_collation.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "nodes/params.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/inet.h"
+#include "utils/snapmgr.h"
+
+#include "access/context.h"
+#include "core/catalog.h"
+#include "core/compat.h"
+#include "core/guc.h"
+#include "pure/policy.h"
+#include "pure/token.h"
+
+PG_FUNCTION_INFO_V1(ak_act_as);
+
+static inline bool
+is_set(const char *setting)
+{
+	return setting != NULL && setting[0] != '\0';
+}
+
+/*
+ * The address that the actor acts from.  Raises 22023 when apikeys.client
+ * is no address.
+ */
+static Datum
+current_ip(bool *has_ip)
+{
+	LOCAL_FCINFO(fcinfo, 0);
+	Datum		ip;
+
+	if (is_set(ak_guc_client))
+	{
+		AkAddress	address;
+
+		if (!ak_address_parse(ak_guc_client, strlen(ak_guc_client), &address))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("client address is not an IP address"),
+					 errhint("It comes from apikeys.act_as() or the setting apikeys.client.")));
+		*has_ip = true;
+		return DirectFunctionCall1(inet_in, CStringGetDatum(ak_guc_client));
+	}
+	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
+	ip = inet_client_addr(fcinfo);
+	*has_ip = !fcinfo->isnull;
+	return ip;
+}
+
+/*
+ * Opens an index scan for one row of one of our small tables, as a snapshot
+ * sees it or (NULL) as of the latest commit; its primary key is text columns
+ * from the first on.
+ */
+SysScanDesc
+ak_begin_lookup(Relation rel, AkRelation index, Snapshot snapshot, int nkeys, const char *const *values)
+{
+	ScanKeyData key[2];
+
+	for (int i = 0; i < nkeys; i++)
+	{
+		ScanKeyInit(&key[i], i + 1, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(values[i]));
+		key[i].sk_collation = DEFAULT_COLLATION_OID;	/* the column's */
+	}
+	return systable_beginscan(rel, ak_relid(index), true, snapshot, nkeys, key);
+}
+
+/*
+ * What a workspace sets, as of the latest commit.  Returns false when it does
+ * not exist.
+ */
+bool
+ak_workspace_settings(const char *workspace, AkWorkspace *out)
+{
+	Relation	rel = ak_table_open(AK_WORKSPACE, AccessShareLock);
+	SysScanDesc scan = ak_begin_lookup(rel, AK_WORKSPACE_PKEY, NULL, 1, &workspace);
+	HeapTuple	tuple = systable_getnext(scan);
+	bool		found = HeapTupleIsValid(tuple);
+
+	if (found)
+	{
+		bool		isnull;
+		Datum		prefix = heap_getattr(tuple, Anum_workspace_prefix, RelationGetDescr(rel), &isnull);
+
+		strlcpy(out->prefix, TextDatumGetCString(prefix), sizeof(out->prefix));
+		out->archive_limit = DatumGetInt32(heap_getattr(tuple, Anum_workspace_archive_limit,
+														RelationGetDescr(rel), &isnull));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* The team of an actor in a workspace, as the transaction sees it; NULL if none. */
+static char *
+team_of(const char *workspace, const char *actor)
+{
+	const char *const values[] = {workspace, actor};
+	Relation	rel = ak_table_open(AK_TEAM_MEMBER, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	SysScanDesc scan = ak_begin_lookup(rel, AK_TEAM_MEMBER_PKEY, snapshot, 2, values);
+	HeapTuple	tuple = systable_getnext(scan);
+	char	   *team = NULL;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+
+		team = TextDatumGetCString(heap_getattr(tuple, Anum_team_member_team,
+												RelationGetDescr(rel), &isnull));
+	}
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(rel, AccessShareLock);
+	return team;
+}
+
+/*
+ * Has a setting the secret of a key of that workspace within?  Then it is not
+ * written down.  No reason to refuse what is done: a manager of the workspace
+ * could import the SHA-256 of what an operator calls himself, and he could no
+ * longer archive its keys.
+ */
+static bool
+must_not_be_told(const char *what, const char *text, const char *workspace)
+{
+	if (!ak_has_known_secret(text, workspace))
+		return false;
+	ereport(WARNING,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s contains a secret", what),
+			 errdetail("It is left out of what is recorded.")));
+	return true;
+}
+
+/*
+ * Who acts now, in that workspace (NULL: in none).  Raises 22023 when a setting
+ * holds what cannot be an actor, team or address.
+ */
+void
+ak_current_actor(const char *workspace, AkActor *out)
+{
+	out->db_user = GetUserNameFromId(GetSessionUserId(), false);
+	if (is_set(ak_guc_actor))
+	{
+		ak_check_label("actor", ak_guc_actor);
+		out->actor = must_not_be_told("actor", ak_guc_actor, workspace) ? out->db_user : pstrdup(ak_guc_actor);
+	}
+	else
+		out->actor = out->db_user;
+	if (is_set(ak_guc_team))
+	{
+		ak_check_label("team", ak_guc_team);
+		out->team = must_not_be_told("team", ak_guc_team, workspace) ? NULL : pstrdup(ak_guc_team);
+	}
+	else
+		out->team = workspace != NULL ? team_of(workspace, out->actor) : NULL;
+	out->ip = current_ip(&out->has_ip);
+}
+
+/* The workspace that the setting apikeys.workspace bounds us to; NULL: none. */
+const char *
+ak_bound_workspace(void)
+{
+	return is_set(ak_guc_workspace) ? ak_guc_workspace : NULL;
+}
+
+/* Raises 42501 when a workspace argument disagrees with apikeys.workspace. */
+void
+ak_check_workspace_argument(const char *workspace)
+{
+	const char *bound = ak_bound_workspace();
+
+	if (workspace != NULL && bound != NULL && strcmp(workspace, bound) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("workspace \"%s\" is outside the setting apikeys.workspace", ak_quoted(workspace)),
+				 errhint("Leave the argument out, or RESET apikeys.workspace.")));
+}
+
+/*
+ * The workspace that a function creates in, given its argument (NULL: the
+ * setting's, else "default").  Raises 42501 when argument and setting disagree.
+ */
+char *
+ak_target_workspace(const char *workspace)
+{
+	ak_check_workspace_argument(workspace);
+	if (workspace != NULL)
+		return pstrdup(workspace);
+	return pstrdup(ak_bound_workspace() ? ak_bound_workspace() : "default");
+}
+
+/*
+ * Was the function called by the client's own statement, not from within a
+ * function or a DO block?  Those, and SPI, have an error context; the client's
+ * statement has at most that of its parameters.
+ */
+static bool
+is_top_level(void)
+{
+	return error_context_stack == NULL ||
+		(error_context_stack->callback == ParamsErrorCallback && error_context_stack->previous == NULL);
+}
+
+/*
+ * act_as(actor text, team text = NULL, client text = NULL)
+ *
+ * Names the actor for the rest of the transaction, as SET LOCAL does; what is
+ * NULL goes back to its default.  22004 without an actor, 22023 for a name or
+ * address that cannot be one.
+ */
+Datum
+ak_act_as(PG_FUNCTION_ARGS)
+{
+	static const char *const settings[] = {"apikeys.actor", "apikeys.team", "apikeys.client"};
+	char	   *values[3];
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("actor must not be null")));
+	for (int i = 0; i < 3; i++)
+		values[i] = PG_ARGISNULL(i) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(i));
+
+	ak_check_label("actor", values[0]);
+	if (values[1][0] != '\0')
+		ak_check_label("team", values[1]);
+	if (values[2][0] != '\0')
+	{
+		AkAddress	address;
+
+		if (!ak_address_parse(values[2], strlen(values[2]), &address))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("client is not an IP address")));
+	}
+	if (is_top_level())
+		WarnNoTransactionBlock(true, "act_as()");
+	for (int i = 0; i < 3; i++)
+		(void) set_config_option(settings[i], values[i], PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * context.h
+ *	  Who acts, and within which workspace.  See context.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_CONTEXT_H
+#define AK_CONTEXT_H
+
+#include "access/genam.h"
+
+#include "access/label.h"
+#include "core/catalog.h"
+#include "pure/token.h"
+
+/* Who does a management action; palloc'd in the current context */
+typedef struct AkActor
+{
+	char	   *actor;
+	char	   *team;			/* NULL: none */
+	Datum		ip;				/* inet; valid if has_ip */
+	bool		has_ip;
+	char	   *db_user;		/* session_user, whatever else is said */
+} AkActor;
+
+/* What a workspace sets for its keys */
+typedef struct AkWorkspace
+{
+	char		prefix[AK_PREFIX_MAX + 1];
+	int			archive_limit;
+} AkWorkspace;
+
+extern SysScanDesc ak_begin_lookup(Relation rel, AkRelation index, Snapshot snapshot, int nkeys, const char *const *values);
+extern bool ak_workspace_settings(const char *workspace, AkWorkspace *out);
+extern void ak_current_actor(const char *workspace, AkActor *out);
+extern const char *ak_bound_workspace(void);
+extern void ak_check_workspace_argument(const char *workspace);
+extern char *ak_target_workspace(const char *workspace);
+
+#endif							/* AK_CONTEXT_H */

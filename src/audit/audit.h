@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit.h
+ *	  Entries of the audit log, and their links.  See audit.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_AUDIT_H
+#define AK_AUDIT_H
+
+#include "postgres.h"
+
+#include "core/query.h"
+
+/* An action, as its entry tells it; what is NULL is not known or not set */
+typedef struct AkEntry
+{
+	int64		audit_id;		/* 0: take the next */
+	const char *workspace;
+	const char *entity;
+	const char *action;
+	const char *activity;
+	const char *key_name;
+	Datum		key_id;			/* uuid; 0: none */
+	const char *changes;		/* JSON */
+	Datum		row_digest;		/* bytea; 0: the action left no row */
+} AkEntry;
+
+extern void ak_audit_init(void);
+extern int64 ak_write_entry(const AkEntry *entry);
+extern bool ak_entry_pending(int64 audit_id);
+extern void ak_purge_query(AkQuery *query, Datum *args);
+
+#endif							/* AK_AUDIT_H */

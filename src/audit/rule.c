@@ -1,0 +1,219 @@
+/*-------------------------------------------------------------------------
+ *
+ * rule.c
+ *	  Rows under a trigger: reading, comparing, sealing.
+ *
+ * Sealing a row numbers the entry that will tell of its change (audit_id) and
+ * writes its digest.  The number is remembered until the audit trigger has
+ * written the entry: a row that carries a right digest and a number that this
+ * transaction did not give out comes out of a dump, and no entry is written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "commands/extension.h"
+#include "commands/sequence.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "audit/rowdigest.h"
+#include "audit/rule.h"
+#include "core/catalog.h"
+#include "core/compat.h"
+#include "pure/digest.h"
+
+PG_FUNCTION_INFO_V1(ak_keep_here);
+
+/* audit_ids given out in this transaction whose entries are still to be written */
+static HTAB *fresh = NULL;
+
+/* Is the relation one of these tables (AK_TABLE_BIT of each)? */
+static bool
+is_table_of(Relation rel, int tables)
+{
+	for (int i = 0; i < AK_TABLE_COUNT; i++)
+		if ((tables & AK_TABLE_BIT(i)) && ak_relid(i) == RelationGetRelid(rel))
+			return true;
+	return false;
+}
+
+/*
+ * Checks that a function was called as a row trigger of one of these tables
+ * (AK_TABLE_BIT of each), and returns its data.  Raises 39P01.
+ */
+TriggerData *
+ak_trigger_data(FunctionCallInfo fcinfo, const char *name, int tables)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) ||
+		!is_table_of(trigdata->tg_relation, tables))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a row trigger of its table", name)));
+	return trigdata;
+}
+
+/* A row of rel of which nothing is known yet. */
+void
+ak_row_begin(AkRow *row, Relation rel)
+{
+	row->tuple = NULL;
+	row->desc = RelationGetDescr(rel);
+	row->natts = ak_own_columns(rel);
+	Assert(row->natts <= AK_ROW_NATTS_MAX);
+	memset(row->values, 0, sizeof(row->values));
+	memset(row->nulls, true, sizeof(row->nulls));
+}
+
+/* Reads a tuple of rel into row; the values stay where they are. */
+void
+ak_row_read(AkRow *row, Relation rel, HeapTuple tuple)
+{
+	row->tuple = tuple;
+	row->desc = RelationGetDescr(rel);
+	row->natts = ak_own_columns(rel);
+	Assert(row->natts <= AK_ROW_NATTS_MAX);
+	ak_deform(tuple, row->desc, row->natts, row->values, row->nulls);
+}
+
+/* A text column as a C string; NULL when it is NULL. */
+char *
+ak_row_text(const AkRow *row, AttrNumber column)
+{
+	return AK_IS_NULL(row, column) ? NULL : TextDatumGetCString(AK_VALUE(row, column));
+}
+
+void
+ak_row_set(AkRow *row, AttrNumber column, Datum value)
+{
+	AK_VALUE(row, column) = value;
+	AK_IS_NULL(row, column) = false;
+}
+
+void
+ak_row_set_text(AkRow *row, AttrNumber column, const char *value)
+{
+	ak_row_set(row, column, CStringGetTextDatum(value));
+}
+
+void
+ak_row_clear(AkRow *row, AttrNumber column)
+{
+	AK_VALUE(row, column) = (Datum) 0;
+	AK_IS_NULL(row, column) = true;
+}
+
+/* Does a column differ, byte for byte? */
+bool
+ak_column_changed(const AkRow *old, const AkRow *new, AttrNumber column)
+{
+	Form_pg_attribute attr = TupleDescAttr(old->desc, column - 1);
+
+	if (AK_IS_NULL(old, column) || AK_IS_NULL(new, column))
+		return AK_IS_NULL(old, column) != AK_IS_NULL(new, column);
+	return !datum_image_eq(AK_VALUE(old, column), AK_VALUE(new, column), attr->attbyval, attr->attlen);
+}
+
+/* Does any of our columns differ? */
+bool
+ak_row_changed(const AkRow *old, const AkRow *new)
+{
+	for (int column = 1; column <= old->natts; column++)
+		if (ak_column_changed(old, new, column))
+			return true;
+	return false;
+}
+
+/* Is this a row to be inserted as it is: one that brings its right digest? */
+bool
+ak_row_restored(const AkRow *row)
+{
+	return ak_row_digest_right(row->desc, row->natts, row->values, row->nulls);
+}
+
+/* Is the extension's own script running, and not another's that uses us? */
+bool
+ak_installing(void)
+{
+	return creating_extension && CurrentExtensionObject == get_extension_oid("apikeys", true);
+}
+
+/* The row as a tuple: what is not ours is as it came. */
+HeapTuple
+ak_row_written(const AkRow *row)
+{
+	int			columns[AK_ROW_NATTS_MAX];
+
+	for (int i = 0; i < row->natts; i++)
+		columns[i] = i + 1;
+	return heap_modify_tuple_by_cols(row->tuple, row->desc, row->natts, columns,
+									 (Datum *) row->values, (bool *) row->nulls);
+}
+
+/*
+ * Gives the row its audit_id and its digest, the last two of our columns but
+ * for the key table's audit_id, and returns it as a tuple.  What the extension's own
+ * script inserts has audit_id 0 and no entry.
+ */
+HeapTuple
+ak_row_seal(AkRow *row)
+{
+	AttrNumber	digest_column = row->natts;
+	AttrNumber	id_column = SPI_fnumber(row->desc, "audit_id");
+	uint8		digest[AK_HASH_LEN];
+	int64		audit_id = 0;
+
+	if (!ak_installing())
+	{
+		audit_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
+		if (fresh == NULL)
+		{
+			HASHCTL		ctl = {.keysize = sizeof(int64),.entrysize = sizeof(int64),.hcxt = TopTransactionContext};
+
+			fresh = hash_create("apikeys fresh entries", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		}
+		hash_search(fresh, &audit_id, HASH_ENTER, NULL);
+	}
+	ak_row_set(row, id_column, Int64GetDatum(audit_id));
+	ak_row_digest(row->desc, row->natts, row->values, row->nulls, digest);
+	ak_row_set(row, digest_column, ak_digest_datum(digest));
+	return ak_row_written(row);
+}
+
+/* Was this number given out here, and its entry not yet written?  True once. */
+bool
+ak_take_fresh(int64 audit_id)
+{
+	bool		found = false;
+
+	if (fresh != NULL)
+		hash_search(fresh, &audit_id, HASH_REMOVE, &found);
+	return found;
+}
+
+/* At the end of a transaction; its memory goes with it. */
+void
+ak_forget_fresh(void)
+{
+	fresh = NULL;
+}
+
+/*
+ * Trigger BEFORE INSERT OR UPDATE OR DELETE, each row, enabled for replication
+ * alone, of tables whose rows mean something in their own database only: what
+ * arrives from another one is left out.
+ */
+Datum
+ak_keep_here(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(((TriggerData *) fcinfo->context)->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a row trigger", "keep_here")));
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,243 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.c
+ *	  Define the settings.
+ *
+ * None of them holds a secret: until the library is loaded, a custom setting
+ * is a placeholder that any role can show.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "core/compat.h"
+#include "core/guc.h"
+#include "pure/address.h"
+
+/*
+ * apikeys.workspace: bounds everything that this session does to one
+ * workspace.  A workspace argument must then be NULL or agree with it.
+ * Default: empty, no bound.
+ */
+char	   *ak_guc_workspace = NULL;
+
+/*
+ * apikeys.actor, apikeys.team, apikeys.client: who does the management
+ * actions, for whom, and from where; what act_as() sets for a transaction.
+ * Set for a database, or for all roles, they are ignored.  Default: empty, which
+ * means session_user, that actor's team in apikeys.team_member, and
+ * inet_client_addr().
+ */
+char	   *ak_guc_actor = NULL;
+char	   *ak_guc_team = NULL;
+char	   *ak_guc_client = NULL;
+
+/*
+ * apikeys.track_usage: count validations.  A superuser's to switch off, for a
+ * session, a role, a database or all.  Rate limits hold without it.
+ * Default: on.
+ */
+bool		ak_guc_track_usage = true;
+
+/*
+ * apikeys.flush_interval: how often the worker writes what was counted to the
+ * tables; what a crash can lose.  Default: 10 seconds.
+ */
+int			ak_guc_flush_interval = 10000;
+
+/*
+ * apikeys.usage_memory: what counters and rate limits may take of the system's
+ * shared memory, for the whole server.  It is taken in steps, as it is needed.
+ * A quarter is the limits'.  Default: 256 MB.
+ */
+int			ak_guc_usage_memory = 256 * 1024;
+
+/*
+ * apikeys.limits_when_full: does a request whose rate limit finds no room in
+ * memory pass (allow), or is it RATE_LIMITED (deny)?  Default: allow.
+ */
+int			ak_guc_limits_when_full = AK_LIMITS_ALLOW;
+
+static const struct config_enum_entry limits_when_full_values[] = {
+	{"allow", AK_LIMITS_ALLOW, false},
+	{"deny", AK_LIMITS_DENY, false},
+	{NULL, 0, false}
+};
+
+/*
+ * apikeys.max_workers: how many background workers serve the databases of the
+ * server, in turn.  Default: 2.
+ */
+int			ak_guc_max_workers = 2;
+
+/*
+ * apikeys.usage_retention: for how long usage_history is kept; 0: for ever.
+ * Default: 400 days.
+ */
+int			ak_guc_usage_retention = 400 * 24 * 60;
+
+/*
+ * apikeys.smtp_url: the server that takes the reports by email,
+ * smtp://host[:port] or smtps://host[:port].  Default: empty, reports wait.
+ *
+ * apikeys.smtp_netrc: a file, in the format of .netrc, with the login for that
+ * server; only superusers see where.  Default: empty, no login.
+ *
+ * apikeys.smtp_ca: a file of certificates that the server's is checked
+ * against.  Default: empty, those that the system trusts.
+ *
+ * apikeys.mail_from: who sends them, an address or "Name <address>".
+ * Default: empty, which means apikeys at this machine's name.
+ */
+char	   *ak_guc_smtp_url = NULL;
+char	   *ak_guc_smtp_netrc = NULL;
+char	   *ak_guc_smtp_ca = NULL;
+char	   *ak_guc_mail_from = NULL;
+
+/*
+ * apikeys.smtp_timeout: the mail server may be silent for so long.
+ * Default: 60 s.
+ *
+ * apikeys.mail_retry_pause: after the first attempt that fails; each further
+ * pause is four times as long, up to five attempts.  Default: 1 minute.
+ *
+ * apikeys.max_report_size: of the CSV, before it is compressed or encrypted.
+ * Default: 20 MB.
+ */
+int			ak_guc_smtp_timeout = 60 * 1000;
+int			ak_guc_mail_retry_pause = 60 * 1000;
+int			ak_guc_max_report_size = 20 * 1024;
+
+/*
+ * apikeys.audit_retention: entries older than this are purged by the worker.
+ * Default: 0, off.
+ */
+int			ak_guc_audit_retention = 0;
+
+/*
+ * apikeys.notify: does each management action of a key also send NOTIFY
+ * apikeys with the key's id?  Default: off.
+ */
+bool		ak_guc_notify = false;
+
+/*
+ * Who acts is a session's own word, or its role's.  The owner of a database must
+ * not put a name into everybody's mouth: what ALTER DATABASE, or ALTER ROLE ALL,
+ * says counts for nothing.
+ */
+static bool
+check_actor(char **newval, void **extra, GucSource source)
+{
+	if (source == PGC_S_DATABASE || source == PGC_S_GLOBAL)
+		(*newval)[0] = '\0';
+	return true;
+}
+
+static bool
+check_smtp_url(char **newval, void **extra, GucSource source)
+{
+	AkSmtpUrl	parsed;
+	const char *problem = NULL;
+
+	if (**newval != '\0')
+		problem = ak_smtp_url_parse(*newval, &parsed);
+	if (problem == NULL)
+		return true;
+	/* not PostgreSQL's own message, which repeats the value: there may be a password in it */
+	GUC_check_errmsg("invalid value for parameter \"%s\"", "apikeys.smtp_url");
+	GUC_check_errdetail("%s", problem);
+	return false;
+}
+
+static bool
+check_mail_from(char **newval, void **extra, GucSource source)
+{
+	AkMailbox	mailbox;
+
+	if (**newval == '\0' || ak_mailbox_parse(*newval, &mailbox))
+		return true;
+	GUC_check_errdetail("It must be an address, or a name and an address in angle brackets.");
+	return false;
+}
+
+/* A setting of the server, from its configuration file alone. */
+static void
+define_server_text(const char *name, const char *description, char **variable, int flags,
+				   GucStringCheckHook check_hook)
+{
+	DefineCustomStringVariable(name, description, NULL, variable, "",
+							   PGC_SIGHUP, flags, check_hook, NULL, NULL);
+}
+
+static void
+define_text(const char *name, const char *description, char **variable, GucStringCheckHook check_hook)
+{
+	DefineCustomStringVariable(name, description, NULL, variable, "",
+							   PGC_USERSET, GUC_ALLOW_IN_PARALLEL, check_hook, NULL, NULL);
+}
+
+/*
+ * Called once, from _PG_init.
+ *
+ * What a session may set may have been set before the library is loaded.  When
+ * that happens in a parallel operation, as in a function that a parallel worker
+ * calls, the value is taken over with GUC_ALLOW_IN_PARALLEL alone, and a
+ * session without its apikeys.workspace would see every tenant.
+ */
+void
+ak_guc_init(void)
+{
+	define_text("apikeys.workspace", "Bounds everything to this workspace.", &ak_guc_workspace, NULL);
+	define_text("apikeys.actor", "Who does the management actions.", &ak_guc_actor, check_actor);
+	define_text("apikeys.team", "The team that the actor acts for.", &ak_guc_team, check_actor);
+	define_text("apikeys.client", "The address that the actor acts from.", &ak_guc_client, check_actor);
+
+	define_server_text("apikeys.smtp_url", "The server that takes the reports by email.",
+					   &ak_guc_smtp_url, 0, check_smtp_url);
+	define_server_text("apikeys.smtp_netrc", "The file with the login for the mail server.",
+					   &ak_guc_smtp_netrc, GUC_SUPERUSER_ONLY, NULL);
+	define_server_text("apikeys.smtp_ca", "The certificates that the mail server's is checked against.",
+					   &ak_guc_smtp_ca, 0, NULL);
+	define_server_text("apikeys.mail_from", "Who sends the reports by email.",
+					   &ak_guc_mail_from, 0, check_mail_from);
+	DefineCustomIntVariable("apikeys.smtp_timeout", "How long the mail server may be silent.", NULL,
+							&ak_guc_smtp_timeout, 60 * 1000, 1000, 600 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("apikeys.mail_retry_pause", "The pause after the first attempt to send a report.",
+							"Each further pause is four times as long.",
+							&ak_guc_mail_retry_pause, 60 * 1000, 1, 3600 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("apikeys.max_report_size", "The largest report that is mailed.", NULL,
+							&ak_guc_max_report_size, 20 * 1024, 1, 256 * 1024,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("apikeys.track_usage", "Counts validations.", NULL,
+							 &ak_guc_track_usage, true, PGC_SUSET, GUC_ALLOW_IN_PARALLEL, NULL, NULL, NULL);
+	DefineCustomIntVariable("apikeys.flush_interval", "How often counted usage is written to tables.", NULL,
+							&ak_guc_flush_interval, 10000, 100, 3600000, PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("apikeys.usage_memory", "The most shared memory for counters and rate limits.",
+							"It is taken in steps, as it is needed.",
+							&ak_guc_usage_memory, 256 * 1024, 256, 64 * 1024 * 1024,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomEnumVariable("apikeys.limits_when_full", "What becomes of a request whose rate limit finds no room in memory.",
+							 NULL, &ak_guc_limits_when_full, AK_LIMITS_ALLOW, limits_when_full_values,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("apikeys.max_workers", "How many background workers serve the server's databases, in turn.", NULL,
+							&ak_guc_max_workers, 2, 1, 64, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("apikeys.usage_retention", "For how long usage_history is kept.", "0 keeps it for ever.",
+							&ak_guc_usage_retention, 400 * 24 * 60, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("apikeys.audit_retention", "Older entries of the audit log are purged.",
+							"0 turns that off.",
+							&ak_guc_audit_retention, 0, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("apikeys.notify", "Sends NOTIFY apikeys with the key's id at every management action.", NULL,
+							 &ak_guc_notify, false, PGC_SUSET, GUC_ALLOW_IN_PARALLEL, NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved_compat("apikeys");
+}

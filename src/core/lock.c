@@ -1,0 +1,249 @@
+/*-------------------------------------------------------------------------
+ *
+ * lock.c
+ *	  Locks on names under our tables, until the end of the transaction.
+ *
+ * What is locked under which table:
+ *	  key			the archive of a workspace: who archives there
+ *	  audit_link	the chain of a workspace: who links entries, at commit
+ *	  api			an API: shared by who gives it to a key; '' orders the registry
+ *	  workspace		a workspace: shared by who puts something into it
+ *	  access		an access: who grants or revokes it; a role: who changes what it holds;
+ *					'': who changes privileges
+ *	  audit_purged	a workspace: who purges its log
+ *
+ * These are no advisory locks, which any role could hold.  Everybody may read
+ * pg_locks, so that a name's tag is a hash with a salt that only the owner can
+ * read (apikeys.lock_salt): nobody finds out from there which names there are.
+ * Names share a lock when their tags are the same: that costs a wait, never
+ * more, because all who lock several at once sort by ak_lock_tag().
+ *
+ * The server's lock table is small and everybody's.  So a transaction that
+ * comes to more than AK_LOCK_MANY names under one table locks all names of
+ * that table instead; for this to be seen, every lock on a name comes with a
+ * weak one on all, as a row lock comes with a table lock.  Names whose locks a
+ * rolled back subtransaction gave up do not count.  A caller's text is looked
+ * up before it is locked, and again under the lock: what names nothing must
+ * not fill the lock table.
+ *
+ * A prepared transaction keeps its locks for as long as its owner likes.  Where
+ * others would have to wait for them, it cannot be prepared: ak_refuse_prepare().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/inval.h"
+#include "utils/uuid.h"
+
+#include "audit/rowdigest.h"
+#include "core/catalog.h"
+#include "core/lock.h"
+#include "pure/digest.h"
+
+/* objsubid of the two kinds of lock */
+#define ONE_NAME	0
+#define ALL_NAMES	1
+
+/* The names that this transaction locked, to know when they are many; those of outer transactions first */
+static struct
+{
+	int			count;
+	struct
+	{
+		uint32		tag;
+		int			nest_level; /* of the (sub)transaction that locked it */
+	}			names[AK_LOCK_MANY];
+}			locked[AK_TABLE_COUNT];
+
+/* What this transaction called that keeps it from being prepared; NULL: nothing */
+static const char *unpreparable = NULL;
+
+static pg_uuid_t salt;
+static uint64 salt_generation = 0;	/* of the catalog when the salt was read; 0: it was not */
+
+/* Reads the salt.  Raises 55000 when its table is empty. */
+static void
+read_salt(void)
+{
+	Relation	rel = ak_table_open(AK_LOCK_SALT, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple = systable_getnext(scan);
+	bool		isnull;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"apikeys.%s\" is empty", "lock_salt"),
+				 errhint("Insert pg_catalog.gen_random_uuid() while nobody manages keys.")));
+	salt = *DatumGetUUIDP(heap_getattr(tuple, Anum_lock_salt_salt, RelationGetDescr(rel), &isnull));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+/*
+ * The tag of a name, the same in every backend of this database.  Raises 55000
+ * when the salt is missing.
+ */
+uint32
+ak_lock_tag(const char *name)
+{
+	uint64		generation = ak_catalog_generation();
+	size_t		length = strlen(name);
+	uint8		hash[AK_HASH_LEN];
+	uint8	   *salted;
+	uint32		tag;
+
+	if (unlikely(salt_generation != generation))
+	{
+		read_salt();
+		salt_generation = generation;
+	}
+	salted = palloc(UUID_LEN + length);
+	memcpy(salted, salt.data, UUID_LEN);
+	memcpy(salted + UUID_LEN, name, length);
+	if (!ak_sha256((const char *) salted, UUID_LEN + length, hash))
+		ak_hash_failed();
+	pfree(salted);
+	memcpy(&tag, hash, sizeof(tag));
+	return tag;
+}
+
+/* Is this one more name than we lock one by one? */
+static bool
+too_many(AkRelation relation, uint32 tag)
+{
+	int			count = locked[relation].count;
+
+	for (int i = count - 1; i >= 0; i--)
+		if (locked[relation].names[i].tag == tag)
+			return false;
+	if (count == AK_LOCK_MANY)
+		return true;
+	locked[relation].names[count].tag = tag;
+	locked[relation].names[count].nest_level = GetCurrentTransactionNestLevel();
+	locked[relation].count++;
+	return false;
+}
+
+/* Takes the weak lock on all names that comes with one on a name: it conflicts with the strong ones of ak_lock_all() alone. */
+static void
+lock_all_weakly(AkRelation relation, LOCKMODE mode)
+{
+	LockDatabaseObject(ak_relid(relation), 0, ALL_NAMES, mode == ShareLock ? RowShareLock : RowExclusiveLock);
+}
+
+/*
+ * Locks a name under one of our tables, in ShareLock or ExclusiveLock.  A
+ * subtransaction that is rolled back gives up what it locked.
+ */
+void
+ak_lock_object(AkRelation relation, const char *name, LOCKMODE mode)
+{
+	uint32		tag = ak_lock_tag(name);
+
+	Assert(relation < AK_TABLE_COUNT);
+	Assert(mode == ShareLock || mode == ExclusiveLock);
+	if (too_many(relation, tag))
+	{
+		ak_lock_all(relation, mode);
+		return;
+	}
+	lock_all_weakly(relation, mode);
+	LockDatabaseObject(ak_relid(relation), tag, ONE_NAME, mode);
+}
+
+/*
+ * The same in ExclusiveLock for a transaction that locks few names, and only
+ * if nobody has a lock on that one; returns whether it has it now.  It may wait
+ * for who locked all names.
+ */
+bool
+ak_try_lock_object(AkRelation relation, const char *name)
+{
+	LOCKTAG		tag;
+
+	lock_all_weakly(relation, ExclusiveLock);
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ak_relid(relation), ak_lock_tag(name), ONE_NAME);
+	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	/* as LockDatabaseObject() does: see what its last holder changed */
+	AcceptInvalidationMessages();
+	return true;
+}
+
+/*
+ * The same, but waits for those who have a lock on the name, without standing
+ * in the lock's queue: who comes meanwhile for a shared lock gets it.
+ */
+void
+ak_lock_object_behind(AkRelation relation, const char *name)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ak_relid(relation), ak_lock_tag(name), ONE_NAME);
+	while (!ak_try_lock_object(relation, name))
+	{
+		WaitForLockers(tag, ExclusiveLock, false);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Locks all names under one of our tables. */
+void
+ak_lock_all(AkRelation relation, LOCKMODE mode)
+{
+	LockDatabaseObject(ak_relid(relation), 0, ALL_NAMES, mode);
+}
+
+/* From here on this transaction cannot be prepared, because it called that function. */
+void
+ak_refuse_prepare(const char *function)
+{
+	unpreparable = function;
+}
+
+/* When a transaction is about to be prepared: raises 0A000 when it must not be. */
+void
+ak_check_prepare(void)
+{
+	if (unpreparable != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot PREPARE a transaction that has called %s()", unpreparable),
+				 errdetail("Others would wait for it until it is finished."),
+				 errhint("Call the function in a transaction of its own.")));
+}
+
+/*
+ * At the end of the subtransaction of that level: what it locked is given up
+ * with it, or becomes its parent's.
+ */
+void
+ak_locks_end_subtransaction(int level, bool committed)
+{
+	for (int i = 0; i < AK_TABLE_COUNT; i++)
+		for (int j = locked[i].count - 1; j >= 0 && locked[i].names[j].nest_level >= level; j--)
+		{
+			if (committed)
+				locked[i].names[j].nest_level = level - 1;
+			else
+				locked[i].count--;
+		}
+}
+
+/* At the end of a transaction, which gives up all locks. */
+void
+ak_forget_locks(void)
+{
+	for (int i = 0; i < AK_TABLE_COUNT; i++)
+		locked[i].count = 0;
+	unpreparable = NULL;
+}

@@ -1,0 +1,187 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.c
+ *	  The anchor of our shared memory, made at first use.
+ *
+ * shared_preload_libraries is not needed: PostgreSQL's main shared memory has
+ * some kilobytes to spare, and whoever comes first puts the anchor there.  It
+ * is small, and its name carries a fingerprint of all layouts, so that a backend
+ * with another build of the library, still running after an upgrade, has an anchor
+ * of its own, and touches nothing of ours.  What is big lives in dynamic shared
+ * memory that the anchor points to (memory.c).
+ *
+ * A crash of any backend makes PostgreSQL start its shared memory anew, and
+ * the anchor is gone with it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "core/compat.h"
+#include "core/shmem.h"
+#include "usage/memory.h"
+
+/* Of all structures in shared memory: to be counted up when one changes its meaning but not its size */
+#define LAYOUT 3
+
+/* Databases that have a worker or wait for one; it keeps the anchor small */
+#define WORKERS_MAX 64
+
+/* After a failure, do not try again with every request */
+#define RETRY_MS 10000
+
+static AkAnchor *anchor = NULL;
+
+static int
+max_workers(void)
+{
+	return WORKERS_MAX;
+}
+
+static Size
+anchor_size(void)
+{
+	return MAXALIGN(offsetof(AkAnchor, workers) + max_workers() * sizeof(AkWorkerEntry));
+}
+
+/*
+ * The anchor's name.  It tells two layouts apart even where somebody forgot to
+ * count LAYOUT up, or the server's own structures differ.
+ */
+static const char *
+anchor_name(void)
+{
+	static char name[32];
+	const Size	sizes[] = {LAYOUT, sizeof(AkAnchor), sizeof(AkWorkerEntry), ak_memory_layout()};
+
+	snprintf(name, sizeof(name), "apikeys %08x", hash_bytes((const unsigned char *) sizes, sizeof(sizes)));
+	return name;
+}
+
+/* Finds or makes the anchor.  Raises 53200 when there is no room for it. */
+static void
+attach_anchor(void *arg)
+{
+	AkAnchor   *found_anchor;
+	bool		found;
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	found_anchor = ShmemInitStruct(anchor_name(), anchor_size(), &found);
+	if (!found)
+	{
+		memset(found_anchor, 0, anchor_size());
+		found_anchor->tranche = LWLockNewTrancheId_compat("apikeys");
+		LWLockInitialize(&found_anchor->lock, found_anchor->tranche);
+		LWLockInitialize(&found_anchor->usage_lock, found_anchor->tranche);
+		found_anchor->usage = DSM_HANDLE_INVALID;
+		pg_atomic_init_u64(&found_anchor->losses.counts, 0);
+		pg_atomic_init_u64(&found_anchor->losses.unlimited, 0);
+		pg_atomic_init_u64(&found_anchor->losses.given_up, 0);
+		pg_atomic_init_u64(&found_anchor->losses.told, 0);
+		pg_atomic_init_u64(&found_anchor->losses.told_at, 0);
+		found_anchor->max_workers = max_workers();
+	}
+	LWLockRelease(AddinShmemInitLock);
+	LWLockRegisterTranche_compat(found_anchor->tranche, "apikeys");
+	anchor = found_anchor;
+}
+
+/*
+ * Calls a function that may raise, in a subtransaction when there is a
+ * transaction; returns whether it did not.  The caller holds no lock.  *error
+ * is what it raised, in the caller's context, unless "error" is NULL.
+ */
+bool
+ak_try(void (*call) (void *arg), void *arg, ErrorData **error)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = false;
+
+	if (!IsTransactionState())
+	{
+		call(arg);
+		return true;
+	}
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		call(arg);
+		ReleaseCurrentSubTransaction();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		if (error != NULL)
+			*error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return done;
+}
+
+/*
+ * The anchor; NULL when there is no room for it, or in a single-user server.
+ * Never raises in a transaction.  Where nothing may be allocated, as at
+ * commit, call it before: then it is remembered.
+ */
+AkAnchor *
+ak_anchor(void)
+{
+	static AkTicks retry_at = 0;
+
+	if (likely(anchor != NULL))
+		return anchor;
+	if (!IsUnderPostmaster || ak_ticks() < retry_at)
+		return NULL;
+	if (!ak_try(attach_anchor, NULL, NULL))
+		retry_at = ak_ticks() + AK_TICKS_OF_MS(RETRY_MS);
+	return anchor;
+}
+
+static shmem_startup_hook_type prev_startup_hook = NULL;
+static shmem_request_hook_type prev_request_hook = NULL;
+
+static void
+request(void)
+{
+	if (prev_request_hook)
+		prev_request_hook();
+	RequestAddinShmemSpace(anchor_size());
+}
+
+/* In the postmaster, whose children inherit the address; and again after a crash. */
+static void
+startup(void)
+{
+	if (prev_startup_hook)
+		prev_startup_hook();
+	attach_anchor(NULL);
+}
+
+/*
+ * Called once, from _PG_init.  A preloaded library has room for its anchor for
+ * sure.
+ */
+void
+ak_shmem_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	shmem_request_hook_compat(request, &prev_request_hook);
+	prev_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup;
+}

@@ -1,0 +1,375 @@
+/*-------------------------------------------------------------------------
+ *
+ * archive.c
+ *	  The archive limit: the keys archived first are dropped beyond it.
+ *
+ * Archiving ends a key that may have leaked, and never fails because of another
+ * key.  So where somebody's foreign key, trigger or rule watches the table's
+ * deletions, a key is dropped in a subtransaction: when that is refused, the
+ * key stays, with a WARNING that says why.
+ *
+ * Some object at commit only, where it is too late.  So the deletion is tried
+ * first, with all deferred constraints checked, and undone again.  That brings
+ * back the state of everybody's constraints; the rows stay locked meanwhile,
+ * so that nobody can refer to them between the trial and the deletion.
+ *
+ * Locks, until the end of the transaction: the archive lock of the workspace,
+ * which the caller holds, and the rows that are dropped.  A row that somebody
+ * else has locked is not waited for: it stays.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/resowner.h"
+#include "utils/uuid.h"
+
+#include "core/catalog.h"
+#include "core/compat.h"
+#include "core/lock.h"
+#include "core/query.h"
+#include "keys/archive.h"
+
+/* Where a deletion fails once, keys are tried one by one, until so many of them were refused */
+#define REFUSED_MAX 10
+
+bool		ak_evicting = false;
+
+/* A key beyond the limit */
+typedef struct AkSurplus
+{
+	pg_uuid_t	key_id;
+	char	   *name;
+	bool		locked;			/* by us, to be dropped */
+	bool		dropped;
+} AkSurplus;
+
+/* Some of them, to be dropped together */
+typedef struct AkDrop
+{
+	AkSurplus  *keys;
+	int			count;
+	bool		watched;		/* by others: it may be refused */
+} AkDrop;
+
+/* Locks a workspace for archives until the end of the transaction. */
+void
+ak_lock_archive(const char *workspace)
+{
+	ak_lock_object(AK_KEY, workspace, ExclusiveLock);
+}
+
+/*
+ * The keys of a workspace beyond its limit as of the latest commit, those
+ * archived first before others; in the current memory context.
+ */
+static AkSurplus *
+find_surplus(const char *workspace, int archive_limit, int *count)
+{
+	static AkQuery query = {
+		"SELECT key_id, name FROM (SELECT key_id, name, archived_at FROM apikeys.key "
+		"WHERE workspace OPERATOR(pg_catalog.=) $1 AND archived_at IS NOT NULL "
+		"ORDER BY archived_at DESC, key_id OFFSET $2) AS surplus ORDER BY archived_at, key_id DESC",
+		2, {TEXTOID, INT8OID}, NULL
+	};
+	MemoryContext context = CurrentMemoryContext;
+	Datum		args[2] = {CStringGetTextDatum(workspace), Int64GetDatum(archive_limit)};
+	AkSurplus  *keys;
+
+	SPI_connect();
+	ak_query(&query, args, NULL, AK_SEE_LATEST);
+	*count = (int) SPI_processed;
+	keys = MemoryContextAllocZero(context, sizeof(AkSurplus) * Max(1, *count));
+	for (int i = 0; i < *count; i++)
+	{
+		bool		isnull;
+
+		keys[i].key_id = *DatumGetUUIDP(ak_query_result(i, 1, &isnull));
+		keys[i].name = MemoryContextStrdup(context, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2));
+	}
+	SPI_finish();
+	return keys;
+}
+
+/*
+ * Runs a statement with the array of these keys, which returns the places in it
+ * of those that it reached, and sets their flag, at that offset.
+ */
+static void
+run_for(AkQuery *query, AkDrop *drop, bool locked_only, size_t flag)
+{
+	Datum	   *ids = palloc(sizeof(Datum) * drop->count);
+	AkSurplus **keys = palloc(sizeof(AkSurplus *) * drop->count);
+	Datum		args[1];
+	int			count = 0;
+
+	for (int i = 0; i < drop->count; i++)
+	{
+		if (locked_only && !drop->keys[i].locked)
+			continue;
+		keys[count] = &drop->keys[i];
+		ids[count++] = UUIDPGetDatum(&drop->keys[i].key_id);
+	}
+	args[0] = PointerGetDatum(construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	SPI_connect();
+	ak_query(query, args, NULL, AK_SEE_LATEST);
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		bool		isnull;
+		int64		place = DatumGetInt64(ak_query_result(row, 1, &isnull));
+
+		*(bool *) ((char *) keys[place - 1] + flag) = true;
+	}
+	SPI_finish();
+}
+
+static void
+lock_rows(AkDrop *drop)
+{
+	static AkQuery query = {
+		"SELECT i.place FROM pg_catalog.unnest($1) WITH ORDINALITY AS i (key_id, place) "
+		"JOIN apikeys.key k ON k.key_id OPERATOR(pg_catalog.=) i.key_id FOR UPDATE OF k SKIP LOCKED",
+		1, {UUIDARRAYOID}, NULL
+	};
+
+	run_for(&query, drop, false, offsetof(AkSurplus, locked));
+}
+
+static void
+delete_rows(AkDrop *drop)
+{
+	static AkQuery query = {
+		"DELETE FROM apikeys.key k USING pg_catalog.unnest($1) WITH ORDINALITY AS i (key_id, place) "
+		"WHERE k.key_id OPERATOR(pg_catalog.=) i.key_id RETURNING i.place",
+		1, {UUIDARRAYOID}, NULL
+	};
+
+	ak_evicting = true;
+	PG_TRY();
+	{
+		run_for(&query, drop, true, offsetof(AkSurplus, dropped));
+	}
+	PG_FINALLY();
+	{
+		ak_evicting = false;
+	}
+	PG_END_TRY();
+}
+
+/*
+ * Raises what the deletion raises, or what the commit would.  That fires the
+ * deferred triggers of the whole transaction, the caller's own, too: so they
+ * run as they would at the commit, with the rights of the session's role, and
+ * never with ours.
+ */
+static void
+try_to_delete(AkDrop *drop)
+{
+	AkCaller	owner;
+	int			rc;
+
+	SPI_connect();
+	ak_refuse_foreign_actions(true);
+	SPI_finish();
+	delete_rows(drop);
+	GetUserIdAndSecContext(&owner.userid, &owner.sec_context);
+	SetUserIdAndSecContext(GetOuterUserId(), owner.sec_context & ~SECURITY_NOFORCE_RLS);
+	SPI_connect();
+	rc = SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0);
+	if (rc != SPI_OK_UTILITY)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
+	SPI_finish();
+	ak_become_caller(&owner);
+}
+
+/* Does anybody but us watch what is deleted from the table: foreign keys, triggers, rules? */
+static bool
+is_watched(void)
+{
+	Relation	rel = ak_table_open(AK_KEY, RowExclusiveLock);
+	TriggerDesc *triggers = rel->trigdesc;
+	bool		watched = rel->rd_rules != NULL;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		if (TRIGGER_FOR_DELETE(triggers->triggers[i].tgtype) &&
+			(triggers->triggers[i].tgisinternal || strcmp(triggers->triggers[i].tgname, "guard") != 0))
+			watched = true;
+	table_close(rel, NoLock);
+	return watched;
+}
+
+/* Is this an error that is no word on the key, but an end to what we do? */
+static bool
+must_pass_on(int sqlerrcode)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
+
+	return category == ERRCODE_OPERATOR_INTERVENTION || category == ERRCODE_INSUFFICIENT_RESOURCES ||
+		sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
+}
+
+/*
+ * Does that in a subtransaction, and undoes it unless it is to be kept.
+ * Returns NULL, or the error after which it was undone.  A cancelled query is
+ * cancelled, a lack of memory or disk raised, and a transaction that cannot be
+ * serialized has to be tried again, as a whole.
+ */
+static ErrorData *
+in_subtransaction(void (*work) (AkDrop *drop), AkDrop *drop, bool keep)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		work(drop);
+		if (keep)
+			ReleaseCurrentSubTransaction();
+		else
+			RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	if (error != NULL && must_pass_on(error->sqlerrcode))
+		ReThrowError(error);
+	return error;
+}
+
+static void
+drop_now(AkDrop *drop)
+{
+	for (int i = 0; i < drop->count; i++)
+		drop->keys[i].locked = drop->keys[i].dropped = false;
+	lock_rows(drop);
+	if (drop->watched)
+	{
+		ErrorData  *error = in_subtransaction(try_to_delete, drop, false);
+
+		if (error != NULL)
+			ReThrowError(error);
+		for (int i = 0; i < drop->count; i++)
+			drop->keys[i].dropped = false;
+	}
+	delete_rows(drop);
+}
+
+/* Drops these keys, all or none; returns the error if it was none. */
+static ErrorData *
+drop_together(AkSurplus *keys, int count, bool watched)
+{
+	AkDrop		drop = {keys, count, watched};
+	ErrorData  *error = NULL;
+
+	/*
+	 * A subtransaction has an xid of its own, and a row that the transaction
+	 * archived is locked by the transaction's: both together make a
+	 * MultiXactId, which every later look at the row would have to read.
+	 */
+	if (watched)
+		error = in_subtransaction(drop_now, &drop, true);
+	else
+		drop_now(&drop);
+	for (int i = 0; error != NULL && i < count; i++)
+		keys[i].dropped = false;
+	return error;
+}
+
+static char *
+key_id_text(const AkSurplus *key)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&key->key_id)));
+}
+
+/* Warns of a key that stays. */
+static void
+warn_of(const AkSurplus *key, const ErrorData *error)
+{
+	ereport(WARNING,
+			(errmsg("archived key \"%s\" (%s) could not be dropped, and stays beyond the archive limit",
+					key->name, key_id_text(key)),
+			 error == NULL && key->locked ? errdetail("A trigger kept it.") :
+			 error == NULL ? errdetail("Another transaction has locked it.") :
+			 error->detail ? errdetail_internal("%s: %s", error->message, error->detail) :
+			 errdetail_internal("%s", error->message),
+			 errhint("The next key that is archived in this workspace tries again.")));
+}
+
+/*
+ * Drops the keys of a workspace that were archived first, beyond its archive
+ * limit, and returns how many.  The archive lock must be held.  Each is told
+ * in a NOTICE and appended to "evicted" as an element of a JSON array; one that
+ * cannot be dropped stays, which a WARNING tells.  Sees what is committed under
+ * the lock, whatever the isolation level.
+ */
+int
+ak_evict(const char *workspace, int archive_limit, StringInfo evicted)
+{
+	AkCaller	caller;
+	AkSurplus  *keys;
+	int			count;
+	int			dropped = 0;
+	bool		watched;
+	ErrorData  *error;
+
+	ak_become_owner(&caller);
+	keys = find_surplus(workspace, archive_limit, &count);
+	watched = count > 0 && is_watched();
+	error = count > 0 ? drop_together(keys, count, watched) : NULL;
+	if (error != NULL && count > 1)
+	{
+		int			refused = 0;
+
+		/* from the last archived one on: of those that were refused before there may be many */
+		for (int i = count - 1; i >= 0 && refused < REFUSED_MAX; i--)
+		{
+			ErrorData  *why = drop_together(&keys[i], 1, watched);
+
+			if (keys[i].dropped)
+				continue;
+			warn_of(&keys[i], why);
+			refused++;
+		}
+	}
+	else
+	{
+		for (int i = 0; i < count; i++)
+			if (!keys[i].dropped)
+				warn_of(&keys[i], error);
+	}
+	ak_become_caller(&caller);
+
+	for (int i = 0; i < count; i++)
+	{
+		if (!keys[i].dropped)
+			continue;
+		appendStringInfo(evicted, "%s{\"key_id\": \"%s\", \"name\": ", dropped++ > 0 ? ", " : "", key_id_text(&keys[i]));
+		escape_json(evicted, keys[i].name);
+		appendStringInfoChar(evicted, '}');
+		ereport(NOTICE,
+				(errmsg("archived key \"%s\" (%s) was dropped", keys[i].name, key_id_text(&keys[i])),
+				 errdetail_plural("Workspace \"%s\" keeps %d archived key.",
+								  "Workspace \"%s\" keeps %d archived keys.",
+								  archive_limit, workspace, archive_limit)));
+	}
+	return dropped;
+}

@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * details.h
+ *	  Find a key and show it.  See details.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_DETAILS_H
+#define AK_DETAILS_H
+
+#include "access/tupdesc.h"
+#include "fmgr.h"
+
+#include "access/access.h"
+
+/* Where a key is; the first thing that every function by key_id asks */
+typedef struct AkWhere
+{
+	char	   *workspace;
+	char	   *name;
+	Datum		key_id;
+} AkWhere;
+
+extern void ak_need_argument(FunctionCallInfo fcinfo, int n, const char *what);
+extern TupleDesc ak_result_descriptor(FunctionCallInfo fcinfo);
+extern void ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where);
+extern Datum ak_return_detail(FunctionCallInfo fcinfo, Datum key_id);
+
+#endif							/* AK_DETAILS_H */

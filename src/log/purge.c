@@ -1,0 +1,381 @@
+/*-------------------------------------------------------------------------
+ *
+ * purge.c
+ *	  Retention: purge_audit_log(), and the worker's job that keeps
+ *	  apikeys.audit_retention.
+ *
+ * A purge removes entries of one workspace that are older than a time, but for
+ * the last entry of every key that there is.  What makes the rest verify:
+ *
+ * For each run of neighbours in the chain that are removed together stands one
+ * row of apikeys.audit_purged, with the digests of the entries and the last
+ * link.  So every link can still be computed from the first position on, and
+ * an anchor made at any time still confirms it.
+ *
+ * A row of that table could also hide an entry that somebody deleted.  So the
+ * entry that tells of the purge says through which position entries were
+ * purged, and has a hash over the links that were kept up to there: no row
+ * beyond that position, and none instead of what was kept, goes unnoticed.
+ *
+ * A chain is read once, in batches, and each of its entries looked up by
+ * itself, so that a purge takes as long as the chain, beside however many
+ * keys.  purge_audit_log() is one transaction and one entry that tells of it;
+ * of the worker's purges each few batches are.
+ *
+ * Nothing up to the head of a chain ever changes but by a purge, so a purge
+ * does not take the chain's lock: writers go on.  Purges of one workspace come
+ * one by one, under a lock until the end of the transaction; the worker leaves
+ * out a workspace that somebody is purging.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/guc.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "access/access.h"
+#include "access/context.h"
+#include "audit/audit.h"
+#include "core/catalog.h"
+#include "core/compat.h"
+#include "core/guc.h"
+#include "core/lock.h"
+#include "core/query.h"
+#include "log/purge.h"
+#include "pure/chain.h"
+
+PG_FUNCTION_INFO_V1(ak_purge_audit_log);
+
+/* How many links of a chain are looked at in one go */
+#define PURGE_BATCH		4096
+
+/* How many of these a transaction of the worker takes: some tenths of a second */
+#define RETENTION_BATCHES	5
+
+/* How far a purge of a chain has come */
+typedef struct AkPurge
+{
+	const char *workspace;		/* '' for what belongs to none */
+	TimestampTz older_than;
+	int64		position;		/* the last one looked at */
+	bool		done;			/* nothing behind it is to be looked at */
+	int64		purge_id;		/* of the entry that tells of it; 0: nothing to tell yet */
+	int64		entries;		/* how many were removed */
+	bool		any_old;		/* was any entry old enough, removed or kept? */
+} AkPurge;
+
+/*
+ * From here on statements are planned as loops over indexes, whatever the
+ * planner knows of our tables: their statistics may be missing or of another
+ * time, and a plan that was kept may be from when they were empty.  A batch is
+ * then read, and removed, row by row.  Returns what AtEOXact_GUC() takes.
+ */
+static int
+begin_index_plans(void)
+{
+	static const char *const off[] = {"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit"};
+	int			nest_level = NewGUCNestLevel();
+
+	for (int i = 0; i < (int) lengthof(off); i++)
+		(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return nest_level;
+}
+
+/*
+ * Looks at the next links of the chain: moves the digests of the entries that
+ * are to go into runs, and removes these entries and their links.  SPI is
+ * connected, as the owner, within begin_index_plans().
+ *
+ * What stays although it is old: the last entry of a key, and an entry that
+ * says which keys were dropped, while others tell of these keys.
+ */
+static void
+purge_batch(AkPurge *purge)
+{
+	/* OFFSET 0: one look into each index for one link, never a join of whole tables */
+	static AkQuery find = {
+		"SELECT pg_catalog.count(*), pg_catalog.max(b.position), COALESCE(pg_catalog.bool_or(e.old), false), "
+		"pg_catalog.count(*) FILTER (WHERE e.gone), pg_catalog.array_agg(b.position) FILTER (WHERE e.gone), "
+		"pg_catalog.array_agg(b.audit_id) FILTER (WHERE e.gone), pg_catalog.array_agg(b.link) FILTER (WHERE e.gone), "
+		"pg_catalog.array_agg(e.digest) FILTER (WHERE e.gone) "
+		"FROM (SELECT l.position, l.audit_id, l.link FROM apikeys.audit_link l WHERE l.workspace OPERATOR(pg_catalog.=) $1 "
+		"AND l.position OPERATOR(pg_catalog.>) $2 ORDER BY l.position LIMIT $4) AS b "
+		"LEFT JOIN LATERAL (SELECT a.digest, a.\"time\" OPERATOR(pg_catalog.<) $3 AS old, a.\"time\" OPERATOR(pg_catalog.<) $3 "
+		"AND NOT COALESCE((SELECT k.audit_id OPERATOR(pg_catalog.=) a.audit_id FROM apikeys.key k "
+		"WHERE k.key_id OPERATOR(pg_catalog.=) a.key_id), false) "
+		"AND NOT EXISTS (SELECT 1 FROM pg_catalog.jsonb_array_elements(CASE WHEN pg_catalog.jsonb_typeof("
+		"a.changes OPERATOR(pg_catalog.->) 'evicted') OPERATOR(pg_catalog.=) 'array' "
+		"THEN a.changes OPERATOR(pg_catalog.->) 'evicted' ELSE '[]' END) AS dropped, apikeys.audit_log o "
+		"WHERE o.key_id OPERATOR(pg_catalog.=) CASE WHEN (dropped OPERATOR(pg_catalog.->>) 'key_id') OPERATOR(pg_catalog.~) "
+		"'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' "
+		"THEN (dropped OPERATOR(pg_catalog.->>) 'key_id')::pg_catalog.uuid END AND o.\"time\" OPERATOR(pg_catalog.>=) $3) AS gone "
+		"FROM apikeys.audit_log a WHERE a.audit_id OPERATOR(pg_catalog.=) b.audit_id "
+		"AND COALESCE(a.workspace, '') OPERATOR(pg_catalog.=) $1 OFFSET 0) AS e ON true",
+		4, {TEXTOID, INT8OID, TIMESTAMPTZOID, INT8OID}, NULL
+	};
+	static AkQuery make_runs = {
+		"INSERT INTO apikeys.audit_purged (workspace, first_position, last_position, audit_id, digests, link) "
+		"SELECT $1, pg_catalog.min(position), pg_catalog.max(position), $2, pg_catalog.string_agg(digest, '' ORDER BY position), "
+		"(pg_catalog.array_agg(link ORDER BY position DESC))[1] "
+		"FROM (SELECT g.position, g.link, g.digest, "
+		"g.position OPERATOR(pg_catalog.-) pg_catalog.row_number() OVER (ORDER BY g.position) AS run "
+		"FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5)) AS g (position, link, digest)) "
+		"AS gone GROUP BY run",
+		5, {TEXTOID, INT8OID, INT8ARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID}, NULL
+	};
+	static AkQuery delete_entries = {
+		"DELETE FROM apikeys.audit_log a USING pg_catalog.unnest($1) AS gone (audit_id) "
+		"WHERE a.audit_id OPERATOR(pg_catalog.=) gone.audit_id",
+		1, {INT8ARRAYOID}, NULL
+	};
+	static AkQuery delete_links = {
+		"DELETE FROM apikeys.audit_link l USING pg_catalog.unnest($2) AS gone (position) "
+		"WHERE l.workspace OPERATOR(pg_catalog.=) $1 AND l.position OPERATOR(pg_catalog.=) gone.position",
+		2, {TEXTOID, INT8ARRAYOID}, NULL
+	};
+	Datum		args[5] = {
+		CStringGetTextDatum(purge->workspace), Int64GetDatum(purge->position),
+		TimestampTzGetDatum(purge->older_than), Int64GetDatum(PURGE_BATCH)
+	};
+	SPITupleTable *found;
+	Datum		audit_ids;
+	bool		isnull;
+	int64		links,
+				gone;
+
+	ak_query(&find, args, NULL, AK_SEE_LATEST);
+	found = SPI_tuptable;
+	links = DatumGetInt64(ak_query_result(0, 1, &isnull));
+	purge->done = links < PURGE_BATCH;
+	if (links > 0)
+		purge->position = DatumGetInt64(ak_query_result(0, 2, &isnull));
+	if (DatumGetBool(ak_query_result(0, 3, &isnull)))
+		purge->any_old = true;
+	gone = DatumGetInt64(ak_query_result(0, 4, &isnull));
+	if (gone > 0)
+	{
+		if (purge->purge_id == 0)
+			purge->purge_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
+		purge->entries += gone;
+		args[1] = Int64GetDatum(purge->purge_id);
+		args[2] = ak_query_result(0, 5, &isnull);
+		audit_ids = ak_query_result(0, 6, &isnull);
+		args[3] = ak_query_result(0, 7, &isnull);
+		args[4] = ak_query_result(0, 8, &isnull);
+		ak_purge_query(&make_runs, args);
+		args[1] = args[2];
+		ak_purge_query(&delete_links, args);
+		args[0] = audit_ids;
+		ak_purge_query(&delete_entries, args);
+	}
+	SPI_freetuptable(found);
+}
+
+/* The end of a chain's last run, beyond which nothing was ever purged.  SPI is connected, as the owner. */
+static int64
+purged_through(Datum workspace)
+{
+	static AkQuery query = {
+		"SELECT pg_catalog.max(last_position) FROM apikeys.audit_purged WHERE workspace OPERATOR(pg_catalog.=) $1",
+		1, {TEXTOID}, NULL
+	};
+	bool		isnull;
+
+	ak_query(&query, &workspace, NULL, AK_SEE_LATEST);
+	return DatumGetInt64(ak_query_result(0, 1, &isnull));
+}
+
+/* The hash over the links that are kept up to a position, and their number. */
+static int64
+hash_kept(Datum workspace, int64 through, uint8 *hash)
+{
+	static AkQuery query = {
+		"SELECT position, link FROM apikeys.audit_link WHERE workspace OPERATOR(pg_catalog.=) $1 "
+		"AND position OPERATOR(pg_catalog.>) $2 AND position OPERATOR(pg_catalog.<=) $3 ORDER BY position LIMIT 10000",
+		3, {TEXTOID, INT8OID, INT8OID}, NULL
+	};
+	Datum		args[3] = {workspace, Int64GetDatum(0), Int64GetDatum(through)};
+	int64		kept = 0;
+
+	memset(hash, 0, AK_HASH_LEN);
+	for (;;)
+	{
+		ak_query(&query, args, NULL, AK_SEE_LATEST);
+		if (SPI_processed == 0)
+			return kept;
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			bool		isnull;
+			int64		position = DatumGetInt64(ak_query_result(i, 1, &isnull));
+			bytea	   *link = DatumGetByteaPP(ak_query_result(i, 2, &isnull));
+
+			if (VARSIZE_ANY_EXHDR(link) != AK_HASH_LEN ||
+				!ak_link(kept > 0 ? hash : NULL, position, (const uint8 *) VARDATA_ANY(link), hash))
+				ereport(ERROR,
+						(errcode(ERRCODE_DATA_CORRUPTED),
+						 errmsg("a link of the audit log is damaged"),
+						 errhint("apikeys.verify_audit_log() tells more.")));
+			kept++;
+			args[1] = Int64GetDatum(position);
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+}
+
+/* Writes the entry that tells of a purge. */
+static void
+tell(const AkPurge *purge)
+{
+	Datum		name = CStringGetTextDatum(purge->workspace);
+	uint8		hash[AK_HASH_LEN];
+	char		hex[2 * AK_HASH_LEN + 1];
+	char		time[MAXDATELEN + 1];
+	int			utc = 0;
+	int64		through = purged_through(name);
+	int64		kept = hash_kept(name, through, hash);
+	AkEntry		entry = {0};
+
+	hex[hex_encode((const char *) hash, AK_HASH_LEN, hex)] = '\0';
+	JsonEncodeDateTime(time, TimestampTzGetDatum(purge->older_than), TIMESTAMPTZOID, &utc);
+	entry.audit_id = purge->purge_id;
+	entry.workspace = purge->workspace[0] != '\0' ? purge->workspace : NULL;
+	entry.entity = "Audit Logs";
+	entry.action = "Delete";
+	entry.activity = psprintf("Purged " INT64_FORMAT " %s from before %s",
+							  purge->entries, purge->entries == 1 ? "entry" : "entries", time);
+	entry.changes = psprintf("{\"older_than\": \"%s\", \"entries\": " INT64_FORMAT ", \"through\": " INT64_FORMAT
+							 ", \"kept\": " INT64_FORMAT ", \"kept_sha256\": \"%s\"}",
+							 time, purge->entries, through, kept, hex);
+	ak_write_entry(&entry);
+}
+
+/*
+ * Goes on with the purge of a chain, for at most that many batches, and writes
+ * the entry that tells of what it removed, if that was anything.  The caller's
+ * rights were checked; the purges of this chain are locked; SPI is connected,
+ * as the owner.
+ */
+static void
+purge_chain(AkPurge *purge, int batches)
+{
+	int			nest_level = begin_index_plans();
+
+	for (int i = 0; i < batches && !purge->done; i++)
+		purge_batch(purge);
+	if (purge->entries > 0)
+		tell(purge);
+	AtEOXact_GUC(true, nest_level);
+}
+
+/*
+ * purge_audit_log(older_than timestamptz, workspace text) -> bigint
+ *
+ * How many entries were removed.  The workspace may be NULL only within the
+ * setting apikeys.workspace; '' purges what belongs to no workspace.  Raises
+ * 22004, 22023 for a time in the future, 42704, and 42501 without "admin"
+ * there.  Waits for other purges of this workspace.  The transaction cannot be
+ * prepared.
+ */
+Datum
+ak_purge_audit_log(PG_FUNCTION_ARGS)
+{
+	const char *workspace = PG_ARGISNULL(1) ? ak_bound_workspace() : text_to_cstring(PG_GETARG_TEXT_PP(1));
+	AkPurge		purge = {.workspace = workspace};
+	AkCaller	caller;
+
+	if (PG_ARGISNULL(0) || workspace == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", PG_ARGISNULL(0) ? "older_than" : "workspace")));
+	purge.older_than = PG_GETARG_TIMESTAMPTZ(0);
+	if (purge.older_than > GetCurrentTimestamp())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("older_than must not be in the future"),
+				 errhint("For what is older than a year: pg_catalog.now() OPERATOR(pg_catalog.-) interval '1 year'."),
+				 err_generic_string(PG_DIAG_COLUMN_NAME, "older_than")));
+	ak_require_anywhere(AK_ADMIN);
+	ak_check_workspace_argument(workspace);
+	if (workspace[0] == '\0')
+		ak_require(AK_ADMIN, NULL);
+	else
+		ak_require_workspace(AK_ADMIN, workspace);
+
+	ak_refuse_prepare("purge_audit_log");
+	ak_lock_object(AK_AUDIT_PURGED, workspace, ExclusiveLock);
+	ak_become_owner(&caller);
+	SPI_connect();
+	purge_chain(&purge, INT_MAX);
+	SPI_finish();
+	ak_become_caller(&caller);
+	PG_RETURN_INT64(purge.entries);
+}
+
+/* The first chain behind a name that has links; NULL at the end. */
+static char *
+next_chain(const char *after)
+{
+	static AkQuery query = {
+		"SELECT pg_catalog.min(workspace) FROM apikeys.audit_link WHERE workspace OPERATOR(pg_catalog.>) $1",
+		1, {TEXTOID}, NULL
+	};
+	Datum		args[1] = {CStringGetTextDatum(after)};
+	int			nest_level = begin_index_plans();
+
+	ak_query(&query, args, NULL, AK_SEE_LATEST);
+	AtEOXact_GUC(true, nest_level);
+	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+}
+
+/*
+ * The worker's job: purges what is older than apikeys.audit_retention, chain by
+ * chain, in transactions so short that nobody waits for one for long, whoever
+ * wants the database for himself included.
+ *
+ * Where a transaction has met no entry that is old, the rest of the chain is
+ * not read: it is newer.  An entry that was written by a long transaction, and
+ * so stands behind younger ones, goes when these have come of age.
+ */
+AkJobNext
+ak_purge_job(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	AkPurge		purge = {.workspace = ""};	/* the first of all, whether or not it is there */
+
+	while (ak_guc_audit_retention > 0 && purge.workspace != NULL && !ak_worker_must_stop())
+	{
+		if (!ak_job_begin())
+			break;
+		/* a subscriber's log is purged where it comes from */
+		if (ak_is_subscriber())
+			purge.workspace = NULL;
+		else
+		{
+			purge.older_than = GetCurrentTimestamp() - ak_guc_audit_retention * USECS_PER_MINUTE;
+			purge.purge_id = purge.entries = 0;
+			purge.any_old = false;
+			/* one that somebody is purging has its turn next time */
+			if (ak_try_lock_object(AK_AUDIT_PURGED, purge.workspace))
+				purge_chain(&purge, RETENTION_BATCHES);
+			else
+				purge.done = true;
+			if (purge.done || !purge.any_old)
+			{
+				char	   *next = next_chain(purge.workspace);
+
+				purge = (AkPurge) {.workspace = next ? MemoryContextStrdup(context, next) : NULL};
+			}
+		}
+		ak_job_commit();
+	}
+	return AK_JOB_IDLE;
+}

@@ -1,0 +1,313 @@
+/*-------------------------------------------------------------------------
+ *
+ * search.c
+ *	  The SQL face of reading the audit log: search_audit_logs() and
+ *	  export_audit_logs().
+ *
+ * Both are reads: they see what the statement that calls them sees, write
+ * nothing and work on a standby.  They give one row for each call, so that in
+ * a select list nothing is collected; in FROM, PostgreSQL itself collects the
+ * rows, on disk beyond work_mem.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "access/access.h"
+#include "access/context.h"
+#include "core/catalog.h"
+#include "core/compat.h"
+#include "core/refuse.h"
+#include "log/logscan.h"
+#include "log/logtext.h"
+#include "log/search.h"
+
+PG_FUNCTION_INFO_V1(ak_search_audit_logs);
+PG_FUNCTION_INFO_V1(ak_export_audit_logs);
+
+/* Each entry is compared with it: it must not be long for many */
+#define SEARCH_MAX	1000		/* characters */
+
+static const char *const known_actions[] = {"Create", "Update", "Delete", "Export", NULL};
+static const char *const known_entities[] = {"API Keys", "APIs", "Workspaces", "Access", "Teams", "Audit Logs", NULL};
+
+/* The columns of the view audit_logs, as columns of its table */
+static const AttrNumber view_columns[] = {
+	Anum_audit_log_time, Anum_audit_log_team, Anum_audit_log_entity, Anum_audit_log_activity,
+	Anum_audit_log_action, Anum_audit_log_actor, Anum_audit_log_ip, Anum_audit_log_workspace,
+	Anum_audit_log_key_id, Anum_audit_log_key_name, Anum_audit_log_changes, Anum_audit_log_db_user,
+	Anum_audit_log_audit_id
+};
+
+/* A scan that goes on from call to call */
+typedef struct AkReading
+{
+	AkLogScan  *scan;
+	Snapshot	snapshot;
+	int64		left;			/* so many rows are still wanted; -1: all */
+	bool		header_sent;
+	StringInfoData line;
+} AkReading;
+
+/*
+ * An argument text[] as a set; NULL when it is NULL.  "known", if not NULL, are
+ * the values that there can be.  Raises 22004 for a NULL in it, 22023 for a
+ * value that there cannot be.
+ */
+static AkTexts *
+text_set(FunctionCallInfo fcinfo, int n, const char *what, const char *const *known)
+{
+	AkTexts    *texts;
+	Datum	   *elements;
+	bool	   *nulls;
+
+	if (PG_ARGISNULL(n))
+		return NULL;
+	texts = palloc(sizeof(AkTexts));
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(n), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &texts->count);
+	texts->values = palloc(Max(1, texts->count) * sizeof(char *));
+	for (int i = 0; i < texts->count; i++)
+	{
+		int			k = 0;
+
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("%s list must not contain null", what)));
+		texts->values[i] = TextDatumGetCString(elements[i]);
+		while (known != NULL && known[k] != NULL && strcmp(known[k], texts->values[i]) != 0)
+			k++;
+		if (known != NULL && known[k] == NULL)
+			bad_value(errmsg("unknown %s \"%s\"", what, ak_quoted(texts->values[i])),
+					  known == known_actions ? errhint("There are Create, Update, Delete and Export.") :
+					  errhint("There are API Keys, APIs, Workspaces, Access, Teams and Audit Logs."));
+	}
+	ak_make_set(texts);
+	return texts;
+}
+
+/*
+ * The workspaces whose entries the caller may read, of those that the argument
+ * names; NULL for all and what belongs to none.  Raises 42501 and 42704.
+ */
+static AkTexts *
+readable_workspaces(FunctionCallInfo fcinfo, int n)
+{
+	AkTexts    *texts;
+	Datum	   *elements;
+
+	ak_require_anywhere(AK_AUDIT);
+	if (PG_ARGISNULL(n) && ak_sees_everywhere(AK_AUDIT))
+		return NULL;
+	texts = palloc0(sizeof(AkTexts));
+	if (!PG_ARGISNULL(n))
+	{
+		texts->count = 1;
+		texts->values = palloc(sizeof(char *));
+		texts->values[0] = text_to_cstring(PG_GETARG_TEXT_PP(n));
+		ak_check_workspace_argument(texts->values[0]);
+		ak_require_workspace(AK_AUDIT, texts->values[0]);
+		return texts;
+	}
+	deconstruct_array(DatumGetArrayTypeP(ak_visible_workspaces(AK_AUDIT)),
+					  TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &texts->count);
+	texts->values = palloc(Max(1, texts->count) * sizeof(char *));
+	for (int i = 0; i < texts->count; i++)
+		texts->values[i] = TextDatumGetCString(elements[i]);
+	ak_make_set(texts);
+	return texts;
+}
+
+/*
+ * Reads the arguments from "search" to "key_id", of which the first has that
+ * number, and checks what the caller may read.  Allocates in the current
+ * memory context.  Raises 42501 and 42704 for a workspace, 22023 and 22004 for
+ * values that there cannot be.
+ */
+AkLogFilter *
+ak_filter_from_args(FunctionCallInfo fcinfo, int first)
+{
+	AkLogFilter *filter = palloc0(sizeof(AkLogFilter));
+	enum
+	{
+		SEARCH, WORKSPACE, TEAMS, ACTIONS, ACTORS, SINCE, UNTIL, ENTITIES, KEY_ID
+	};
+
+	filter->workspaces = readable_workspaces(fcinfo, first + WORKSPACE);
+	if (!PG_ARGISNULL(first + SEARCH))
+	{
+		filter->search = text_to_cstring(PG_GETARG_TEXT_PP(first + SEARCH));
+		if (pg_mbstrlen(filter->search) > SEARCH_MAX)
+			bad_value(errmsg("search text is too long"), errdetail("At most %d characters are allowed.", SEARCH_MAX));
+	}
+	filter->teams = text_set(fcinfo, first + TEAMS, "team", NULL);
+	filter->actions = text_set(fcinfo, first + ACTIONS, "action", known_actions);
+	filter->actors = text_set(fcinfo, first + ACTORS, "actor", NULL);
+	filter->entities = text_set(fcinfo, first + ENTITIES, "entity", known_entities);
+	filter->has_since = !PG_ARGISNULL(first + SINCE);
+	if (filter->has_since)
+		filter->since = PG_GETARG_TIMESTAMPTZ(first + SINCE);
+	filter->has_until = !PG_ARGISNULL(first + UNTIL);
+	if (filter->has_until)
+		filter->until = PG_GETARG_TIMESTAMPTZ(first + UNTIL);
+	if (filter->has_since && filter->has_until && filter->since > filter->until)
+		bad_value(errmsg("since must not be after until"));
+	filter->has_key_id = !PG_ARGISNULL(first + KEY_ID);
+	if (filter->has_key_id)
+		filter->key_id = *PG_GETARG_UUID_P(first + KEY_ID);
+	return filter;
+}
+
+/* Ends a reading: after its last row, or when the executor wants no more. */
+static void
+end_reading(Datum arg)
+{
+	AkReading  *reading = (AkReading *) DatumGetPointer(arg);
+
+	ak_log_end(reading->scan);
+	UnregisterSnapshot(reading->snapshot);
+}
+
+/* After the last row: the reading's memory goes with the multi-call context. */
+static void
+finish_reading(FunctionCallInfo fcinfo, AkReading *reading)
+{
+	UnregisterExprContextCallback(((ReturnSetInfo *) fcinfo->resultinfo)->econtext,
+								  end_reading, PointerGetDatum(reading));
+	end_reading(PointerGetDatum(reading));
+}
+
+/*
+ * Starts a reading in the multi-call context, which is current; it ends by
+ * itself when the caller does not want all rows.
+ */
+static AkReading *
+begin_reading(FunctionCallInfo fcinfo, const AkLogFilter *filter)
+{
+	AkReading  *reading = palloc0(sizeof(AkReading));
+
+	reading->snapshot = RegisterSnapshot(GetActiveSnapshot());
+	reading->scan = ak_log_begin(filter, reading->snapshot);
+	RegisterExprContextCallback(((ReturnSetInfo *) fcinfo->resultinfo)->econtext,
+								end_reading, PointerGetDatum(reading));
+	return reading;
+}
+
+/*
+ * search_audit_logs(search text = NULL, workspace text = NULL, teams text[] = NULL, actions text[] = NULL,
+ *	actors text[] = NULL, since timestamptz = NULL, until timestamptz = NULL, entities text[] = NULL,
+ *	key_id uuid = NULL, max_rows integer = 50, before bigint = NULL) -> setof audit_logs
+ *
+ * Entries have their audit_id before they are committed.  One that is visible
+ * when the first page is read stands on exactly one page, because pages are cut
+ * by audit_id; one that becomes visible later may stand on a later page, or on
+ * none.  Errors: see ak_filter_from_args; 22023 for a negative page.
+ */
+Datum
+ak_search_audit_logs(PG_FUNCTION_ARGS)
+{
+	FuncCallContext *call;
+	AkReading  *reading;
+	TupleTableSlot *slot;
+	Datum		values[lengthof(view_columns)];
+	bool		nulls[lengthof(view_columns)];
+
+	if (SRF_IS_FIRSTCALL())
+	{
+		MemoryContext old;
+		AkLogFilter *filter;
+		TupleDesc	desc;
+		int64		max_rows;
+
+		call = SRF_FIRSTCALL_INIT();
+		old = MemoryContextSwitchTo(call->multi_call_memory_ctx);
+		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts < (int) lengthof(view_columns))
+			elog(ERROR, "return type must be a row of audit_logs");
+		call->tuple_desc = BlessTupleDesc(desc);
+		filter = ak_filter_from_args(fcinfo, 0);
+		max_rows = PG_ARGISNULL(AK_FILTER_ARGS) ? -1 : PG_GETARG_INT32(AK_FILTER_ARGS);
+		if (!PG_ARGISNULL(AK_FILTER_ARGS) && max_rows < 0)
+			bad_value(errmsg("max_rows must not be negative"), errhint("NULL asks for all rows."));
+		if (!PG_ARGISNULL(AK_FILTER_ARGS + 1))
+		{
+			filter->before = PG_GETARG_INT64(AK_FILTER_ARGS + 1);
+			if (filter->before <= 0)
+				bad_value(errmsg("before must be positive"),
+						  errhint("It is the audit_id of the last row of the page before."));
+		}
+		reading = begin_reading(fcinfo, filter);
+		reading->left = max_rows;
+		call->user_fctx = reading;
+		MemoryContextSwitchTo(old);
+	}
+
+	call = SRF_PERCALL_SETUP();
+	reading = call->user_fctx;
+	slot = reading->left != 0 ? ak_log_next(reading->scan) : NULL;
+	if (slot == NULL)
+	{
+		finish_reading(fcinfo, reading);
+		SRF_RETURN_DONE(call);
+	}
+	if (reading->left > 0)
+		reading->left--;
+	for (int i = 0; i < (int) lengthof(view_columns); i++)
+	{
+		values[i] = slot->tts_values[view_columns[i] - 1];
+		nulls[i] = slot->tts_isnull[view_columns[i] - 1];
+	}
+	SRF_RETURN_NEXT(call, HeapTupleGetDatum(heap_form_tuple(call->tuple_desc, values, nulls)));
+}
+
+/*
+ * export_audit_logs(search text = NULL, ... key_id uuid = NULL) -> setof text
+ *
+ * Errors: see ak_filter_from_args.
+ */
+Datum
+ak_export_audit_logs(PG_FUNCTION_ARGS)
+{
+	FuncCallContext *call;
+	AkReading  *reading;
+	TupleTableSlot *slot;
+
+	if (SRF_IS_FIRSTCALL())
+	{
+		MemoryContext old;
+
+		call = SRF_FIRSTCALL_INIT();
+		old = MemoryContextSwitchTo(call->multi_call_memory_ctx);
+		reading = begin_reading(fcinfo, ak_filter_from_args(fcinfo, 0));
+		initStringInfo(&reading->line);
+		call->user_fctx = reading;
+		MemoryContextSwitchTo(old);
+	}
+
+	call = SRF_PERCALL_SETUP();
+	reading = call->user_fctx;
+	resetStringInfo(&reading->line);
+	if (!reading->header_sent)
+	{
+		ak_csv_header(&reading->line);
+		reading->header_sent = true;
+	}
+	else if ((slot = ak_log_next(reading->scan)) != NULL)
+		ak_csv_line(&reading->line, slot->tts_values, slot->tts_isnull);
+	else
+	{
+		finish_reading(fcinfo, reading);
+		SRF_RETURN_DONE(call);
+	}
+	SRF_RETURN_NEXT(call, PointerGetDatum(cstring_to_text_with_len(reading->line.data, reading->line.len)));
+}

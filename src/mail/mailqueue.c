@@ -1,0 +1,331 @@
+/*-------------------------------------------------------------------------
+ *
+ * mailqueue.c
+ *	  The queue of reports by email: the table apikeys.report.
+ *
+ * To send a report, the worker claims it in a transaction of its own: that
+ * counts the attempt and says when the next one is due, before anything is
+ * sent.  So a worker that dies while it talks to the mail server loses nothing,
+ * and a report is sent at least once.  No lock is held meanwhile.
+ *
+ * A row that is not inserted by email_audit_logs(), but by a restore or by
+ * replication, is held until release_report(), or a copy of a database would
+ * mail its customers.  CREATE DATABASE ... TEMPLATE and pg_upgrade copy rows as
+ * they are: a row says which database queued it, and another one's worker holds
+ * it when it starts.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "audit/rule.h"
+#include "core/catalog.h"
+#include "core/compat.h"
+#include "core/guc.h"
+#include "core/query.h"
+#include "mail/mailqueue.h"
+
+PG_FUNCTION_INFO_V1(ak_guard_report);
+
+/* Set while we write to the queue ourselves */
+static bool writing = false;
+
+/*
+ * Runs a statement that changes the queue as the owner, and returns the number
+ * of its rows.  SPI need not be connected.
+ */
+uint64
+ak_change_mail_queue(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
+{
+	AkCaller	caller;
+	uint64		rows;
+
+	ak_become_owner(&caller);
+	SPI_connect();
+	writing = true;
+	PG_TRY();
+	{
+		ak_query(query, args, nulls, sight);
+	}
+	PG_FINALLY();
+	{
+		writing = false;
+	}
+	PG_END_TRY();
+	rows = SPI_processed;
+	SPI_finish();
+	ak_become_caller(&caller);
+	return rows;
+}
+
+/* How long to pause after N attempts, in milliseconds. */
+static int64
+pause_after(int attempts)
+{
+	int64		pause = attempts == 0 ? 0 : ak_guc_mail_retry_pause;
+
+	for (int i = 1; i < Min(attempts, AK_REPORT_ATTEMPTS); i++)
+		pause *= 4;
+	return pause;
+}
+
+/*
+ * The latest time at which the next attempt can be due, by the number of those
+ * before it: an array of timestamptz, [1] for none.  One that is due later was
+ * put off before the clock was set back, and is due now.
+ */
+static Datum
+latest_attempts(TimestampTz now)
+{
+	Datum		latest[AK_REPORT_ATTEMPTS + 1];
+
+	for (int i = 0; i <= AK_REPORT_ATTEMPTS; i++)
+		latest[i] = TimestampTzGetDatum(TimestampTzPlusMilliseconds(now, pause_after(i)));
+	return PointerGetDatum(construct_array(latest, lengthof(latest), TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
+}
+
+#define IS_DUE(now, latest) \
+	"(next_attempt_at OPERATOR(pg_catalog.<=) " now " OR next_attempt_at OPERATOR(pg_catalog.>) " \
+	"(" latest ")[attempts OPERATOR(pg_catalog.+) 1])"
+
+/*
+ * Trigger of apikeys.report, each row: BEFORE INSERT, always, holds what did
+ * not come through email_audit_logs(); BEFORE UPDATE refuses with 55000 what
+ * is not ours, so that no report goes where its entry does not say.
+ */
+Datum
+ak_guard_report(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_report", AK_TABLE_BIT(AK_REPORT));
+	AkRow		row;
+	int			column = Anum_report_state;
+	Datum		held = CStringGetTextDatum("held");
+	bool		isnull = false;
+
+	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
+	{
+		if (!writing)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("a report cannot be changed"),
+					 errhint("apikeys.release_report() queues one that is held or failed; DELETE removes one.")));
+		return PointerGetDatum(trigdata->tg_newtuple);
+	}
+	ak_row_read(&row, trigdata->tg_relation, trigdata->tg_trigtuple);
+	if (writing || AK_IS_NULL(&row, Anum_report_state) ||
+		strcmp(ak_row_text(&row, Anum_report_state), "queued") != 0)
+		return PointerGetDatum(trigdata->tg_trigtuple);
+	return PointerGetDatum(heap_modify_tuple_by_cols(trigdata->tg_trigtuple, row.desc, 1, &column, &held, &isnull));
+}
+
+/* What tells this database from its copies, palloc'd; but not a copy of all the server's files. */
+char *
+ak_report_origin(void)
+{
+	return psprintf(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
+}
+
+/* Holds what another database queued that this one is a copy of. */
+void
+ak_report_hold_copies(void)
+{
+	static AkQuery query = {
+		"UPDATE apikeys.report SET state = 'held', next_attempt_at = NULL, last_error = NULL "
+		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND COALESCE(origin, '') OPERATOR(pg_catalog.<>) $1",
+		1, {TEXTOID}, NULL
+	};
+	Datum		args[1] = {CStringGetTextDatum(ak_report_origin())};
+
+	ak_change_mail_queue(&query, args, NULL, AK_SEE_TRANSACTION);
+}
+
+/*
+ * How many reports of a workspace, or of the same several ones, are queued here;
+ * "nulls" as for ak_query().
+ */
+int64
+ak_reports_queued(Datum workspace, Datum scope, const char *nulls)
+{
+	static AkQuery query = {
+		"SELECT pg_catalog.count(*) FROM apikeys.report WHERE state OPERATOR(pg_catalog.=) 'queued' "
+		"AND COALESCE(workspace, '') OPERATOR(pg_catalog.=) COALESCE($1, '') "
+		"AND COALESCE(scope, '{}') OPERATOR(pg_catalog.=) COALESCE($2, '{}')",
+		2, {TEXTOID, TEXTARRAYOID}, NULL
+	};
+	Datum		args[2] = {workspace, scope};
+	AkCaller	caller;
+	bool		isnull;
+	int64		count;
+
+	ak_become_owner(&caller);
+	SPI_connect();
+	ak_query(&query, args, nulls, AK_SEE_LATEST);
+	count = DatumGetInt64(ak_query_result(0, 1, &isnull));
+	SPI_finish();
+	ak_become_caller(&caller);
+	return count;
+}
+
+/* Those whose last attempt was never finished */
+static void
+give_up_interrupted(TimestampTz now)
+{
+	static AkQuery query = {
+		"UPDATE apikeys.report SET state = 'failed', finished_at = $1, next_attempt_at = NULL, "
+		"last_error = COALESCE(last_error, 'the last attempt was interrupted; the server''s log may tell why') "
+		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND " IS_DUE("$1", "$3")
+		" AND attempts OPERATOR(pg_catalog.>=) $2",
+		3, {TIMESTAMPTZOID, INT4OID, TIMESTAMPTZARRAYOID}, NULL
+	};
+	Datum		args[3] = {TimestampTzGetDatum(now), Int32GetDatum(AK_REPORT_ATTEMPTS), latest_attempts(now)};
+
+	ak_change_mail_queue(&query, args, NULL, AK_SEE_TRANSACTION);
+}
+
+/*
+ * Takes the report that is due first, and counts the attempt: when this
+ * transaction commits, it may be sent.  id_domain is for the Message-ID, if it
+ * has none yet.  Returns false when none is due.  Reports that somebody has
+ * locked are left out.
+ */
+bool
+ak_report_claim(const char *id_domain, AkReport *report)
+{
+	static AkQuery next = {
+		"SELECT report_id::pg_catalog.text, workspace, recipient, filters::pg_catalog.text, asked_by, COALESCE(id_domain, $2), "
+		"entries, encrypted, asked_at, queued_at, content, attempts, report_id FROM apikeys.report "
+		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND " IS_DUE("$1", "$3")
+		" AND content IS NOT NULL ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED",
+		3, {TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZARRAYOID}, NULL
+	};
+	static AkQuery claim = {
+		"UPDATE apikeys.report SET attempts = $2, next_attempt_at = $3, id_domain = $4 "
+		"WHERE report_id OPERATOR(pg_catalog.=) $1",
+		4, {UUIDOID, INT4OID, TIMESTAMPTZOID, TEXTOID}, NULL
+	};
+	char	  **texts[] = {&report->id, &report->workspace, &report->recipient, &report->filters,
+	&report->asked_by, &report->id_domain};
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext spi_context;
+	TimestampTz now = GetCurrentTimestamp();
+	Datum		args[4] = {TimestampTzGetDatum(now), CStringGetTextDatum(id_domain), latest_attempts(now)};
+	AkCaller	caller;
+	bool		isnull;
+	bool		found;
+	int			attempts;
+
+	give_up_interrupted(now);
+
+	ak_become_owner(&caller);
+	SPI_connect();
+	ak_query(&next, args, NULL, AK_SEE_TRANSACTION);
+	found = SPI_processed == 1;
+	if (found)
+	{
+		spi_context = MemoryContextSwitchTo(context);
+		for (int i = 0; i < (int) lengthof(texts); i++)
+		{
+			Datum		value = ak_query_result(0, i + 1, &isnull);
+
+			*texts[i] = isnull ? NULL : TextDatumGetCString(value);
+		}
+		report->entries = DatumGetInt64(ak_query_result(0, 7, &isnull));
+		report->encrypted = DatumGetBool(ak_query_result(0, 8, &isnull));
+		report->asked_at = DatumGetTimestampTz(ak_query_result(0, 9, &isnull));
+		report->queued_at = DatumGetTimestampTz(ak_query_result(0, 10, &isnull));
+		report->content = DatumGetByteaPCopy(ak_query_result(0, 11, &isnull));
+		attempts = DatumGetInt32(ak_query_result(0, 12, &isnull)) + 1;
+		args[0] = datumCopy(ak_query_result(0, 13, &isnull), false, UUID_LEN);
+		args[1] = Int32GetDatum(attempts);
+		args[2] = TimestampTzGetDatum(TimestampTzPlusMilliseconds(now, pause_after(attempts)));
+		args[3] = CStringGetTextDatum(report->id_domain);
+		MemoryContextSwitchTo(spi_context);
+	}
+	SPI_finish();
+	ak_become_caller(&caller);
+	if (found)
+		ak_change_mail_queue(&claim, args, NULL, AK_SEE_TRANSACTION);
+	return found;
+}
+
+/* Records that a report was sent, and drops what was in it. */
+void
+ak_report_sent(const char *id)
+{
+	static AkQuery query = {
+		"UPDATE apikeys.report SET state = 'sent', finished_at = $2, next_attempt_at = NULL, last_error = NULL, "
+		"content = NULL WHERE report_id OPERATOR(pg_catalog.=) $1 AND state OPERATOR(pg_catalog.=) 'queued'",
+		2, {UUIDOID, TIMESTAMPTZOID}, NULL
+	};
+	Datum		args[2];
+
+	args[0] = DirectFunctionCall1(uuid_in, CStringGetDatum(id));
+	args[1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	ak_change_mail_queue(&query, args, NULL, AK_SEE_TRANSACTION);
+}
+
+/*
+ * Records why an attempt failed; with the last one, or for good, the report
+ * has.  It keeps its content, for release_report().
+ */
+void
+ak_report_failed(const char *id, const char *error, bool for_good)
+{
+	static AkQuery query = {
+		"UPDATE apikeys.report SET last_error = $2, "
+		"state = CASE WHEN $3 OR attempts OPERATOR(pg_catalog.>=) $4 THEN 'failed' ELSE state END, "
+		"finished_at = CASE WHEN $3 OR attempts OPERATOR(pg_catalog.>=) $4 THEN $5 END, "
+		"next_attempt_at = CASE WHEN $3 OR attempts OPERATOR(pg_catalog.>=) $4 THEN NULL ELSE next_attempt_at END "
+		"WHERE report_id OPERATOR(pg_catalog.=) $1 AND state OPERATOR(pg_catalog.=) 'queued'",
+		5, {UUIDOID, TEXTOID, BOOLOID, INT4OID, TIMESTAMPTZOID}, NULL
+	};
+	Datum		args[5];
+	char	   *ascii = pstrdup(error);
+
+	/* whatever came over the wire */
+	for (char *p = ascii; *p; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	args[0] = DirectFunctionCall1(uuid_in, CStringGetDatum(id));
+	args[1] = CStringGetTextDatum(ascii);
+	args[2] = BoolGetDatum(for_good);
+	args[3] = Int32GetDatum(AK_REPORT_ATTEMPTS);
+	args[4] = TimestampTzGetDatum(GetCurrentTimestamp());
+	ak_change_mail_queue(&query, args, NULL, AK_SEE_TRANSACTION);
+}
+
+/* In how many milliseconds the next attempt is due; -1: nothing is queued. */
+int64
+ak_report_wait(void)
+{
+	static AkQuery query = {
+		"SELECT pg_catalog.min(CASE WHEN " IS_DUE("$1", "$2") " THEN $1 ELSE next_attempt_at END) FROM apikeys.report "
+		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND content IS NOT NULL",
+		2, {TIMESTAMPTZOID, TIMESTAMPTZARRAYOID}, NULL
+	};
+	TimestampTz now = GetCurrentTimestamp();
+	Datum		args[2] = {TimestampTzGetDatum(now), latest_attempts(now)};
+	AkCaller	caller;
+	Datum		due;
+	bool		isnull;
+
+	ak_become_owner(&caller);
+	SPI_connect();
+	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
+	due = ak_query_result(0, 1, &isnull);
+	SPI_finish();
+	ak_become_caller(&caller);
+	return isnull ? -1 : TimestampDifferenceMilliseconds(now, DatumGetTimestampTz(due));
+}

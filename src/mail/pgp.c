@@ -1,0 +1,206 @@
+/*-------------------------------------------------------------------------
+ *
+ * pgp.c
+ *	  Encrypt to an OpenPGP public key, by pgcrypto.
+ *
+ * pgcrypto's functions are found as members of that extension, wherever its
+ * schema is: never by search_path, which the caller sets.  And they are in C,
+ * which takes a superuser to write: the owner of the extension, who need not be
+ * one, could add others of the same name to it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "core/compat.h"
+#include "core/query.h"
+#include "mail/pgp.h"
+
+/*
+ * zlib inside, so that large reports become small ones; the session key's
+ * cipher is one that every OpenPGP program of today reads.
+ */
+#define ENCRYPT_OPTIONS "cipher-algo=aes256, compress-algo=1"
+
+/* The OID of a function of pgcrypto with these arguments.  Raises 42883 when there is none. */
+static Oid
+pgcrypto_function(const char *name, const Oid *types, int nargs)
+{
+	static AkQuery query = {
+		"SELECT p.oid FROM pg_catalog.pg_extension e, pg_catalog.pg_depend d, pg_catalog.pg_proc p "
+		"WHERE e.extname OPERATOR(pg_catalog.=) 'pgcrypto' "
+		"AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass "
+		"AND d.refobjid OPERATOR(pg_catalog.=) e.oid "
+		"AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass "
+		"AND d.deptype OPERATOR(pg_catalog.=) 'e' "
+		"AND d.objid OPERATOR(pg_catalog.=) p.oid "
+		"AND p.proname OPERATOR(pg_catalog.=) $1 "
+		"AND p.prolang OPERATOR(pg_catalog.=) ANY (SELECT l.oid FROM pg_catalog.pg_language l "
+		"WHERE l.lanname OPERATOR(pg_catalog.=) 'c') "
+		"AND p.proargtypes OPERATOR(pg_catalog.=) $2",
+		2, {NAMEOID, OIDVECTOROID}, NULL
+	};
+	NameData	function;
+	Datum		args[2];
+	AkCaller	caller;
+	bool		isnull;
+	Oid			found = InvalidOid;
+
+	namestrcpy(&function, name);
+	args[0] = NameGetDatum(&function);
+	args[1] = PointerGetDatum(buildoidvector(types, nargs));
+	ak_become_owner(&caller);
+	SPI_connect();
+	ak_query(&query, args, NULL, AK_SEE_LATEST);
+	if (SPI_processed == 1)
+		found = DatumGetObjectId(ak_query_result(0, 1, &isnull));
+	SPI_finish();
+	ak_become_caller(&caller);
+	if (!OidIsValid(found))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("extension \"pgcrypto\" has no such function \"%s\"", name)));
+	return found;
+}
+
+/* Raises 22023. */
+pg_noreturn static void refuse_key(const char *reason);
+
+static void
+refuse_key(const char *reason)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("cannot encrypt to this key"),
+			 errdetail("%s", reason),
+			 errhint("encrypt_to is an OpenPGP public key with an RSA or ElGamal encryption key, as gpg --export writes it.")));
+}
+
+/*
+ * Calls a function of pgcrypto; what it makes of a bad key becomes 22023.
+ * Other errors stay what they are.
+ */
+static bytea *
+call_with_key(Oid function, int nargs, const Datum *args)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner resources = CurrentResourceOwner;
+	Datum		result;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		result = nargs == 1 ? OidFunctionCall1(function, args[0]) :
+			OidFunctionCall3(function, args[0], args[1], args[2]);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = resources;
+		if (error->sqlerrcode != ERRCODE_EXTERNAL_ROUTINE_INVOCATION_EXCEPTION)
+			ReThrowError(error);
+		refuse_key(psprintf("pgcrypto says: %s.", error->message));
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = resources;
+	return DatumGetByteaPP(result);
+}
+
+/*
+ * Is this a public key and what belongs to it, in whole packets (RFC 4880,
+ * 4.2)?  pgcrypto stops reading at the key that it looks for, and would take one
+ * whose end is missing.
+ */
+static bool
+is_whole_key(const uint8 *data, size_t len)
+{
+	const uint8 *p = data;
+	const uint8 *end = data + len;
+
+	while (p < end)
+	{
+		uint8		header = *p++;
+		bool		new_format = (header & 0x40) != 0;
+		uint32		packet = 0;
+		int			more;		/* octets of the length */
+
+		if ((header & 0x80) == 0 || p == end ||
+			(p == data + 1 && (new_format ? header & 0x3f : (header >> 2) & 0x0f) != 6))
+			return false;
+		if (new_format)
+		{
+			more = *p < 192 ? 1 : *p < 224 ? 2 : 4;
+			if (*p >= 224 && *p++ != 255)
+				return false;
+		}
+		else
+		{
+			if ((header & 3) == 3)
+				return false;
+			more = 1 << (header & 3);
+		}
+		if (end - p < more)
+			return false;
+		for (int i = 0; i < more; i++)
+			packet = packet << 8 | *p++;
+		if (new_format && more == 2)
+			packet = packet - (192 << 8) + 192;
+		if ((size_t) (end - p) < packet)
+			return false;
+		p += packet;
+	}
+	return len > 0;
+}
+
+/*
+ * The key that pgcrypto can use: without its ASCII armor, if it has one.
+ * Raises 22023 when nothing can be encrypted to it.
+ */
+bytea *
+ak_pgp_read_key(bytea *key)
+{
+	static const char armor[] = "-----BEGIN PGP";
+	bytea	   *nothing = (bytea *) cstring_to_text("");
+
+	if (VARSIZE_ANY_EXHDR(key) > sizeof(armor) - 1 &&
+		memcmp(VARDATA_ANY(key), armor, sizeof(armor) - 1) == 0)
+	{
+		static const Oid types[] = {TEXTOID};
+		Datum		args[1] = {PointerGetDatum(key)};
+
+		key = call_with_key(pgcrypto_function("dearmor", types, 1), 1, args);
+	}
+	if (!is_whole_key((const uint8 *) VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)))
+		refuse_key("It is no public key, or not all of it.");
+	ak_pgp_encrypt(nothing, key);
+	return key;
+}
+
+/* These bytes as an OpenPGP message to that key.  Raises 22023 for a bad key. */
+bytea *
+ak_pgp_encrypt(bytea *data, bytea *key)
+{
+	static const Oid types[] = {BYTEAOID, BYTEAOID, TEXTOID};
+	Datum		args[3];
+
+	args[0] = PointerGetDatum(data);
+	args[1] = PointerGetDatum(key);
+	args[2] = CStringGetTextDatum(ENCRYPT_OPTIONS);
+	return call_with_key(pgcrypto_function("pgp_pub_encrypt_bytea", types, 3), 3, args);
+}

@@ -1,0 +1,456 @@
+/*-------------------------------------------------------------------------
+ *
+ * report.c
+ *	  Reports by email: asking for one, and releasing one.
+ *
+ * A report is made when it is asked for, by the statement that asks: the rows
+ * of one snapshot, as CSV, encrypted if that was asked for, in a row of
+ * apikeys.report.  Nothing that happens afterwards, a purge or an entry with a
+ * lower number that commits late, can change it, and it is in a dump.  The
+ * worker (mailer.c) finds the row once it is committed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "access/access.h"
+#include "access/context.h"
+#include "audit/audit.h"
+#include "core/catalog.h"
+#include "core/compat.h"
+#include "core/guc.h"
+#include "core/query.h"
+#include "log/logtext.h"
+#include "log/search.h"
+#include "mail/mailer.h"
+#include "mail/mailqueue.h"
+#include "mail/pgp.h"
+#include "pure/address.h"
+#include "worker/worker.h"
+
+PG_FUNCTION_INFO_V1(ak_email_audit_logs);
+PG_FUNCTION_INFO_V1(ak_release_report);
+
+/* Arguments of email_audit_logs() */
+enum
+{
+	ARG_RECIPIENT,
+	ARG_FILTERS,
+	ARG_WORKSPACE = ARG_FILTERS + 1,
+	ARG_ENCRYPT_TO = ARG_FILTERS + AK_FILTER_ARGS
+};
+
+/* Which workspaces a report covers */
+typedef struct AkScopeOfReport
+{
+	char	   *workspace;		/* the one; NULL: several, or all */
+	Datum		scope;			/* text[]; 0: all, and what belongs to none */
+} AkScopeOfReport;
+
+/*
+ * The recipient, checked.  Raises 22004, and 22023 for anything but one plain
+ * address; what was given is not repeated, as it could be anything.
+ */
+static char *
+read_recipient(FunctionCallInfo fcinfo)
+{
+	text	   *recipient;
+
+	if (PG_ARGISNULL(ARG_RECIPIENT))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("recipient must not be null")));
+	recipient = PG_GETARG_TEXT_PP(ARG_RECIPIENT);
+	if (!ak_addr_spec_valid(VARDATA_ANY(recipient), VARSIZE_ANY_EXHDR(recipient)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("recipient is not an email address"),
+				 errhint("It is one address such as ann@example.com, in ASCII, of at most %d characters.",
+						 AK_ADDR_SPEC_MAX)));
+	ak_refuse_secret("recipient", text_to_cstring(recipient));
+	ak_refuse_known_secret("recipient", text_to_cstring(recipient), NULL, NULL);
+	return text_to_cstring(recipient);
+}
+
+/*
+ * Which workspaces the caller may, and wants to, have reported.  Raises 42501
+ * and 42704.
+ */
+static void
+read_scope(FunctionCallInfo fcinfo, AkScopeOfReport *scope)
+{
+	Datum		visible;
+	Datum	   *elements;
+	int			count;
+
+	scope->workspace = PG_ARGISNULL(ARG_WORKSPACE) ? NULL :
+		text_to_cstring(PG_GETARG_TEXT_PP(ARG_WORKSPACE));
+	scope->scope = (Datum) 0;
+
+	ak_require_anywhere(AK_AUDIT);
+	ak_check_workspace_argument(scope->workspace);
+	if (scope->workspace == NULL && ak_bound_workspace() != NULL)
+		scope->workspace = pstrdup(ak_bound_workspace());
+	if (scope->workspace != NULL)
+		ak_require_workspace(AK_AUDIT, scope->workspace);
+	else if (!ak_may(AK_AUDIT, NULL))
+	{
+		visible = ak_visible_workspaces(AK_AUDIT);
+		deconstruct_array(DatumGetArrayTypeP(visible), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
+		if (count == 1)
+			scope->workspace = TextDatumGetCString(elements[0]);
+		else
+			scope->scope = visible;
+	}
+	if (scope->workspace != NULL)
+	{
+		Datum		element = CStringGetTextDatum(scope->workspace);
+
+		scope->scope = PointerGetDatum(construct_array(&element, 1, TEXTOID, -1, false, TYPALIGN_INT));
+	}
+}
+
+/* Raises 54000 when so many reports of these workspaces are queued that another must wait. */
+static void
+refuse_too_many(const AkScopeOfReport *scope)
+{
+	char		nulls[2] = {scope->workspace ? ' ' : 'n', scope->scope ? ' ' : 'n'};
+	Datum		workspace = scope->workspace ? CStringGetTextDatum(scope->workspace) : (Datum) 0;
+
+	if (ak_reports_queued(workspace, scope->scope, nulls) < AK_REPORTS_MAX)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 scope->workspace ? errmsg("%d reports of workspace \"%s\" are queued already", AK_REPORTS_MAX, scope->workspace) :
+			 errmsg("%d reports of these workspaces are queued already", AK_REPORTS_MAX),
+			 errhint("The view apikeys.reports shows why they wait.")));
+}
+
+/*
+ * The filters that were given as JSON; NULL if none was.  The workspace is told
+ * elsewhere.  Raises 22023 for one with a secret within, since they are stored.
+ */
+static char *
+read_filters(FunctionCallInfo fcinfo)
+{
+	static AkQuery query = {
+		"SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
+		"'search', $1, 'teams', $2, 'actions', $3, 'actors', $4, "
+		"'since', $5, 'until', $6, 'entities', $7, 'key_id', $8))::pg_catalog.text",
+		8, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTARRAYOID, UUIDOID},
+		NULL
+	};
+	Datum		args[8];
+	char		nulls[8];
+	bool		any = false;
+	bool		isnull;
+	MemoryContext context = CurrentMemoryContext;
+	char	   *json;
+	int			n = 0;
+
+	for (int i = ARG_FILTERS; i < ARG_ENCRYPT_TO; i++)
+	{
+		if (i == ARG_WORKSPACE)
+			continue;
+		args[n] = fcinfo->args[i].value;
+		nulls[n] = fcinfo->args[i].isnull ? 'n' : ' ';
+		any = any || !fcinfo->args[i].isnull;
+		n++;
+	}
+	if (!any)
+		return NULL;
+	SPI_connect();
+	ak_query(&query, args, nulls, AK_SEE_TRANSACTION);
+	json = MemoryContextStrdup(context, TextDatumGetCString(ak_query_result(0, 1, &isnull)));
+	SPI_finish();
+	ak_refuse_secret("filter", json);
+	ak_refuse_known_secret("filter", json, NULL, NULL);
+	return json;
+}
+
+/*
+ * Writes the entries that the caller's statement sees as CSV in UTF-8, lines
+ * ending in CRLF, into a bytea; its size is that of "csv".  Returns false as
+ * soon as there is too much.
+ */
+static bool
+export_entries(FunctionCallInfo fcinfo, StringInfo csv, int64 *entries)
+{
+	int			limit = ak_guc_max_report_size * 1024;	/* a quarter of what a StringInfo can hold */
+	AkLogFilter *filter = ak_filter_from_args(fcinfo, ARG_FILTERS);
+	AkLogScan  *scan = ak_log_begin(filter, GetActiveSnapshot());
+	StringInfoData line;
+	MemoryContext each = AllocSetContextCreate(CurrentMemoryContext, "apikeys report", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(each);
+	TupleTableSlot *slot = NULL;
+	bool		fits = true;
+
+	*entries = 0;
+	do
+	{
+		char	   *utf8;
+
+		MemoryContextReset(each);
+		initStringInfo(&line);
+		if (slot == NULL)
+			ak_csv_header(&line);
+		else
+		{
+			slot_getallattrs(slot);
+			ak_csv_line(&line, slot->tts_values, slot->tts_isnull);
+			(*entries)++;
+		}
+		utf8 = pg_server_to_any(line.data, line.len, PG_UTF8);
+		appendBinaryStringInfo(csv, utf8, utf8 == line.data ? line.len : (int) strlen(utf8));
+		appendBinaryStringInfo(csv, "\r\n", 2);
+		fits = csv->len - VARHDRSZ <= limit;
+		CHECK_FOR_INTERRUPTS();
+	} while (fits && (slot = ak_log_next(scan)) != NULL);
+	ak_log_end(scan);
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(each);
+	return fits;
+}
+
+/*
+ * Writes the entry that tells of a report.
+ */
+static void
+tell_export(const char *report_id, const char *workspace, const char *recipient, const char *filters,
+			bool encrypted, const char *activity)
+{
+	AkEntry		entry = {.workspace = workspace,.entity = "Audit Logs",.action = "Export",.activity = activity};
+	StringInfoData changes;
+
+	initStringInfo(&changes);
+	appendStringInfo(&changes, "{\"report_id\": {\"old\": null, \"new\": \"%s\"}, "
+					 "\"recipient\": {\"old\": null, \"new\": ", report_id);
+	escape_json(&changes, recipient);
+	appendStringInfo(&changes, "}, \"encrypted\": {\"old\": null, \"new\": %s}", encrypted ? "true" : "false");
+	if (filters != NULL)
+		appendStringInfo(&changes, ", \"filters\": {\"old\": null, \"new\": %s}", filters);
+	appendStringInfoChar(&changes, '}');
+	entry.changes = changes.data;
+	ak_write_entry(&entry);
+}
+
+/*
+ * email_audit_logs(recipient text, the filters, encrypt_to bytea = NULL) -> uuid
+ *
+ * Queues a report of the entries that the calling statement sees, and returns
+ * its id.  One that is too large is there as failed, and no entry tells of it.
+ *
+ * Raises 42501 without "audit" there, 42704 for an unknown workspace, 22004
+ * and 22023 for a recipient, a filter or a key that cannot be one, 0A000 where
+ * the library that sends is missing, 54000 when AK_REPORTS_MAX are queued, and
+ * 25006 in a read-only transaction.
+ */
+Datum
+ak_email_audit_logs(PG_FUNCTION_ARGS)
+{
+	static AkQuery query = {
+		"INSERT INTO apikeys.report (report_id, workspace, scope, recipient, filters, entries, size, encrypted, "
+		"asked_at, asked_by, state, queued_at, next_attempt_at, finished_at, last_error, content, origin) "
+		"VALUES ($1, $2, $3, $4, $5::pg_catalog.jsonb, $6, $7, $8, $9, $10, $11, $9, $12, $13, $14, $15, $16)",
+		16,
+		{UUIDOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID, INT8OID, INT8OID, BOOLOID,
+		TIMESTAMPTZOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID, TEXTOID}, NULL
+	};
+	TimestampTz now = GetCurrentTimestamp();
+	AkScopeOfReport scope;
+	AkActor		actor;
+	char	   *recipient;
+	char	   *filters;
+	bytea	   *key = NULL;
+	bytea	   *content = NULL;
+	StringInfoData csv;
+	int64		entries;
+	int64		size;
+	bool		fits;
+	Datum		report_id;
+	Datum		args[16];
+	char		nulls[16];
+
+	PreventCommandIfReadOnly("email_audit_logs()");
+	read_scope(fcinfo, &scope);
+	recipient = read_recipient(fcinfo);
+	ak_require_mail_library();
+	refuse_too_many(&scope);
+	if (!PG_ARGISNULL(ARG_ENCRYPT_TO))
+		key = ak_pgp_read_key(PG_GETARG_BYTEA_PP(ARG_ENCRYPT_TO));
+	filters = read_filters(fcinfo);
+	ak_current_actor(scope.workspace, &actor);
+
+	initStringInfo(&csv);
+	appendStringInfoSpaces(&csv, VARHDRSZ);
+	fits = export_entries(fcinfo, &csv, &entries);
+	size = csv.len - VARHDRSZ;
+	if (fits)
+	{
+		content = (bytea *) csv.data;
+		SET_VARSIZE(content, csv.len);
+		if (key != NULL)
+			content = ak_pgp_encrypt(content, key);
+	}
+
+	report_id = DirectFunctionCall1(gen_random_uuid, (Datum) 0);
+	memset(nulls, ' ', sizeof(nulls));
+#define ARG(n, is_set, value) \
+	(nulls[(n) - 1] = (is_set) ? ' ' : 'n', args[(n) - 1] = (is_set) ? (value) : (Datum) 0)
+	ARG(1, true, report_id);
+	ARG(2, scope.workspace != NULL, CStringGetTextDatum(scope.workspace));
+	ARG(3, scope.scope != (Datum) 0, scope.scope);
+	ARG(4, true, CStringGetTextDatum(recipient));
+	ARG(5, filters != NULL, CStringGetTextDatum(filters));
+	ARG(6, fits, Int64GetDatum(entries));
+	ARG(7, fits, Int64GetDatum(size));
+	ARG(8, true, BoolGetDatum(key != NULL));
+	ARG(9, true, TimestampTzGetDatum(now));
+	ARG(10, true, CStringGetTextDatum(actor.actor));
+	ARG(11, true, CStringGetTextDatum(fits ? "queued" : "failed"));
+	ARG(12, fits, TimestampTzGetDatum(now));
+	ARG(13, !fits, TimestampTzGetDatum(now));
+	ARG(14, !fits, CStringGetTextDatum("the report is larger than apikeys.max_report_size"));
+	ARG(15, fits, PointerGetDatum(content));
+	ARG(16, true, CStringGetTextDatum(ak_report_origin()));
+#undef ARG
+	ak_change_mail_queue(&query, args, nulls, AK_SEE_TRANSACTION);
+
+	if (fits)
+	{
+		tell_export(DatumGetCString(DirectFunctionCall1(uuid_out, report_id)), scope.workspace, recipient, filters,
+					key != NULL,
+					psprintf("Mailed a report of " INT64_FORMAT " %s to \"%s\"",
+							 entries, entries == 1 ? "entry" : "entries", recipient));
+		ak_worker_wake_at_commit(AK_JOB_MAIL);
+		if (ak_guc_smtp_url == NULL || ak_guc_smtp_url[0] == '\0')
+			ereport(NOTICE,
+					(errmsg("the report waits until a mail server is set"),
+					 errhint("Set apikeys.smtp_url in the server's configuration.")));
+	}
+	else
+		ereport(WARNING,
+				(errmsg("the report is too large to be mailed"),
+				 errhint("Filter it, or raise apikeys.max_report_size, now %d kB.", ak_guc_max_report_size)));
+	PG_RETURN_DATUM(report_id);
+}
+
+/* May the caller see reports of that scope (a text[] that is NULL for all)? */
+static bool
+sees_scope(Datum scope, bool isnull)
+{
+	Datum	   *elements;
+	int			count;
+
+	if (isnull)
+		return ak_sees(AK_AUDIT, NULL);
+	deconstruct_array(DatumGetArrayTypeP(scope), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
+	for (int i = 0; i < count; i++)
+		if (!ak_sees(AK_AUDIT, TextDatumGetCString(elements[i])))
+			return false;
+	return true;
+}
+
+/*
+ * release_report(report_id uuid)
+ *
+ * Queues a report that is held or failed, with all its attempts before it, and
+ * writes an entry.  Waits for whoever changes that row.  Raises 42704 for a
+ * report that does not exist for the caller, 55000 for one that is queued, sent
+ * or too large, 54000 when AK_REPORTS_MAX are queued, 22004, 42501 without
+ * "audit", and 0A000 where the library that
+ * sends is missing.
+ */
+Datum
+ak_release_report(PG_FUNCTION_ARGS)
+{
+	static AkQuery read = {
+		"SELECT workspace, scope, recipient, filters::pg_catalog.text, encrypted, state, content IS NULL FROM apikeys.report "
+		"WHERE report_id OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+		1, {UUIDOID}, NULL
+	};
+	static AkQuery release = {
+		"UPDATE apikeys.report SET state = 'queued', attempts = 0, queued_at = $2, next_attempt_at = $2, "
+		"finished_at = NULL, last_error = NULL, origin = $3 WHERE report_id OPERATOR(pg_catalog.=) $1",
+		3, {UUIDOID, TIMESTAMPTZOID, TEXTOID}, NULL
+	};
+	Datum		args[3];
+	char	   *id;
+	char	   *texts[4];
+	char	   *state;
+	bool		encrypted;
+	bool		empty;
+	bool		isnull;
+	MemoryContext context = CurrentMemoryContext;
+	AkScopeOfReport scope;
+	AkCaller	caller;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("report id must not be null")));
+	PreventCommandIfReadOnly("release_report()");
+	ak_require_anywhere(AK_AUDIT);
+	id = DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)));
+	args[0] = PG_GETARG_DATUM(0);
+	args[1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	args[2] = CStringGetTextDatum(ak_report_origin());
+
+	ak_become_owner(&caller);
+	SPI_connect();
+	ak_query(&read, args, NULL, AK_SEE_TRANSACTION);
+	ak_become_caller(&caller);
+	if (SPI_processed == 1)
+	{
+		Datum		workspaces = ak_query_result(0, 2, &isnull);
+
+		if (!sees_scope(workspaces, isnull))
+			SPI_processed = 0;
+	}
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("report %s does not exist", id),
+				 errhint("The view apikeys.reports shows those that you may see.")));
+	for (int i = 0; i < 4; i++)
+	{
+		Datum		value = ak_query_result(0, i + 1, &isnull);
+
+		/* the second is the scope */
+		texts[i] = isnull || i == 1 ? NULL : MemoryContextStrdup(context, TextDatumGetCString(value));
+	}
+	encrypted = DatumGetBool(ak_query_result(0, 5, &isnull));
+	state = TextDatumGetCString(ak_query_result(0, 6, &isnull));
+	empty = DatumGetBool(ak_query_result(0, 7, &isnull));
+	if (strcmp(state, "held") != 0 && strcmp(state, "failed") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("report %s is %s", id, state),
+				 errhint("Only a report that is held or failed can be released.")));
+	if (empty)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("report %s was too large and is not kept", id),
+				 errhint("Ask for another with apikeys.email_audit_logs().")));
+	scope.workspace = texts[0];
+	scope.scope = ak_query_result(0, 2, &isnull);
+	refuse_too_many(&scope);
+	SPI_finish();
+	ak_require_mail_library();
+
+	ak_change_mail_queue(&release, args, NULL, AK_SEE_TRANSACTION);
+	tell_export(id, texts[0], texts[2], texts[3], encrypted, psprintf("Released a report to \"%s\"", texts[2]));
+	ak_worker_wake_at_commit(AK_JOB_MAIL);
+	PG_RETURN_VOID();
+}

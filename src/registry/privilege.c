@@ -1,0 +1,388 @@
+/*-------------------------------------------------------------------------
+ *
+ * privilege.c
+ *	  Capabilities and PostgreSQL's own privileges.
+ *
+ * Which functions and views a role needs for a capability stands here.  A grant
+ * gives what its capability needs and nothing else, so that what a DBA revoked
+ * by hand stays revoked; revoking takes what the capability needed and no other
+ * capability of the role does.  What a role has, or has not, already is left
+ * alone: a catalog row rewritten is one that every backend reads anew.
+ *
+ * The privileges of all roles on a function stand in one catalog row, and who
+ * changes that waits for a transaction that changed it before.  So that the
+ * open transaction of one workspace's admin holds up nobody, his changes are
+ * made when he commits.  Those of an admin of all workspaces are made at once.
+ * Both hold two locks from before they look until they commit: on the role, so
+ * that what it holds agrees with its accesses, and on all privileges, if any
+ * change, else two of them would fail each other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "access/access.h"
+#include "core/catalog.h"
+#include "core/lock.h"
+#include "core/query.h"
+#include "registry/privilege.h"
+
+/* The functions and views that a role needs for a capability */
+static const struct
+{
+	int			needed_for;
+	bool		is_view;
+	const char *name;
+}			objects[] = {
+	{AK_VALIDATE, false, "validate_key"},
+	{AK_VALIDATE, false, "authenticate"},
+	{AK_VALIDATE, false, "current_key"},
+	{AK_VALIDATE, false, "current_workspace"},
+	{AK_VALIDATE, false, "current_key_allows"},
+	{AK_VIEW, false, "key_details"},
+	{AK_VIEW, false, "key_id"},
+	{AK_VIEW, false, "identify_key"},
+	{AK_VIEW, true, "apis"},
+	{AK_VIEW, true, "active_keys"},
+	{AK_VIEW, true, "archived_keys"},
+	{AK_VIEW, true, "key_usage"},
+	{AK_VIEW, true, "usage_history"},
+	{AK_VIEW, true, "denials"},
+	{AK_VIEW, false, "usage_memory"},
+	{AK_VIEW, false, "last_use"},
+	{AK_VIEW, false, "usage_chart"},
+	{AK_VIEW, false, "status"},
+	{AK_ADMIN, false, "flush_usage"},
+	{AK_VIEW | AK_AUDIT, false, "visible_workspaces"},
+	{AK_VIEW | AK_AUDIT, false, "sees_everywhere"},
+	{AK_VIEW | AK_AUDIT, false, "only_workspace"},
+	{AK_VIEW | AK_AUDIT, false, "several_workspaces"},
+	{AK_MANAGE, false, "create_key"},
+	{AK_MANAGE, false, "import_key"},
+	{AK_MANAGE, false, "regenerate_key"},
+	{AK_MANAGE, false, "end_overlap"},
+	{AK_MANAGE, false, "update_key"},
+	{AK_MANAGE, false, "archive_key"},
+	{AK_MANAGE | AK_AUDIT | AK_ADMIN, false, "act_as"},
+	{AK_AUDIT, true, "audit_logs"},
+	{AK_AUDIT, false, "search_audit_logs"},
+	{AK_AUDIT, false, "export_audit_logs"},
+	{AK_AUDIT, false, "verify_audit_log"},
+	{AK_AUDIT, false, "audit_anchor"},
+	{AK_AUDIT, false, "email_audit_logs"},
+	{AK_AUDIT, false, "release_report"},
+	{AK_AUDIT, true, "reports"},
+	{AK_ADMIN, false, "register_api"},
+	{AK_ADMIN, false, "unregister_api"},
+	{AK_ADMIN, false, "create_workspace"},
+	{AK_ADMIN, false, "update_workspace"},
+	{AK_ADMIN, false, "add_team_member"},
+	{AK_ADMIN, false, "remove_team_member"},
+	{AK_ADMIN, false, "purge_audit_log"},
+	{AK_ADMIN, false, "grant_access"},
+	{AK_ADMIN, false, "revoke_access"},
+	{AK_ADMIN, false, "regrant_access"},
+};
+
+/* What a role holds itself, by the owner's grant */
+typedef struct AkHeld
+{
+	bool		objects[lengthof(objects)];
+	bool		schema;
+} AkHeld;
+
+/* A change to be made at commit; capabilities are bits */
+typedef struct AkPrivilegeChange
+{
+	Oid			role;
+	Oid			userid;			/* who asked for it */
+	int			nest_level;		/* of the (sub)transaction that did */
+	int			give;
+	int			take;
+} AkPrivilegeChange;
+
+static AkPrivilegeChange *changes = NULL;	/* in TopTransactionContext */
+static int	change_count = 0;
+static int	changes_allocated = 0;
+
+/* All that the accesses of a role allow, in whatever workspace.  SPI must be connected, as the owner. */
+static int
+allowed_to_role(Oid role)
+{
+	static AkQuery query = {
+		"SELECT DISTINCT a.capability FROM apikeys.access_role r "
+		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id WHERE r.roleid OPERATOR(pg_catalog.=) $1",
+		1, {OIDOID}, NULL
+	};
+	Datum		args[1] = {ObjectIdGetDatum(role)};
+	int			allowed = 0;
+
+	ak_query(&query, args, NULL, AK_SEE_LATEST);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+
+		allowed |= ak_capability_allows(TextDatumGetCString(ak_query_result(i, 1, &isnull)));
+	}
+	return allowed;
+}
+
+/* Looks what a role holds.  SPI must be connected, as the owner. */
+static void
+look_at_privileges(Oid role, AkHeld *held)
+{
+	static AkQuery query = {
+		"SELECT p.proname, false FROM pg_catalog.pg_proc p, LATERAL pg_catalog.aclexplode(p.proacl) a "
+		"WHERE p.pronamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
+		"AND a.grantee OPERATOR(pg_catalog.=) $1 AND a.grantor OPERATOR(pg_catalog.=) p.proowner "
+		"UNION ALL "
+		"SELECT c.relname, true FROM pg_catalog.pg_class c, LATERAL pg_catalog.aclexplode(c.relacl) a "
+		"WHERE c.relnamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
+		"AND a.grantee OPERATOR(pg_catalog.=) $1 AND a.grantor OPERATOR(pg_catalog.=) c.relowner "
+		"AND a.privilege_type OPERATOR(pg_catalog.=) 'SELECT' "
+		"UNION ALL "
+		"SELECT NULL, NULL FROM pg_catalog.pg_namespace n, LATERAL pg_catalog.aclexplode(n.nspacl) a "
+		"WHERE n.oid OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
+		"AND a.grantee OPERATOR(pg_catalog.=) $1 AND a.grantor OPERATOR(pg_catalog.=) n.nspowner "
+		"AND a.privilege_type OPERATOR(pg_catalog.=) 'USAGE'",
+		1, {OIDOID}, NULL
+	};
+	Datum		args[1] = {ObjectIdGetDatum(role)};
+
+	memset(held, 0, sizeof(AkHeld));
+	ak_query(&query, args, NULL, AK_SEE_LATEST);
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		bool		isnull;
+		bool		is_view = DatumGetBool(ak_query_result(row, 2, &isnull));
+		Datum		object = ak_query_result(row, 1, &isnull);
+
+		if (isnull)
+			held->schema = true;
+		for (int i = 0; !isnull && i < (int) lengthof(objects); i++)
+			if (objects[i].is_view == is_view && strcmp(objects[i].name, NameStr(*DatumGetName(object))) == 0)
+				held->objects[i] = true;
+	}
+}
+
+/* GRANTs or REVOKEs one privilege. */
+static void
+set_privilege(bool give, const char *object, const char *role)
+{
+	SPI_execute(psprintf("%s %s %s %s", give ? "GRANT" : "REVOKE", object, give ? "TO" : "FROM",
+						 quote_identifier(role)),
+				false, 0);
+}
+
+/*
+ * Gives a role what it needs for "give", and takes what it needed for "take"
+ * and does not for "remaining", all that it is still allowed.  Returns whether
+ * there was anything to do; only looks, when "look" is true.
+ */
+static bool
+set_privileges(Oid role, int give, int take, int remaining, bool look)
+{
+	char	   *name = look ? NULL : GetUserNameFromId(role, false);
+	AkHeld		held;
+	bool		any = false;
+
+	look_at_privileges(role, &held);
+	for (int i = 0; i < (int) lengthof(objects); i++)
+	{
+		int			needed_for = objects[i].needed_for;
+		bool		gives = !held.objects[i] && (needed_for & give) != 0;
+		bool		takes = held.objects[i] && (needed_for & take) != 0 && (needed_for & remaining) == 0;
+
+		any |= gives || takes;
+		if ((gives || takes) && !look)
+			set_privilege(gives, psprintf("%s apikeys.%s", objects[i].is_view ? "SELECT ON TABLE" : "EXECUTE ON FUNCTION",
+										  objects[i].name), name);
+	}
+	if (held.schema ? remaining == 0 : give != 0)
+	{
+		any = true;
+		if (!look)
+			set_privilege(give != 0, "USAGE ON SCHEMA apikeys", name);
+	}
+	return any;
+}
+
+/* What the lock of a role is called. */
+static const char *
+role_lock(Oid role)
+{
+	return psprintf("role %u", role);
+}
+
+/* Locks a role for changes of what it holds. */
+void
+ak_lock_role(Oid role)
+{
+	ak_lock_object(AK_ACCESS, role_lock(role), ExclusiveLock);
+}
+
+/* The same, if nobody else has it locked. */
+bool
+ak_try_lock_role(Oid role)
+{
+	return ak_try_lock_object(AK_ACCESS, role_lock(role));
+}
+
+/*
+ * Raises 42501 when a role has access where the current user is no admin: who
+ * may admin single workspaces must not widen what another's role reaches.
+ */
+void
+ak_refuse_access_elsewhere(Oid role)
+{
+	if (ak_has_access_elsewhere(role))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to grant access to role \"%s\"", GetUserNameFromId(role, false)),
+				 errdetail("It, a role that it is a member of, or a member of it has access beyond the workspaces that you administer."),
+				 errhint("Grant to a role of this workspace alone, or ask an admin of all workspaces.")));
+}
+
+/* Makes a change now.  Only what the accesses still say is given. */
+static void
+change_privileges(Oid role, int give, int take)
+{
+	int			remaining = allowed_to_role(role);
+
+	give &= remaining;
+	if (!set_privileges(role, give, take, remaining, true))
+		return;
+	ak_lock_object(AK_ACCESS, "", ExclusiveLock);
+	(void) set_privileges(role, give, take, remaining, false);
+}
+
+/*
+ * Changes what a role holds, after its accesses have changed: "give" and "take"
+ * are the capabilities that were granted and revoked, as bits.  Who is said to
+ * do so at commit need not have locked the role, as others must; "userid" is
+ * who asked.  SPI is connected, as the owner.
+ */
+void
+ak_change_privileges(Oid role, int give, int take, bool at_commit, Oid userid)
+{
+	if (!at_commit)
+	{
+		change_privileges(role, give, take);
+		return;
+	}
+	if (changes == NULL)
+	{
+		changes_allocated = 8;
+		changes = MemoryContextAlloc(TopTransactionContext, changes_allocated * sizeof(AkPrivilegeChange));
+	}
+	else if (change_count == changes_allocated)
+	{
+		changes_allocated *= 2;
+		changes = repalloc(changes, changes_allocated * sizeof(AkPrivilegeChange));
+	}
+	changes[change_count++] = (AkPrivilegeChange) {role, userid, GetCurrentTransactionNestLevel(), give, take};
+}
+
+/*
+ * The capabilities, as bits, of which a role holds at least one function that
+ * nothing else needs, or will when this transaction commits.  SPI must be
+ * connected, as the owner.
+ */
+int
+ak_capabilities_held(Oid role)
+{
+	AkHeld		held;
+	int			result = 0;
+
+	look_at_privileges(role, &held);
+	for (int i = 0; i < (int) lengthof(objects); i++)
+		/* needed for one capability alone */
+		if (held.objects[i] && (objects[i].needed_for & (objects[i].needed_for - 1)) == 0)
+			result |= objects[i].needed_for;
+	for (int i = 0; i < change_count; i++)
+		if (changes[i].role == role)
+			result |= changes[i].give;
+	return result;
+}
+
+static int
+change_order(const void *a, const void *b)
+{
+	Oid			x = ((const AkPrivilegeChange *) a)->role;
+	Oid			y = ((const AkPrivilegeChange *) b)->role;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * At commit: makes the changes that were put off.  Before anything else is
+ * locked for the commit, since it may wait for who changes the same role or any
+ * privileges.  Raises 42501 when a role was granted access elsewhere meanwhile.
+ */
+void
+ak_commit_privileges(void)
+{
+	AkCaller	caller;
+
+	if (change_count == 0)
+		return;
+	/* the extension itself was dropped */
+	if (!OidIsValid(ak_relid_if_any(AK_ACCESS)))
+		return;
+	qsort(changes, change_count, sizeof(AkPrivilegeChange), change_order);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ak_become_owner(&caller);
+	SPI_connect();
+	for (int i = 0; i < change_count; i++)
+	{
+		Oid			role = changes[i].role;
+		int			give = changes[i].give;
+		int			take = changes[i].take;
+
+		if (i == 0 || role != changes[i - 1].role)
+			ak_lock_role(role);
+		/* one that was dropped meanwhile takes all with it */
+		if (GetUserNameFromId(role, true) == NULL)
+			continue;
+		if (give != 0)
+		{
+			SetUserIdAndSecContext(changes[i].userid, caller.sec_context);
+			ak_refuse_access_elsewhere(role);
+			SetUserIdAndSecContext(ak_extension_owner(), caller.sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+		}
+		change_privileges(role, give, take);
+	}
+	SPI_finish();
+	ak_become_caller(&caller);
+	PopActiveSnapshot();
+	change_count = 0;
+}
+
+/* At the end of the subtransaction of that level: its changes go with it, or become its parent's. */
+void
+ak_privileges_end_subtransaction(int level, bool committed)
+{
+	for (int i = change_count - 1; i >= 0 && changes[i].nest_level >= level; i--)
+	{
+		if (committed)
+			changes[i].nest_level = level - 1;
+		else
+			change_count--;
+	}
+}
+
+/* At the end of a transaction; the memory goes with it. */
+void
+ak_forget_privileges(void)
+{
+	changes = NULL;
+	change_count = changes_allocated = 0;
+}

@@ -1,0 +1,620 @@
+/*-------------------------------------------------------------------------
+ *
+ * registry.c
+ *	  APIs, workspaces, teams: their rules and their SQL face.
+ *
+ * Like keys, these tables are guarded by a trigger that direct SQL meets, too.
+ * An API that is unregistered keeps its row: the row comes back in a restore,
+ * and with it the news that the API is gone, where otherwise the extension's
+ * script would have registered it again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "access/access.h"
+#include "access/context.h"
+#include "audit/rule.h"
+#include "audit/story.h"
+#include "core/catalog.h"
+#include "core/compat.h"
+#include "core/lock.h"
+#include "core/query.h"
+#include "core/refuse.h"
+#include "keys/guard.h"
+
+PG_FUNCTION_INFO_V1(ak_guard_row);
+PG_FUNCTION_INFO_V1(ak_make_way);
+PG_FUNCTION_INFO_V1(ak_register_api);
+PG_FUNCTION_INFO_V1(ak_unregister_api);
+PG_FUNCTION_INFO_V1(ak_create_workspace);
+PG_FUNCTION_INFO_V1(ak_update_workspace);
+PG_FUNCTION_INFO_V1(ak_add_team_member);
+PG_FUNCTION_INFO_V1(ak_remove_team_member);
+
+#define ARCHIVE_LIMIT_MAX	1000000
+#define DESCRIPTION_MAX		1000	/* characters */
+
+/* Runs one of our statements as the owner and returns the number of its rows. */
+static uint64
+run_as_owner(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
+{
+	AkCaller	caller;
+	uint64		rows;
+
+	ak_become_owner(&caller);
+	SPI_connect();
+	ak_query(query, args, nulls, sight);
+	rows = SPI_processed;
+	SPI_finish();
+	ak_become_caller(&caller);
+	return rows;
+}
+
+/* Stamps who made a row, and when. */
+static void
+stamp(AkRow *row, AttrNumber at, AttrNumber by, const char *workspace)
+{
+	AkActor		actor;
+
+	ak_current_actor(workspace, &actor);
+	ak_row_set(row, at, TimestampTzGetDatum(GetCurrentTimestamp()));
+	ak_row_set_text(row, by, actor.actor);
+}
+
+/* Raises 55000 when one of these columns changed. */
+static void
+refuse_changes(const AkRow *old, const AkRow *new, const AttrNumber *columns, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (ak_column_changed(old, new, columns[i]))
+			refuse(errmsg("column \"%s\" cannot be changed",
+						  NameStr(TupleDescAttr(old->desc, columns[i] - 1)->attname)));
+}
+
+static void
+guard_workspace(const AkRow *old, AkRow *new)
+{
+	static const AttrNumber fixed[] = {
+		Anum_workspace_workspace, Anum_workspace_created_at, Anum_workspace_created_by,
+		Anum_workspace_updated_at, Anum_workspace_updated_by,
+		Anum_workspace_audit_id, Anum_workspace_row_digest
+	};
+	static AkQuery dependents = {
+		"SELECT 1 WHERE EXISTS (SELECT FROM apikeys.key WHERE workspace OPERATOR(pg_catalog.=) $1) "
+		"OR EXISTS (SELECT FROM apikeys.team_member WHERE workspace OPERATOR(pg_catalog.=) $1) "
+		"OR EXISTS (SELECT FROM apikeys.access WHERE workspace OPERATOR(pg_catalog.=) $1)",
+		1, {TEXTOID}, NULL
+	};
+	const AkRow *row = new ? new : old;
+	char	   *workspace = ak_row_text(row, Anum_workspace_workspace);
+	char	   *name = ak_row_text(row, Anum_workspace_name);
+	char	   *prefix = ak_row_text(row, Anum_workspace_prefix);
+	int			limit;
+
+	if (new == NULL)
+	{
+		Datum		args[1] = {AK_VALUE(old, Anum_workspace_workspace)};
+
+		if (strcmp(workspace, "default") == 0)
+			refuse(errmsg("workspace \"default\" cannot be removed"));
+		/* waits for whoever puts something into it, and keeps others from it */
+		ak_lock_object(AK_WORKSPACE, workspace, ExclusiveLock);
+		if (run_as_owner(&dependents, args, NULL, AK_SEE_LATEST) > 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+					 errmsg("workspace \"%s\" is still in use", workspace),
+					 errdetail("It has keys, active or archived, team members or accesses.")));
+		return;
+	}
+	if (workspace == NULL || !ak_workspace_valid(workspace, strlen(workspace)))
+		bad_value(errmsg("invalid workspace id \"%s\"", workspace ? ak_quoted(workspace) : ""),
+				  errhint("1 to 63 letters, digits, \".\", \"_\" or \"-\", the first a letter or digit."));
+	ak_check_label("workspace id", workspace);
+	if (prefix == NULL || !ak_prefix_valid(prefix, strlen(prefix)))
+		bad_value(errmsg("invalid prefix \"%s\"", prefix ? ak_quoted(prefix) : ""),
+				  errhint("Lower-case words of letters and digits joined by \"_\", at most %d characters.", AK_PREFIX_MAX));
+	limit = AK_IS_NULL(new, Anum_workspace_archive_limit) ? 0 : DatumGetInt32(AK_VALUE(new, Anum_workspace_archive_limit));
+	if (limit < 1 || limit > ARCHIVE_LIMIT_MAX)
+		bad_value(errmsg("archive limit must be between 1 and %d", ARCHIVE_LIMIT_MAX));
+	if (name != NULL && (old == NULL || ak_column_changed(old, new, Anum_workspace_name)))
+	{
+		ak_check_label("workspace name", name);
+		ak_refuse_known_secret("workspace name", name, old ? workspace : NULL, NULL);
+	}
+
+	if (old == NULL || ak_column_changed(old, new, Anum_workspace_prefix))
+		ak_refuse_known_secret("prefix", prefix, old ? workspace : NULL, NULL);
+
+	if (old == NULL)
+	{
+		ak_refuse_known_secret("workspace id", workspace, NULL, NULL);
+		stamp(new, Anum_workspace_created_at, Anum_workspace_created_by, workspace);
+		ak_row_clear(new, Anum_workspace_updated_at);
+		ak_row_clear(new, Anum_workspace_updated_by);
+	}
+	else
+	{
+		refuse_changes(old, new, fixed, lengthof(fixed));
+		stamp(new, Anum_workspace_updated_at, Anum_workspace_updated_by, workspace);
+	}
+}
+
+/* Makes an API the last in the registry's order: one at a time. */
+static void
+set_next_ordinal(AkRow *row)
+{
+	static AkQuery query = {
+		"SELECT COALESCE(pg_catalog.max(ordinal), 0) OPERATOR(pg_catalog.+) 1 FROM apikeys.api",
+		0, {0}, NULL
+	};
+	AkCaller	caller;
+	bool		isnull;
+	int			ordinal;
+
+	ak_lock_object(AK_API, "", ExclusiveLock);
+	ak_become_owner(&caller);
+	SPI_connect();
+	ak_query(&query, NULL, NULL, AK_SEE_LATEST);
+	ordinal = DatumGetInt32(ak_query_result(0, 1, &isnull));
+	SPI_finish();
+	ak_become_caller(&caller);
+	ak_row_set(row, Anum_api_ordinal, Int32GetDatum(ordinal));
+}
+
+static void
+guard_api(const AkRow *old, AkRow *new)
+{
+	static const AttrNumber fixed[] = {Anum_api_api, Anum_api_unregistered_by, Anum_api_audit_id, Anum_api_row_digest};
+	static const AttrNumber creation[] = {Anum_api_ordinal, Anum_api_created_at, Anum_api_created_by};
+	static AkQuery users = {
+		"SELECT 1 FROM apikeys.key WHERE archived_at IS NULL "
+		"AND apis OPERATOR(pg_catalog.@>) ARRAY[$1] LIMIT 1",
+		1, {TEXTOID}, NULL
+	};
+	char	   *name;
+	char	   *description;
+	bool		was_registered,
+				is_registered;
+
+	if (new == NULL)
+		refuse(errmsg("an API cannot be deleted"), errhint("Use apikeys.unregister_api()."));
+	name = ak_row_text(new, Anum_api_api);
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("API must not be null")));
+	ak_check_label("API name", name);
+	if (old == NULL)
+		ak_refuse_known_secret("API name", name, NULL, NULL);
+	description = ak_row_text(new, Anum_api_description);
+	if (description != NULL && description[0] == '\0')
+		ak_row_clear(new, Anum_api_description);
+	else if (description != NULL && (old == NULL || ak_column_changed(old, new, Anum_api_description)))
+	{
+		ak_check_text("description", description, DESCRIPTION_MAX);
+		ak_refuse_known_secret("description", description, NULL, NULL);
+	}
+
+	is_registered = AK_IS_NULL(new, Anum_api_unregistered_at);
+
+	if (old == NULL)
+	{
+		if (!is_registered)
+			refuse(errmsg("a new API cannot be unregistered"));
+		ak_row_clear(new, Anum_api_unregistered_by);
+		if (!ak_installing())
+			set_next_ordinal(new);
+		stamp(new, Anum_api_created_at, Anum_api_created_by, NULL);
+		return;
+	}
+	refuse_changes(old, new, fixed, lengthof(fixed));
+	was_registered = AK_IS_NULL(old, Anum_api_unregistered_at);
+	if (was_registered)
+		refuse_changes(old, new, creation, lengthof(creation));
+	if (was_registered && !is_registered)
+	{
+		Datum		args[1] = {AK_VALUE(new, Anum_api_api)};
+
+		/* waits for whoever gives a key this API, holds nobody up meanwhile, and then keeps others from it */
+		ak_lock_object_behind(AK_API, name);
+		if (run_as_owner(&users, args, NULL, AK_SEE_LATEST) > 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+					 errmsg("API \"%s\" is still in use", name),
+					 errdetail("Active keys have access to it."),
+					 errhint("Take it out of these keys first.")));
+		stamp(new, Anum_api_unregistered_at, Anum_api_unregistered_by, NULL);
+	}
+	else if (!was_registered && !is_registered)
+		refuse(errmsg("API \"%s\" is not registered", ak_quoted(name)),
+			   errhint("apikeys.register_api() registers it once more."));
+	else if (!was_registered)
+	{
+		/* registered once more: the last in the registry's order */
+		ak_row_clear(new, Anum_api_unregistered_by);
+		set_next_ordinal(new);
+		stamp(new, Anum_api_created_at, Anum_api_created_by, NULL);
+	}
+}
+
+static void
+guard_team_member(const AkRow *old, AkRow *new)
+{
+	static const AttrNumber fixed[] = {
+		Anum_team_member_workspace, Anum_team_member_actor,
+		Anum_team_member_audit_id, Anum_team_member_row_digest
+	};
+	static const AttrNumber needed[] = {
+		Anum_team_member_workspace, Anum_team_member_actor, Anum_team_member_team
+	};
+
+	if (new == NULL)
+		return;
+	for (int i = 0; i < (int) lengthof(needed); i++)
+		if (AK_IS_NULL(new, needed[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("%s must not be null", NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname))));
+	for (int i = 1; i < (int) lengthof(needed); i++)
+	{
+		const char *what = NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname);
+		char	   *text = ak_row_text(new, needed[i]);
+
+		if (old != NULL && !ak_column_changed(old, new, needed[i]))
+			continue;
+		ak_check_label(what, text);
+		ak_refuse_known_secret(what, text, ak_row_text(new, Anum_team_member_workspace), NULL);
+	}
+	if (old == NULL)
+		ak_hold_workspace(ak_row_text(new, Anum_team_member_workspace));
+	else
+		refuse_changes(old, new, fixed, lengthof(fixed));
+}
+
+static void
+guard_access(const AkRow *old, AkRow *new)
+{
+	char	   *capability;
+
+	if (new == NULL)
+		return;
+	if (old != NULL)
+		refuse(errmsg("an access cannot be changed"), errhint("Revoke it, and grant another."));
+	capability = ak_row_text(new, Anum_access_capability);
+	if (AK_IS_NULL(new, Anum_access_role) || capability == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("role and capability must not be null")));
+	if (ak_capability_allows(capability) == 0)
+		bad_value(errmsg("unknown capability \"%s\"", ak_quoted(capability)));
+	if (AK_IS_NULL(new, Anum_access_grant_id))
+		ak_row_set(new, Anum_access_grant_id, DirectFunctionCall1(gen_random_uuid, (Datum) 0));
+	if (!AK_IS_NULL(new, Anum_access_workspace))
+		ak_hold_workspace(ak_row_text(new, Anum_access_workspace));
+}
+
+static const struct
+{
+	AkRelation	relation;
+	void		(*guard) (const AkRow *old, AkRow *new);
+}			guards[] = {
+	{AK_WORKSPACE, guard_workspace},
+	{AK_API, guard_api},
+	{AK_TEAM_MEMBER, guard_team_member},
+	{AK_ACCESS, guard_access},
+};
+
+/*
+ * Trigger BEFORE INSERT OR UPDATE OR DELETE of workspace, api, team_member and
+ * access, each row.  A restored row passes; a new one is checked and sealed.
+ * Raises 55000, 2BP01, 22023, 22004 and 42704.
+ */
+Datum
+ak_guard_row(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_row",
+											AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API) |
+											AK_TABLE_BIT(AK_TEAM_MEMBER) | AK_TABLE_BIT(AK_ACCESS));
+	Relation	rel = trigdata->tg_relation;
+	AkRow		rows[2];
+	AkRow	   *old = NULL;
+	AkRow	   *new = NULL;
+
+	if (!TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+	{
+		old = &rows[0];
+		ak_row_read(old, rel, trigdata->tg_trigtuple);
+	}
+	if (!TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
+	{
+		new = &rows[1];
+		ak_row_read(new, rel, old ? trigdata->tg_newtuple : trigdata->tg_trigtuple);
+		if (old == NULL ? ak_row_restored(new) : !ak_row_changed(old, new))
+			return PointerGetDatum(new->tuple);
+	}
+	if (new == NULL && ak_making_way)
+		return PointerGetDatum(old->tuple);
+
+	for (int i = 0; i < (int) lengthof(guards); i++)
+		if (ak_relid(guards[i].relation) == RelationGetRelid(rel))
+			guards[i].guard(old, new);
+	return PointerGetDatum(new ? ak_row_seal(new) : old->tuple);
+}
+
+/*
+ * Trigger BEFORE INSERT of workspace and api, each row, also in a logical
+ * replication worker: a row of the same name that is still as the extension's
+ * script made it gives way to one that comes out of a dump or from a
+ * publisher.
+ */
+Datum
+ak_make_way(PG_FUNCTION_ARGS)
+{
+	static AkQuery workspace = {
+		"DELETE FROM apikeys.workspace WHERE workspace OPERATOR(pg_catalog.=) $1 AND audit_id OPERATOR(pg_catalog.=) 0",
+		1, {TEXTOID}, NULL
+	};
+	static AkQuery api = {
+		"DELETE FROM apikeys.api WHERE api OPERATOR(pg_catalog.=) $1 AND audit_id OPERATOR(pg_catalog.=) 0",
+		1, {TEXTOID}, NULL
+	};
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "make_way",
+											AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API));
+	bool		is_api = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_API);
+	Datum		args[1];
+	AkRow		row;
+
+	ak_row_read(&row, trigdata->tg_relation, trigdata->tg_trigtuple);
+	if (!ak_row_restored(&row))
+		return PointerGetDatum(row.tuple);
+	args[0] = AK_VALUE(&row, 1);	/* the name is the first column of both */
+	ak_making_way = true;
+	PG_TRY();
+	{
+		run_as_owner(is_api ? &api : &workspace, args, NULL, AK_SEE_LATEST);
+	}
+	PG_FINALLY();
+	{
+		ak_making_way = false;
+	}
+	PG_END_TRY();
+	return PointerGetDatum(row.tuple);
+}
+
+/* A text argument that must not be NULL; "what" names it. */
+static char *
+needed_text(FunctionCallInfo fcinfo, int n, const char *what)
+{
+	if (PG_ARGISNULL(n))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", what)));
+	return text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+/* Is this API registered as of the latest commit?  Its lock is held. */
+static bool
+is_registered(const char *api)
+{
+	Relation	rel = ak_table_open(AK_API, AccessShareLock);
+	SysScanDesc scan = ak_begin_lookup(rel, AK_API_PKEY, NULL, 1, &api);
+	HeapTuple	tuple = systable_getnext(scan);
+	bool		registered = HeapTupleIsValid(tuple) &&
+		heap_attisnull(tuple, Anum_api_unregistered_at, RelationGetDescr(rel));
+
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return registered;
+}
+
+/*
+ * register_api(api text, description text = NULL)
+ *
+ * Raises 42710 when it is registered, 42501 without "admin" everywhere, 22023
+ * for a name that cannot be one.
+ */
+Datum
+ak_register_api(PG_FUNCTION_ARGS)
+{
+	static AkQuery query = {
+		"INSERT INTO apikeys.api AS a (api, description) VALUES ($1, $2) "
+		"ON CONFLICT (api) DO UPDATE SET unregistered_at = NULL, description = EXCLUDED.description "
+		"WHERE a.unregistered_at IS NOT NULL",
+		2, {TEXTOID, TEXTOID}, NULL
+	};
+	char	   *api = needed_text(fcinfo, 0, "API");
+	Datum		args[2] = {PG_GETARG_DATUM(0), PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1)};
+
+	PreventCommandIfReadOnly("register_api()");
+	ak_require(AK_ADMIN, NULL);
+	/* one at a time, for the registry's order */
+	ak_lock_object(AK_API, "", ExclusiveLock);
+	/* waits for who unregisters it; taken is taken, as in a unique index, whatever the transaction sees */
+	ak_lock_object(AK_API, api, ShareLock);
+	if (is_registered(api))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("API \"%s\" already exists", ak_quoted(api))));
+	run_as_owner(&query, args, PG_ARGISNULL(1) ? " n" : NULL, AK_SEE_TRANSACTION);
+	PG_RETURN_VOID();
+}
+
+/*
+ * unregister_api(api text)
+ *
+ * Raises 42704 when it is not registered, 2BP01 while active keys have access
+ * to it, 42501 without "admin" everywhere.  Waits for transactions that give
+ * keys this API.
+ */
+Datum
+ak_unregister_api(PG_FUNCTION_ARGS)
+{
+	static AkQuery query = {
+		"UPDATE apikeys.api SET unregistered_at = pg_catalog.clock_timestamp() "
+		"WHERE api OPERATOR(pg_catalog.=) $1 AND unregistered_at IS NULL",
+		1, {TEXTOID}, NULL
+	};
+	char	   *api = needed_text(fcinfo, 0, "API");
+	Datum		args[1] = {PG_GETARG_DATUM(0)};
+
+	ak_require(AK_ADMIN, NULL);
+	if (run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION) == 0)
+		ak_refuse_unknown_api(api);
+	PG_RETURN_VOID();
+}
+
+/* What create_workspace and update_workspace share: run the query with the arguments. */
+static uint64
+run_with_workspace(FunctionCallInfo fcinfo, AkQuery *query)
+{
+	Datum		args[4];
+	char		nulls[4];
+
+	for (int i = 0; i < 4; i++)
+	{
+		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
+		args[i] = PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i);
+	}
+	return run_as_owner(query, args, nulls, AK_SEE_TRANSACTION);
+}
+
+/*
+ * create_workspace(workspace text, name text = NULL, prefix text = NULL, archive_limit integer = NULL)
+ *
+ * Raises 42710 when it exists, 22023 for an id, prefix or limit that cannot be
+ * one, 42501 without "admin" for it.
+ */
+Datum
+ak_create_workspace(PG_FUNCTION_ARGS)
+{
+	static AkQuery query = {
+		"INSERT INTO apikeys.workspace (workspace, name, prefix, archive_limit) "
+		"VALUES ($1, $2, COALESCE($3, 'ak'), COALESCE($4, 10))",
+		4, {TEXTOID, TEXTOID, TEXTOID, INT4OID}, NULL
+	};
+	char	   *workspace = needed_text(fcinfo, 0, "workspace");
+
+	ak_check_workspace_argument(workspace);
+	ak_require(AK_ADMIN, ak_may_something(workspace) ? workspace : NULL);
+	PG_TRY();
+	{
+		run_with_workspace(fcinfo, &query);
+	}
+	PG_CATCH();
+	{
+		/* not ON CONFLICT, which fails a transaction that began before the other's end */
+		if (geterrcode() == ERRCODE_UNIQUE_VIOLATION)
+		{
+			FlushErrorState();
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_OBJECT),
+					 errmsg("workspace \"%s\" already exists", workspace)));
+		}
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	PG_RETURN_VOID();
+}
+
+/*
+ * update_workspace(workspace text, name text = NULL, prefix text = NULL, archive_limit integer = NULL)
+ *
+ * NULL keeps what is.  Raises 42704 for an unknown workspace, 22023 for a
+ * prefix or limit that cannot be one, 42501 without "admin" for it.  A lower
+ * limit waits for transactions that archive in this workspace.
+ */
+Datum
+ak_update_workspace(PG_FUNCTION_ARGS)
+{
+	static AkQuery query = {
+		"UPDATE apikeys.workspace SET name = COALESCE($2, name), prefix = COALESCE($3, prefix), "
+		"archive_limit = COALESCE($4, archive_limit) WHERE workspace OPERATOR(pg_catalog.=) $1",
+		4, {TEXTOID, TEXTOID, TEXTOID, INT4OID}, NULL
+	};
+	char	   *workspace = needed_text(fcinfo, 0, "workspace");
+
+	ak_require_anywhere(AK_ADMIN);
+	ak_check_workspace_argument(workspace);
+	ak_require_workspace(AK_ADMIN, workspace);
+	/* made after the transaction's snapshot */
+	if (run_with_workspace(fcinfo, &query) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
+	PG_RETURN_VOID();
+}
+
+/* The workspace argument of the team functions, checked. */
+static Datum
+team_workspace(FunctionCallInfo fcinfo, int n)
+{
+	char	   *workspace;
+
+	ak_require_anywhere(AK_ADMIN);
+	workspace = ak_target_workspace(PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)));
+	ak_require_workspace(AK_ADMIN, workspace);
+	return CStringGetTextDatum(workspace);
+}
+
+/*
+ * add_team_member(actor text, team text, workspace text = NULL)
+ *
+ * An actor is in one team of a workspace; adding to another moves.  Raises
+ * 42704 for an unknown workspace, 22023, 22004, and 42501 without "admin".
+ */
+Datum
+ak_add_team_member(PG_FUNCTION_ARGS)
+{
+	static AkQuery query = {
+		"INSERT INTO apikeys.team_member AS m (workspace, actor, team) VALUES ($1, $2, $3) "
+		"ON CONFLICT (workspace, actor) DO UPDATE SET team = EXCLUDED.team",
+		3, {TEXTOID, TEXTOID, TEXTOID}, NULL
+	};
+	Datum		args[3];
+
+	needed_text(fcinfo, 0, "actor");
+	needed_text(fcinfo, 1, "team");
+	args[0] = team_workspace(fcinfo, 2);
+	args[1] = PG_GETARG_DATUM(0);
+	args[2] = PG_GETARG_DATUM(1);
+	run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION);
+	PG_RETURN_VOID();
+}
+
+/*
+ * remove_team_member(actor text, workspace text = NULL)
+ *
+ * Raises 42704 for an unknown workspace or an actor who is in no team of it,
+ * 22004, and 42501 without "admin".
+ */
+Datum
+ak_remove_team_member(PG_FUNCTION_ARGS)
+{
+	static AkQuery query = {
+		"DELETE FROM apikeys.team_member WHERE workspace OPERATOR(pg_catalog.=) $1 AND actor OPERATOR(pg_catalog.=) $2",
+		2, {TEXTOID, TEXTOID}, NULL
+	};
+	char	   *actor = needed_text(fcinfo, 0, "actor");
+	Datum		args[2];
+
+	args[0] = team_workspace(fcinfo, 1);
+	args[1] = PG_GETARG_DATUM(0);
+	if (run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("actor \"%s\" is in no team of workspace \"%s\"", ak_quoted(actor), TextDatumGetCString(args[0]))));
+	PG_RETURN_VOID();
+}

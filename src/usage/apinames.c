@@ -1,0 +1,143 @@
+/*-------------------------------------------------------------------------
+ *
+ * apinames.c
+ *	  The registry of APIs as counting needs it: hash -> name.
+ *
+ * Figures in shared memory hold a hash of an API's name, because names can be
+ * long.  Each backend keeps all names of the registry by their hash, also of
+ * APIs that are not registered any more, and reads the table again after it
+ * changed (a trigger invalidates the table's relation cache entry).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "common/hashfn.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+
+#include "core/catalog.h"
+#include "core/compat.h"
+#include "usage/usage.h"
+
+typedef struct AkApiName
+{
+	uint64		hash;			/* the key */
+	bool		registered;
+	char	   *name;
+} AkApiName;
+
+static HTAB *names = NULL;
+static MemoryContext names_context = NULL;
+static bool names_valid = false;
+static uint64 invalidations = 0;	/* so that a load sees one that came meanwhile */
+
+static void
+registry_changed(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || ak_is_relation(relid, AK_API))
+	{
+		names_valid = false;
+		invalidations++;
+	}
+}
+
+/* Called once, from _PG_init. */
+void
+ak_apinames_init(void)
+{
+	CacheRegisterRelcacheCallback(registry_changed, (Datum) 0);
+}
+
+/* The hash of an API's name, never 0. */
+uint64
+ak_api_hash(const char *name, size_t len)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) name, len, 0);
+
+	return hash != 0 ? hash : 1;
+}
+
+/* Reads the registry as of the latest commit. */
+static void
+load(void)
+{
+	HASHCTL		ctl = {.keysize = sizeof(uint64),.entrysize = sizeof(AkApiName)};
+	uint64		seen = invalidations;
+	Relation	rel = ak_table_open(AK_API, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	names = NULL;
+	if (names_context == NULL)
+		names_context = AllocSetContextCreate(TopMemoryContext, "apikeys API names", ALLOCSET_SMALL_SIZES);
+	else
+		MemoryContextReset(names_context);
+	ctl.hcxt = names_context;
+	names = hash_create("apikeys API names", 32, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		char	   *name = TextDatumGetCString(heap_getattr(tuple, Anum_api_api, RelationGetDescr(rel), &isnull));
+		uint64		hash = ak_api_hash(name, strlen(name));
+		AkApiName  *entry = hash_search(names, &hash, HASH_ENTER, NULL);
+
+		entry->name = MemoryContextStrdup(names_context, name);
+		(void) heap_getattr(tuple, Anum_api_unregistered_at, RelationGetDescr(rel), &isnull);
+		entry->registered = isnull;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	names_valid = (seen == invalidations);
+}
+
+/*
+ * Is there a registered API whose name has this hash?  Waits for nobody: while
+ * somebody holds the registry's table locked against readers, there is none.
+ */
+bool
+ak_api_is_registered(uint64 hash)
+{
+	AkApiName  *entry;
+
+	if (unlikely(!names_valid))
+	{
+		Oid			relid = ak_relid(AK_API);
+
+		if (!ConditionalLockRelationOid(relid, AccessShareLock))
+			return false;
+		load();
+		UnlockRelationOid(relid, AccessShareLock);
+	}
+	entry = hash_search(names, &hash, HASH_FIND, NULL);
+	return entry != NULL && entry->registered;
+}
+
+/* Has this transaction seen an API whose name has this hash, registered or not any more? */
+bool
+ak_api_has_name(uint64 hash)
+{
+	if (!names_valid)
+		load();
+	return hash_search(names, &hash, HASH_FIND, NULL) != NULL;
+}
+
+/*
+ * The name of an API, a copy.  One whose registration is not committed, or was
+ * rolled back, has none, and is called by its hash, after a "#".
+ */
+char *
+ak_api_name(uint64 hash)
+{
+	AkApiName  *entry;
+
+	if (!names_valid)
+		load();
+	entry = hash_search(names, &hash, HASH_FIND, NULL);
+	return entry != NULL ? pstrdup(entry->name) : psprintf("#" UINT64_FORMAT, hash);
+}

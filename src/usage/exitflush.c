@@ -1,0 +1,98 @@
+/*-------------------------------------------------------------------------
+ *
+ * exitflush.c
+ *	  Flush usage as a session leaves a database that has no worker.
+ *
+ * A clean stop of the server loses no count.  Where a worker runs, it waits for
+ * the last session and flushes.  A database that waits for its turn to have one
+ * (worker.c) has nobody at that moment, and no worker can be started any more:
+ * so its sessions flush as they leave, be it at a stop or not.
+ *
+ * Like the removal of temporary tables, this is a transaction in a callback of
+ * before_shmem_exit(), where nothing may escape.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "utils/snapmgr.h"
+
+#include "core/guc.h"
+#include "core/query.h"
+#include "usage/exitflush.h"
+#include "usage/flush.h"
+#include "worker/worker.h"
+
+static void
+flush_in_transaction(void)
+{
+	AkCaller	caller;
+	Oid			extension;
+
+	StartTransactionCommand();
+	/* whatever the session's defaults are */
+	XactReadOnly = false;
+	XactIsoLevel = XACT_READ_COMMITTED;
+	extension = get_extension_oid("apikeys", true);
+	if (OidIsValid(extension) &&
+		ConditionalLockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock) &&
+		get_extension_oid("apikeys", true) == extension)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		ak_become_owner(&caller);
+		ak_restrict_security();
+		SPI_connect();
+		ak_flush_here();
+		SPI_finish();
+		ak_become_caller(&caller);
+		PopActiveSnapshot();
+	}
+	CommitTransactionCommand();
+}
+
+static void
+flush_at_exit(int code, Datum arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	/* a session that is told to end may be so because the server stops */
+	if (!ak_guc_track_usage || RecoveryInProgress() || !ak_worker_is_away(code != 0))
+		return;
+	AbortOutOfAnyTransaction();
+	PG_TRY();
+	{
+		flush_in_transaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		EmitErrorReport();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+	}
+	PG_END_TRY();
+}
+
+/*
+ * Called when a session uses the extension; more than once does no harm.  The
+ * worker flushes by itself.
+ */
+void
+ak_exit_flush_init(void)
+{
+	static bool done = false;
+
+	if (done || !IsUnderPostmaster || IsParallelWorker() || ak_worker_is_me())
+		return;
+	before_shmem_exit(flush_at_exit, (Datum) 0);
+	done = true;
+}

@@ -1,0 +1,422 @@
+/*-------------------------------------------------------------------------
+ *
+ * figures.c
+ *	  Usage as SQL sees it: what is in memory, a key's chart, and status().
+ *
+ * The views add up tables and usage_memory(), and leave out what of a slot is
+ * in the tables already (see flush.c).  Functions in a view run as whoever
+ * reads it, so that these here check what the caller may see.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+#include <sys/socket.h>
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inet.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include "access/access.h"
+#include "access/context.h"
+#include "core/catalog.h"
+#include "core/compat.h"
+#include "core/guc.h"
+#include "core/query.h"
+#include "keys/details.h"
+#include "usage/figures.h"
+#include "usage/memory.h"
+#include "usage/usage.h"
+#include "worker/worker.h"
+
+PG_FUNCTION_INFO_V1(ak_usage_memory);
+PG_FUNCTION_INFO_V1(ak_last_use);
+PG_FUNCTION_INFO_V1(ak_usage_chart);
+PG_FUNCTION_INFO_V1(ak_status);
+
+#define CHART_WIDTH 50
+#define CHART_HOURS_MAX 10000
+
+static Datum
+address_datum(const AkAddress *address)
+{
+	inet	   *value = palloc0(sizeof(inet));
+
+	ip_family(value) = address->is_v6 ? PGSQL_AF_INET6 : PGSQL_AF_INET;
+	ip_bits(value) = address->bits;
+	memcpy(ip_addr(value), address->bytes, ip_addrsize(value));
+	SET_INET_VARSIZE(value);
+	return InetPGetDatum(value);
+}
+
+/* A figure as a row of usage_memory(): AK_FIGURE_NATTS values and nulls. */
+void
+ak_figure_row(const AkFigure *figure, Datum *values, bool *nulls)
+{
+	const AkSlot *slot = &figure->slot;
+	pg_uuid_t  *key_id = palloc(sizeof(pg_uuid_t));
+
+	memset(nulls, 0, AK_FIGURE_NATTS * sizeof(bool));
+	memcpy(key_id->data, slot->id.key_id, UUID_LEN);
+	values[AK_FIGURE_KEY_ID] = UUIDPGetDatum(key_id);
+	values[AK_FIGURE_WORKSPACE] = PointerGetDatum(cstring_to_text_with_len(slot->workspace, slot->workspace_len));
+	values[AK_FIGURE_HOUR] = TimestampTzGetDatum(slot->id.hour * USECS_PER_HOUR);
+	values[AK_FIGURE_API] = CStringGetTextDatum(slot->id.api != 0 ? ak_api_name(slot->id.api) : "");
+	values[AK_FIGURE_CODE] = CStringGetTextDatum(ak_code_name(slot->id.kind));
+	values[AK_FIGURE_OLD_SECRET] = BoolGetDatum(slot->id.old_secret);
+	values[AK_FIGURE_SLOT] = Int64GetDatum(slot->number);
+	values[AK_FIGURE_COUNT] = Int64GetDatum(slot->count);
+	values[AK_FIGURE_LAST_AT] = TimestampTzGetDatum(slot->last_at);
+	nulls[AK_FIGURE_LAST_CLIENT] = slot->client.bits == 0;
+	values[AK_FIGURE_LAST_CLIENT] = slot->client.bits == 0 ? (Datum) 0 : address_datum(&slot->client);
+}
+
+/* Does the caller see the usage of that workspace?  '': what belongs to none. */
+static bool
+in_sight(const char *workspace)
+{
+	return ak_sees(AK_VIEW, workspace[0] != '\0' ? workspace : NULL);
+}
+
+/* Whose usage the caller sees, as asked last */
+typedef struct AkSeenWorkspace
+{
+	char		workspace[AK_WORKSPACE_MAX + 1];
+	bool		in_sight;
+} AkSeenWorkspace;
+
+/* Is it a figure that the caller sees? */
+static bool
+is_figure_in_sight(const AkSlot *copy, void *arg)
+{
+	AkSeenWorkspace *last = arg;
+
+	CHECK_FOR_INTERRUPTS();
+	if (copy->id.kind >= AK_CODE_COUNT)
+		return false;
+	if (strncmp(last->workspace, copy->workspace, copy->workspace_len) != 0 ||
+		last->workspace[copy->workspace_len] != '\0')
+	{
+		memcpy(last->workspace, copy->workspace, copy->workspace_len);
+		last->workspace[copy->workspace_len] = '\0';
+		last->in_sight = in_sight(last->workspace);
+	}
+	return last->in_sight;
+}
+
+/*
+ * usage_memory() -> setof (see figures.h)
+ *
+ * The figures in memory of this database that the caller may see.
+ */
+Datum
+ak_usage_memory(PG_FUNCTION_ARGS)
+{
+	AkSeenWorkspace last = {.workspace = "",.in_sight = in_sight("")};
+	ReturnSetInfo *rsinfo;
+	AkFigure   *figures;
+	int			count;
+
+	InitMaterializedSRF_compat(fcinfo);
+	rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	figures = ak_usage_copy(false, is_figure_in_sight, &last, NULL, 0, &count);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[AK_FIGURE_NATTS];
+		bool		nulls[AK_FIGURE_NATTS];
+
+		CHECK_FOR_INTERRUPTS();
+		ak_figure_row(&figures[i], values, nulls);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* When the tables say that a key was valid last, and its workspace; 0 if they do not. */
+static TimestampTz
+flushed_last_use(Datum key_id, char *workspace)
+{
+	enum
+	{
+		KEY_ID, API, CODE, OLD_SECRET, WORKSPACE, COUNT, LAST_AT, NATTS
+	};
+	Relation	rel = table_open(ak_usage_relid(), AccessShareLock);
+	TimestampTz last_at = 0;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, KEY_ID + 1, BTEqualStrategyNumber, F_UUID_EQ, key_id);
+	scan = systable_beginscan(rel, ak_relid(AK_USAGE_PKEY), true, GetActiveSnapshot(), 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		text	   *code = DatumGetTextPP(heap_getattr(tuple, CODE + 1, RelationGetDescr(rel), &isnull));
+
+		if (VARSIZE_ANY_EXHDR(code) != 5 || memcmp(VARDATA_ANY(code), "VALID", 5) != 0)
+			continue;
+		last_at = Max(last_at, DatumGetTimestampTz(heap_getattr(tuple, LAST_AT + 1, RelationGetDescr(rel), &isnull)));
+		text_to_cstring_buffer(DatumGetTextPP(heap_getattr(tuple, WORKSPACE + 1, RelationGetDescr(rel), &isnull)),
+							   workspace, AK_WORKSPACE_MAX + 1);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return last_at;
+}
+
+/*
+ * last_use(key_id uuid) -> timestamptz
+ *
+ * When a key was valid last, as the calling statement sees the tables and by
+ * what is in memory; NULL if it was not, or the caller may not see the key.
+ * The views ask for every key that they show: this is a look into an index and
+ * one into memory, at a third of what a sub-select costs.
+ */
+Datum
+ak_last_use(PG_FUNCTION_ARGS)
+{
+	char		workspace[AK_WORKSPACE_MAX + 1];
+	TimestampTz flushed = flushed_last_use(PG_GETARG_DATUM(0), workspace);
+	TimestampTz last_at = Max(flushed, ak_usage_last_used(PG_GETARG_UUID_P(0), workspace));
+
+	if (last_at == 0 || !in_sight(workspace))
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(last_at);
+}
+
+/* Starts a function that returns a set of text: where to put it. */
+static Tuplestorestate *
+start_lines(FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext old;
+
+	if (rsinfo == NULL || !IsA(rsinfo, ReturnSetInfo) || !(rsinfo->allowedModes & SFRM_Materialize))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("set-valued function called in context that cannot accept a set")));
+	old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
+	rsinfo->returnMode = SFRM_Materialize;
+	rsinfo->setDesc = CreateTemplateTupleDesc(1);
+	TupleDescInitEntry(rsinfo->setDesc, 1, "usage_chart", TEXTOID, -1, 0);
+	TupleDescFinalize_compat(rsinfo->setDesc);
+	rsinfo->setResult = tuplestore_begin_heap(true, false, work_mem);
+	MemoryContextSwitchTo(old);
+	return rsinfo->setResult;
+}
+
+/* A line of the chart; counts of the SQL result's row. */
+static text *
+chart_line(int row, int64 max)
+{
+	bool		isnull;
+	char	   *hour = TextDatumGetCString(ak_query_result(row, 1, &isnull));
+	int64		valid = DatumGetInt64(ak_query_result(row, 2, &isnull));
+	int64		denied = DatumGetInt64(ak_query_result(row, 3, &isnull));
+	StringInfoData line;
+	int			bars;
+	int			denied_bars;
+
+	/* whoever was there at all gets a bar */
+	bars = (int) ceil((double) (valid + denied) / max * CHART_WIDTH);
+	denied_bars = denied == 0 ? 0 : Min(bars, (int) ceil((double) denied / max * CHART_WIDTH));
+	if (valid > 0 && denied_bars == bars && bars > 1)
+		denied_bars--;
+
+	initStringInfo(&line);
+	appendStringInfo(&line, "%s  ", hour);
+	for (int i = 0; i < CHART_WIDTH; i++)
+		appendStringInfoChar(&line, i < bars - denied_bars ? '#' : i < bars ? 'x' : ' ');
+	appendStringInfo(&line, "  " INT64_FORMAT, valid);
+	if (denied > 0)
+		appendStringInfo(&line, " + " INT64_FORMAT " denied", denied);
+	return cstring_to_text_with_len(line.data, line.len);
+}
+
+/*
+ * usage_chart(key_id uuid, span interval = '24 hours') -> setof text
+ *
+ * A line for each hour, the oldest first, with a bar: "#" valid requests, "x"
+ * denied ones.  Hours begin where UTC's do, and are shown in the session's
+ * time zone.  Raises 22004, 42704, 42501, and 22023 for a span that is not
+ * positive or over 10000 hours.
+ */
+Datum
+ak_usage_chart(PG_FUNCTION_ARGS)
+{
+	static AkQuery query = {
+		"SELECT pg_catalog.to_char(t.hour, 'YYYY-MM-DD HH24:MI'), "
+		"COALESCE(pg_catalog.sum(l.count) FILTER (WHERE l.code OPERATOR(pg_catalog.=) 'VALID'), 0)::pg_catalog.int8, "
+		"COALESCE(pg_catalog.sum(l.count) FILTER (WHERE l.code OPERATOR(pg_catalog.<>) 'VALID'), 0)::pg_catalog.int8 "
+		"FROM pg_catalog.generate_series($2, $3, '1 hour') AS t (hour) "
+		"LEFT JOIN (SELECT hour, code, count FROM apikeys.usage_hours_live "
+		"WHERE key_id OPERATOR(pg_catalog.=) $1 AND hour OPERATOR(pg_catalog.>=) $2) AS l "
+		"ON l.hour OPERATOR(pg_catalog.=) t.hour GROUP BY t.hour ORDER BY t.hour",
+		3, {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID}, NULL
+	};
+	TimestampTz now = GetCurrentTimestamp();
+	Tuplestorestate *lines;
+	AkWhere		where;
+	AkCaller	caller;
+	Interval   *span;
+	double		hours;
+	TimestampTz first;
+	Datum		args[3];
+	int64		max = 1;
+	bool		isnull;
+
+	ak_find_key(fcinfo, AK_VIEW, &where);
+	ak_need_argument(fcinfo, 1, "span");
+	span = PG_GETARG_INTERVAL_P(1);
+	hours = ((double) span->month * DAYS_PER_MONTH + span->day) * HOURS_PER_DAY + (double) span->time / USECS_PER_HOUR;
+	if (!(hours > 0 && hours <= CHART_HOURS_MAX))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("span must be positive and at most %d hours", CHART_HOURS_MAX)));
+
+	lines = start_lines(fcinfo);
+	now -= now % USECS_PER_HOUR;
+	first = now - ((int64) ceil(hours) - 1) * USECS_PER_HOUR;
+	args[0] = where.key_id;
+	args[1] = TimestampTzGetDatum(first);
+	args[2] = TimestampTzGetDatum(now);
+
+	ak_become_owner(&caller);
+	SPI_connect();
+	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		max = Max(max, DatumGetInt64(ak_query_result(i, 2, &isnull)) + DatumGetInt64(ak_query_result(i, 3, &isnull)));
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		Datum		value = PointerGetDatum(chart_line(i, max));
+		bool		null = false;
+
+		tuplestore_putvalues(lines, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc, &value, &null);
+	}
+	SPI_finish();
+	ak_become_caller(&caller);
+	return (Datum) 0;
+}
+
+/* Is it when the database was flushed last? */
+static bool
+is_clock(const AkSlot *copy, void *arg)
+{
+	return copy->id.kind == AK_SLOT_FLUSH;
+}
+
+static const char *
+worker_text(void)
+{
+	switch (ak_worker_ensure())
+	{
+		case AK_WORKER_RUNNING:
+			return RecoveryInProgress() ? "waiting for promotion" : "running";
+		case AK_WORKER_STARTING:
+			return "starting";
+		case AK_WORKER_WAITING:
+			return "waiting for its turn";
+		case AK_WORKER_NO_SLOT:
+			return "none: max_worker_processes are all in use; call flush_usage() from time to time";
+		case AK_WORKER_NONE:
+			break;
+	}
+	return "none";
+}
+
+/* Why is not all counted?  NULL: it is. */
+static const char *
+reason_text(const AkMemoryStatus *memory, bool worker)
+{
+	if (!ak_guc_track_usage)
+		return "apikeys.track_usage is off";
+	if (!memory->had)
+		return "shared memory cannot be had";
+	if (RecoveryInProgress())
+		return "a standby counts in memory alone";
+	if (!worker)
+		return "without a worker, memory does not grow";
+	if (memory->refused)
+		return "the system has no more shared memory to give";
+	return NULL;
+}
+
+/*
+ * status() -> version, tracking, reason, worker, entries, limits, bytes,
+ *			   max_bytes, counts_lost, limits_not_kept, limits_given_up, last_flush
+ *
+ * How it stands with counting.  What is of the whole server, the memory and
+ * what was lost since its start, is told to who sees all workspaces.  42501
+ * without the capability "view" in some workspace.
+ */
+Datum
+ak_status(PG_FUNCTION_ARGS)
+{
+	static AkQuery query = {
+		"SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'apikeys'",
+		0, {0}, NULL
+	};
+	enum
+	{
+		VERSION, TRACKING, REASON, WORKER, ENTRIES, LIMITS, BYTES, MAX_BYTES, COUNTS_LOST, LIMITS_NOT_KEPT,
+		LIMITS_GIVEN_UP, LAST_FLUSH, NATTS
+	};
+	Datum		values[NATTS] = {0};
+	bool		nulls[NATTS] = {0};
+	AkMemoryStatus memory;
+	const char *worker;
+	const char *reason;
+	AkFigure   *clock;
+	int			count;
+	AkCaller	caller;
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext spi;
+
+	ak_require_anywhere(AK_VIEW);
+	ak_memory_status(&memory);
+	worker = worker_text();
+	reason = reason_text(&memory, strncmp(worker, "none", 4) != 0);
+	values[TRACKING] = BoolGetDatum(ak_guc_track_usage && memory.had);
+	nulls[REASON] = reason == NULL;
+	if (reason != NULL)
+		values[REASON] = CStringGetTextDatum(reason);
+	values[WORKER] = CStringGetTextDatum(worker);
+
+	values[ENTRIES] = Int64GetDatum(memory.used[AK_ROOM_COUNTERS]);
+	values[LIMITS] = Int64GetDatum(memory.used[AK_ROOM_LIMITS]);
+	values[BYTES] = Int64GetDatum(memory.bytes);
+	values[MAX_BYTES] = Int64GetDatum(memory.ceiling);
+	values[COUNTS_LOST] = Int64GetDatum(memory.lost[AK_LOST_COUNT]);
+	values[LIMITS_NOT_KEPT] = Int64GetDatum(memory.lost[AK_LOST_LIMIT]);
+	values[LIMITS_GIVEN_UP] = Int64GetDatum(memory.lost[AK_LOST_EARLY]);
+	for (int i = ENTRIES; i <= LIMITS_GIVEN_UP; i++)
+		nulls[i] = !in_sight("");
+
+	clock = ak_usage_copy(false, is_clock, NULL, NULL, 0, &count);
+	nulls[LAST_FLUSH] = count == 0 || clock->slot.last_at == 0;
+	if (!nulls[LAST_FLUSH])
+		values[LAST_FLUSH] = TimestampTzGetDatum(clock->slot.last_at);
+
+	ak_become_owner(&caller);
+	SPI_connect();
+	ak_query(&query, NULL, NULL, AK_SEE_TRANSACTION);
+	spi = MemoryContextSwitchTo(context);
+	values[VERSION] = PointerGetDatum(cstring_to_text(TextDatumGetCString(ak_query_result(0, 1, &nulls[VERSION]))));
+	MemoryContextSwitchTo(spi);
+	SPI_finish();
+	ak_become_caller(&caller);
+	return HeapTupleGetDatum(heap_form_tuple(ak_result_descriptor(fcinfo), values, nulls));
+}

@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * figures.h
+ *	  Figures of usage as rows.  See figures.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_FIGURES_H
+#define AK_FIGURES_H
+
+#include "usage/usage.h"
+
+/* Columns of usage_memory(), from 0 */
+enum
+{
+	AK_FIGURE_KEY_ID,
+	AK_FIGURE_WORKSPACE,
+	AK_FIGURE_HOUR,
+	AK_FIGURE_API,
+	AK_FIGURE_CODE,
+	AK_FIGURE_OLD_SECRET,
+	AK_FIGURE_SLOT,
+	AK_FIGURE_COUNT,
+	AK_FIGURE_LAST_AT,
+	AK_FIGURE_LAST_CLIENT,
+	AK_FIGURE_NATTS
+};
+
+extern void ak_figure_row(const AkFigure *figure, Datum *values, bool *nulls);
+
+#endif							/* AK_FIGURES_H */

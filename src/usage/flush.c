@@ -1,0 +1,425 @@
+/*-------------------------------------------------------------------------
+ *
+ * flush.c
+ *	  Write what was counted in shared memory to tables.
+ *
+ * apikeys.usage_hour has a row for each figure and hour, and in it the number
+ * of the slot that was flushed into it last, and how much that slot had counted
+ * then.  What a flush adds is what the slot has counted since, as the row itself
+ * says; apikeys.usage, the totals, grows by the same in the same statement.
+ * So it does not matter how a flush ends: rolled back, killed, prepared or half
+ * of it in a savepoint, it is in the tables with what it says of the slots, or
+ * it is not.  Nothing is subtracted in memory.
+ *
+ * Only to know which slots may be taken for something else does memory
+ * remember what is committed; when that is missed, the next flush finds it.
+ *
+ * Flushes of a database run one after the other, under a lock held until the
+ * end of the transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/socket.h>
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/inet.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "access/access.h"
+#include "core/catalog.h"
+#include "core/compat.h"
+#include "core/guc.h"
+#include "core/lock.h"
+#include "core/query.h"
+#include "usage/figures.h"
+#include "usage/flush.h"
+#include "usage/memory.h"
+#include "usage/usage.h"
+#include "worker/worker.h"
+
+PG_FUNCTION_INFO_V1(ak_flush_usage);
+
+/* Figures that one statement writes: some 10 ms, after which the worker looks whether memory is to grow */
+#define PIECE 500
+
+/* Figures that one transaction of the worker writes: when it has committed, their places can be taken again */
+#define BATCH 20000
+
+/* When memory is full, how soon the next flush gives back what this one wrote */
+#define ROOM_MS 1100
+
+/* How often a flush that must wait for another is tried again */
+#define BUSY_MS 1000
+
+/* What this transaction flushed, to be remembered when it commits; in TopTransactionContext */
+typedef struct AkFlushed
+{
+	struct AkFlushed *next;
+	int			count;
+	AkFigure   *figures;
+	AkSlot	   *clock;			/* where to note the time */
+	int64		clock_number;
+} AkFlushed;
+
+static AkFlushed *flushed = NULL;
+
+static bool
+is_figure(const AkSlot *copy, void *arg)
+{
+	return copy->id.kind < AK_CODE_COUNT;
+}
+
+/* The flushes of this database are locked until the end of the transaction. */
+static bool
+lock_flush(bool wait)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ak_usage_relid(), 0, 0);
+	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+/* Is a database gone? */
+bool
+ak_is_dead_database(Oid database)
+{
+	return database != MyDatabaseId && !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database));
+}
+
+/* Writes up to PIECE figures, and returns how many requests were added. */
+static int64
+write_piece(const AkFigure *figures, int count)
+{
+	static AkQuery query = {
+		"WITH memory AS ("
+		"SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), "
+		"pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), "
+		"pg_catalog.unnest($8), pg_catalog.unnest($9), pg_catalog.unnest($10)) "
+		"AS m (key_id, hour, api, code, old_secret, workspace, slot, slot_count, last_at, last_client)), "
+		"added AS MATERIALIZED ("
+		"SELECT m.*, m.slot_count OPERATOR(pg_catalog.-) "
+		"CASE WHEN h.slot OPERATOR(pg_catalog.=) m.slot THEN h.slot_count ELSE 0 END AS count "
+		"FROM memory m LEFT JOIN apikeys.usage_hour h ON h.key_id OPERATOR(pg_catalog.=) m.key_id "
+		"AND h.hour OPERATOR(pg_catalog.=) m.hour AND h.api OPERATOR(pg_catalog.=) m.api "
+		"AND h.code OPERATOR(pg_catalog.=) m.code AND h.old_secret OPERATOR(pg_catalog.=) m.old_secret), "
+		"hours AS ("
+		"INSERT INTO apikeys.usage_hour AS h (key_id, hour, api, code, old_secret, workspace, count, last_at, "
+		"last_client, slot, slot_count) "
+		"SELECT key_id, hour, api, code, old_secret, workspace, count, last_at, last_client, slot, slot_count "
+		"FROM added WHERE count OPERATOR(pg_catalog.<>) 0 "
+		"ON CONFLICT (key_id, hour, api, code, old_secret) DO UPDATE SET "
+		"count = h.count OPERATOR(pg_catalog.+) EXCLUDED.count, "
+		"last_at = GREATEST(h.last_at, EXCLUDED.last_at), "
+		"last_client = COALESCE(EXCLUDED.last_client, h.last_client), "
+		"slot = EXCLUDED.slot, slot_count = EXCLUDED.slot_count), "
+		"totals AS ("
+		"INSERT INTO apikeys.usage AS u (key_id, api, code, old_secret, workspace, count, last_at, last_client) "
+		"SELECT key_id, api, code, old_secret, pg_catalog.min(workspace), "
+		"pg_catalog.sum(count)::pg_catalog.int8, pg_catalog.max(last_at), "
+		"(pg_catalog.array_agg(last_client ORDER BY last_at DESC) FILTER (WHERE last_client IS NOT NULL))[1] "
+		"FROM added WHERE count OPERATOR(pg_catalog.<>) 0 GROUP BY key_id, api, code, old_secret "
+		"ON CONFLICT (key_id, api, code, old_secret) DO UPDATE SET "
+		"count = u.count OPERATOR(pg_catalog.+) EXCLUDED.count, "
+		"last_at = GREATEST(u.last_at, EXCLUDED.last_at), "
+		"last_client = COALESCE(EXCLUDED.last_client, u.last_client)) "
+		"SELECT COALESCE(pg_catalog.sum(count), 0)::pg_catalog.int8 FROM added",
+		10, {UUIDARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
+		INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INETARRAYOID}, NULL
+	};
+	static const struct
+	{
+		int			column;		/* of figures.h */
+		Oid			type;
+		int16		len;
+		bool		byval;
+		char		align;
+	}			columns[10] = {
+		{AK_FIGURE_KEY_ID, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR},
+		{AK_FIGURE_HOUR, TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE},
+		{AK_FIGURE_API, TEXTOID, -1, false, TYPALIGN_INT},
+		{AK_FIGURE_CODE, TEXTOID, -1, false, TYPALIGN_INT},
+		{AK_FIGURE_OLD_SECRET, BOOLOID, 1, true, TYPALIGN_CHAR},
+		{AK_FIGURE_WORKSPACE, TEXTOID, -1, false, TYPALIGN_INT},
+		{AK_FIGURE_SLOT, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE},
+		{AK_FIGURE_COUNT, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE},
+		{AK_FIGURE_LAST_AT, TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE},
+		{AK_FIGURE_LAST_CLIENT, INETOID, -1, false, TYPALIGN_INT},
+	};
+	Datum		args[10];
+	bool		isnull;
+	Datum	   *values = palloc(count * AK_FIGURE_NATTS * sizeof(Datum));
+	bool	   *nulls = palloc(count * AK_FIGURE_NATTS * sizeof(bool));
+	Datum	   *elements = palloc(count * sizeof(Datum));
+	bool	   *element_nulls = palloc(count * sizeof(bool));
+
+	for (int i = 0; i < count; i++)
+		ak_figure_row(&figures[i], values + i * AK_FIGURE_NATTS, nulls + i * AK_FIGURE_NATTS);
+	for (int c = 0; c < 10; c++)
+	{
+		int			lower = 1;
+
+		for (int i = 0; i < count; i++)
+		{
+			elements[i] = values[i * AK_FIGURE_NATTS + columns[c].column];
+			element_nulls[i] = nulls[i * AK_FIGURE_NATTS + columns[c].column];
+		}
+		args[c] = PointerGetDatum(construct_md_array(elements, element_nulls, 1, &count, &lower, columns[c].type,
+													 columns[c].len, columns[c].byval, columns[c].align));
+	}
+	ak_query(&query, args, NULL, AK_SEE_LATEST);
+	return DatumGetInt64(ak_query_result(0, 1, &isnull));
+}
+
+/*
+ * Leaves out the figures of an API that has no name yet, because it is
+ * registered in a transaction still open, and returns how many are left: they
+ * stay in memory.  In the tables under another name, they would be counted
+ * once more when the name is known.
+ */
+static int
+only_named(AkFigure *figures, int count)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < count; i++)
+		if (figures[i].slot.id.api == 0 || ak_api_has_name(figures[i].slot.id.api))
+			figures[kept++] = figures[i];
+	return kept;
+}
+
+/*
+ * Flushes this database's figures, all of them or, from *at on, a BATCH, as
+ * part of the current transaction; SPI must be connected, as the owner.  Returns
+ * how many requests the tables tell of now that they did not before.
+ */
+static int64
+flush(uint32 *at)
+{
+	AkSlotId	clock = {.database = MyDatabaseId,.relid = ak_usage_relid(),.kind = AK_SLOT_FLUSH};
+	MemoryContext old;
+	AkFlushed  *batch;
+	int64		added = 0;
+
+	ak_usage_reclaim(ak_is_dead_database);
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	batch = palloc0(sizeof(AkFlushed));
+	batch->figures = ak_usage_copy(true, is_figure, NULL, at, BATCH, &batch->count);
+	batch->count = only_named(batch->figures, batch->count);
+	MemoryContextSwitchTo(old);
+
+	for (int start = 0; start < batch->count; start += PIECE, ak_job_go_on())
+		added += write_piece(batch->figures + start, Min(PIECE, batch->count - start));
+
+	/* a flush alone is no reason to take memory */
+	batch->clock = ak_memory(false) != NULL ? ak_usage_acquire(&clock, 0, "", 0) : NULL;
+	if (batch->clock != NULL)
+	{
+		batch->clock_number = batch->clock->number;
+		ak_usage_release(batch->clock);
+	}
+	/* what a savepoint may undo is not remembered */
+	if (GetCurrentTransactionNestLevel() == 1)
+	{
+		batch->next = flushed;
+		flushed = batch;
+	}
+	return added;
+}
+
+/* Memory learns what is committed in the tables.  At commit: nothing here can fail. */
+static void
+remember(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	AkTicks		ticks = ak_ticks();
+
+	for (; flushed != NULL; flushed = flushed->next)
+	{
+		for (int i = 0; i < flushed->count; i++)
+		{
+			const AkSlot *copy = &flushed->figures[i].slot;
+			AkSlot	   *slot = flushed->figures[i].origin;
+
+			SpinLockAcquire(&slot->mutex);
+			if (slot->number == copy->number && copy->count > slot->flushed)
+			{
+				slot->flushed = copy->count;
+				slot->flushed_at = ticks;
+			}
+			SpinLockRelease(&slot->mutex);
+		}
+		if (flushed->clock != NULL)
+		{
+			SpinLockAcquire(&flushed->clock->mutex);
+			if (flushed->clock->number == flushed->clock_number)
+				flushed->clock->last_at = now;
+			SpinLockRelease(&flushed->clock->mutex);
+		}
+	}
+}
+
+static void
+at_transaction_event(XactEvent event, void *arg)
+{
+	if (flushed == NULL || event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
+		return;
+	if (event == XACT_EVENT_COMMIT)
+		remember();
+	flushed = NULL;
+}
+
+/* Called once, from _PG_init. */
+void
+ak_flush_init(void)
+{
+	RegisterXactCallback(at_transaction_event, NULL);
+}
+
+/*
+ * flush_usage() -> bigint
+ *
+ * Writes what was counted to the tables, as part of the transaction, and
+ * returns how many requests they tell of now that they did not before.  Waits
+ * for a flush under way.  42501 without the capability "admin" in all
+ * workspaces, since all of them wait for the transaction; 25006 where nothing
+ * can be written.  The transaction cannot be prepared.
+ */
+Datum
+ak_flush_usage(PG_FUNCTION_ARGS)
+{
+	AkCaller	caller;
+	int64		added;
+
+	ak_require(AK_ADMIN, NULL);
+	PreventCommandDuringRecovery("flush_usage()");
+	PreventCommandIfReadOnly("flush_usage()");
+	ak_refuse_prepare("flush_usage");
+	(void) ak_worker_ensure();
+	ak_become_owner(&caller);
+	SPI_connect();
+	(void) lock_flush(true);
+	added = flush(NULL);
+	SPI_finish();
+	ak_become_caller(&caller);
+	PG_RETURN_INT64(added);
+}
+
+/* Flushes, in a transaction of its own and as the owner, with SPI connected; waits for a flush under way. */
+void
+ak_flush_here(void)
+{
+	(void) lock_flush(true);
+	(void) flush(NULL);
+}
+
+/* The worker's job: flush. */
+AkJobNext
+ak_flush_job(void)
+{
+	int64		added = 0;
+	uint32		at = 0;
+
+	do
+	{
+		bool		busy;
+
+		if (!ak_job_begin())
+			return AK_JOB_IDLE;
+		busy = !lock_flush(false);
+		if (!busy)
+			added += flush(&at);
+		ak_job_commit();
+		if (busy)
+			return AK_JOB_PENDING(BUSY_MS);
+	} while (at != 0);
+
+	/* what is committed now makes room, but not at once: once more, if that matters */
+	if (added != 0 && ak_memory_is_full(AK_ROOM_COUNTERS))
+		return AK_JOB_PENDING(ROOM_MS);
+	return AK_JOB_IDLE;
+}
+
+/*
+ * Deletes the rows of a table that a cursor finds by their ctid, PIECE at a time;
+ * false when the worker must stop, with what was deleted so far.
+ */
+static bool
+delete_in_pieces(AkQuery *find, AkQuery *delete, Datum *args)
+{
+	Portal		portal = ak_query_cursor(find, args, NULL);
+	Datum	   *ctids = palloc(PIECE * sizeof(Datum));
+	bool		stop = false;
+	bool		isnull;
+
+	for (;;)
+	{
+		Datum		array;
+
+		SPI_cursor_fetch(portal, true, PIECE);
+		if (SPI_processed == 0)
+			break;
+		for (uint64 i = 0; i < SPI_processed; i++)
+			ctids[i] = ak_query_result(i, 1, &isnull);
+		array = PointerGetDatum(construct_array(ctids, SPI_processed, TIDOID, sizeof(ItemPointerData), false,
+												TYPALIGN_SHORT));
+		SPI_freetuptable(SPI_tuptable);
+		ak_query(delete, &array, NULL, AK_SEE_TRANSACTION);
+		pfree(DatumGetPointer(array));
+		if ((stop = ak_worker_must_stop()))
+			break;
+	}
+	SPI_cursor_close(portal);
+	return !stop;
+}
+
+/*
+ * The worker's job: hours older than apikeys.usage_retention go, and the totals
+ * of keys that were dropped so long ago.
+ */
+AkJobNext
+ak_usage_retention_job(void)
+{
+	static AkQuery old_hours = {
+		"SELECT ctid FROM apikeys.usage_hour WHERE hour OPERATOR(pg_catalog.<) $1", 1, {TIMESTAMPTZOID}, NULL
+	};
+	static AkQuery old_totals = {
+		"SELECT u.ctid FROM apikeys.usage u WHERE u.last_at OPERATOR(pg_catalog.<) $1 "
+		"AND u.key_id OPERATOR(pg_catalog.<>) '00000000-0000-0000-0000-000000000000'::pg_catalog.uuid "
+		"AND NOT EXISTS (SELECT FROM apikeys.key k WHERE k.key_id OPERATOR(pg_catalog.=) u.key_id)",
+		1, {TIMESTAMPTZOID}, NULL
+	};
+	static AkQuery delete_hours = {
+		"DELETE FROM apikeys.usage_hour WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)", 1, {TIDARRAYOID}, NULL
+	};
+	static AkQuery delete_totals = {
+		"DELETE FROM apikeys.usage WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)", 1, {TIDARRAYOID}, NULL
+	};
+	Datum		args[1];
+	TimestampTz before;
+
+	/* a flush between the cursor's look and the deletion could make a row young again */
+	if (ak_guc_usage_retention == 0 || !ak_job_begin())
+		return AK_JOB_IDLE;
+	if (!lock_flush(false))
+	{
+		ak_job_commit();
+		return AK_JOB_PENDING(BUSY_MS);
+	}
+	/* never an hour that memory may still hold */
+	before = GetCurrentTimestamp() - Max(ak_guc_usage_retention, 2 * MINS_PER_HOUR) * USECS_PER_MINUTE;
+	args[0] = TimestampTzGetDatum(before - before % USECS_PER_HOUR);
+	if (delete_in_pieces(&old_hours, &delete_hours, args))
+		(void) delete_in_pieces(&old_totals, &delete_totals, args);
+	ak_job_commit();
+	return AK_JOB_IDLE;
+}

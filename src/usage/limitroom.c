@@ -1,0 +1,269 @@
+/*-------------------------------------------------------------------------
+ *
+ * limitroom.c
+ *	  How limits (limit.c) give their places back.
+ *
+ * The worker does this, so that no request has to.
+ *
+ * - A limit that is whole again says nothing: where little room is left, its
+ *	 place is taken back.
+ * - A limit of a key that has none any more, because it was archived, or its
+ *	 creation rolled back, or its limit removed: the job "limits" asks the key
+ *	 table, every minute for some of them and, where room is needed, for all.
+ * - At the ceiling, limits are given up before they are whole, so that others
+ *	 can be kept.  The workspaces that hold the most give up theirs, down to the
+ *	 level at which enough is free, those first that are nearest to being whole.
+ *	 So nobody who makes many keys, with windows however long, takes the place
+ *	 of another workspace's few.
+ *
+ * Limits are looked at without a lock, and again under their locks before they
+ * go: one that was used meanwhile stays.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "core/query.h"
+#include "usage/flush.h"
+#include "usage/limit.h"
+#include "usage/memory.h"
+
+/* Keys that one statement asks for */
+#define PIECE 2000
+
+/* Limits that the job looks at each time that no room is needed */
+#define SOME 20000
+
+/* Not worth asking for: a limit that is whole so soon */
+#define SOON_NS (INT64CONST(120) * 1000000000)
+
+/* A limit, as it was looked at */
+typedef struct AkSeenLimit
+{
+	uint32		number;
+	uint16		share;
+	AkLimitId	id;
+	int64		full_at;
+} AkSeenLimit;
+
+static void
+look(uint32 number, AkSeenLimit *seen)
+{
+	const AkLimit *limit = ak_pool_item(&ak_limits, number);
+
+	seen->number = number;
+	seen->share = limit->share;
+	seen->id = limit->id;
+	seen->full_at = limit->full_at;
+}
+
+/* For ak_pool_remove(): is the limit still as it was looked at? */
+static bool
+is_as_seen(void *item, void *arg)
+{
+	AkLimit    *limit = item;
+	const AkSeenLimit *seen = arg;
+	bool		same;
+
+	SpinLockAcquire(&limit->mutex);
+	same = memcmp(&limit->id, &seen->id, sizeof(seen->id)) == 0 && limit->full_at == seen->full_at;
+	if (same)
+		memset(&limit->id, 0, sizeof(limit->id));
+	SpinLockRelease(&limit->mutex);
+	if (same)
+		pg_atomic_fetch_sub_u32(&ak_memory(false)->held[seen->share], 1);
+	return same;
+}
+
+static bool
+let_go(AkSeenLimit *seen)
+{
+	return ak_pool_remove(&ak_limits, seen->number, is_as_seen, seen);
+}
+
+/* Lets limits go that are whole. */
+static void
+let_whole_go(void)
+{
+	int64		now = ak_limit_now();
+	AkSeenLimit seen;
+
+	for (uint32 number = ak_pool_next(&ak_limits, 0); number != AK_POOL_NONE; number = ak_pool_next(&ak_limits, number))
+	{
+		look(number, &seen);
+		if (OidIsValid(seen.id.database) && seen.full_at <= now)
+			(void) let_go(&seen);
+	}
+}
+
+/*
+ * --------------------------------------------------------- at the ceiling
+ */
+
+/* The most places that a workspace may keep, so that so many of what all hold are given up. */
+static uint32
+find_level(const uint32 *held, uint64 wanted)
+{
+	uint32		low = 0;
+	uint32		high = PG_UINT32_MAX;
+
+	while (low < high)
+	{
+		uint32		level = low + (high - low) / 2;
+		uint64		above = 0;
+
+		for (int i = 0; i < AK_SHARES; i++)
+			above += held[i] > level ? held[i] - level : 0;
+		if (above > wanted)
+			low = level + 1;
+		else
+			high = level;
+	}
+	/* rather one too many than none */
+	return low > 0 ? low - 1 : 0;
+}
+
+/* By share, and in it the one that is whole first. */
+static int
+compare_seen(const void *a, const void *b)
+{
+	const AkSeenLimit *x = a;
+	const AkSeenLimit *y = b;
+
+	if (x->share != y->share)
+		return x->share < y->share ? -1 : 1;
+	return x->full_at < y->full_at ? -1 : x->full_at > y->full_at;
+}
+
+/* Gives up that many limits, of who has the most. */
+static void
+give_up(uint32 wanted)
+{
+	AkMemory   *memory = ak_memory(false);
+	uint32		held[AK_SHARES];
+	uint32		level;
+	uint32		count = 0;
+	uint32		allocated = 0;
+	uint32		given_up = 0;
+	AkSeenLimit *seen;
+
+	for (int i = 0; i < AK_SHARES; i++)
+		held[i] = pg_atomic_read_u32(&memory->held[i]);
+	level = find_level(held, wanted);
+	for (int i = 0; i < AK_SHARES; i++)
+		allocated += held[i] > level ? held[i] : 0;
+	seen = palloc_extended(Max(allocated, 1) * sizeof(AkSeenLimit), MCXT_ALLOC_HUGE);
+	for (uint32 number = ak_pool_next(&ak_limits, 0); number != AK_POOL_NONE && count < allocated;
+		 number = ak_pool_next(&ak_limits, number))
+	{
+		look(number, &seen[count]);
+		if (OidIsValid(seen[count].id.database) && held[seen[count].share % AK_SHARES] > level)
+			count++;
+	}
+	qsort(seen, count, sizeof(AkSeenLimit), compare_seen);
+	for (uint32 i = 0; i < count && given_up < wanted; i++)
+	{
+		uint32	   *left = &held[seen[i].share % AK_SHARES];
+
+		if (*left > level && let_go(&seen[i]))
+		{
+			(*left)--;
+			given_up++;
+		}
+	}
+	pfree(seen);
+	ak_memory_lost(AK_LOST_EARLY, given_up);
+}
+
+/*
+ * At the ceiling, lets limits go that are whole, and gives up others when that
+ * is not enough.
+ */
+void
+ak_limits_make_room(void)
+{
+	uint32		capacity;
+	uint32		free;
+
+	if (!ak_pool_attach(&ak_limits))
+		return;
+	capacity = ak_limits.shared->capacity;
+	let_whole_go();
+	free = ak_pool_free(&ak_limits);
+	if (free < capacity / AK_LIMITS_LOW)
+		give_up(capacity / AK_LIMITS_ENOUGH - free);
+}
+
+/*
+ * ------------------------------------------------------------ the job
+ */
+
+/* Lets those go, of some limits of this database, whose key is not to be limited. */
+static void
+let_dead_go(AkSeenLimit *seen, int count)
+{
+	static AkQuery query = {
+		"SELECT m.n::pg_catalog.int4 FROM pg_catalog.unnest($1) WITH ORDINALITY AS m (key_id, n) "
+		"WHERE NOT EXISTS (SELECT FROM apikeys.key k WHERE k.key_id OPERATOR(pg_catalog.=) m.key_id "
+		"AND k.archived_at IS NULL AND k.rate_limit IS NOT NULL)",
+		1, {UUIDARRAYOID}, NULL
+	};
+	Datum	   *key_ids = palloc(count * sizeof(Datum));
+	Datum		args[1];
+	bool		isnull;
+
+	for (int i = 0; i < count; i++)
+		key_ids[i] = PointerGetDatum(seen[i].id.key_id);
+	args[0] = PointerGetDatum(construct_array(key_ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	ak_query(&query, args, NULL, AK_SEE_LATEST);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		(void) let_go(&seen[DatumGetInt32(ak_query_result(i, 1, &isnull)) - 1]);
+	pfree(key_ids);
+}
+
+/*
+ * The worker's job: limits of keys that have none any more, and of databases
+ * that are gone, give their places back.
+ */
+AkJobNext
+ak_limits_job(void)
+{
+	static uint32 last = AK_POOL_NONE;	/* looked at, the time before */
+	bool		all = ak_memory_is_full(AK_ROOM_LIMITS);
+	int64		now = ak_limit_now();
+	AkSeenLimit *seen;
+	uint32		looked_at = 0;
+	uint32		number = all ? AK_POOL_NONE : last;
+	int			count = 0;
+
+	if (ak_memory(false) == NULL || !ak_pool_attach(&ak_limits) || ak_limits.shared->used == 0 || !ak_job_begin())
+		return AK_JOB_IDLE;
+	seen = palloc(PIECE * sizeof(AkSeenLimit));
+	while ((number = ak_pool_next(&ak_limits, number)) != AK_POOL_NONE && (all || looked_at++ < SOME))
+	{
+		look(number, &seen[count]);
+		if (!OidIsValid(seen[count].id.database))
+			continue;
+		if (seen[count].full_at <= now || ak_is_dead_database(seen[count].id.database))
+			(void) let_go(&seen[count]);
+		else if (seen[count].id.database == MyDatabaseId && seen[count].full_at > now + SOON_NS)
+			count++;
+		if (count == PIECE)
+		{
+			let_dead_go(seen, count);
+			count = 0;
+			ak_job_go_on();
+		}
+	}
+	last = number;
+	if (count > 0)
+		let_dead_go(seen, count);
+	ak_job_commit();
+	return AK_JOB_IDLE;
+}

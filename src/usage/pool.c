@@ -1,0 +1,505 @@
+/*-------------------------------------------------------------------------
+ *
+ * pool.c
+ *	  A hash table in shared memory that grows in steps.
+ *
+ * A pool has items of one size, which have numbers from 1.  It is made with a
+ * first step: an array of items.  Each further step is a segment of dynamic
+ * shared memory with another array, made whole by one process (ak_pool_grow()),
+ * pinned and never freed.  So the address of an item never changes, and what
+ * remembers a number may look at the item without a lock: it is an item, though
+ * perhaps by now another's.
+ *
+ * Items hang in chains by their hash.  With each step come new buckets, enough
+ * for all items: the chains move over to them partition by partition.
+ *
+ * A process maps a step when it first meets it (ak_pool_attach()).  That can
+ * fail, and happens in a subtransaction, with no lock held; then the items of
+ * that step, and what hangs behind them, are beyond this process for a while.
+ *
+ * Locks: a chain changes under its partition's lock, exclusively; the list of
+ * free items, under the mutex.  One process grows a pool at a time: the caller
+ * sees to that.  What is in an item is the caller's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "port/atomics.h"
+#include "utils/memutils.h"
+
+#include "core/compat.h"
+#include "core/shmem.h"
+#include "usage/pool.h"
+
+/* After a failure to attach, do not try with every request */
+#define RETRY_MS 10000
+
+/* Items begin at a cache line */
+#define ALIGNED(size) TYPEALIGN(PG_CACHE_LINE_SIZE, size)
+
+static inline uint32 *
+next_of(const AkPool *pool, uint32 number)
+{
+	return (uint32 *) ((char *) ak_pool_item(pool, number) + pool->next_offset);
+}
+
+/* Does this process reach the item? */
+static inline bool
+is_mapped(const AkPool *pool, uint32 number)
+{
+	return ((number - 1) >> AK_POOL_CHUNK_BITS) < pool->nchunks;
+}
+
+static inline bool
+has_id(const AkPool *pool, uint32 number, const void *id)
+{
+	return memcmp((char *) ak_pool_item(pool, number) + pool->id_offset, id, pool->id_size) == 0;
+}
+
+static uint32
+bucket_count(uint32 items)
+{
+	uint32		n = AK_POOL_PARTITIONS;
+
+	while (n < items)
+		n *= 2;
+	return n;
+}
+
+/* The first bucket of the partition of a hash is the partition's number. */
+static inline uint32
+partition_of(uint32 hash)
+{
+	return hash % AK_POOL_PARTITIONS;
+}
+
+static inline uint32 *
+bucket_at(const AkPool *pool, uint32 step, uint32 hash)
+{
+	const AkPoolStep *s = &pool->shared->steps[step];
+
+	return (uint32 *) (pool->segments[step] + s->buckets) + (hash & (s->nbuckets - 1));
+}
+
+/*
+ * ------------------------------------------------------------------- sizes
+ */
+
+/* How many bytes a step takes, of so many items beside those that the pool has. */
+Size
+ak_pool_size(const AkPool *pool, uint32 items)
+{
+	uint32		before = pool->shared != NULL ? pool->shared->capacity : 0;
+
+	return ALIGNED(bucket_count(before + items) * sizeof(uint32)) + ALIGNED(items * pool->item_size);
+}
+
+/* How many items a step of at most that size has; 0: none. */
+uint32
+ak_pool_fit(const AkPool *pool, Size room)
+{
+	Size		items = Min(room / pool->item_size, PG_INT32_MAX / 2);
+	Size		size = ak_pool_size(pool, items);
+
+	while (items > 0 && size > room)
+	{
+		items -= Min(items, (size - room + pool->item_size - 1) / pool->item_size);
+		size = ak_pool_size(pool, items);
+	}
+	return items;
+}
+
+/*
+ * -------------------------------------------------------------- the steps
+ */
+
+/* This process knows the step that comes after those it knows.  Raises 53200. */
+static void
+map_step(AkPool *pool, char *segment)
+{
+	const AkPoolStep *step = &pool->shared->steps[pool->attached];
+	uint32		nchunks = (step->first - 1 + step->count + AK_POOL_CHUNK - 1) / AK_POOL_CHUNK;
+
+	if (pool->chunks == NULL)
+		pool->chunks = MemoryContextAlloc(TopMemoryContext, nchunks * sizeof(char *));
+	else
+		pool->chunks = repalloc(pool->chunks, nchunks * sizeof(char *));
+	for (uint32 i = pool->nchunks; i < nchunks; i++)
+		pool->chunks[i] = segment + step->items + (Size) (i - pool->nchunks) * AK_POOL_CHUNK * pool->item_size;
+	pool->segments[pool->attached] = segment;
+	pool->nchunks = nchunks;
+	pool->attached++;
+}
+
+/* Describes the next step, and makes its buckets. */
+static AkPoolStep *
+prepare_step(AkPool *pool, char *segment, Size offset, uint32 items)
+{
+	AkPoolShared *shared = pool->shared;
+	uint32		number = pg_atomic_read_u32(&shared->nsteps);
+	AkPoolStep *step = &shared->steps[number];
+
+	step->handle = DSM_HANDLE_INVALID;
+	step->first = 1;
+	if (number > 0)
+		step->first += TYPEALIGN(AK_POOL_CHUNK, step[-1].first - 1 + step[-1].count);
+	step->count = items;
+	step->fresh = 0;
+	step->nbuckets = bucket_count(shared->capacity + items);
+	step->buckets = offset;
+	step->items = offset + ALIGNED(step->nbuckets * sizeof(uint32));
+	memset(segment + step->buckets, 0, step->nbuckets * sizeof(uint32));
+	return step;
+}
+
+/* From now on, the step's items can be had. */
+static void
+publish_step(AkPoolShared *shared)
+{
+	uint32		number = pg_atomic_read_u32(&shared->nsteps);
+
+	pg_write_barrier();
+	SpinLockAcquire(&shared->mutex);
+	shared->capacity += shared->steps[number].count;
+	pg_atomic_write_u32(&shared->nsteps, number + 1);
+	SpinLockRelease(&shared->mutex);
+}
+
+/*
+ * Makes a pool, and in a segment, from "offset" on, ak_pool_size() bytes, its
+ * first step.  Raises 53200.
+ */
+void
+ak_pool_make(AkPool *pool, AkPoolShared *shared, char *segment, Size offset, uint32 items, int tranche)
+{
+	memset(shared, 0, sizeof(*shared));
+	SpinLockInit(&shared->mutex);
+	pg_atomic_init_u32(&shared->nsteps, 0);
+	for (int i = 0; i < AK_POOL_PARTITIONS; i++)
+		LWLockInitialize(&shared->partitions[i].lock, tranche);
+	pool->shared = shared;
+	(void) prepare_step(pool, segment, offset, items);
+	publish_step(shared);
+	pool->shared = NULL;
+	ak_pool_join(pool, shared, segment);
+}
+
+/* Attaches to a pool whose first step is in that segment.  Raises 53200. */
+void
+ak_pool_join(AkPool *pool, AkPoolShared *shared, char *segment)
+{
+	pool->shared = shared;
+	pool->attached = 0;
+	pool->nchunks = 0;
+	map_step(pool, segment);
+}
+
+/* Maps the steps that are new to this process.  Raises what dsm_attach() does. */
+static void
+attach_steps(void *arg)
+{
+	AkPool	   *pool = arg;
+
+	while (pool->attached < pg_atomic_read_u32(&pool->shared->nsteps))
+	{
+		dsm_segment *segment = dsm_attach(pool->shared->steps[pool->attached].handle);
+
+		if (segment == NULL)
+			elog(ERROR, "could not attach to shared memory of apikeys");
+		map_step(pool, dsm_segment_address(segment));
+		dsm_pin_mapping(segment);
+	}
+}
+
+/*
+ * Does this process reach all items?  If not yet, it attaches them; what fails
+ * is not tried again at once.  No lock may be held.  Raises nothing in a
+ * transaction.
+ */
+bool
+ak_pool_attach(AkPool *pool)
+{
+	AkTicks		now;
+
+	if (likely(pool->attached == pg_atomic_read_u32(&pool->shared->nsteps)))
+		return true;
+	now = ak_ticks();
+	if (now < pool->retry_at)
+		return false;
+	if (ak_try(attach_steps, pool, NULL))
+		return true;
+	pool->retry_at = now + AK_TICKS_OF_MS(RETRY_MS);
+	return false;
+}
+
+/* Moves the chains of a partition into the buckets of the last step. */
+static void
+move_partition(AkPool *pool, uint32 partition)
+{
+	uint32		from = pool->shared->partitions[partition].step;
+	uint32		to = pool->attached - 1;
+
+	LWLockAcquire(&pool->shared->partitions[partition].lock, LW_EXCLUSIVE);
+	for (uint32 i = partition; i < pool->shared->steps[from].nbuckets; i += AK_POOL_PARTITIONS)
+	{
+		uint32		number = *bucket_at(pool, from, i);
+
+		while (number != AK_POOL_NONE)
+		{
+			uint32	   *next = next_of(pool, number);
+			uint32		after = *next;
+			uint32	   *bucket = bucket_at(pool, to, pool->hash_of(ak_pool_item(pool, number)));
+
+			*next = *bucket;
+			*bucket = number;
+			number = after;
+		}
+	}
+	pool->shared->partitions[partition].step = to;
+	LWLockRelease(&pool->shared->partitions[partition].lock);
+}
+
+/*
+ * Adds a step of so many items.  Raises what dsm_create() does: 53200 where
+ * the system has no memory to give, 53400 where there are too many segments or
+ * steps.
+ */
+void
+ak_pool_grow(AkPool *pool, uint32 items)
+{
+	dsm_segment *segment;
+	AkPoolStep *step;
+
+	attach_steps(pool);
+	if (pool->attached == AK_POOL_STEPS)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("shared memory of apikeys has grown %d times already", AK_POOL_STEPS)));
+	segment = dsm_create(ak_pool_size(pool, items), 0);
+	step = prepare_step(pool, dsm_segment_address(segment), 0, items);
+	step->handle = dsm_segment_handle(segment);
+	map_step(pool, dsm_segment_address(segment));
+	/* nothing fails from here on */
+	dsm_pin_segment(segment);
+	dsm_pin_mapping(segment);
+	publish_step(pool->shared);
+	for (uint32 i = 0; i < AK_POOL_PARTITIONS; i++)
+		move_partition(pool, i);
+}
+
+/*
+ * --------------------------------------------------------------- the items
+ */
+
+/*
+ * The item of that id in its chain; AK_POOL_NONE, or AK_POOL_BEYOND.  Needs the
+ * partition's lock.
+ */
+static uint32
+find_in_chain(const AkPool *pool, uint32 hash, const void *id)
+{
+	uint32		step = pool->shared->partitions[partition_of(hash)].step;
+	uint32		number;
+
+	if (step >= pool->attached)
+		return AK_POOL_BEYOND;
+	number = *bucket_at(pool, step, hash);
+	while (number != AK_POOL_NONE)
+	{
+		if (!is_mapped(pool, number))
+			return AK_POOL_BEYOND;
+		if (has_id(pool, number, id))
+			break;
+		number = *next_of(pool, number);
+	}
+	return number;
+}
+
+/*
+ * Takes an item that is free, but for a reserve; AK_POOL_NONE if there is none,
+ * AK_POOL_BEYOND if this process does not reach it.
+ */
+static uint32
+take_free(AkPool *pool, uint32 reserve)
+{
+	AkPoolShared *shared = pool->shared;
+	uint32		number = AK_POOL_NONE;
+
+	SpinLockAcquire(&shared->mutex);
+	if (shared->capacity - shared->used > reserve)
+	{
+		if (shared->free_head != AK_POOL_NONE)
+		{
+			number = shared->free_head;
+			if (is_mapped(pool, number))
+				shared->free_head = *next_of(pool, number);
+			else
+				number = AK_POOL_BEYOND;
+		}
+		else
+		{
+			while (shared->steps[shared->filling].fresh == shared->steps[shared->filling].count)
+				shared->filling++;
+			number = shared->steps[shared->filling].first + shared->steps[shared->filling].fresh;
+			if (is_mapped(pool, number))
+			{
+				/* no other process looks at it before it is counted as taken */
+				memset(ak_pool_item(pool, number), 0, pool->item_size);
+				pool->forge(ak_pool_item(pool, number));
+				pg_write_barrier();
+				shared->steps[shared->filling].fresh++;
+			}
+			else
+				number = AK_POOL_BEYOND;
+		}
+		if (number != AK_POOL_BEYOND)
+			shared->used++;
+	}
+	SpinLockRelease(&shared->mutex);
+	return number;
+}
+
+/*
+ * The item of that id, whose hash that is: AK_POOL_NONE if there is none,
+ * AK_POOL_BEYOND if this process cannot tell.  No lock may be held.
+ */
+uint32
+ak_pool_find(AkPool *pool, uint32 hash, const void *id)
+{
+	LWLock	   *lock = &pool->shared->partitions[partition_of(hash)].lock;
+	uint32		number;
+
+	do
+	{
+		(void) ak_pool_attach(pool);
+		LWLockAcquire(lock, LW_SHARED);
+		number = find_in_chain(pool, hash, id);
+		LWLockRelease(lock);
+		/* the pool may have grown meanwhile */
+	} while (unlikely(number == AK_POOL_BEYOND) &&
+			 pool->attached < pg_atomic_read_u32(&pool->shared->nsteps) && ak_pool_attach(pool));
+	return number;
+}
+
+/*
+ * The same; if there is none, an item is taken, unless only a reserve is free,
+ * fill() writes the id and all else into it, and it is in its chain.
+ */
+uint32
+ak_pool_enter(AkPool *pool, uint32 hash, const void *id, uint32 reserve, void (*fill) (void *item, void *arg), void *arg)
+{
+	LWLock	   *lock = &pool->shared->partitions[partition_of(hash)].lock;
+	uint32		number;
+
+	do
+	{
+		(void) ak_pool_attach(pool);
+		LWLockAcquire(lock, LW_EXCLUSIVE);
+		number = find_in_chain(pool, hash, id);
+		if (number == AK_POOL_NONE)
+		{
+			number = take_free(pool, reserve);
+			if (number != AK_POOL_NONE && number != AK_POOL_BEYOND)
+			{
+				uint32	   *bucket = bucket_at(pool, pool->shared->partitions[partition_of(hash)].step, hash);
+
+				fill(ak_pool_item(pool, number), arg);
+				*next_of(pool, number) = *bucket;
+				*bucket = number;
+			}
+		}
+		LWLockRelease(lock);
+	} while (unlikely(number == AK_POOL_BEYOND) &&
+			 pool->attached < pg_atomic_read_u32(&pool->shared->nsteps) && ak_pool_attach(pool));
+	return number;
+}
+
+/* Calls a function for each item in the chain of a hash, under the partition's lock. */
+void
+ak_pool_visit(AkPool *pool, uint32 hash, void (*visit) (void *item, void *arg), void *arg)
+{
+	uint32		partition = partition_of(hash);
+	uint32		step;
+
+	(void) ak_pool_attach(pool);
+	LWLockAcquire(&pool->shared->partitions[partition].lock, LW_SHARED);
+	step = pool->shared->partitions[partition].step;
+	if (step < pool->attached)
+		for (uint32 number = *bucket_at(pool, step, hash);
+			 number != AK_POOL_NONE && is_mapped(pool, number); number = *next_of(pool, number))
+			visit(ak_pool_item(pool, number), arg);
+	LWLockRelease(&pool->shared->partitions[partition].lock);
+}
+
+/*
+ * Gives an item back if let_go() says so, which is called under the
+ * partition's lock, and then makes the item's id nobody's.  Returns whether it
+ * was given back.
+ */
+bool
+ak_pool_remove(AkPool *pool, uint32 number, bool (*let_go) (void *item, void *arg), void *arg)
+{
+	AkPoolShared *shared = pool->shared;
+	void	   *item = ak_pool_item(pool, number);
+	uint32		hash = pool->hash_of(item);
+	LWLock	   *lock = &shared->partitions[partition_of(hash)].lock;
+	uint32		step;
+	uint32	   *link = NULL;
+	bool		gone = false;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	step = shared->partitions[partition_of(hash)].step;
+	if (step < pool->attached)
+	{
+		link = bucket_at(pool, step, hash);
+		while (*link != AK_POOL_NONE && *link != number && is_mapped(pool, *link))
+			link = next_of(pool, *link);
+	}
+	/* not in that chain: it has been given back, and is perhaps another's */
+	if (link != NULL && *link == number && let_go(item, arg))
+	{
+		*link = *next_of(pool, number);
+		SpinLockAcquire(&shared->mutex);
+		*next_of(pool, number) = shared->free_head;
+		shared->free_head = number;
+		shared->used--;
+		SpinLockRelease(&shared->mutex);
+		gone = true;
+	}
+	LWLockRelease(lock);
+	return gone;
+}
+
+/*
+ * The number after that one (AK_POOL_NONE: the first) of an item that was ever
+ * taken, free or not; AK_POOL_NONE after the last.  Begin with ak_pool_attach().
+ */
+uint32
+ak_pool_next(AkPool *pool, uint32 number)
+{
+	uint32		next = number + 1;
+
+	for (uint32 i = 0; i < pool->attached; i++)
+	{
+		const volatile AkPoolStep *step = &pool->shared->steps[i];
+
+		if (next < step->first)
+			next = step->first;
+		if (next < step->first + step->fresh)
+		{
+			pg_read_barrier();
+			return next;
+		}
+	}
+	return AK_POOL_NONE;
+}
+
+/* How many items can be taken. */
+uint32
+ak_pool_free(const AkPool *pool)
+{
+	const volatile AkPoolShared *shared = pool->shared;
+
+	return shared->capacity - shared->used;
+}

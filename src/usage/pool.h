@@ -1,0 +1,103 @@
+/*-------------------------------------------------------------------------
+ *
+ * pool.h
+ *	  A hash table in shared memory that grows in steps.  See pool.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_POOL_H
+#define AK_POOL_H
+
+#include "storage/dsm.h"
+#include "storage/lwlock.h"
+#include "storage/spin.h"
+
+#include "core/clock.h"
+
+#define AK_POOL_PARTITIONS	128
+#define AK_POOL_STEPS		32
+
+/* Numbers are dealt out in chunks of so many: a step begins at a chunk's first */
+#define AK_POOL_CHUNK_BITS	12
+#define AK_POOL_CHUNK		(1 << AK_POOL_CHUNK_BITS)
+
+/* No item, and: the way to it leads through memory that this process cannot attach */
+#define AK_POOL_NONE		0
+#define AK_POOL_BEYOND		PG_UINT32_MAX
+
+/* An array of items, in one segment, with the hash table's buckets for all items up to there */
+typedef struct AkPoolStep
+{
+	dsm_handle	handle;			/* DSM_HANDLE_INVALID: in the segment of the pool itself */
+	uint32		first;			/* number of its first item, from 1 */
+	uint32		count;			/* its items */
+	uint32		fresh;			/* so many of them were taken at least once */
+	uint32		nbuckets;		/* a power of two */
+	Size		buckets;		/* where they are: bytes from the segment's beginning */
+	Size		items;
+} AkPoolStep;
+
+/* In shared memory */
+typedef struct AkPoolShared
+{
+	slock_t		mutex;			/* protects: */
+	uint32		free_head;		/* items that were given back */
+	uint32		filling;		/* the step of which fresh items are taken */
+	uint32		capacity;		/* items of all steps */
+	uint32		used;			/* items that are taken */
+	pg_atomic_uint32 nsteps;
+	AkPoolStep	steps[AK_POOL_STEPS];
+	union
+	{
+		struct
+		{
+			LWLock		lock;	/* protects the partition's chains, and */
+			uint32		step;	/* whose buckets they begin in */
+		};
+		char		pad[PG_CACHE_LINE_SIZE];
+	}			partitions[AK_POOL_PARTITIONS];
+} AkPoolShared;
+
+/* A pool, as a process knows it */
+typedef struct AkPool
+{
+	/* what the items are: constants */
+	Size		item_size;
+	Size		next_offset;	/* of the uint32 that links an item to the next of its chain */
+	Size		id_offset;		/* of what tells one item from another, compared byte by byte */
+	Size		id_size;
+	uint32		(*hash_of) (const void *item);
+	void		(*forge) (void *item);	/* makes a fresh item's spinlock */
+
+	/* where they are */
+	AkPoolShared *shared;		/* NULL: not attached */
+	uint32		attached;		/* steps that this process has mapped */
+	char	   *segments[AK_POOL_STEPS];
+	char	  **chunks;			/* the items of each chunk */
+	uint32		nchunks;
+	AkTicks		retry_at;		/* after a step could not be attached */
+} AkPool;
+
+/* The item with a number that is neither of the two above. */
+static inline void *
+ak_pool_item(const AkPool *pool, uint32 number)
+{
+	return pool->chunks[(number - 1) >> AK_POOL_CHUNK_BITS] +
+		((number - 1) & (AK_POOL_CHUNK - 1)) * pool->item_size;
+}
+
+extern Size ak_pool_size(const AkPool *pool, uint32 items);
+extern uint32 ak_pool_fit(const AkPool *pool, Size room);
+extern void ak_pool_make(AkPool *pool, AkPoolShared *shared, char *segment, Size offset, uint32 items, int tranche);
+extern void ak_pool_join(AkPool *pool, AkPoolShared *shared, char *segment);
+extern bool ak_pool_attach(AkPool *pool);
+extern void ak_pool_grow(AkPool *pool, uint32 items);
+extern uint32 ak_pool_find(AkPool *pool, uint32 hash, const void *id);
+extern uint32 ak_pool_enter(AkPool *pool, uint32 hash, const void *id, uint32 reserve,
+							void (*fill) (void *item, void *arg), void *arg);
+extern void ak_pool_visit(AkPool *pool, uint32 hash, void (*visit) (void *item, void *arg), void *arg);
+extern bool ak_pool_remove(AkPool *pool, uint32 number, bool (*let_go) (void *item, void *arg), void *arg);
+extern uint32 ak_pool_next(AkPool *pool, uint32 number);
+extern uint32 ak_pool_free(const AkPool *pool);
+
+#endif							/* AK_POOL_H */

@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * slothint.c
+ *	  Where this backend found counters (slots.c) and limits (limit.c) last.
+ *
+ * A number kept here is a hint: the item itself says what it is.  A set of
+ * hints fills a cache line, and has room for many tags that fall into it, so
+ * that the keys in use do not push each other out.  The sets of each kind take
+ * 256 kB, of which a backend holds those pages that it came to use.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "usage/usage.h"
+
+#define HINT_WAYS 8
+#define HINT_SETS 4096			/* a power of two */
+
+#define HINT_LINE 64
+
+typedef struct AkSlotHint
+{
+	uint32		tag;
+	uint32		number;			/* of the item, from 1; 0: no hint here */
+} AkSlotHint;
+
+typedef struct AkSlotHintSet
+{
+	pg_attribute_aligned(HINT_LINE) AkSlotHint ways[HINT_WAYS];
+} AkSlotHintSet;
+
+StaticAssertDecl(sizeof(AkSlotHintSet) == HINT_LINE, "a set of hints fills a cache line");
+
+static AkSlotHintSet sets[AK_HINT_KINDS][HINT_SETS];
+
+static inline AkSlotHint *
+ways_of(AkHintKind kind, uint32 tag)
+{
+	return sets[kind][tag & (HINT_SETS - 1)].ways;
+}
+
+/* The number of the item with that tag, as remembered; 0: none is. */
+uint32
+ak_slot_hint(AkHintKind kind, uint32 tag)
+{
+	const AkSlotHint *ways = ways_of(kind, tag);
+
+	for (int i = 0; i < HINT_WAYS; i++)
+		if (ways[i].tag == tag)
+			return ways[i].number;
+	return 0;
+}
+
+/* Remembers an item, first in its set, instead of what had its tag; else the last one has to go. */
+void
+ak_slot_hint_keep(AkHintKind kind, uint32 tag, uint32 number)
+{
+	AkSlotHint *ways = ways_of(kind, tag);
+	int			i = 0;
+
+	while (i < HINT_WAYS - 1 && ways[i].number != 0 && ways[i].tag != tag)
+		i++;
+	memmove(ways + 1, ways, i * sizeof(AkSlotHint));
+	ways[0] = (AkSlotHint) {tag, number};
+}

@@ -1,0 +1,129 @@
+/*-------------------------------------------------------------------------
+ *
+ * usage.c
+ *	  Count validations in shared memory (slots.c), without a write on their
+ *	  path.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <arpa/inet.h>
+
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "core/catalog.h"
+#include "core/compat.h"
+#include "core/guc.h"
+#include "usage/memory.h"
+#include "usage/usage.h"
+#include "worker/worker.h"
+
+/* What tells the figures of this extension from those of one dropped before. */
+Oid
+ak_usage_relid(void)
+{
+	return ak_relid(AK_USAGE);
+}
+
+/* The hour that a request counts in.  A standby does not know when it will flush, and keeps one. */
+static inline int32
+hour_of(TimestampTz now)
+{
+	static TimestampTz start = 0;	/* of the hour seen last */
+	static int32 hour = 0;
+
+	if (RecoveryInProgress())
+		return ak_usage_made_hour();
+	if (unlikely(now < start || now >= start + USECS_PER_HOUR))
+	{
+		hour = (int32) (now / USECS_PER_HOUR);
+		start = hour * USECS_PER_HOUR;
+	}
+	return hour;
+}
+
+/*
+ * What tells the figure of a request from others.
+ *
+ * An API name is counted when it is the key's or registered; anything else a
+ * client can think of is counted under its code without one, so that nobody
+ * fills memory with made-up names.
+ */
+static void
+identify(const AkUsed *used, AkSlotId *id)
+{
+	memset(id, 0, sizeof(*id));
+	id->database = MyDatabaseId;
+	id->relid = ak_usage_relid();
+	id->kind = used->code;
+	id->old_secret = used->old_secret;
+	id->hour = hour_of(used->now);
+	if (used->key_id != NULL)
+		memcpy(id->key_id, used->key_id->data, UUID_LEN);
+	if (used->api != 0 && (used->api_known || ak_api_is_registered(used->api)))
+		id->api = used->api;
+}
+
+/* The client's address; bits 0 when it named none.  Clients often come again: the last one is remembered. */
+static void
+read_client(const AkUsed *used, AkAddress *client)
+{
+	static char last[INET6_ADDRSTRLEN];
+	static size_t last_len = 0;
+	static AkAddress last_client;
+
+	if (used->client == NULL)
+		client->bits = 0;
+	else if (used->client_len == last_len && memcmp(used->client, last, last_len) == 0)
+		*client = last_client;
+	else if (!ak_address_parse(used->client, used->client_len, client))
+		client->bits = 0;
+	else
+	{
+		/* an address is never longer */
+		Assert(used->client_len <= sizeof(last));
+		memcpy(last, used->client, used->client_len);
+		last_len = used->client_len;
+		last_client = *client;
+	}
+}
+
+/*
+ * Counts a request.  One that memory has no room for is a loss (memory.c).
+ * Does not raise, unless the extension has been dropped.
+ */
+void
+ak_usage_count(const AkUsed *used)
+{
+	AkSlotId	id;
+	AkAddress	client;
+	AkSlot	   *slot;
+
+	if (!ak_guc_track_usage)
+		return;
+	/* the worker is to come in any case: without memory, it tells the log */
+	(void) ak_worker_ensure();
+	if (unlikely(!ak_usage_attach()))
+	{
+		ak_memory_lost(AK_LOST_COUNT, 1);
+		return;
+	}
+
+	identify(used, &id);
+	read_client(used, &client);
+
+	slot = ak_usage_acquire(&id, used->whose, used->workspace ? used->workspace : "", used->workspace_len);
+	if (unlikely(slot == NULL))
+	{
+		ak_memory_lost(AK_LOST_COUNT, 1);
+		return;
+	}
+	slot->count++;
+	slot->last_at = Max(slot->last_at, used->now);
+	if (client.bits != 0)
+		slot->client = client;
+	ak_usage_release(slot);
+}

@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * usage.h
+ *	  Count validations in shared memory.  See usage.c and slots.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_USAGE_H
+#define AK_USAGE_H
+
+#include "datatype/timestamp.h"
+#include "storage/spin.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "core/clock.h"
+#include "pure/policy.h"
+
+#define AK_WORKSPACE_MAX 63		/* bytes of a workspace's id */
+
+/* What a slot is for: a code of policy.h, or */
+enum
+{
+	AK_SLOT_FLUSH = AK_CODE_COUNT	/* when a database was flushed last */
+};
+
+/* What makes a slot the one of a figure; compared byte by byte */
+typedef struct AkSlotId
+{
+	Oid			database;		/* InvalidOid: the slot is free */
+	Oid			relid;			/* of apikeys.usage: one for each CREATE EXTENSION */
+	uint64		api;			/* ak_api_hash() of its name; 0: none */
+	uint8		key_id[UUID_LEN];	/* all zero: none */
+	int32		hour;			/* since 2000-01-01 00:00 UTC */
+	uint8		kind;			/* a code, or one of AK_SLOT_ */
+	uint8		old_secret;		/* the request came with the previous secret */
+	uint8		zero[2];
+} AkSlotId;
+
+/* A figure */
+typedef struct AkSlot
+{
+	slock_t		mutex;			/* protects all but "next" */
+	uint32		next;			/* number of the next slot in its chain, from 1; 0: last */
+	AkSlotId	id;				/* changes under the chain's lock and the mutex */
+	int64		count;			/* since the slot was taken: it only grows */
+	TimestampTz last_at;
+	/* counting a request ends here, if it named no client */
+	int64		flushed;		/* so much of "count" is committed in the tables, */
+	AkTicks		flushed_at;		/* since then, as far as memory has learnt */
+	int64		number;			/* no other slot, ever, has the same */
+	AkAddress	client;			/* the last one that was named; bits 0: none */
+	uint8		workspace_len;
+	char		workspace[AK_WORKSPACE_MAX];
+} AkSlot;
+
+/* A copy of a slot */
+typedef struct AkFigure
+{
+	AkSlot		slot;
+	AkSlot	   *origin;
+} AkFigure;
+
+/* A request to be counted */
+typedef struct AkUsed
+{
+	AkCode		code;
+	const pg_uuid_t *key_id;	/* NULL: it belongs to no key */
+	const char *workspace;		/* of the key; NULL without one */
+	size_t		workspace_len;
+	uint32		whose;			/* of the secret's hash; 0 without a key */
+	uint64		api;			/* ak_api_hash() of the one that was named; 0: none was */
+	bool		api_known;		/* it is among the key's: registered for sure */
+	const char *client;			/* NULL: none was named */
+	size_t		client_len;
+	bool		old_secret;
+	TimestampTz now;
+} AkUsed;
+
+extern Oid	ak_usage_relid(void);
+extern void ak_usage_count(const AkUsed *used);
+
+/* The slots; in slots.c */
+extern bool ak_usage_attach(void);
+extern AkSlot *ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t workspace_len);
+extern void ak_usage_release(AkSlot *slot);
+extern int32 ak_usage_made_hour(void);
+extern AkFigure *ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *copy, void *arg), void *arg, uint32 *at,
+							   int most, int *count);
+extern TimestampTz ak_usage_last_used(const pg_uuid_t *key_id, char *workspace);
+extern void ak_usage_reclaim(bool (*is_dead) (Oid database));
+
+/* Where this backend found items last; in slothint.c */
+typedef enum AkHintKind
+{
+	AK_HINT_SLOT,
+	AK_HINT_LIMIT
+} AkHintKind;
+
+#define AK_HINT_KINDS (AK_HINT_LIMIT + 1)
+
+extern uint32 ak_slot_hint(AkHintKind kind, uint32 tag);
+extern void ak_slot_hint_keep(AkHintKind kind, uint32 tag, uint32 number);
+
+/* The registry as counting needs it; in apinames.c */
+extern void ak_apinames_init(void);
+extern uint64 ak_api_hash(const char *name, size_t len);
+extern bool ak_api_is_registered(uint64 hash);
+extern bool ak_api_has_name(uint64 hash);
+extern char *ak_api_name(uint64 hash);
+
+#endif							/* AK_USAGE_H */

@@ -1,0 +1,562 @@
+/*-------------------------------------------------------------------------
+ *
+ * jobs.c
+ *	  The background worker's process: its jobs, and when they run.
+ *
+ * See worker.h for what a job is, and worker.c for when there is a worker.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "storage/procarray.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+
+#include "core/catalog.h"
+#include "core/clock.h"
+#include "core/compat.h"
+#include "core/guc.h"
+#include "core/query.h"
+#include "log/purge.h"
+#include "mail/mailer.h"
+#include "registry/grant.h"
+#include "usage/flush.h"
+#include "usage/limit.h"
+#include "usage/memory.h"
+#include "worker/worker.h"
+
+PGDLLEXPORT void ak_worker_main(Datum arg);
+
+/* How often the worker looks for promotion, and for who wants its database */
+#define LOOK_MS 1000
+
+/*
+ * How long a job's statement may take, or several of them with no look between
+ * them whether somebody wants the database: DROP DATABASE gives up after 5 s.
+ */
+#define STATEMENT_MS 4000
+
+/* How long it stays without anybody else and without work */
+#define LINGER_MS 30000
+
+/* At a stop, how long the others may take to leave before the last flush */
+#define LAST_WAIT_MS 3000
+
+/* When a job that failed runs again; doubled with each failure in a row, up to */
+#define RETRY_MS 10000
+#define RETRY_MAX_MS 80000
+
+/* A job that was woken rests so many times as long as its last run took, at most */
+#define REST 9
+#define REST_MAX_MS 10000
+
+/* A job: see worker.h */
+typedef struct AkJob
+{
+	const char *name;			/* as activity and in errors */
+	AkJobNext	(*run) (void);
+	const int  *period_ms;		/* runs at least that often; NULL: when woken or asked for */
+	bool		at_end;			/* also runs when the worker ends */
+} AkJob;
+
+/* A mail server that was set only now finds what waits for it */
+static const int mail_period_ms = 10000;
+static const int hour_ms = 3600000;
+
+/* How long a dump may carry the old name of a role that was renamed, and the limit of a key that is archived its place */
+static const int minute_ms = 60000;
+
+/* How long after its time an entry may stay */
+static const int purge_period_ms = 10 * 60 * 1000;
+
+static const AkJob jobs[AK_JOB_COUNT] = {
+	[AK_JOB_FLUSH] = {"flush usage", ak_flush_job, &ak_guc_flush_interval, true},
+	[AK_JOB_LIMITS] = {"limits", ak_limits_job, &minute_ms, false},
+	[AK_JOB_MAIL] = {"mail", ak_mailer_job, &mail_period_ms, false},
+	[AK_JOB_USAGE_RETENTION] = {"usage retention", ak_usage_retention_job, &hour_ms, false},
+	[AK_JOB_AUDIT_RETENTION] = {"audit retention", ak_purge_job, &purge_period_ms, false},
+	[AK_JOB_ACCESS] = {"access", ak_access_job, &minute_ms, false},
+};
+
+/* Where each job stands */
+static struct
+{
+	AkTicks		last;			/* the end of its last run; 0: never ran */
+	AkTicks		took;			/* the length of that */
+	AkTicks		asked;			/* it asked to run then */
+	bool		pending;
+	bool		woken;
+	int			failures;		/* in a row */
+}			states[AK_JOB_COUNT];
+
+static int	running = -1;		/* the job that is running */
+static AkCaller job_caller;
+static bool connected = false;
+
+static AkTicks due(int number);
+static void run_job(int number);
+
+/*
+ * ----------------------------------------------------------------- for jobs
+ */
+
+/* Does somebody hold a lock on our database that says: all others leave? */
+static bool
+database_wanted(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
+	/* conflicts with what DROP, RENAME and CREATE ... TEMPLATE take */
+	if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	LockRelease(&tag, RowExclusiveLock, true);
+	return false;
+}
+
+/* From here on, the job that is in a transaction has STATEMENT_MS until the next look. */
+static void
+limit_statements(void)
+{
+	if (running >= 0 && IsTransactionState())
+		enable_timeout_after(STATEMENT_TIMEOUT, STATEMENT_MS);
+}
+
+/*
+ * To be called between the statements of a long transaction, also when it may
+ * be no job's: raises 57014 when it is and somebody wants the database.
+ */
+void
+ak_job_go_on(void)
+{
+	if (running < 0)
+		return;
+	CHECK_FOR_INTERRUPTS();
+	if (database_wanted())
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("the database is to be dropped, renamed or copied")));
+	(void) ak_memory_tend();
+	limit_statements();
+}
+
+/*
+ * Must the job that is running come to an end?  While a job waits for the world
+ * outside and asks this now and then, flushes go on.
+ */
+bool
+ak_worker_must_stop(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (ShutdownRequestPending || database_wanted())
+		return true;
+	(void) ak_memory_tend();
+	limit_statements();
+	if (running >= 0 && !IsTransactionState() && !RecoveryInProgress())
+		for (int i = 0; i < AK_JOB_COUNT; i++)
+			if (jobs[i].at_end && i != running && due(i) <= ak_ticks())
+				run_job(i);
+	return false;
+}
+
+/*
+ * Starts a transaction of a job: with a snapshot, SPI connected, as the owner
+ * of our tables, and with the extension locked against being dropped
+ * meanwhile (before any table is: so DROP EXTENSION and a job cannot
+ * deadlock).  Returns false, in no transaction, when the extension is gone.
+ *
+ * The worker's own user is a superuser, and he commits: no trigger of others,
+ * on a table that refers to one of ours, may wait for that.  So all triggers
+ * are immediate here, and run with the rights that their event had; one that
+ * is made deferred again raises an error, by the security restriction.
+ */
+bool
+ak_job_begin(void)
+{
+	ConstraintsSetStmt immediate = {.type = T_ConstraintsSetStmt,.constraints = NIL,.deferred = false};
+	Oid			extension;
+
+	StartTransactionCommand();
+	extension = get_extension_oid("apikeys", true);
+	if (OidIsValid(extension))
+	{
+		LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+		/* dropped while we waited? */
+		if (get_extension_oid("apikeys", true) != extension)
+			extension = InvalidOid;
+	}
+	if (!OidIsValid(extension))
+	{
+		CommitTransactionCommand();
+		return false;
+	}
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ak_become_owner(&job_caller);
+	ak_restrict_security();
+	AfterTriggerSetState(&immediate);
+	limit_statements();
+	SPI_connect();
+	ak_refuse_foreign_actions(false);
+	return true;
+}
+
+/* Commits what ak_job_begin() began. */
+void
+ak_job_commit(void)
+{
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	SPI_finish();
+	ak_become_caller(&job_caller);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	(void) pgstat_report_stat(true);
+}
+
+/* Is this a job of the worker itself, and not a trigger or function of somebody else that it runs? */
+bool
+ak_job_acts(void)
+{
+	return running >= 0 && GetUserId() == ak_extension_owner();
+}
+
+/*
+ * -------------------------------------------------------------- the worker
+ */
+
+/* FATAL while connecting would have PostgreSQL try again for ever. */
+static void
+give_up_at_exit(int code, Datum arg)
+{
+	if (!connected)
+		_exit(0);
+}
+
+/*
+ * Settings of the server, the database (its owner may have made them) or the
+ * worker's user that would break our jobs.
+ */
+static void
+fix_settings(void)
+{
+	/* not every major has all of them */
+	static const char *const fixed[][2] = {
+		/* as whom */
+		{"role", "none"},
+		{"search_path", "pg_catalog, pg_temp"},
+		/* an error in a job must not end the worker */
+		{"exit_on_error", "off"},
+		{"transaction_timeout", "0"},
+		/* what our statements say, and what they may read */
+		{"standard_conforming_strings", "on"},
+		{"transform_null_equals", "off"},
+		{"array_nulls", "on"},
+		{"restrict_nonsystem_relation_kind", ""},
+		/* what values look like that become text, as in reports and entries */
+		{"DateStyle", "ISO, MDY"},
+		{"IntervalStyle", "postgres"},
+		{"extra_float_digits", "1"},
+		{"bytea_output", "hex"},
+		/* to compile a job's statements costs more than it gives */
+		{"jit", "off"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_deferrable", "off"},
+		{"session_replication_role", "origin"},
+		{"row_security", "off"},
+		{"statement_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		/* nobody waits for a job for long, and a job for nobody */
+		{"lock_timeout", "2s"},
+		/* a commit is on disk; no standby holds it up */
+		{"synchronous_commit", "local"},
+		{"apikeys.workspace", ""},
+		{"apikeys.actor", ""},
+		{"apikeys.team", ""},
+		{"apikeys.client", ""},
+	};
+
+	for (int i = 0; i < (int) lengthof(fixed); i++)
+		if (GetConfigOption(fixed[i][0], true, false) != NULL)
+			SetConfigOption(fixed[i][0], fixed[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+static void
+job_error_context(void *arg)
+{
+	errcontext("apikeys worker, job \"%s\"", ((const AkJob *) arg)->name);
+}
+
+/* Runs a job; what goes wrong is logged. */
+static void
+run_job(int number)
+{
+	const AkJob *job = &jobs[number];
+	volatile AkJobNext next = AK_JOB_IDLE;
+	volatile bool failed = false;
+	AkTicks		start = ak_ticks();
+	int			outer = running;
+	MemoryContext old = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "apikeys job", ALLOCSET_DEFAULT_SIZES);
+	ErrorContextCallback error_context = {
+		.previous = error_context_stack,.callback = job_error_context,.arg = unconstify(AkJob *, job)
+	};
+
+	running = number;
+	states[number].woken = false;
+	pgstat_report_activity(STATE_RUNNING, job->name);
+	MemoryContextSwitchTo(context);
+	error_context_stack = &error_context;
+	PG_TRY();
+	{
+		AkJobNext	result = job->run();
+
+		next.delay_ms = result.delay_ms;
+		next.pending = result.pending;
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		disable_timeout(STATEMENT_TIMEOUT, false);
+		QueryCancelPending = false;
+		LWLockReleaseAll();
+		/* who wants the database need not read that a job was in the way */
+		if (geterrcode() != ERRCODE_QUERY_CANCELED || !database_wanted())
+			EmitErrorReport();
+		AbortOutOfAnyTransaction();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		failed = true;
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	error_context_stack = error_context.previous;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	running = outer;
+	if (running >= 0)
+		pgstat_report_activity(STATE_RUNNING, jobs[running].name);
+	else
+		pgstat_report_activity(STATE_IDLE, NULL);
+
+	states[number].last = ak_ticks();
+	states[number].took = states[number].last - start;
+	states[number].failures = failed ? states[number].failures + 1 : 0;
+	states[number].pending = failed || next.pending;
+	states[number].asked = next.delay_ms < 0 ? AK_TICKS_NEVER :
+		states[number].last + AK_TICKS_OF_MS(next.delay_ms);
+}
+
+/* When a job is due. */
+static AkTicks
+due(int number)
+{
+	AkTicks		last = states[number].last;
+	AkTicks		when = states[number].asked;
+
+	if (last == 0)
+		return 0;
+	if (states[number].failures > 0)
+		return last + AK_TICKS_OF_MS(Min(RETRY_MS << Min(states[number].failures - 1, 8), RETRY_MAX_MS));
+	if (jobs[number].period_ms != NULL)
+		when = Min(when, last + AK_TICKS_OF_MS(*jobs[number].period_ms));
+	if (states[number].woken)
+		when = Min(when, last + Min(REST * states[number].took, AK_TICKS_OF_MS(REST_MAX_MS)));
+	return when;
+}
+
+/* Is the extension still there? */
+static bool
+extension_exists(void)
+{
+	bool		exists;
+
+	StartTransactionCommand();
+	exists = OidIsValid(get_extension_oid("apikeys", true));
+	CommitTransactionCommand();
+	return exists;
+}
+
+/*
+ * Runs the jobs that are due; at the end of the worker those that run then.
+ * Returns false when the extension is gone.  On a standby it runs none.
+ */
+static bool
+run_jobs(bool at_end)
+{
+	bool		checked = false;
+
+	for (int i = 0; i < AK_JOB_COUNT; i++)
+	{
+		if (at_end ? !jobs[i].at_end : due(i) > ak_ticks())
+			continue;
+		if (!at_end && ak_worker_must_stop())
+			break;
+		if (!checked && !extension_exists())
+			return false;
+		checked = true;
+		if (!RecoveryInProgress())
+			run_job(i);
+	}
+	return true;
+}
+
+static bool
+work_pending(void)
+{
+	for (int i = 0; i < AK_JOB_COUNT; i++)
+		if (states[i].pending || states[i].woken)
+			return true;
+	return false;
+}
+
+/* Waits for the latch, at most until a job is due or it is time to look around. */
+static void
+wait(void)
+{
+	AkTicks		now = ak_ticks();
+	AkTicks		until = now + AK_TICKS_OF_MS(LOOK_MS);
+
+	if (!RecoveryInProgress())
+		for (int i = 0; i < AK_JOB_COUNT; i++)
+			until = Min(until, due(i));
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 until > now ? (until - now + 999) / 1000 : 0, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+}
+
+/*
+ * Leaves to another database, if one waits and nothing is to be done here now;
+ * nobody's need not be served again.
+ */
+static bool
+turn_is_over(void)
+{
+	AkTicks		job_due[AK_JOB_COUNT];
+	AkTicks		now = ak_ticks();
+
+	if (RecoveryInProgress() || !ak_worker_others_wait())
+		return false;
+	for (int i = 0; i < AK_JOB_COUNT; i++)
+		if ((job_due[i] = due(i)) <= now)
+			return false;
+	if (CountDBBackends(MyDatabaseId) > 1 || work_pending())
+		return ak_worker_hand_over(job_due);
+	return !run_jobs(true) || ak_worker_unregister(true);
+}
+
+/* The work of a worker, until it has a reason to leave: its exit code. */
+static int
+work(void)
+{
+	AkTicks		alone_since = AK_TICKS_NEVER;
+	AkTicks		job_due[AK_JOB_COUNT];
+
+	ak_worker_first_due(job_due);
+	for (int i = 0; i < AK_JOB_COUNT; i++)
+		if (job_due[i] != 0)
+		{
+			states[i].last = ak_ticks();
+			states[i].asked = job_due[i];
+		}
+	for (;;)
+	{
+		uint32		woken;
+		AkTicks		now;
+
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		if (database_wanted())
+			return 0;
+		if (ShutdownRequestPending)
+			return 1;
+
+		woken = ak_worker_take_wakes() | ak_memory_tend();
+		for (int i = 0; i < AK_JOB_COUNT; i++)
+			states[i].woken = states[i].woken || (woken & AK_JOB_BIT(i)) != 0;
+		if (!run_jobs(false))
+			return 0;
+
+		/* alone for long, and idle; on a standby counts wait for the promotion */
+		now = ak_ticks();
+		if (turn_is_over())
+			return 0;
+		if (CountDBBackends(MyDatabaseId) > 1 || work_pending() || RecoveryInProgress())
+			alone_since = AK_TICKS_NEVER;
+		else if (alone_since == AK_TICKS_NEVER)
+			alone_since = now;
+		else if (now >= alone_since + AK_TICKS_OF_MS(LINGER_MS))
+		{
+			if (!run_jobs(true) || ak_worker_unregister(true))
+				return 0;
+		}
+		wait();
+	}
+}
+
+/*
+ * The last flush after SIGTERM.  At a shutdown, every backend has got one at
+ * the same time, and counts until it is gone.
+ */
+static void
+last_round(void)
+{
+	AkTicks		until = ak_ticks() + AK_TICKS_OF_MS(LAST_WAIT_MS);
+
+	while (CountDBBackends(MyDatabaseId) > 1 && ak_ticks() < until && !database_wanted())
+		pg_usleep(10000L);
+	if (!database_wanted())
+		(void) run_jobs(true);
+}
+
+/* Main function of the worker of a database, whose OID is the argument. */
+void
+ak_worker_main(Datum arg)
+{
+	Oid			database = DatumGetObjectId(arg);
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	BackgroundWorkerUnblockSignals();
+
+	if (!ak_worker_register(database))
+		proc_exit(0);
+	on_proc_exit(give_up_at_exit, (Datum) 0);
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	connected = true;
+	fix_settings();
+	pgstat_report_activity(STATE_IDLE, NULL);
+
+	if (work() != 0)
+	{
+		last_round();
+		ak_worker_succeed();
+	}
+	proc_exit(0);
+}
+
