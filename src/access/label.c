@@ -27,10 +27,10 @@
 
 #include "access/label.h"
 #include "core/compat.h"
+#include "core/keyindex.h"
 #include "pure/digest.h"
 #include "pure/token.h"
 #include "pure/unicode.h"
-#include "validate/keystore.h"
 
 #define FOREIGN_MIN		16		/* bytes; docs/reference.md asks for 112 bits, which take 18 */
 
@@ -65,7 +65,7 @@ is_secret(const char *text, size_t len, const AkSuspect *suspect)
 		return false;
 	if (suspect->hash != NULL && ak_hash_equal(hash, suspect->hash))
 		return true;
-	workspace = ak_keystore_whose(hash);
+	workspace = ak_hash_whose(hash);
 	return workspace != NULL && (suspect->workspace == NULL || strcmp(workspace, suspect->workspace) == 0);
 }
 

@@ -38,12 +38,12 @@
 #include "audit/rule.h"
 #include "core/catalog.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/guc.h"
 #include "core/insert.h"
 #include "core/lock.h"
 #include "core/query.h"
 #include "pure/chain.h"
-#include "registry/privilege.h"
 #include "worker/worker.h"
 
 PG_FUNCTION_INFO_V1(ak_guard_log);
@@ -422,66 +422,37 @@ ak_purge_query(AkQuery *query, Datum *args)
 	PG_END_TRY();
 }
 
-static void
-at_transaction_event(XactEvent event, void *arg)
+/* Just before a transaction commits or is prepared: gives its entries their places. */
+void
+ak_audit_before_commit(void)
 {
-	switch (event)
-	{
-		case XACT_EVENT_PRE_PREPARE:
-			ak_check_prepare();
-			pg_fallthrough;
-		case XACT_EVENT_PRE_COMMIT:
-			ak_commit_privileges();
-			if (pending_count > 0)
-				forget_dropped();
-			if (pending_count > 0)
-				link_pending();
-			break;
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_ABORT:
-		case XACT_EVENT_PREPARE:
-			/* the memory goes with the transaction */
-			pending = NULL;
-			pending_count = pending_allocated = 0;
-			purged = false;
-			ak_forget_fresh();
-			ak_forget_locks();
-			ak_forget_privileges();
-			break;
-		default:
-			break;
-	}
+	if (pending_count > 0)
+		forget_dropped();
+	if (pending_count > 0)
+		link_pending();
 }
 
-static void
-at_subtransaction_event(SubXactEvent event, SubTransactionId mySubid,
-						SubTransactionId parentSubid, void *arg)
+/* At the end of a transaction, with which the memory goes. */
+void
+ak_audit_end(void)
 {
-	int			level = GetCurrentTransactionNestLevel();
+	pending = NULL;
+	pending_count = pending_allocated = 0;
+	purged = false;
+	ak_forget_fresh();
+}
 
-	if (event == SUBXACT_EVENT_ABORT_SUB || event == SUBXACT_EVENT_COMMIT_SUB)
+/* At the end of the subtransaction of that level. */
+void
+ak_audit_end_subtransaction(int level, bool committed)
+{
+	for (int i = pending_count - 1; i >= 0 && pending[i].nest_level >= level; i--)
 	{
-		ak_locks_end_subtransaction(level, event == SUBXACT_EVENT_COMMIT_SUB);
-		ak_privileges_end_subtransaction(level, event == SUBXACT_EVENT_COMMIT_SUB);
-	}
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-	{
-		while (pending_count > 0 && pending[pending_count - 1].nest_level >= level)
+		if (committed)
+			pending[i].nest_level = level - 1;
+		else
 			pending_count--;
 	}
-	else if (event == SUBXACT_EVENT_COMMIT_SUB)
-	{
-		for (int i = pending_count - 1; i >= 0 && pending[i].nest_level >= level; i--)
-			pending[i].nest_level = level - 1;
-	}
-}
-
-/* Called once, from _PG_init. */
-void
-ak_audit_init(void)
-{
-	RegisterXactCallback(at_transaction_event, NULL);
-	RegisterSubXactCallback(at_subtransaction_event, NULL);
 }
 
 /*

@@ -27,6 +27,7 @@
 
 #include "audit/rowdigest.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "pure/chain.h"
 
 /* Text as UTF-8, so that it has the same bytes in whatever database; what SQL_ASCII holds has no meaning but its bytes. */
@@ -254,15 +255,6 @@ ak_row_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls,
 	}
 	if (!ak_sha256(buf.data, buf.len, out))
 		ak_hash_failed();
-}
-
-/* Raises XX000: the library could not compute a hash. */
-void
-ak_hash_failed(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INTERNAL_ERROR),
-			 errmsg("could not compute a SHA-256 hash")));
 }
 
 /* Does the last of a row's natts columns hold its right digest? */

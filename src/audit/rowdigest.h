@@ -14,7 +14,6 @@
 
 extern void ak_row_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls, uint8 *out);
 extern bool ak_row_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *nulls);
-pg_noreturn extern void ak_hash_failed(void);
 extern Datum ak_digest_datum(const uint8 *digest);
 
 #endif							/* AK_ROWDIGEST_H */

@@ -25,15 +25,15 @@
 #include "utils/timestamp.h"
 
 #include "access/context.h"
+#include "audit/archive.h"
 #include "audit/audit.h"
 #include "audit/rule.h"
 #include "audit/story.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/guc.h"
+#include "core/keyindex.h"
 #include "core/lock.h"
-#include "keys/archive.h"
-#include "validate/keystore.h"
 
 PG_FUNCTION_INFO_V1(ak_audit);
 
@@ -266,7 +266,7 @@ refuse_old_hash(const AkRow *new)
 {
 	bytea	   *hash = DatumGetByteaPP(AK_VALUE(new, Anum_key_key_hash));
 
-	if (ak_keystore_is_old((const uint8 *) VARDATA_ANY(hash)))
+	if (ak_hash_is_old((const uint8 *) VARDATA_ANY(hash)))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),
 				 errmsg("a key with this hash is already known")));

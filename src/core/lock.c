@@ -43,8 +43,8 @@
 #include "utils/inval.h"
 #include "utils/uuid.h"
 
-#include "audit/rowdigest.h"
 #include "core/catalog.h"
+#include "core/errors.h"
 #include "core/lock.h"
 #include "pure/digest.h"
 

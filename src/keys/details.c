@@ -24,6 +24,7 @@
 
 #include "access/access.h"
 #include "access/context.h"
+#include "core/args.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/query.h"
@@ -35,29 +36,6 @@
 PG_FUNCTION_INFO_V1(ak_key_details);
 PG_FUNCTION_INFO_V1(ak_key_id);
 PG_FUNCTION_INFO_V1(ak_identify_key);
-
-/* Raises 22004 for a NULL argument that is needed. */
-void
-ak_need_argument(FunctionCallInfo fcinfo, int n, const char *what)
-{
-	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", what)));
-}
-
-/*
- * The declared composite result of the function, blessed.
- */
-TupleDesc
-ak_result_descriptor(FunctionCallInfo fcinfo)
-{
-	TupleDesc	desc;
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	return BlessTupleDesc(desc);
-}
 
 /*
  * Finds the workspace of a key, the first argument, and checks that the caller

@@ -21,8 +21,6 @@ typedef struct AkWhere
 	Datum		key_id;
 } AkWhere;
 
-extern void ak_need_argument(FunctionCallInfo fcinfo, int n, const char *what);
-extern TupleDesc ak_result_descriptor(FunctionCallInfo fcinfo);
 extern void ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where);
 extern Datum ak_return_detail(FunctionCallInfo fcinfo, Datum key_id);
 

@@ -35,15 +35,15 @@
 #include "utils/uuid.h"
 
 #include "access/context.h"
+#include "audit/archive.h"
 #include "audit/rule.h"
 #include "core/catalog.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/lock.h"
 #include "core/query.h"
-#include "core/refuse.h"
-#include "keys/archive.h"
-#include "keys/guard.h"
 #include "pure/digest.h"
+#include "registry/registry.h"
 #include "usage/limit.h"
 
 PG_FUNCTION_INFO_V1(ak_guard_key);
@@ -56,28 +56,6 @@ PG_FUNCTION_INFO_V1(ak_guard_key);
 #define NETWORKS_MAX	1000
 #define METADATA_MAX	(1024 * 1024)	/* bytes, as jsonb */
 #define HINT_MAX		32		/* characters */
-
-/* Raises 42704 for an API that is not registered; the hint lists those that are. */
-void
-ak_refuse_unknown_api(const char *api)
-{
-	static AkQuery query = {
-		"SELECT pg_catalog.string_agg(api, ', ' ORDER BY ordinal) FROM apikeys.api WHERE unregistered_at IS NULL",
-		0, {0}, NULL
-	};
-	AkCaller	caller;
-	char	   *registered;
-
-	ak_become_owner(&caller);
-	SPI_connect();
-	ak_query(&query, NULL, NULL, AK_SEE_LATEST);
-	registered = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("API \"%s\" does not exist", ak_quoted(api)),
-			 registered ? errhint("Registered APIs: %s.", registered) :
-			 errhint("No API is registered; apikeys.register_api() registers one.")));
-}
 
 /*
  * Trims the name and folds it.
@@ -332,27 +310,6 @@ check_labels(const AkRow *old, const AkRow *new)
 			ak_hash_equal(digest, (const uint8 *) VARDATA_ANY(hash)))
 			bad_value(errmsg("hint must not be the secret itself"));
 	}
-}
-
-/*
- * Keeps a workspace from being removed until the end of the transaction, which
- * puts something into it.  Raises 42704 when it does not exist.
- */
-void
-ak_hold_workspace(const char *workspace)
-{
-	AkWorkspace settings;
-	bool		exists = ak_workspace_settings(workspace, &settings);
-
-	if (exists)
-	{
-		ak_lock_object(AK_WORKSPACE, workspace, ShareLock);
-		exists = ak_workspace_settings(workspace, &settings);
-	}
-	if (!exists)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
 }
 
 /* A new key, not one out of a dump. */

@@ -13,12 +13,12 @@
 #include "pure/digest.h"
 
 /* What an anchor says of a chain */
-typedef struct AkAnchor
+typedef struct AkChainAnchor
 {
 	int64		position;		/* 0: there is no anchor */
 	int64		audit_id;
 	uint8		link[AK_HASH_LEN];
-} AkAnchor;
+} AkChainAnchor;
 
 /* The chain of one workspace under verification */
 typedef struct AkChain
@@ -32,7 +32,7 @@ typedef struct AkChain
 	int64		first_bad;		/* the audit_id of the bad entry */
 	const char *row_problem;	/* of rows that contradict their entries */
 	int64		row_first_bad;
-	AkAnchor	anchor;
+	AkChainAnchor	anchor;
 
 	/* what the last purge left: see purge.c */
 	int64		purge_id;		/* its entry's audit_id; 0: never purged */

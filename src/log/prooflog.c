@@ -34,6 +34,7 @@
 #include "audit/rowdigest.h"
 #include "core/catalog.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "log/proof.h"
 #include "pure/chain.h"
 

@@ -40,13 +40,14 @@
 #include "audit/rowdigest.h"
 #include "core/catalog.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "log/proof.h"
 
 /* So much of a digest is kept to compare with: nobody finds another row with the same */
 #define DIGEST_KEPT		16
 
 /* A key, by its row or by entries that tell of it */
-typedef struct AkKeyState
+typedef struct AkProvenKey
 {
 	pg_uuid_t	key_id;
 	int64		audit_id;		/* of the row, else of the last entry */
@@ -57,7 +58,7 @@ typedef struct AkKeyState
 	bool		exists;			/* there is a row */
 	bool		met;			/* its entry came by */
 	bool		dropped;		/* an entry says so */
-} AkKeyState;
+} AkProvenKey;
 
 /* Cheap, as a uuid mostly is random */
 static inline uint32
@@ -71,7 +72,7 @@ hash_uuid(const pg_uuid_t *uuid)
 }
 
 #define SH_PREFIX		keystate
-#define SH_ELEMENT_TYPE	AkKeyState
+#define SH_ELEMENT_TYPE	AkProvenKey
 #define SH_KEY_TYPE		pg_uuid_t
 #define SH_KEY			key_id
 #define SH_HASH_KEY(tb, key)	hash_uuid(&(key))
@@ -186,7 +187,7 @@ read_key(AkRowProof *proof, TupleDesc desc, const Datum *values, const bool *nul
 	AkChain    *chain = chain_of_row(proof, values[Anum_key_workspace - 1], false);
 	int64		audit_id = DatumGetInt64(values[Anum_key_audit_id - 1]);
 	const uint8 *digest;
-	AkKeyState *key;
+	AkProvenKey *key;
 	bool		found;
 
 	if (chain == NULL)
@@ -361,7 +362,7 @@ note_dropped(AkRowProof *proof, AkChain *chain, Jsonb *changes)
 		JsonbValue	id_buf;
 		JsonbValue *id;
 		char		text[37];
-		AkKeyState *key;
+		AkProvenKey *key;
 		bool		found;
 
 		if (token != WJB_ELEM || value.type != jbvBinary || !JsonContainerIsObject(value.val.binary.data))
@@ -390,7 +391,7 @@ static void
 meet_key(AkRowProof *proof, AkChain *chain, int64 audit_id, pg_uuid_t *key_id, const uint8 *digest)
 {
 	bool		found;
-	AkKeyState *key = keystate_insert(proof->keys, *key_id, &found);
+	AkProvenKey *key = keystate_insert(proof->keys, *key_id, &found);
 
 	if (!found)
 	{
@@ -557,7 +558,7 @@ void
 ak_prove_rows_end(AkRowProof *proof)
 {
 	keystate_iterator it;
-	AkKeyState *key;
+	AkProvenKey *key;
 	HASH_SEQ_STATUS status;
 	AkThing    *thing;
 

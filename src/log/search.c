@@ -28,7 +28,7 @@
 #include "access/context.h"
 #include "core/catalog.h"
 #include "core/compat.h"
-#include "core/refuse.h"
+#include "core/errors.h"
 #include "log/logscan.h"
 #include "log/logtext.h"
 #include "log/search.h"

@@ -31,10 +31,10 @@
 #include "utils/timestamp.h"
 
 #include "core/guc.h"
-#include "core/shmem.h"
 #include "usage/limit.h"
 #include "usage/memory.h"
 #include "usage/usage.h"
+#include "worker/shmem.h"
 #include "worker/worker.h"
 
 /*

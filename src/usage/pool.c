@@ -29,8 +29,8 @@
 #include "utils/memutils.h"
 
 #include "core/compat.h"
-#include "core/shmem.h"
 #include "usage/pool.h"
+#include "worker/shmem.h"
 
 /* After a failure to attach, do not try with every request */
 #define RETRY_MS 10000

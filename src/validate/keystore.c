@@ -59,6 +59,7 @@
 
 #include "core/catalog.h"
 #include "core/compat.h"
+#include "core/keyindex.h"
 #include "pure/digest.h"
 #include "validate/keystore.h"
 
@@ -181,34 +182,6 @@ remember(const AkLookup *lookup, const uint8 *hash, const ItemPointerData *root)
 	add_hint(&hint);
 }
 
-/*
- * A variable-length value of a row, neither compressed nor in the TOAST table.
- * Any of them may be: of a row over 2 kB its compressible values are compressed,
- * long or not, and ALTER TABLE ... SET STORAGE moves them out.
- */
-static inline Datum
-as_written(Datum value)
-{
-	struct varlena *stored = (struct varlena *) DatumGetPointer(value);
-
-	if (unlikely(VARATT_IS_COMPRESSED(stored) || VARATT_IS_EXTERNAL(stored)))
-		return PointerGetDatum(pg_detoast_datum_packed(stored));
-	return value;
-}
-
-/* Is this column of a row, a bytea, the hash?  Takes as long wherever they differ. */
-static inline bool
-is_hash(Datum column, bool isnull, const uint8 *hash)
-{
-	const struct varlena *stored;
-
-	if (isnull)
-		return false;
-	stored = (const struct varlena *) DatumGetPointer(as_written(column));
-	return VARSIZE_ANY_EXHDR(stored) == AK_HASH_LEN &&
-		ak_hash_equal((const uint8 *) VARDATA_ANY(stored), hash);
-}
-
 /* The hint for a hash; NULL if there is none. */
 static const AkHint *
 find_hint(const uint8 *hash)
@@ -272,7 +245,7 @@ recall(AkLookup *lookup, const AkHint *hint, const uint8 *hash)
 		Datum		found = heap_getattr(&lookup->tuple, Anum_key_key_hash, RelationGetDescr(lookup->key), &isnull);
 
 		LockBuffer(hint->buffer, BUFFER_LOCK_UNLOCK);
-		if (is_hash(found, isnull, hash))
+		if (ak_is_hash(found, isnull, hash))
 		{
 			lookup->buffer = hint->buffer;
 			return true;
@@ -284,47 +257,6 @@ recall(AkLookup *lookup, const AkHint *hint, const uint8 *hash)
 	return false;
 }
 
-/*
- * Looks in one of the two indexes of hashes; lookup->slot holds what was found, and
- * *root is the place that the index names.
- */
-static bool
-probe(AkLookup *lookup, AkRelation which, AttrNumber column, const uint8 *hash, ItemPointer root)
-{
-	union
-	{
-		struct varlena header;
-		char		bytes[VARHDRSZ + AK_HASH_LEN];
-	}			value;
-	Relation	index = index_open(ak_relid(which), AccessShareLock);
-	ScanKeyData key;
-	IndexScanDesc scan;
-	ItemPointer tid;
-	bool		found = false;
-
-	SET_VARSIZE(&value, sizeof(value));
-	memcpy(VARDATA(&value), hash, AK_HASH_LEN);
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_BYTEAEQ, PointerGetDatum(&value));
-
-	scan = index_beginscan_compat(lookup->key, index, lookup->snapshot, 1);
-	index_rescan(scan, &key, 1, NULL, 0);
-	while (!found && (tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
-	{
-		bool		isnull;
-		Datum		datum;
-
-		*root = *tid;
-		if (!index_fetch_heap(scan, lookup->slot))
-			continue;
-		/* the row itself decides */
-		datum = slot_getattr(lookup->slot, column, &isnull);
-		found = is_hash(datum, isnull, hash);
-	}
-	index_endscan(scan);
-	index_close(index, AccessShareLock);
-	return found;
-}
-
 /* Looks in the indexes, under that snapshot.  The caller ends what this begins. */
 static bool
 search(AkLookup *lookup, Snapshot snapshot, const uint8 *hash)
@@ -334,12 +266,12 @@ search(AkLookup *lookup, Snapshot snapshot, const uint8 *hash)
 	lookup->snapshot = snapshot;
 	lookup->slot = MakeSingleTupleTableSlot(RelationGetDescr(lookup->key),
 											table_slot_callbacks(lookup->key));
-	if (probe(lookup, AK_KEY_HASH, Anum_key_key_hash, hash, &root))
+	if (ak_key_probe(lookup->key, snapshot, lookup->slot, AK_KEY_HASH, Anum_key_key_hash, hash, &root))
 	{
 		remember(lookup, hash, &root);
 		return true;
 	}
-	lookup->by_old_secret = probe(lookup, AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, &root);
+	lookup->by_old_secret = ak_key_probe(lookup->key, snapshot, lookup->slot, AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, &root);
 	return lookup->by_old_secret;
 }
 
@@ -394,7 +326,7 @@ write_out_texts(AkLookup *lookup)
 
 	for (int i = 0; i < (int) lengthof(texts); i++)
 		if (!AK_FOUND_NULL(lookup, texts[i]))
-			AK_FOUND(lookup, texts[i]) = as_written(AK_FOUND(lookup, texts[i]));
+			AK_FOUND(lookup, texts[i]) = ak_as_written(AK_FOUND(lookup, texts[i]));
 }
 
 /*
@@ -444,62 +376,4 @@ ak_keystore_end(AkLookup *lookup)
 	if (lookup->snapshot != NULL)
 		UnregisterSnapshot(lookup->snapshot);
 	table_close(lookup->key, AccessShareLock);
-}
-
-/* The workspace of the key with this hash in that column, by a snapshot that is registered or SnapshotSelf; NULL: there is none. */
-static char *
-workspace_of(AkRelation index, AttrNumber column, const uint8 *hash, Snapshot snapshot)
-{
-	AkLookup	lookup = {.snapshot = snapshot};
-	ItemPointerData root;
-	char	   *workspace = NULL;
-
-	lookup.key = ak_table_open(AK_KEY, AccessShareLock);
-	lookup.slot = MakeSingleTupleTableSlot(RelationGetDescr(lookup.key),
-										   table_slot_callbacks(lookup.key));
-	if (probe(&lookup, index, column, hash, &root))
-	{
-		bool		isnull;
-
-		workspace = TextDatumGetCString(slot_getattr(lookup.slot, Anum_key_workspace, &isnull));
-	}
-	ExecDropSingleTupleTableSlot(lookup.slot);
-	table_close(lookup.key, AccessShareLock);
-	return workspace;
-}
-
-/*
- * Is this the SHA-256 of some key's old secret?  Sees what is committed and
- * what this transaction did.  In a SERIALIZABLE transaction by SnapshotSelf,
- * which leaves no trace by which such transactions that create keys would fail
- * each other.
- */
-bool
-ak_keystore_is_old(const uint8 *hash)
-{
-	Snapshot	snapshot;
-	bool		found;
-
-	if (IsolationIsSerializable())
-		return workspace_of(AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, SnapshotSelf) != NULL;
-	/* with what the statement that we are called from has done */
-	CommandCounterIncrement();
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	found = workspace_of(AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, snapshot) != NULL;
-	UnregisterSnapshot(snapshot);
-	return found;
-}
-
-/*
- * The workspace, palloc'd, of the key whose present or old secret has this
- * SHA-256; NULL when there is none.  Sees what is committed and what this
- * transaction did, and leaves no trace; a row that somebody changes at this
- * very moment can be missed.
- */
-char *
-ak_keystore_whose(const uint8 *hash)
-{
-	char	   *workspace = workspace_of(AK_KEY_HASH, Anum_key_key_hash, hash, SnapshotSelf);
-
-	return workspace != NULL ? workspace : workspace_of(AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, SnapshotSelf);
 }

@@ -42,8 +42,6 @@ typedef struct AkLookup
 
 extern bool ak_keystore_find(AkLookup *lookup, const uint8 *hash);
 extern bool ak_keystore_find_seen(AkLookup *lookup, const uint8 *hash, Snapshot snapshot);
-extern bool ak_keystore_is_old(const uint8 *hash);
-extern char *ak_keystore_whose(const uint8 *hash);
 extern void ak_keystore_end(AkLookup *lookup);
 
 #endif							/* AK_KEYSTORE_H */

@@ -30,10 +30,10 @@
 
 #include "access/access.h"
 #include "access/context.h"
-#include "audit/rowdigest.h"
 #include "core/catalog.h"
 #include "core/clock.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "pure/digest.h"
 #include "pure/httpauth.h"
 #include "pure/policy.h"

@@ -39,12 +39,6 @@
 #include "core/compat.h"
 #include "core/guc.h"
 #include "core/query.h"
-#include "log/purge.h"
-#include "mail/mailer.h"
-#include "registry/grant.h"
-#include "usage/flush.h"
-#include "usage/limit.h"
-#include "usage/memory.h"
 #include "worker/worker.h"
 
 PGDLLEXPORT void ak_worker_main(Datum arg);
@@ -71,34 +65,6 @@ PGDLLEXPORT void ak_worker_main(Datum arg);
 /* A job that was woken rests so many times as long as its last run took, at most */
 #define REST 9
 #define REST_MAX_MS 10000
-
-/* A job: see worker.h */
-typedef struct AkJob
-{
-	const char *name;			/* as activity and in errors */
-	AkJobNext	(*run) (void);
-	const int  *period_ms;		/* runs at least that often; NULL: when woken or asked for */
-	bool		at_end;			/* also runs when the worker ends */
-} AkJob;
-
-/* A mail server that was set only now finds what waits for it */
-static const int mail_period_ms = 10000;
-static const int hour_ms = 3600000;
-
-/* How long a dump may carry the old name of a role that was renamed, and the limit of a key that is archived its place */
-static const int minute_ms = 60000;
-
-/* How long after its time an entry may stay */
-static const int purge_period_ms = 10 * 60 * 1000;
-
-static const AkJob jobs[AK_JOB_COUNT] = {
-	[AK_JOB_FLUSH] = {"flush usage", ak_flush_job, &ak_guc_flush_interval, true},
-	[AK_JOB_LIMITS] = {"limits", ak_limits_job, &minute_ms, false},
-	[AK_JOB_MAIL] = {"mail", ak_mailer_job, &mail_period_ms, false},
-	[AK_JOB_USAGE_RETENTION] = {"usage retention", ak_usage_retention_job, &hour_ms, false},
-	[AK_JOB_AUDIT_RETENTION] = {"audit retention", ak_purge_job, &purge_period_ms, false},
-	[AK_JOB_ACCESS] = {"access", ak_access_job, &minute_ms, false},
-};
 
 /* Where each job stands */
 static struct
@@ -158,7 +124,7 @@ ak_job_go_on(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg("the database is to be dropped, renamed or copied")));
-	(void) ak_memory_tend();
+	(void) ak_worker_plan->tend();
 	limit_statements();
 }
 
@@ -172,11 +138,11 @@ ak_worker_must_stop(void)
 	CHECK_FOR_INTERRUPTS();
 	if (ShutdownRequestPending || database_wanted())
 		return true;
-	(void) ak_memory_tend();
+	(void) ak_worker_plan->tend();
 	limit_statements();
 	if (running >= 0 && !IsTransactionState() && !RecoveryInProgress())
 		for (int i = 0; i < AK_JOB_COUNT; i++)
-			if (jobs[i].at_end && i != running && due(i) <= ak_ticks())
+			if (ak_worker_plan->jobs[i].at_end && i != running && due(i) <= ak_ticks())
 				run_job(i);
 	return false;
 }
@@ -312,7 +278,7 @@ job_error_context(void *arg)
 static void
 run_job(int number)
 {
-	const AkJob *job = &jobs[number];
+	const AkJob *job = &ak_worker_plan->jobs[number];
 	volatile AkJobNext next = AK_JOB_IDLE;
 	volatile bool failed = false;
 	AkTicks		start = ak_ticks();
@@ -356,7 +322,7 @@ run_job(int number)
 	MemoryContextDelete(context);
 	running = outer;
 	if (running >= 0)
-		pgstat_report_activity(STATE_RUNNING, jobs[running].name);
+		pgstat_report_activity(STATE_RUNNING, ak_worker_plan->jobs[running].name);
 	else
 		pgstat_report_activity(STATE_IDLE, NULL);
 
@@ -379,8 +345,8 @@ due(int number)
 		return 0;
 	if (states[number].failures > 0)
 		return last + AK_TICKS_OF_MS(Min(RETRY_MS << Min(states[number].failures - 1, 8), RETRY_MAX_MS));
-	if (jobs[number].period_ms != NULL)
-		when = Min(when, last + AK_TICKS_OF_MS(*jobs[number].period_ms));
+	if (ak_worker_plan->jobs[number].period_ms != NULL)
+		when = Min(when, last + AK_TICKS_OF_MS(*ak_worker_plan->jobs[number].period_ms));
 	if (states[number].woken)
 		when = Min(when, last + Min(REST * states[number].took, AK_TICKS_OF_MS(REST_MAX_MS)));
 	return when;
@@ -409,7 +375,7 @@ run_jobs(bool at_end)
 
 	for (int i = 0; i < AK_JOB_COUNT; i++)
 	{
-		if (at_end ? !jobs[i].at_end : due(i) > ak_ticks())
+		if (at_end ? !ak_worker_plan->jobs[i].at_end : due(i) > ak_ticks())
 			continue;
 		if (!at_end && ak_worker_must_stop())
 			break;
@@ -496,7 +462,7 @@ work(void)
 		if (ShutdownRequestPending)
 			return 1;
 
-		woken = ak_worker_take_wakes() | ak_memory_tend();
+		woken = ak_worker_take_wakes() | ak_worker_plan->tend();
 		for (int i = 0; i < AK_JOB_COUNT; i++)
 			states[i].woken = states[i].woken || (woken & AK_JOB_BIT(i)) != 0;
 		if (!run_jobs(false))

@@ -53,8 +53,7 @@
 #include "utils/snapmgr.h"
 
 #include "core/guc.h"
-#include "core/shmem.h"
-#include "usage/exitflush.h"
+#include "worker/shmem.h"
 #include "worker/worker.h"
 
 PGDLLEXPORT void ak_launcher_main(Datum arg);
@@ -70,6 +69,8 @@ PGDLLEXPORT void ak_launcher_main(Datum arg);
 
 /* When PostgreSQL starts a worker again that did not end by itself; after a crash of the server it does so at once */
 #define RESTART_SECONDS 60
+
+const AkWorkerPlan *ak_worker_plan;
 
 static AkAnchor *anchor = NULL;
 static bool am_worker = false;	/* this process is one */
@@ -219,7 +220,7 @@ ak_worker_ensure(void)
 
 	if (likely(mine != NULL && mine->database == MyDatabaseId && mine->pid != 0))
 		return AK_WORKER_RUNNING;
-	ak_exit_flush_init();
+	ak_worker_plan->unattended();
 	anchor = ak_anchor();
 	if (anchor == NULL || IsBinaryUpgrade)
 		return AK_WORKER_NONE;
@@ -267,7 +268,7 @@ ak_worker_is_away(bool stopping)
 
 /*
  * Has the workers that there are, of whatever database, look after the memory
- * for usage: see ak_memory_tend().
+ * for usage: see the plan's "tend".
  */
 void
 ak_worker_nudge(void)
@@ -310,10 +311,11 @@ at_transaction_event(XactEvent event, void *arg)
 
 /* Called once, from _PG_init, after ak_shmem_init(). */
 void
-ak_worker_init(void)
+ak_worker_init(const AkWorkerPlan *plan)
 {
 	BackgroundWorker launcher;
 
+	ak_worker_plan = plan;
 	RegisterXactCallback(at_transaction_event, NULL);
 	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;

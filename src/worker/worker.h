@@ -3,8 +3,8 @@
  * worker.h
  *	  Work in the background.  See worker.c.
  *
- * One worker serves a database: it runs the jobs of the table jobs[] in
- * jobs.c, one after the other.  To add one, write
+ * One worker serves a database: it runs the jobs of the table in apikeys.c, one
+ * after the other.  To add one, write
  *
  *		AkJobNext my_job(void);
  *
@@ -70,6 +70,25 @@ typedef struct AkJobNext
 /* There is more to do, in so many milliseconds; 0: at once */
 #define AK_JOB_PENDING(ms)	((AkJobNext) {.delay_ms = (ms),.pending = true})
 
+/* A job */
+typedef struct AkJob
+{
+	const char *name;			/* as activity and in errors */
+	AkJobNext	(*run) (void);
+	const int  *period_ms;		/* runs at least that often; NULL: when woken or asked for */
+	bool		at_end;			/* also runs when the worker ends */
+} AkJob;
+
+/* What the worker has to do, which other files know */
+typedef struct AkWorkerPlan
+{
+	AkJob		jobs[AK_JOB_COUNT];
+	/* called often in the worker: what cannot wait for a job; returns jobs to be run, as AK_JOB_BIT()s */
+	uint32		(*tend) (void);
+	/* called in a session, any number of times, when its database has no worker that is known to run */
+	void		(*unattended) (void);
+} AkWorkerPlan;
+
 /* How it stands with the worker of the current database */
 typedef enum AkWorkerState
 {
@@ -80,7 +99,7 @@ typedef enum AkWorkerState
 	AK_WORKER_RUNNING
 } AkWorkerState;
 
-extern void ak_worker_init(void);
+extern void ak_worker_init(const AkWorkerPlan *plan);
 
 /* For backends.  None of them raises, whatever happens. */
 extern AkWorkerState ak_worker_ensure(void);
@@ -98,6 +117,9 @@ extern bool ak_worker_hand_over(const AkTicks *job_due);
 extern bool ak_worker_unregister(bool unless_woken);
 extern void ak_worker_succeed(void);
 extern uint32 ak_worker_take_wakes(void);
+
+/* The plan; in worker.c. */
+extern const AkWorkerPlan *ak_worker_plan;
 
 /* For jobs; in jobs.c. */
 extern bool ak_job_begin(void);

@@ -306,8 +306,9 @@ wait_log(qr/mute, mute/);
 $node->stop('fast');
 $node->start;
 query($node, $db, "SELECT code FROM apikeys.validate_key('x')");
-$node->safe_psql($db, "SELECT apikeys.email_audit_logs('wake\@example.org')");
+my $wake = ask("'wake\@example.org'");
 comes_to($id, 'sent', 3, qr/^$/, 'a worker was killed, the server restarted');
+comes_to($wake, 'sent', 1, qr/^$/, 'and so was the report that woke it');
 
 #
 # Large ones.

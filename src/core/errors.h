@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
- * refuse.h
- *	  The two errors that most refusals are.
+ * errors.h
+ *	  Errors that many files raise.
  *
- * Their arguments are those of ereport() that follow the SQLSTATE: errmsg(),
- * errhint() and so on.
+ * The arguments of the first two are those of ereport() that follow the
+ * SQLSTATE: errmsg(), errhint() and so on.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef AK_REFUSE_H
-#define AK_REFUSE_H
+#ifndef AK_ERRORS_H
+#define AK_ERRORS_H
 
 /* 55000: what is there forbids it, whoever asks */
 #define refuse(...) \
@@ -19,4 +19,8 @@
 #define bad_value(...) \
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), __VA_ARGS__))
 
-#endif							/* AK_REFUSE_H */
+/* XX000: the library could not compute a hash */
+#define ak_hash_failed() \
+	ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a SHA-256 hash")))
+
+#endif							/* AK_ERRORS_H */

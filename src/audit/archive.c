@@ -33,11 +33,11 @@
 #include "utils/resowner.h"
 #include "utils/uuid.h"
 
+#include "audit/archive.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/lock.h"
 #include "core/query.h"
-#include "keys/archive.h"
 
 /* Where a deletion fails once, keys are tried one by one, until so many of them were refused */
 #define REFUSED_MAX 10

@@ -26,8 +26,7 @@
 #include "utils/resowner.h"
 
 #include "core/compat.h"
-#include "core/shmem.h"
-#include "usage/memory.h"
+#include "worker/shmem.h"
 
 /* Of all structures in shared memory: to be counted up when one changes its meaning but not its size */
 #define LAYOUT 3
@@ -39,6 +38,7 @@
 #define RETRY_MS 10000
 
 static AkAnchor *anchor = NULL;
+static Size memory_layout;		/* a number that tells the layout of the memory that the anchor points to */
 
 static int
 max_workers(void)
@@ -60,7 +60,7 @@ static const char *
 anchor_name(void)
 {
 	static char name[32];
-	const Size	sizes[] = {LAYOUT, sizeof(AkAnchor), sizeof(AkWorkerEntry), ak_memory_layout()};
+	const Size	sizes[] = {LAYOUT, sizeof(AkAnchor), sizeof(AkWorkerEntry), memory_layout};
 
 	snprintf(name, sizeof(name), "apikeys %08x", hash_bytes((const unsigned char *) sizes, sizeof(sizes)));
 	return name;
@@ -177,8 +177,9 @@ startup(void)
  * sure.
  */
 void
-ak_shmem_init(void)
+ak_shmem_init(Size layout)
 {
+	memory_layout = layout;
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	shmem_request_hook_compat(request, &prev_request_hook);

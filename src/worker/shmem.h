@@ -50,7 +50,7 @@ typedef struct AkAnchor
 	AkWorkerEntry workers[FLEXIBLE_ARRAY_MEMBER];
 } AkAnchor;
 
-extern void ak_shmem_init(void);
+extern void ak_shmem_init(Size layout);
 extern AkAnchor *ak_anchor(void);
 extern bool ak_try(void (*call) (void *arg), void *arg, ErrorData **error);
 

@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * args.c
+ *	  Arguments and results of our SQL functions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "funcapi.h"
+
+#include "core/args.h"
+
+/* Raises 22004 for a NULL argument that is needed. */
+void
+ak_need_argument(FunctionCallInfo fcinfo, int n, const char *what)
+{
+	if (PG_ARGISNULL(n))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", what)));
+}
+
+/*
+ * The declared composite result of the function, blessed.
+ */
+TupleDesc
+ak_result_descriptor(FunctionCallInfo fcinfo)
+{
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return BlessTupleDesc(desc);
+}

@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * args.h
+ *	  Arguments and results of our SQL functions.  See args.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_ARGS_H
+#define AK_ARGS_H
+
+#include "access/tupdesc.h"
+#include "fmgr.h"
+
+extern void ak_need_argument(FunctionCallInfo fcinfo, int n, const char *what);
+extern TupleDesc ak_result_descriptor(FunctionCallInfo fcinfo);
+
+#endif							/* AK_ARGS_H */
