@@ -77,7 +77,7 @@ static const char *const ak_table_columns[AK_TABLE_COUNT] = {
 	"workspace position audit_id link",
 	"workspace last_position first_position audit_id digests link",
 	"report_id workspace scope recipient filters entries size encrypted asked_at asked_by state "
-	"queued_at attempts next_attempt_at finished_at last_error id_domain content",
+	"queued_at attempts next_attempt_at finished_at last_error id_domain content origin",
 	"salt",
 	"grant_id roleid"
 };
@@ -136,10 +136,23 @@ schema_changed(Datum arg, int cacheid, uint32 hashvalue)
 		relids_valid = false;
 }
 
+/* How many names there are in a list of them. */
+static inline int
+count_names(const char *names)
+{
+	int			count = 1;
+
+	for (; *names; names++)
+		count += *names == ' ';
+	return count;
+}
+
 /* Called once, from _PG_init. */
 void
 ak_catalog_init(void)
 {
+	for (int i = 0; i < AK_TABLE_COUNT; i++)
+		Assert(count_names(ak_table_columns[i]) == ak_table_natts[i]);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(SUBSCRIPTIONRELMAP, subscriptions_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(SUBSCRIPTIONOID, subscriptions_changed, (Datum) 0);
