@@ -51,6 +51,37 @@ foreach my $page (sort keys %text)
 cmp_ok($links, '>=', 30, "$links links were found");
 is(join("\n", @broken), '', 'every link leads somewhere');
 
+# ---- The reference has every object of the install script and every setting.
+
+{
+	my $reference = slurp_file('docs/reference.md');
+	my $script = join "\n", map { slurp_file($_) } sort glob('sql/*.sql');
+	my %missing;
+
+	my @objects = $script =~ /^CREATE (?:FUNCTION|PROCEDURE|TABLE|VIEW|TYPE) apikeys\.(\w+)/mg;
+	my @settings = join("\n", map { slurp_file($_) } glob 'src/*/guc.c') =~ /define\w+\("(apikeys\.\w+)"/gi;
+	cmp_ok(@objects, '>=', 60, scalar(@objects) . ' objects are made by the install script');
+	cmp_ok(@settings, '>=', 17, scalar(@settings) . ' settings are defined');
+	# what the script drops again when it has called it is no object
+	$missing{$_} = 1 foreach grep { $reference !~ /`(?:apikeys\.)?$_\b/ && !/^install_/ } @objects, @settings;
+	is(join(' ', sort keys %missing), '', 'each of them stands in docs/reference.md');
+}
+
+# ---- ARCHITECTURE.md names files and functions that there are.
+
+{
+	my $architecture = slurp_file('docs/ARCHITECTURE.md');
+	my %files = map { s{.*/}{}r => slurp_file($_) } map { glob "src/$_" } qw(*.[ch] */*.[ch] */*/*.[ch]);
+	my $source = join "\n", values %files;
+	my @files = $architecture =~ /`(?:src\/)?(\w+\.[ch])`/g;
+	my @functions = $architecture =~ /`(ak_\w+)\(\)`/g;
+
+	cmp_ok(@files, '>=', 20, 'it names files');
+	cmp_ok(@functions, '>=', 5, 'it names functions');
+	is(join(' ', grep { !exists $files{$_} } @files), '', 'each of them is in src/');
+	is(join(' ', grep { $source !~ /^$_\(/m } @functions), '', 'each of them is defined there');
+}
+
 # ---- First steps, and row-level security.
 
 # The blocks of SQL of one chapter of README.
