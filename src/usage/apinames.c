@@ -4,9 +4,9 @@
  *	  The registry of APIs as counting needs it: hash -> name.
  *
  * Figures in shared memory hold a hash of an API's name, because names can be
- * long.  Each backend keeps all names of the registry by their hash, also of
- * APIs that are not registered any more, and reads the table again after it
- * changed (a trigger invalidates the table's relation cache entry).
+ * long.  Each backend keeps all names of the registry by hash, including those
+ * of APIs that are no longer registered.  It reads the table again after a
+ * change: a trigger invalidates the table's relation cache entry.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,7 +35,7 @@ typedef struct AkApiName
 static HTAB *names = NULL;
 static MemoryContext names_context = NULL;
 static bool names_valid = false;
-static uint64 invalidations = 0;	/* so that a load sees one that came meanwhile */
+static uint64 invalidations = 0;	/* lets load() notice an invalidation during its scan */
 
 static void
 registry_changed(Datum arg, Oid relid)
@@ -54,7 +54,7 @@ ak_apinames_init(void)
 	CacheRegisterRelcacheCallback(registry_changed, (Datum) 0);
 }
 
-/* The hash of an API's name, never 0. */
+/* Returns the hash of an API's name, never 0. */
 uint64
 ak_api_hash(const char *name, size_t len)
 {
@@ -97,8 +97,8 @@ load(void)
 }
 
 /*
- * Is there a registered API whose name has this hash?  Waits for nobody: while
- * somebody holds the registry's table locked against readers, there is none.
+ * Returns true if a registered API has a name with this hash.  Does not wait:
+ * returns false if the registry must be read while its table is locked.
  */
 bool
 ak_api_is_registered(uint64 hash)
@@ -118,7 +118,7 @@ ak_api_is_registered(uint64 hash)
 	return entry != NULL && entry->registered;
 }
 
-/* Has this transaction seen an API whose name has this hash, registered or not any more? */
+/* Returns true if the registry has an API whose name has this hash, still registered or not. */
 bool
 ak_api_has_name(uint64 hash)
 {
@@ -128,8 +128,8 @@ ak_api_has_name(uint64 hash)
 }
 
 /*
- * The name of an API, a copy.  One whose registration is not committed, or was
- * rolled back, has none, and is called by its hash, after a "#".
+ * Returns a copy of an API's name.  An API that is not in the registry, because
+ * its registration is not committed or was rolled back, gets "#" and the hash.
  */
 char *
 ak_api_name(uint64 hash)

@@ -3,13 +3,13 @@
  * exitflush.c
  *	  Flush usage as a session leaves a database that has no worker.
  *
- * A clean stop of the server loses no count.  Where a worker runs, it waits for
- * the last session and flushes.  A database that waits for its turn to have one
- * (worker.c) has nobody at that moment, and no worker can be started any more:
- * so its sessions flush as they leave, be it at a stop or not.
+ * No count is lost when the server stops cleanly.  Where a worker runs, it
+ * waits for the last session and flushes.  A database that waits for its turn
+ * to have a worker (worker.c) has none at that moment, and none can be started
+ * any more.  So its sessions flush when they end, during a shutdown or not.
  *
  * Like the removal of temporary tables, this is a transaction in a callback of
- * before_shmem_exit(), where nothing may escape.
+ * before_shmem_exit().  No error may escape from it.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,7 +39,7 @@ flush_in_transaction(void)
 	Oid			extension;
 
 	StartTransactionCommand();
-	/* whatever the session's defaults are */
+	/* independent of the session's defaults */
 	XactReadOnly = false;
 	XactIsoLevel = XACT_READ_COMMITTED;
 	extension = get_extension_oid("apikeys", true);
@@ -64,7 +64,7 @@ flush_at_exit(int code, Datum arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 
-	/* a session that is told to end may be so because the server stops */
+	/* a session may have been terminated because the server stops */
 	if (!ak_guc_track_usage || RecoveryInProgress() || !ak_worker_is_away(code != 0))
 		return;
 	AbortOutOfAnyTransaction();
@@ -83,8 +83,8 @@ flush_at_exit(int code, Datum arg)
 }
 
 /*
- * Called when a session uses the extension; more than once does no harm.  The
- * worker flushes by itself.
+ * Called when a session uses the extension; repeated calls do no harm.  The
+ * worker does not register the callback: it flushes by itself.
  */
 void
 ak_exit_flush_init(void)

@@ -3,9 +3,10 @@
  * figures.c
  *	  Usage as SQL sees it: what is in memory, and status().
  *
- * The views add up tables and usage_memory(), and leave out what of a slot is
- * in the tables already (see flush.c).  Functions in a view run as whoever
- * reads it, so that these here check what the caller may see.
+ * The views add up the tables and usage_memory().  They subtract the part of a
+ * slot that is in the tables already (see flush.c).  A function in a view runs
+ * with the rights of the view's reader, so the functions here check what the
+ * caller may see.
  *
  *-------------------------------------------------------------------------
  */
@@ -57,7 +58,7 @@ address_datum(const AkAddress *address)
 	return InetPGetDatum(value);
 }
 
-/* A figure as a row of usage_memory(): AK_FIGURE_NATTS values and nulls. */
+/* Writes a figure as a row of usage_memory(): AK_FIGURE_NATTS values and nulls. */
 void
 ak_figure_row(const AkFigure *figure, Datum *values, bool *nulls)
 {
@@ -79,21 +80,21 @@ ak_figure_row(const AkFigure *figure, Datum *values, bool *nulls)
 	values[AK_FIGURE_LAST_CLIENT] = slot->client.bits == 0 ? (Datum) 0 : address_datum(&slot->client);
 }
 
-/* Does the caller see the usage of that workspace?  '': what belongs to none. */
+/* Returns true if the caller may see the usage of that workspace ('': usage without a workspace). */
 static bool
 in_sight(const char *workspace)
 {
 	return ak_sees(AK_VIEW, workspace[0] != '\0' ? workspace : NULL);
 }
 
-/* Whose usage the caller sees, as asked last */
+/* The result of the last in_sight(), kept for the next figure */
 typedef struct AkSeenWorkspace
 {
 	char		workspace[AK_WORKSPACE_MAX + 1];
 	bool		in_sight;
 } AkSeenWorkspace;
 
-/* Is it a figure that the caller sees? */
+/* Returns true for a figure (not the clock slot) that the caller may see. */
 static bool
 is_figure_in_sight(const AkSlot *copy, void *arg)
 {
@@ -140,7 +141,7 @@ ak_usage_memory(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* When the tables say that a key was valid last, and its workspace; 0 if they do not. */
+/* Returns when a key was last valid according to the tables, and its workspace; 0 if they have no valid use. */
 static TimestampTz
 flushed_last_use(Datum key_id, char *workspace)
 {
@@ -175,10 +176,11 @@ flushed_last_use(Datum key_id, char *workspace)
 /*
  * last_use(key_id uuid) -> timestamptz
  *
- * When a key was valid last, as the calling statement sees the tables and by
- * what is in memory; NULL if it was not, or the caller may not see the key.
- * The views ask for every key that they show: this is a look into an index and
- * one into memory, at a third of what a sub-select costs.
+ * Returns when a key was last valid, according to the tables as the calling
+ * statement sees them and to memory.  Returns NULL if it never was, or if the
+ * caller may not see the key.  The views call this for every key that they
+ * show.  It costs one index scan and one look-up in memory, a third of a
+ * sub-select.
  */
 Datum
 ak_last_use(PG_FUNCTION_ARGS)
@@ -192,7 +194,7 @@ ak_last_use(PG_FUNCTION_ARGS)
 	PG_RETURN_TIMESTAMPTZ(last_at);
 }
 
-/* Is it when the database was flushed last? */
+/* Returns true for the slot that holds the time of the database's last flush. */
 static bool
 is_clock(const AkSlot *copy, void *arg)
 {
@@ -218,7 +220,7 @@ worker_text(void)
 	return "none";
 }
 
-/* Why is not all counted?  NULL: it is. */
+/* Returns why requests may not be counted in full, or NULL if they are. */
 static const char *
 reason_text(const AkMemoryStatus *memory, bool worker)
 {
@@ -239,9 +241,9 @@ reason_text(const AkMemoryStatus *memory, bool worker)
  * status() -> version, tracking, reason, worker, entries, limits, bytes,
  *			   max_bytes, counts_lost, limits_not_kept, limits_given_up, last_flush
  *
- * How it stands with counting.  What is of the whole server, the memory and
- * what was lost since its start, is told to who sees all workspaces.  42501
- * without the capability "view" in some workspace.
+ * The state of usage counting.  Figures of the whole server (the memory, and
+ * losses since the server started) are NULL unless the caller may see all
+ * workspaces.  Raises 42501 without the capability "view" in any workspace.
  */
 Datum
 ak_status(PG_FUNCTION_ARGS)

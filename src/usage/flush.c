@@ -1,18 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * flush.c
- *	  Write what was counted in shared memory to tables.
+ *	  Write usage counters from shared memory to tables.
  *
- * apikeys.usage_hour has a row for each figure and hour, and in it the number
- * of the slot that was flushed into it last, and how much that slot had counted
- * then.  What a flush adds is what the slot has counted since, as the row itself
- * says; apikeys.usage, the totals, grows by the same in the same statement.
- * So it does not matter how a flush ends: rolled back, killed, prepared or half
- * of it in a savepoint, it is in the tables with what it says of the slots, or
- * it is not.  Nothing is subtracted in memory.
+ * apikeys.usage_hour has a row for each figure and hour.  The row holds the
+ * number of the slot that was last flushed into it, and that slot's count at
+ * the time.  A flush adds what the slot has counted since then; apikeys.usage,
+ * the totals, grows by the same amount in the same statement.  So it does not
+ * matter how a flush ends: rolled back, killed, prepared, or partly in a
+ * savepoint.  The count and the state of its slot are stored together, or
+ * neither is.  Nothing is subtracted in memory.
  *
- * Only to know which slots may be taken for something else does memory
- * remember what is committed; when that is missed, the next flush finds it.
+ * Memory remembers what is committed only to know which slots can be reused.
+ * If that is missed, the next flush finds it.
  *
  * Flushes of a database run one after the other, under a lock held until the
  * end of the transaction.
@@ -49,25 +49,25 @@
 
 PG_FUNCTION_INFO_V1(ak_flush_usage);
 
-/* Figures that one statement writes: some 10 ms, after which the worker looks whether memory is to grow */
+/* Figures per statement: some 10 ms, after which the worker checks whether memory must grow */
 #define PIECE 500
 
-/* Figures that one transaction of the worker writes: when it has committed, their places can be taken again */
+/* Figures per transaction of the worker: after its commit, their slots can be reused */
 #define BATCH 20000
 
-/* When memory is full, how soon the next flush gives back what this one wrote */
+/* When memory is full, the delay until the next flush reclaims the slots that this one wrote */
 #define ROOM_MS 1100
 
-/* How often a flush that must wait for another is tried again */
+/* Delay before another attempt while another flush holds the lock */
 #define BUSY_MS 1000
 
-/* What this transaction flushed, to be remembered when it commits; in TopTransactionContext */
+/* What this transaction flushed, applied to memory when it commits; in TopTransactionContext */
 typedef struct AkFlushed
 {
 	struct AkFlushed *next;
 	int			count;
 	AkFigure   *figures;
-	AkSlot	   *clock;			/* where to note the time */
+	AkSlot	   *clock;			/* the slot for the time of the flush */
 	int64		clock_number;
 } AkFlushed;
 
@@ -79,7 +79,7 @@ is_figure(const AkSlot *copy, void *arg)
 	return copy->id.kind < AK_CODE_COUNT;
 }
 
-/* The flushes of this database are locked until the end of the transaction. */
+/* Locks the flushes of this database until the end of the transaction. */
 static bool
 lock_flush(bool wait)
 {
@@ -89,14 +89,14 @@ lock_flush(bool wait)
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
-/* Is a database gone? */
+/* Returns true if a database no longer exists. */
 bool
 ak_is_dead_database(Oid database)
 {
 	return database != MyDatabaseId && !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database));
 }
 
-/* Writes up to PIECE figures, and returns how many requests were added. */
+/* Writes up to PIECE figures, and returns the number of requests added. */
 static int64
 write_piece(const AkFigure *figures, int count)
 {
@@ -138,7 +138,7 @@ write_piece(const AkFigure *figures, int count)
 	};
 	static const struct
 	{
-		int			column;		/* of figures.h */
+		int			column;		/* an AK_FIGURE_ column of figures.h */
 		Oid			type;
 		int16		len;
 		bool		byval;
@@ -181,10 +181,10 @@ write_piece(const AkFigure *figures, int count)
 }
 
 /*
- * Leaves out the figures of an API that has no name yet, because it is
- * registered in a transaction still open, and returns how many are left: they
- * stay in memory.  In the tables under another name, they would be counted
- * once more when the name is known.
+ * Removes the figures of an API that has no name yet, because its registration
+ * is not committed, and returns the number of those left.  The removed figures
+ * stay in memory.  If they were stored under another name, they would be
+ * counted twice when the name is known.
  */
 static int
 only_named(AkFigure *figures, int count)
@@ -198,9 +198,9 @@ only_named(AkFigure *figures, int count)
 }
 
 /*
- * Flushes this database's figures, all of them or, from *at on, a BATCH, as
- * part of the current transaction; SPI must be connected, as the owner.  Returns
- * how many requests the tables tell of now that they did not before.
+ * Flushes this database's figures as part of the current transaction: all of
+ * them, or a BATCH that starts at *at.  SPI must be connected, as the owner.
+ * Returns the number of requests added to the tables.
  */
 static int64
 flush(uint32 *at)
@@ -220,14 +220,14 @@ flush(uint32 *at)
 	for (int start = 0; start < batch->count; start += PIECE, ak_job_go_on())
 		added += write_piece(batch->figures + start, Min(PIECE, batch->count - start));
 
-	/* a flush alone is no reason to take memory */
+	/* a flush alone is no reason to create the memory */
 	batch->clock = ak_memory(false) != NULL ? ak_usage_acquire(&clock, 0, "", 0) : NULL;
 	if (batch->clock != NULL)
 	{
 		batch->clock_number = batch->clock->number;
 		ak_usage_release(batch->clock);
 	}
-	/* what a savepoint may undo is not remembered */
+	/* work that a rollback to a savepoint may undo is not remembered */
 	if (GetCurrentTransactionNestLevel() == 1)
 	{
 		batch->next = flushed;
@@ -236,7 +236,7 @@ flush(uint32 *at)
 	return added;
 }
 
-/* Memory learns what is committed in the tables.  At commit: nothing here can fail. */
+/* At commit, notes in memory what is now in the tables.  Must not fail. */
 static void
 remember(void)
 {
@@ -288,11 +288,11 @@ ak_flush_init(void)
 /*
  * flush_usage() -> bigint
  *
- * Writes what was counted to the tables, as part of the transaction, and
- * returns how many requests they tell of now that they did not before.  Waits
- * for a flush under way.  42501 without the capability "admin" in all
- * workspaces, since all of them wait for the transaction; 25006 where nothing
- * can be written.  The transaction cannot be prepared.
+ * Writes the counts in memory to the tables, as part of the transaction, and
+ * returns the number of requests added.  Waits for a flush under way.  Raises
+ * 42501 without the capability "admin" in all workspaces, since all of them
+ * wait for the transaction, and 25006 in a read-only transaction or on a
+ * standby.  The transaction cannot be prepared.
  */
 Datum
 ak_flush_usage(PG_FUNCTION_ARGS)
@@ -314,7 +314,7 @@ ak_flush_usage(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(added);
 }
 
-/* Flushes, in a transaction of its own and as the owner, with SPI connected; waits for a flush under way. */
+/* Flushes as part of the current transaction, as the owner, with SPI connected; waits for a flush under way. */
 void
 ak_flush_here(void)
 {
@@ -322,7 +322,7 @@ ak_flush_here(void)
 	(void) flush(NULL);
 }
 
-/* The worker's job: flush. */
+/* The worker's job "flush usage". */
 AkJobNext
 ak_flush_job(void)
 {
@@ -343,15 +343,15 @@ ak_flush_job(void)
 			return AK_JOB_PENDING(BUSY_MS);
 	} while (at != 0);
 
-	/* what is committed now makes room, but not at once: once more, if that matters */
+	/* the slots just committed can be reused only after a moment: flush again if room is short */
 	if (added != 0 && ak_memory_is_full(AK_ROOM_COUNTERS))
 		return AK_JOB_PENDING(ROOM_MS);
 	return AK_JOB_IDLE;
 }
 
 /*
- * Deletes the rows of a table that a cursor finds by their ctid, PIECE at a time;
- * false when the worker must stop, with what was deleted so far.
+ * Deletes the rows of a table by the ctids that a cursor returns, PIECE at a
+ * time.  Returns false if the worker must stop; the rows so far are deleted.
  */
 static bool
 delete_in_pieces(AkQuery *find, AkQuery *delete, Datum *args)
@@ -383,8 +383,9 @@ delete_in_pieces(AkQuery *find, AkQuery *delete, Datum *args)
 }
 
 /*
- * The worker's job: hours older than apikeys.usage_retention go, and the totals
- * of keys that were dropped so long ago.
+ * The worker's job "usage retention": deletes hours older than
+ * apikeys.usage_retention, and totals that are as old and whose key no longer
+ * exists.
  */
 AkJobNext
 ak_usage_retention_job(void)
@@ -407,7 +408,7 @@ ak_usage_retention_job(void)
 	Datum		args[1];
 	TimestampTz before;
 
-	/* a flush between the cursor's look and the deletion could make a row young again */
+	/* the lock keeps a flush from renewing a row between the cursor's scan and the deletion */
 	if (ak_guc_usage_retention == 0 || !ak_job_begin())
 		return AK_JOB_IDLE;
 	if (!lock_flush(false))
@@ -415,7 +416,7 @@ ak_usage_retention_job(void)
 		ak_job_commit();
 		return AK_JOB_PENDING(BUSY_MS);
 	}
-	/* never an hour that memory may still hold */
+	/* at least two hours, so that no hour is deleted that memory may still hold */
 	before = GetCurrentTimestamp() - Max(ak_guc_usage_retention, 2 * MINS_PER_HOUR) * USECS_PER_MINUTE;
 	args[0] = TimestampTzGetDatum(before - before % USECS_PER_HOUR);
 	if (delete_in_pieces(&old_hours, &delete_hours, args))

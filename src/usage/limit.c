@@ -5,19 +5,19 @@
  *	  each key, in shared memory (memory.c).
  *
  * A key with a limit of n in a window w may be used n times at once, and then
- * again every w/n.  All that is remembered is when the limit will be whole, as
- * if the key had never been used, "full_at": each use puts it off by w/n, and it
- * must not lie further than w ahead.  Time is in nanoseconds of the monotonic
- * clock, so that w/n is right for limits far above what a server can answer,
- * and a wall clock that is set limits nobody.
+ * once every w/n.  The only state is "full_at", the time at which the limit is
+ * replenished, as if the key had never been used.  Each use delays it by w/n,
+ * and it must not be more than w in the future.  Time is in nanoseconds of the
+ * monotonic clock, so that w/n is right for limits far above what a server can
+ * answer, and setting the wall clock has no effect.
  *
- * The state is read and changed under one spinlock: of any number of requests
- * that come together, exactly as many pass as may.
+ * The state is read and changed under one spinlock: of any number of concurrent
+ * requests, exactly the allowed number passes.
  *
  * A limit takes 40 bytes (48 where a spinlock has four) in a pool of its own
- * (pool.c).  A limit that is whole says nothing, and its place is free for
- * another's.  When there is no place, apikeys.limits_when_full decides.
- * limitroom.c tells how places come back.
+ * (pool.c).  A replenished limit carries no information, so its item can be
+ * given back (limitroom.c).  When no item is free, apikeys.limits_when_full
+ * decides.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,7 +36,7 @@
 #define NSECS_PER_SEC	INT64CONST(1000000000)
 #define WINDOW_MAX_NS	(AK_WINDOW_MAX * 1000)
 
-/* An interval is kept as a float, whose rounding must not take a use away: a quarter of a millionth is given */
+/* The float's rounding of an interval must not take a use away: allow a quarter of a millionth */
 #define ROUNDING		(1.0 - 1.0 / (1 << 22))
 
 StaticAssertDecl(sizeof(AkLimit) <= 48, "docs/operations.md tells the size of a limit");
@@ -64,7 +64,7 @@ AkPool		ak_limits = {
 	.hash_of = hash_of,.forge = forge
 };
 
-/* Now, by the clock of full_at. */
+/* Returns the current time by the clock of full_at. */
 int64
 ak_limit_now(void)
 {
@@ -74,7 +74,7 @@ ak_limit_now(void)
 	return now.tv_sec * NSECS_PER_SEC + now.tv_nsec;
 }
 
-/* A window's length in microseconds, AK_WINDOW_MAX + 1 if it is longer than that; months have 30 days. */
+/* Returns a window's length in microseconds, AK_WINDOW_MAX + 1 if it is longer; months have 30 days. */
 int64
 ak_window_usecs(const Interval *window)
 {
@@ -86,10 +86,11 @@ ak_window_usecs(const Interval *window)
 }
 
 /*
- * Lets a use pass, or returns in how many nanoseconds the next may (0: passed).
+ * Consumes one use and returns 0, or returns the number of nanoseconds until
+ * the next use is allowed.
  *
- * When the limit has changed since the last use, as many uses as were used up
- * of the old one are used up of the new.
+ * If the limit has changed since the last use, the number of consumed uses is
+ * carried over to the new limit.
  */
 static int64
 take(AkLimit *state, int32 limit, int64 window, int64 now)
@@ -100,7 +101,7 @@ take(AkLimit *state, int32 limit, int64 window, int64 now)
 	if (state->interval != 0 && state->interval != (float4) interval)
 		ahead = (int64) Min((double) ahead / state->interval * interval * ROUNDING, (double) WINDOW_MAX_NS);
 	state->interval = (float4) interval;
-	/* also when the limit was lowered */
+	/* a lowered limit must not leave full_at too far ahead */
 	ahead = Min(ahead, interval * limit);
 	if (ahead > interval * (limit - 1))
 	{
@@ -111,7 +112,7 @@ take(AkLimit *state, int32 limit, int64 window, int64 now)
 	return 0;
 }
 
-/* A new limit: its place counts as one of the workspace's. */
+/* A new limit; fill() also counts it for its workspace */
 typedef struct AkNewLimit
 {
 	AkMemory   *memory;
@@ -135,8 +136,8 @@ fill(void *item, void *arg)
 }
 
 /*
- * Some are left for others, of a workspace that has more than half of all
- * places, when there are no more.
+ * Returns the number of items to leave free.  It is not 0 only at the ceiling,
+ * for a workspace that has more than half of all items.
  */
 static uint32
 reserve_for(AkMemory *memory, uint16 share)
@@ -150,8 +151,8 @@ reserve_for(AkMemory *memory, uint16 share)
 }
 
 /*
- * The limit of that key, with its mutex held; it is made when there is none.
- * NULL when there is no place for it.
+ * Returns the limit of that key, with its mutex held, after making it if there
+ * is none.  Returns NULL if no item is free.
  */
 static AkLimit *
 acquire(AkMemory *memory, const AkLimitId *id, const char *workspace, size_t workspace_len)
@@ -168,7 +169,7 @@ acquire(AkMemory *memory, const AkLimitId *id, const char *workspace, size_t wor
 		if (likely(number != AK_POOL_NONE))
 		{
 			limit = ak_pool_item(&ak_limits, number);
-			/* a look without the lock spares the lock of another's */
+			/* a check without the lock avoids taking the lock of another key's item */
 			if (memcmp(&limit->id, id, sizeof(*id)) == 0)
 			{
 				SpinLockAcquire(&limit->mutex);
@@ -188,16 +189,17 @@ acquire(AkMemory *memory, const AkLimitId *id, const char *workspace, size_t wor
 		}
 		if (number == AK_POOL_NONE || number == AK_POOL_BEYOND)
 			return NULL;
-		/* it may have become another's meanwhile: then once more */
+		/* the item may be reused before its lock is taken: the loop checks it again */
 		ak_slot_hint_keep(AK_HINT_LIMIT, tag, number);
 	}
 }
 
 /*
- * May a request of this key, otherwise valid, pass its limit?  If so, one use
- * is used up; if not, *retry_after is in how many seconds, rounded up, the
- * next may.  Where there is no place for the limit, that is a loss, and
- * apikeys.limits_when_full says whether the request may pass.
+ * Consumes one use of the key's limit for an otherwise valid request, and
+ * returns true.  If none is left, returns false, and *retry_after is the number
+ * of seconds, rounded up, until the next use is allowed.  If there is no room
+ * for the limit, that is a loss, and apikeys.limits_when_full decides the
+ * result.
  */
 bool
 ak_limit_take(const pg_uuid_t *key_id, const char *workspace, size_t workspace_len,

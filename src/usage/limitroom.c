@@ -1,23 +1,23 @@
 /*-------------------------------------------------------------------------
  *
  * limitroom.c
- *	  How limits (limit.c) give their places back.
+ *	  Give back the items of rate limits (limit.c).
  *
  * The worker does this, so that no request has to.
  *
- * - A limit that is whole again says nothing: where little room is left, its
- *	 place is taken back.
- * - A limit of a key that has none any more, because it was archived, or its
- *	 creation rolled back, or its limit removed: the job "limits" asks the key
- *	 table, every minute for some of them and, where room is needed, for all.
- * - At the ceiling, limits are given up before they are whole, so that others
- *	 can be kept.  The workspaces that hold the most give up theirs, down to the
- *	 level at which enough is free, those first that are nearest to being whole.
- *	 So nobody who makes many keys, with windows however long, takes the place
- *	 of another workspace's few.
+ * - A replenished limit carries no information: its item is given back where
+ *	 little room is left.
+ * - A key may no longer have a limit: it was archived, its creation was rolled
+ *	 back, or its limit was removed.  The job "limits" looks such keys up in the
+ *	 key table: some every minute, and all of them if room is needed.
+ * - At the ceiling, limits are given up before they are replenished, to keep
+ *	 some items free.  Only the workspaces that hold the most give some up, down
+ *	 to the level at which enough is free; limits nearest to being replenished
+ *	 go first.  So a workspace with many keys, however long their windows, does
+ *	 not take the items of a workspace with few.
  *
- * Limits are looked at without a lock, and again under their locks before they
- * go: one that was used meanwhile stays.
+ * Limits are read without a lock, and checked again under their locks before
+ * they are removed: a limit that was used in between stays.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,16 +34,16 @@
 #include "usage/limit.h"
 #include "usage/memory.h"
 
-/* Keys that one statement asks for */
+/* Keys that one statement looks up */
 #define PIECE 2000
 
-/* Limits that the job looks at each time that no room is needed */
+/* Limits that the job reads in one run while no room is needed */
 #define SOME 20000
 
-/* Not worth asking for: a limit that is whole so soon */
+/* A limit that is replenished this soon is not looked up */
 #define SOON_NS (INT64CONST(120) * 1000000000)
 
-/* A limit, as it was looked at */
+/* A limit as it was read */
 typedef struct AkSeenLimit
 {
 	uint32		number;
@@ -63,7 +63,7 @@ look(uint32 number, AkSeenLimit *seen)
 	seen->full_at = limit->full_at;
 }
 
-/* For ak_pool_remove(): is the limit still as it was looked at? */
+/* For ak_pool_remove(): clears the limit's id and returns true if the limit is still as it was read. */
 static bool
 is_as_seen(void *item, void *arg)
 {
@@ -87,7 +87,7 @@ let_go(AkSeenLimit *seen)
 	return ak_pool_remove(&ak_limits, seen->number, is_as_seen, seen);
 }
 
-/* Lets limits go that are whole. */
+/* Gives back the items of replenished limits. */
 static void
 let_whole_go(void)
 {
@@ -106,7 +106,7 @@ let_whole_go(void)
  * --------------------------------------------------------- at the ceiling
  */
 
-/* The most places that a workspace may keep, so that so many of what all hold are given up. */
+/* Returns the most items that a workspace may keep, so that about "wanted" items are given up in total. */
 static uint32
 find_level(const uint32 *held, uint64 wanted)
 {
@@ -129,7 +129,7 @@ find_level(const uint32 *held, uint64 wanted)
 	return low > 0 ? low - 1 : 0;
 }
 
-/* By share, and in it the one that is whole first. */
+/* Orders by share, then by the time of replenishment. */
 static int
 compare_seen(const void *a, const void *b)
 {
@@ -141,7 +141,7 @@ compare_seen(const void *a, const void *b)
 	return x->full_at < y->full_at ? -1 : x->full_at > y->full_at;
 }
 
-/* Gives up that many limits, of who has the most. */
+/* Gives up that number of limits, of the workspaces that hold the most. */
 static void
 give_up(uint32 wanted)
 {
@@ -182,8 +182,8 @@ give_up(uint32 wanted)
 }
 
 /*
- * At the ceiling, lets limits go that are whole, and gives up others when that
- * is not enough.
+ * At the ceiling, gives back replenished limits, and gives up others if that is
+ * not enough.
  */
 void
 ak_limits_make_room(void)
@@ -204,7 +204,7 @@ ak_limits_make_room(void)
  * ------------------------------------------------------------ the job
  */
 
-/* Lets those go, of some limits of this database, whose key is not to be limited. */
+/* Gives back those of some limits of this database whose key no longer has a limit. */
 static void
 let_dead_go(AkSeenLimit *seen, int count)
 {
@@ -228,13 +228,13 @@ let_dead_go(AkSeenLimit *seen, int count)
 }
 
 /*
- * The worker's job: limits of keys that have none any more, and of databases
- * that are gone, give their places back.
+ * The worker's job "limits": gives back the items of replenished limits, of
+ * keys that no longer have a limit, and of databases that no longer exist.
  */
 AkJobNext
 ak_limits_job(void)
 {
-	static uint32 last = AK_POOL_NONE;	/* looked at, the time before */
+	static uint32 last = AK_POOL_NONE;	/* item at which the last run stopped */
 	bool		all = ak_memory_is_full(AK_ROOM_LIMITS);
 	int64		now = ak_limit_now();
 	AkSeenLimit *seen;

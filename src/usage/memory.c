@@ -1,25 +1,26 @@
 /*-------------------------------------------------------------------------
  *
  * memory.c
- *	  The shared memory of usage counters and rate limits: how it is made,
- *	  grows, and what becomes of requests that it has no room for.
+ *	  The shared memory of usage counters and rate limits: creation, growth,
+ *	  and requests that find no room.
  *
- * There are two pools (pool.c): counters and rate limits, apart, so that
- * neither can push the other out: limits may take a quarter of
- * apikeys.usage_memory.  Who counts or limits first makes a segment with a first
- * step of both, about 8 MB: enough for what is used until the background worker
- * is there.  All further steps are made by the worker, in ak_memory_tend(),
- * before they are needed, when less is free than may be taken in half a second,
- * or an eighth of all.  A backend that sees this wakes the worker, and goes on.  A worker has time for
- * it between the pieces of its jobs, and on a standby as well.
+ * There are two pools (pool.c), one for counters and one for rate limits, so
+ * that neither can take the other's room: limits may take a quarter of
+ * apikeys.usage_memory.  The first use creates a segment with the first step of
+ * both pools, about 8 MB: enough until the background worker runs.  The worker
+ * makes all further steps, in ak_memory_tend(), before they are needed: when
+ * less is free than may be taken in half a second, or less than an eighth of
+ * the pool.  A backend that notices this wakes the worker and goes on.  The
+ * worker does this between the pieces of its jobs too, and also on a standby.
  *
- * At the ceiling (the setting's, or where the system has no more), counters are
- * flushed early (flush.c), and the worker keeps some limits free (limitroom.c).
- * What finds no room all the same is a loss, of one of three kinds.  Losses are
- * counted in the anchor, shown by status(), and told to the server's log, at
- * most once a minute.
+ * At the ceiling (the setting's, or where the system has no more memory),
+ * counters are flushed early (flush.c), and the worker keeps some limits free
+ * (limitroom.c).  A request that still finds no room is a loss.  There are
+ * three kinds of losses.  They are counted in the anchor, shown by status(),
+ * and logged at most once a minute.
  *
- * Nothing here raises in a validation: what may is called in a subtransaction.
+ * Nothing here raises an error in a validation: code that may do so runs in a
+ * subtransaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,42 +39,42 @@
 #include "worker/worker.h"
 
 /*
- * Items of the first step.  Where 100,000 keys a second are used for the first
- * time, it lasts a third of a second: on a busy machine, a worker needs a tenth
- * to start, and another one until it has written a piece of a flush.
+ * Items of the first step.  If 100,000 keys per second are used for the first
+ * time, it lasts a third of a second.  On a busy machine, a worker needs a
+ * tenth of a second to start, and another to write the first piece of a flush.
  */
 #define FIRST_ITEMS 32768
-/* What a step adds at least, and what is to be free at any time: some half a second of that */
+/* The least that a step adds, and what should always be free: about half a second of that rate */
 #define STEP_ITEMS (3 * FIRST_ITEMS)
 #define AHEAD_ITEMS (2 * FIRST_ITEMS)
-/* Not worth a step of its own */
+/* The fewest items that are worth a step */
 #define FEWEST_ITEMS 64
 
-/* After a failure to make the memory, or when the system refused to let it grow, how long until the next attempt */
+/* After a failure to create or grow the memory, the delay until the next attempt */
 #define RETRY_MS 10000
 
-/* How often a worker is asked for room, and when there is none to be had */
+/* How often the worker is asked for room, before and at the ceiling */
 #define ASK_MS 10
 #define ASK_AT_CEILING_MS 500
 
-/* How often the log is told of losses */
+/* How often losses are logged */
 #define TELL_MS 60000
 
-/* After it has looked for room, a worker rests so many times as long as that took */
+/* After it has made room for limits, a worker rests REST times as long as that took */
 #define REST 9
 
 static AkPool *const pools[AK_ROOM_COUNT] = {&ak_counters, &ak_limits};
 
 static AkMemory *memory = NULL;
 
-/* A number that changes with what is in our segments. */
+/* Returns a number that depends on the layout of our segments. */
 Size
 ak_memory_layout(void)
 {
 	return sizeof(AkMemory) * 31 + sizeof(AkSlot) * 7 + sizeof(AkLimit) + FIRST_ITEMS;
 }
 
-/* What a pool may take of apikeys.usage_memory. */
+/* Returns a pool's part of apikeys.usage_memory, in bytes. */
 static Size
 part_of(AkRoom room)
 {
@@ -86,7 +87,7 @@ part_of(AkRoom room)
  * ---------------------------------------------------------- the first step
  */
 
-/* How many items a pool's next step should have; 0: the ceiling is reached. */
+/* Returns the number of items of a pool's next step; 0 at the ceiling. */
 static uint32
 next_step(AkRoom room)
 {
@@ -101,7 +102,7 @@ next_step(AkRoom room)
 	return items >= Max(capacity / 8, FEWEST_ITEMS) ? items : 0;
 }
 
-/* How much is to be left when the worker is asked for more. */
+/* Sets the number of free items below which the worker is asked for more. */
 static void
 set_mark(AkRoom room, bool at_ceiling)
 {
@@ -116,7 +117,7 @@ set_mark(AkRoom room, bool at_ceiling)
 	pg_atomic_write_u32(&memory->rooms[room].mark, mark);
 }
 
-/* Makes the memory in a new segment, its first steps smaller by a factor of 2^"smaller".  Raises what dsm_create() does. */
+/* Creates the memory in a new segment, with first steps divided by 2^smaller.  Raises what dsm_create() raises. */
 static dsm_segment *
 make_memory(AkMemory **made, int smaller)
 {
@@ -137,7 +138,7 @@ make_memory(AkMemory **made, int smaller)
 	m = dsm_segment_address(segment);
 	memset(m, 0, sizeof(*m));
 	m->made_hour = GetCurrentTimestamp() / USECS_PER_HOUR;
-	/* no number of an earlier memory, which tables may hold, comes again */
+	/* random, so that no slot number of an earlier memory, which the tables may hold, is used again */
 	if (!pg_strong_random(&first, sizeof(first)))
 		elog(ERROR, "could not generate random values");
 	pg_atomic_init_u64(&m->next_number, first >> 2);
@@ -160,12 +161,13 @@ make_memory(AkMemory **made, int smaller)
 
 typedef struct AkAttempt
 {
-	bool		make;			/* the memory, if there is none */
+	bool		make;			/* create the memory if there is none */
 	int			smaller;
 } AkAttempt;
 
 /*
- * Finds or makes the memory.  Raises what dsm_create() and dsm_attach() raise.
+ * Attaches the memory, or creates it.  Raises what dsm_create() and
+ * dsm_attach() raise.
  */
 static void
 attach_memory(void *arg)
@@ -201,8 +203,8 @@ attach_memory(void *arg)
 }
 
 /*
- * The memory; NULL when there is none, and it is not to be made or cannot be
- * had.  To be called in a transaction; does not raise.
+ * Returns the memory.  Returns NULL if there is none and "make" is false, or if
+ * it cannot be created or attached.  Call it in a transaction; does not raise.
  */
 AkMemory *
 ak_memory(bool make)
@@ -216,7 +218,7 @@ ak_memory(bool make)
 	anchor = ak_anchor();
 	if (anchor == NULL || (!make && anchor->usage == DSM_HANDLE_INVALID) || ak_ticks() < retry_at)
 		return NULL;
-	/* where the system has little to give, less will have to do */
+	/* if the system has little memory left, try smaller first steps */
 	for (; FIRST_ITEMS >> attempt.smaller >= FEWEST_ITEMS; attempt.smaller++)
 	{
 		if (ak_try(attach_memory, &attempt, NULL))
@@ -248,7 +250,7 @@ loss_counter(AkAnchor *anchor, AkLoss loss)
 	return NULL;
 }
 
-/* True for one process every so many milliseconds. */
+/* Returns true for one process every "milliseconds". */
 bool
 ak_my_turn(pg_atomic_uint64 *last, int milliseconds)
 {
@@ -259,7 +261,7 @@ ak_my_turn(pg_atomic_uint64 *last, int milliseconds)
 		pg_atomic_compare_exchange_u64(last, &before, now);
 }
 
-/* Tells the log what was lost since it was told last, if that is long enough ago. */
+/* Logs the losses, if there are new ones and TELL_MS have passed since the last message. */
 static void
 tell_losses(AkAnchor *anchor, int elevel)
 {
@@ -281,7 +283,7 @@ tell_losses(AkAnchor *anchor, int elevel)
 					 "shared memory (/dev/shm) and a background worker are needed for it to grow.")));
 }
 
-/* Takes a loss down; where no worker does, the log is told from here.  Raises nothing. */
+/* Counts a loss, and logs it if no worker does.  Raises nothing. */
 void
 ak_memory_lost(AkLoss loss, uint64 times)
 {
@@ -296,7 +298,7 @@ ak_memory_lost(AkLoss loss, uint64 times)
 		tell_losses(anchor, LOG_SERVER_ONLY);
 }
 
-/* Little is left in a pool: the worker is to know.  Raises nothing. */
+/* Wakes the workers because little is left in a pool.  Raises nothing. */
 void
 ak_memory_ask(AkRoom room)
 {
@@ -314,12 +316,12 @@ ak_memory_ask(AkRoom room)
 typedef struct AkGrowth
 {
 	AkRoom		room;
-	int			smaller;		/* than the pool should have, by a factor of 2^that */
-	bool		busy;			/* another worker is at it */
+	int			smaller;		/* the step's size is divided by 2^smaller */
+	bool		busy;			/* another worker is making a step */
 	bool		grown;
 } AkGrowth;
 
-/* Adds a step to a pool.  Raises what dsm_create() does; then the lock is released with all others. */
+/* Adds a step to a pool.  Raises what dsm_create() raises; the abort then releases the lock. */
 static void
 add_step(void *arg)
 {
@@ -345,8 +347,8 @@ add_step(void *arg)
 }
 
 /*
- * Lets a pool grow, by less where the system has not enough.  Returns whether
- * it did, or another worker sees to it.
+ * Grows a pool, by a smaller step if the system has not enough memory.  Returns
+ * true if it grew, or if another worker is growing it.
  */
 static bool
 grow(AkRoom room)
@@ -378,8 +380,8 @@ grow(AkRoom room)
 }
 
 /*
- * Where little is left in a pool, lets it grow; at the ceiling, keeps limits
- * free.  Returns the jobs that can make room, as AK_JOB_BIT()s.
+ * Grows each pool that has little left; at the ceiling, keeps limits free.
+ * Returns the jobs that can make room, as AK_JOB_BIT()s.
  */
 static uint32
 make_room(void)
@@ -403,9 +405,9 @@ make_room(void)
 }
 
 /*
- * What the worker does for the memory whenever it can, also within a job and on
- * a standby.  Returns the jobs that are to be woken, as AK_JOB_BIT()s.  Raises
- * only when memory of its own is short.
+ * The worker's upkeep of the memory, called as often as possible, also within a
+ * job and on a standby.  Returns the jobs to wake, as AK_JOB_BIT()s.  Raises an
+ * error only if the worker itself is out of memory.
  */
 uint32
 ak_memory_tend(void)
@@ -430,21 +432,21 @@ ak_memory_tend(void)
 	return jobs;
 }
 
-/* Is there little left in a pool? */
+/* Returns true if little is left in a pool. */
 bool
 ak_memory_is_low(AkRoom room)
 {
 	return ak_pool_free(pools[room]) < pg_atomic_read_u32(&memory->rooms[room].mark);
 }
 
-/* Is there little left in a pool that does not grow? */
+/* Returns true if little is left in a pool that cannot grow. */
 bool
 ak_memory_is_full(AkRoom room)
 {
 	return memory != NULL && ak_memory_is_low(room) && pg_atomic_read_u32(&memory->rooms[room].at_ceiling);
 }
 
-/* How it stands with the memory, for status(). */
+/* Returns the state of the memory, for status(). */
 void
 ak_memory_status(AkMemoryStatus *status)
 {
@@ -458,7 +460,7 @@ ak_memory_status(AkMemoryStatus *status)
 			status->lost[loss] = pg_atomic_read_u64(loss_counter(anchor, loss));
 	if (ak_memory(false) == NULL)
 	{
-		/* there is none: nothing was used yet, or it was refused */
+		/* either nothing was used yet, or the memory could not be created */
 		status->had = anchor != NULL && anchor->usage == DSM_HANDLE_INVALID && status->lost[AK_LOST_COUNT] == 0;
 		return;
 	}

@@ -12,7 +12,7 @@
 
 #include "usage/pool.h"
 
-/* What the memory is divided into */
+/* The parts of the memory */
 typedef enum AkRoom
 {
 	AK_ROOM_COUNTERS,			/* AkSlot, in slots.c */
@@ -21,30 +21,30 @@ typedef enum AkRoom
 
 #define AK_ROOM_COUNT (AK_ROOM_LIMITS + 1)
 
-/* Workspaces are told apart by a hash, for what each of them takes of the limits */
+/* A hash assigns each workspace to a share; the limits that each share holds are counted */
 #define AK_SHARES 1024
 
-/* How it stands with the room of a pool */
+/* The room of a pool */
 typedef struct AkRoomState
 {
 	pg_atomic_uint64 bytes;
-	pg_atomic_uint32 mark;		/* when fewer items are free, the worker is asked */
-	pg_atomic_uint32 at_ceiling;	/* it does not grow, for now */
-	pg_atomic_uint64 asked_at;	/* last: an AkTicks */
-	pg_atomic_uint64 refused_at;	/* the system had no memory then; 0: it did not refuse */
+	pg_atomic_uint32 mark;		/* if fewer items are free, the worker is asked for more */
+	pg_atomic_uint32 at_ceiling;	/* the pool cannot grow for now */
+	pg_atomic_uint64 asked_at;	/* time of the last request to the worker: an AkTicks */
+	pg_atomic_uint64 refused_at;	/* when the system refused memory; 0: it did not */
 } AkRoomState;
 
 typedef struct AkMemory
 {
-	int32		made_hour;		/* what a standby counts is counted there */
-	pg_atomic_uint64 next_number;	/* of a counter */
-	LWLock		grow_lock;		/* held by who adds steps */
+	int32		made_hour;		/* hour of creation, in which a standby counts */
+	pg_atomic_uint64 next_number;	/* the next slot's number */
+	LWLock		grow_lock;		/* held while a step is added */
 	AkRoomState rooms[AK_ROOM_COUNT];
-	pg_atomic_uint32 held[AK_SHARES];	/* limits, by the workspace's share */
+	pg_atomic_uint32 held[AK_SHARES];	/* limits held, by the workspace's share */
 	AkPoolShared pools[AK_ROOM_COUNT];
 } AkMemory;
 
-/* What was lost; in the anchor's AkLosses */
+/* Kinds of losses; counted in the anchor's AkLosses */
 typedef enum AkLoss
 {
 	AK_LOST_COUNT,
@@ -55,8 +55,8 @@ typedef enum AkLoss
 /* For status() */
 typedef struct AkMemoryStatus
 {
-	bool		had;			/* false: no memory can be had at all */
-	bool		refused;		/* the system has no memory to give */
+	bool		had;			/* false: memory cannot be created */
+	bool		refused;		/* the system has no more memory */
 	uint32		used[AK_ROOM_COUNT];
 	int64		bytes;
 	int64		ceiling;
@@ -73,11 +73,11 @@ extern bool ak_memory_is_low(AkRoom room);
 extern bool ak_memory_is_full(AkRoom room);
 extern void ak_memory_status(AkMemoryStatus *status);
 
-/* The pools, as this process knows them */
+/* The pools, as seen by this process */
 extern AkPool ak_counters;		/* in slots.c */
 extern AkPool ak_limits;		/* in limit.c */
 
-/* Asks the worker for more room when little is left: to be called after an item was taken. */
+/* Asks the worker for more room if little is left; call it after taking an item. */
 static inline void
 ak_memory_took(AkMemory *memory, AkRoom room, const AkPool *pool)
 {

@@ -3,23 +3,24 @@
  * pool.c
  *	  A hash table in shared memory that grows in steps.
  *
- * A pool has items of one size, which have numbers from 1.  It is made with a
- * first step: an array of items.  Each further step is a segment of dynamic
- * shared memory with another array, made whole by one process (ak_pool_grow()),
- * pinned and never freed.  So the address of an item never changes, and what
- * remembers a number may look at the item without a lock: it is an item, though
- * perhaps by now another's.
+ * A pool has items of one size, numbered from 1.  Its first step is an array of
+ * items.  Each further step is a segment of dynamic shared memory with another
+ * array, created by one process (ak_pool_grow()), pinned and never freed.  So
+ * the address of an item never changes, and code that has kept a number may
+ * read the item without a lock: it is still an item, although it may have been
+ * reused.
  *
- * Items hang in chains by their hash.  With each step come new buckets, enough
- * for all items: the chains move over to them partition by partition.
+ * Items are in chains by their hash.  Each step brings new buckets, enough for
+ * all items: the chains move to them partition by partition.
  *
  * A process maps a step when it first meets it (ak_pool_attach()).  That can
- * fail, and happens in a subtransaction, with no lock held; then the items of
- * that step, and what hangs behind them, are beyond this process for a while.
+ * fail, and happens in a subtransaction, with no lock held.  The process then
+ * cannot reach the items of that step, or those behind them in their chains,
+ * for a while.
  *
  * Locks: a chain changes under its partition's lock, exclusively; the list of
- * free items, under the mutex.  One process grows a pool at a time: the caller
- * sees to that.  What is in an item is the caller's.
+ * free items changes under the mutex.  The caller ensures that one process at a
+ * time grows a pool.  The contents of an item are the caller's.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,10 +33,10 @@
 #include "usage/pool.h"
 #include "worker/shmem.h"
 
-/* After a failure to attach, do not try with every request */
+/* After a failure to attach, the delay until the next attempt */
 #define RETRY_MS 10000
 
-/* Items begin at a cache line */
+/* Items are aligned to cache lines */
 #define ALIGNED(size) TYPEALIGN(PG_CACHE_LINE_SIZE, size)
 
 static inline uint32 *
@@ -44,7 +45,7 @@ next_of(const AkPool *pool, uint32 number)
 	return (uint32 *) ((char *) ak_pool_item(pool, number) + pool->next_offset);
 }
 
-/* Does this process reach the item? */
+/* Returns true if this process has mapped the item. */
 static inline bool
 is_mapped(const AkPool *pool, uint32 number)
 {
@@ -67,7 +68,7 @@ bucket_count(uint32 items)
 	return n;
 }
 
-/* The first bucket of the partition of a hash is the partition's number. */
+/* Returns the partition of a hash, which is also the number of its first bucket. */
 static inline uint32
 partition_of(uint32 hash)
 {
@@ -86,7 +87,7 @@ bucket_at(const AkPool *pool, uint32 step, uint32 hash)
  * ------------------------------------------------------------------- sizes
  */
 
-/* How many bytes a step takes, of so many items beside those that the pool has. */
+/* Returns the size in bytes of a step of that number of items, added to what the pool has. */
 Size
 ak_pool_size(const AkPool *pool, uint32 items)
 {
@@ -95,7 +96,7 @@ ak_pool_size(const AkPool *pool, uint32 items)
 	return ALIGNED(bucket_count(before + items) * sizeof(uint32)) + ALIGNED(items * pool->item_size);
 }
 
-/* How many items a step of at most that size has; 0: none. */
+/* Returns the number of items in a step of at most that size; 0 if none fits. */
 uint32
 ak_pool_fit(const AkPool *pool, Size room)
 {
@@ -114,7 +115,7 @@ ak_pool_fit(const AkPool *pool, Size room)
  * -------------------------------------------------------------- the steps
  */
 
-/* This process knows the step that comes after those it knows.  Raises 53200. */
+/* Maps the next step in this process.  Raises 53200. */
 static void
 map_step(AkPool *pool, char *segment)
 {
@@ -132,7 +133,7 @@ map_step(AkPool *pool, char *segment)
 	pool->attached++;
 }
 
-/* Describes the next step, and makes its buckets. */
+/* Fills in the description of the next step, and initializes its buckets. */
 static AkPoolStep *
 prepare_step(AkPool *pool, char *segment, Size offset, uint32 items)
 {
@@ -153,7 +154,7 @@ prepare_step(AkPool *pool, char *segment, Size offset, uint32 items)
 	return step;
 }
 
-/* From now on, the step's items can be had. */
+/* Makes the step's items available. */
 static void
 publish_step(AkPoolShared *shared)
 {
@@ -167,8 +168,8 @@ publish_step(AkPoolShared *shared)
 }
 
 /*
- * Makes a pool, and in a segment, from "offset" on, ak_pool_size() bytes, its
- * first step.  Raises 53200.
+ * Creates a pool, with its first step in ak_pool_size() bytes of a segment,
+ * from "offset" on.  Raises 53200.
  */
 void
 ak_pool_make(AkPool *pool, AkPoolShared *shared, char *segment, Size offset, uint32 items, int tranche)
@@ -195,7 +196,7 @@ ak_pool_join(AkPool *pool, AkPoolShared *shared, char *segment)
 	map_step(pool, segment);
 }
 
-/* Maps the steps that are new to this process.  Raises what dsm_attach() does. */
+/* Maps the steps that are new to this process.  Raises what dsm_attach() raises. */
 static void
 attach_steps(void *arg)
 {
@@ -213,9 +214,9 @@ attach_steps(void *arg)
 }
 
 /*
- * Does this process reach all items?  If not yet, it attaches them; what fails
- * is not tried again at once.  No lock may be held.  Raises nothing in a
- * transaction.
+ * Attaches all steps that are new.  Returns true if this process can reach all
+ * items.  A failed attempt is not repeated at once.  No lock may be held.  Does
+ * not raise in a transaction.
  */
 bool
 ak_pool_attach(AkPool *pool)
@@ -261,8 +262,8 @@ move_partition(AkPool *pool, uint32 partition)
 }
 
 /*
- * Adds a step of so many items.  Raises what dsm_create() does: 53200 where
- * the system has no memory to give, 53400 where there are too many segments or
+ * Adds a step of that number of items.  Raises what dsm_create() raises: 53200
+ * if the system has no more memory, 53400 if there are too many segments or
  * steps.
  */
 void
@@ -280,7 +281,7 @@ ak_pool_grow(AkPool *pool, uint32 items)
 	step = prepare_step(pool, dsm_segment_address(segment), 0, items);
 	step->handle = dsm_segment_handle(segment);
 	map_step(pool, dsm_segment_address(segment));
-	/* nothing fails from here on */
+	/* nothing can fail from here on */
 	dsm_pin_segment(segment);
 	dsm_pin_mapping(segment);
 	publish_step(pool->shared);
@@ -293,8 +294,8 @@ ak_pool_grow(AkPool *pool, uint32 items)
  */
 
 /*
- * The item of that id in its chain; AK_POOL_NONE, or AK_POOL_BEYOND.  Needs the
- * partition's lock.
+ * Returns the item with that id in its chain, AK_POOL_NONE, or AK_POOL_BEYOND.
+ * The caller holds the partition's lock.
  */
 static uint32
 find_in_chain(const AkPool *pool, uint32 hash, const void *id)
@@ -317,8 +318,8 @@ find_in_chain(const AkPool *pool, uint32 hash, const void *id)
 }
 
 /*
- * Takes an item that is free, but for a reserve; AK_POOL_NONE if there is none,
- * AK_POOL_BEYOND if this process does not reach it.
+ * Takes a free item, but leaves "reserve" free.  Returns AK_POOL_NONE if there
+ * is none, or AK_POOL_BEYOND if this process has not mapped it.
  */
 static uint32
 take_free(AkPool *pool, uint32 reserve)
@@ -344,7 +345,7 @@ take_free(AkPool *pool, uint32 reserve)
 			number = shared->steps[shared->filling].first + shared->steps[shared->filling].fresh;
 			if (is_mapped(pool, number))
 			{
-				/* no other process looks at it before it is counted as taken */
+				/* no other process reads the item before it is counted as taken */
 				memset(ak_pool_item(pool, number), 0, pool->item_size);
 				pool->forge(ak_pool_item(pool, number));
 				pg_write_barrier();
@@ -361,8 +362,8 @@ take_free(AkPool *pool, uint32 reserve)
 }
 
 /*
- * The item of that id, whose hash that is: AK_POOL_NONE if there is none,
- * AK_POOL_BEYOND if this process cannot tell.  No lock may be held.
+ * Returns the item with that id and hash, AK_POOL_NONE if there is none, or
+ * AK_POOL_BEYOND if this process cannot reach it.  No lock may be held.
  */
 uint32
 ak_pool_find(AkPool *pool, uint32 hash, const void *id)
@@ -376,15 +377,16 @@ ak_pool_find(AkPool *pool, uint32 hash, const void *id)
 		LWLockAcquire(lock, LW_SHARED);
 		number = find_in_chain(pool, hash, id);
 		LWLockRelease(lock);
-		/* the pool may have grown meanwhile */
+		/* the pool may have grown */
 	} while (unlikely(number == AK_POOL_BEYOND) &&
 			 pool->attached < pg_atomic_read_u32(&pool->shared->nsteps) && ak_pool_attach(pool));
 	return number;
 }
 
 /*
- * The same; if there is none, an item is taken, unless only a reserve is free,
- * fill() writes the id and all else into it, and it is in its chain.
+ * Like ak_pool_find(), but if there is none, takes a free item, lets fill()
+ * write the id and the rest, and adds it to its chain.  Leaves "reserve" items
+ * free.
  */
 uint32
 ak_pool_enter(AkPool *pool, uint32 hash, const void *id, uint32 reserve, void (*fill) (void *item, void *arg), void *arg)
@@ -433,9 +435,9 @@ ak_pool_visit(AkPool *pool, uint32 hash, void (*visit) (void *item, void *arg), 
 }
 
 /*
- * Gives an item back if let_go() says so, which is called under the
- * partition's lock, and then makes the item's id nobody's.  Returns whether it
- * was given back.
+ * Gives an item back if let_go() returns true.  let_go() is called under the
+ * partition's lock, and clears the item's id if it returns true.  Returns true
+ * if the item was given back.
  */
 bool
 ak_pool_remove(AkPool *pool, uint32 number, bool (*let_go) (void *item, void *arg), void *arg)
@@ -456,7 +458,7 @@ ak_pool_remove(AkPool *pool, uint32 number, bool (*let_go) (void *item, void *ar
 		while (*link != AK_POOL_NONE && *link != number && is_mapped(pool, *link))
 			link = next_of(pool, *link);
 	}
-	/* not in that chain: it has been given back, and is perhaps another's */
+	/* if it is not in that chain, it was given back, and perhaps reused */
 	if (link != NULL && *link == number && let_go(item, arg))
 	{
 		*link = *next_of(pool, number);
@@ -472,8 +474,9 @@ ak_pool_remove(AkPool *pool, uint32 number, bool (*let_go) (void *item, void *ar
 }
 
 /*
- * The number after that one (AK_POOL_NONE: the first) of an item that was ever
- * taken, free or not; AK_POOL_NONE after the last.  Begin with ak_pool_attach().
+ * Returns the next number after that one (AK_POOL_NONE: the first) of an item
+ * that was ever taken, free or not; AK_POOL_NONE after the last.  Call
+ * ak_pool_attach() before the first call.
  */
 uint32
 ak_pool_next(AkPool *pool, uint32 number)
@@ -495,7 +498,7 @@ ak_pool_next(AkPool *pool, uint32 number)
 	return AK_POOL_NONE;
 }
 
-/* How many items can be taken. */
+/* Returns the number of free items. */
 uint32
 ak_pool_free(const AkPool *pool)
 {

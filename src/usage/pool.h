@@ -17,23 +17,23 @@
 #define AK_POOL_PARTITIONS	128
 #define AK_POOL_STEPS		32
 
-/* Numbers are dealt out in chunks of so many: a step begins at a chunk's first */
+/* Items per chunk; each step begins with a new chunk */
 #define AK_POOL_CHUNK_BITS	12
 #define AK_POOL_CHUNK		(1 << AK_POOL_CHUNK_BITS)
 
-/* No item, and: the way to it leads through memory that this process cannot attach */
+/* No item; an item, or its chain, in a step that this process has not mapped */
 #define AK_POOL_NONE		0
 #define AK_POOL_BEYOND		PG_UINT32_MAX
 
-/* An array of items, in one segment, with the hash table's buckets for all items up to there */
+/* An array of items, in one segment, with the hash table's buckets for all items so far */
 typedef struct AkPoolStep
 {
 	dsm_handle	handle;			/* DSM_HANDLE_INVALID: in the segment of the pool itself */
 	uint32		first;			/* number of its first item, from 1 */
-	uint32		count;			/* its items */
-	uint32		fresh;			/* so many of them were taken at least once */
+	uint32		count;			/* number of its items */
+	uint32		fresh;			/* number of them that were taken at least once */
 	uint32		nbuckets;		/* a power of two */
-	Size		buckets;		/* where they are: bytes from the segment's beginning */
+	Size		buckets;		/* offset from the segment's beginning, in bytes */
 	Size		items;
 } AkPoolStep;
 
@@ -41,44 +41,44 @@ typedef struct AkPoolStep
 typedef struct AkPoolShared
 {
 	slock_t		mutex;			/* protects: */
-	uint32		free_head;		/* items that were given back */
-	uint32		filling;		/* the step of which fresh items are taken */
-	uint32		capacity;		/* items of all steps */
-	uint32		used;			/* items that are taken */
+	uint32		free_head;		/* list of items that were given back */
+	uint32		filling;		/* the step from which fresh items are taken */
+	uint32		capacity;		/* number of items of all steps */
+	uint32		used;			/* number of items taken */
 	pg_atomic_uint32 nsteps;
 	AkPoolStep	steps[AK_POOL_STEPS];
 	union
 	{
 		struct
 		{
-			LWLock		lock;	/* protects the partition's chains, and */
-			uint32		step;	/* whose buckets they begin in */
+			LWLock		lock;	/* protects the partition's chains and "step" */
+			uint32		step;	/* the step that has their buckets */
 		};
 		char		pad[PG_CACHE_LINE_SIZE];
 	}			partitions[AK_POOL_PARTITIONS];
 } AkPoolShared;
 
-/* A pool, as a process knows it */
+/* A pool, as seen by this process */
 typedef struct AkPool
 {
-	/* what the items are: constants */
+	/* constants: a description of the items */
 	Size		item_size;
-	Size		next_offset;	/* of the uint32 that links an item to the next of its chain */
-	Size		id_offset;		/* of what tells one item from another, compared byte by byte */
+	Size		next_offset;	/* of the uint32 that links an item to the next in its chain */
+	Size		id_offset;		/* of the item's id, compared byte by byte */
 	Size		id_size;
 	uint32		(*hash_of) (const void *item);
-	void		(*forge) (void *item);	/* makes a fresh item's spinlock */
+	void		(*forge) (void *item);	/* initializes a fresh item's spinlock */
 
-	/* where they are */
+	/* locations in memory */
 	AkPoolShared *shared;		/* NULL: not attached */
-	uint32		attached;		/* steps that this process has mapped */
+	uint32		attached;		/* number of steps that this process has mapped */
 	char	   *segments[AK_POOL_STEPS];
 	char	  **chunks;			/* the items of each chunk */
 	uint32		nchunks;
-	AkTicks		retry_at;		/* after a step could not be attached */
+	AkTicks		retry_at;		/* when to try again after a failure to attach */
 } AkPool;
 
-/* The item with a number that is neither of the two above. */
+/* Returns the item with that number, which must not be AK_POOL_NONE or AK_POOL_BEYOND. */
 static inline void *
 ak_pool_item(const AkPool *pool, uint32 number)
 {

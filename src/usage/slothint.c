@@ -3,10 +3,10 @@
  * slothint.c
  *	  Where this backend found counters (slots.c) and limits (limit.c) last.
  *
- * A number kept here is a hint: the item itself says what it is.  A set of
- * hints fills a cache line, and has room for many tags that fall into it, so
- * that the keys in use do not push each other out.  The sets of each kind take
- * 256 kB, of which a backend holds those pages that it came to use.
+ * A number kept here is a hint: the item itself holds its id.  A set of hints
+ * fills a cache line, and holds several tags that map to it, so that keys in
+ * use do not evict each other.  The sets of each kind take 256 kB; a backend
+ * uses only the pages that it has touched.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +22,7 @@
 typedef struct AkSlotHint
 {
 	uint32		tag;
-	uint32		number;			/* of the item, from 1; 0: no hint here */
+	uint32		number;			/* of the item, from 1; 0: no hint */
 } AkSlotHint;
 
 typedef struct AkSlotHintSet
@@ -40,7 +40,7 @@ ways_of(AkHintKind kind, uint32 tag)
 	return sets[kind][tag & (HINT_SETS - 1)].ways;
 }
 
-/* The number of the item with that tag, as remembered; 0: none is. */
+/* Returns the number of the item kept for that tag; 0 if there is none. */
 uint32
 ak_slot_hint(AkHintKind kind, uint32 tag)
 {
@@ -52,7 +52,7 @@ ak_slot_hint(AkHintKind kind, uint32 tag)
 	return 0;
 }
 
-/* Remembers an item, first in its set, instead of what had its tag; else the last one has to go. */
+/* Keeps an item, first in its set.  It replaces the hint with its tag, or else the last one of a full set. */
 void
 ak_slot_hint_keep(AkHintKind kind, uint32 tag, uint32 number)
 {

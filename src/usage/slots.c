@@ -3,29 +3,29 @@
  * slots.c
  *	  The counters of usage in shared memory.
  *
- * A slot is a figure: how often requests of one key, for one API, in one hour,
- * ended with one code.  Slots are the items of a pool (pool.c) that grows with
- * what is used (memory.c).  They hang in chains by the hash of their key, so
+ * A slot is a figure: the number of requests of one key, for one API, in one
+ * hour, that ended with one code.  Slots are the items of a pool (pool.c) that
+ * grows as needed (memory.c).  They are in chains by the hash of their key, so
  * that all figures of a key are in one chain.
  *
- * To count is: find the slot, take its spinlock, see that it is still the one,
- * add.  Each backend remembers where it found slots last (slothint.c); that is
- * a hint, since the slot itself says what it is.  Nothing on that way writes, or
- * waits for more than a spinlock or a chain's lock.
+ * To count a request: find the slot, take its spinlock, check that it is still
+ * the right one, add.  Each backend remembers where it last found slots
+ * (slothint.c); that is only a hint, since the slot itself holds its id.  This
+ * path writes nothing to disk, and waits only for a spinlock or a chain's lock.
  *
- * A slot's count only grows, and a slot has a number that no other ever has.
- * A flush (flush.c) writes both beside what it adds to the tables: so the
- * tables themselves say how much of a slot they contain, and a figure is in
- * memory or in a table, as seen by any snapshot, however a flush ends.
+ * A slot's count only grows, and no other slot ever has the same number.  A
+ * flush (flush.c) writes both beside what it adds to the tables.  So the tables
+ * show how much of a slot they contain: for any snapshot, a figure is either in
+ * memory or in a table, however a flush ends.
  *
- * A slot can be taken for something else a moment after all that it counted was
- * committed, when its hour is over, or at the ceiling when room is needed.  (The
- * moment is for who reads tables and memory: only to a snapshot older than that,
- * as of a long REPEATABLE READ transaction, a figure can seem to be in neither.)
- * A flush gives such slots back.
+ * A slot can be reused a moment after all of its count was committed, when its
+ * hour is over, or at the ceiling when room is needed.  (The delay is for
+ * queries that read tables and memory.  Only with a snapshot older than that,
+ * as in a long REPEATABLE READ transaction, can a figure seem to be in
+ * neither.)  A flush gives such slots back.
  *
- * Locks: a chain changes under its partition's lock, exclusively; what a slot
- * holds, under its spinlock.
+ * Locks: a chain changes under its partition's lock, exclusively; a slot's
+ * contents change under its spinlock.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,13 +40,13 @@
 #include "usage/memory.h"
 #include "usage/usage.h"
 
-/* How long after its flush a slot stays what it is */
+/* The delay between a slot's flush and its reuse */
 #define STAY_MS 1000
 
-/* How often slots of hours that are over are looked for */
+/* The interval between searches for slots of past hours */
 #define RECLAIM_MS 60000
 
-/* What counting touches of a slot is one cache line: another's slot is not on it */
+/* Counting touches only one cache line of a slot, which no other slot shares */
 #define SLOT_LINE 64
 #define SLOT_SIZE TYPEALIGN(SLOT_LINE, sizeof(AkSlot))
 
@@ -55,7 +55,7 @@ StaticAssertDecl(SLOT_SIZE == 192, "docs/operations.md tells the size of a count
 
 static AkMemory *memory = NULL;
 
-/* By the key alone: keys are random, and requests without one are few figures. */
+/* By the key alone: key ids are random, and requests without a key have few figures. */
 static inline uint32
 hash_of_id(const AkSlotId *id)
 {
@@ -83,14 +83,14 @@ AkPool		ak_counters = {
 	.hash_of = hash_of,.forge = forge
 };
 
-/* A slot by its number, from 1. */
+/* Returns a slot by its number, from 1. */
 static inline AkSlot *
 slot_at(uint32 number)
 {
 	return ak_pool_item(&ak_counters, number);
 }
 
-/* Is there memory to count in?  It is made if there is none.  In a transaction; does not raise. */
+/* Attaches the memory, or creates it; returns false if it cannot be had.  Call in a transaction; does not raise. */
 bool
 ak_usage_attach(void)
 {
@@ -99,7 +99,7 @@ ak_usage_attach(void)
 	return memory != NULL;
 }
 
-/* Is there something counted in memory? */
+/* Returns true if the memory exists and all of its counters can be reached. */
 static bool
 is_there(void)
 {
@@ -108,14 +108,14 @@ is_there(void)
 	return memory != NULL && ak_pool_attach(&ak_counters);
 }
 
-/* By what a hint is found, and in which set, but for the kind: an hour's figure is where the next hour's hint goes. */
+/* The tag and set of a hint.  The hour is left out: the hint of the next hour's slot replaces this one. */
 static inline uint32
 hint_tag(uint32 whose, uint64 api, int kind, bool old_secret)
 {
 	return whose ^ (uint32) (api >> 7) ^ ((kind | old_secret << 5) << 24);
 }
 
-/* A new slot */
+/* Argument of fill() */
 typedef struct AkNewSlot
 {
 	const AkSlotId *id;
@@ -143,10 +143,11 @@ fill(void *item, void *arg)
 }
 
 /*
- * The slot of that id, with its spinlock held: ak_usage_release() must follow
- * in a few instructions.  It is made when there is none; the workspace is that
- * of the key.  The hint to it is kept by "whose", a number that is likely to be
- * another for another key.  NULL when memory is full or cannot be had.
+ * Returns the slot with that id, with its spinlock held, after making it if
+ * there is none: ak_usage_release() must follow within a few instructions.  The
+ * workspace is that of the key.  "whose" selects the hint: a number that is
+ * likely to differ between keys.  Returns NULL if memory is full or cannot be
+ * had.
  */
 AkSlot *
 ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t workspace_len)
@@ -163,7 +164,7 @@ ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t
 		{
 			AkSlot	   *slot = slot_at(number);
 
-			/* a look without the lock spares the lock of another's slot */
+			/* a check without the lock avoids taking the lock of another key's slot */
 			if (memcmp(slot->id.key_id, id->key_id, UUID_LEN) == 0)
 			{
 				SpinLockAcquire(&slot->mutex);
@@ -182,7 +183,7 @@ ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t
 		}
 		if (number == AK_POOL_NONE || number == AK_POOL_BEYOND)
 			return NULL;
-		/* it may have become another's meanwhile: then once more */
+		/* the slot may be reused before its lock is taken: the loop checks it again */
 		ak_slot_hint_keep(AK_HINT_SLOT, tag, number);
 	}
 }
@@ -193,7 +194,7 @@ ak_usage_release(AkSlot *slot)
 	SpinLockRelease(&slot->mutex);
 }
 
-/* Is this a slot of the current database's extension? */
+/* Returns true for a slot of the current database's extension. */
 static inline bool
 is_ours(const AkSlot *slot, Oid relid)
 {
@@ -201,11 +202,12 @@ is_ours(const AkSlot *slot, Oid relid)
 }
 
 /*
- * Copies of the figures of this database that are wanted: an array in the
- * current context.  "unflushed": of those alone that hold more than the tables,
- * as far as memory knows.  wanted() is called with a copy, and no lock held.
- * *at is where to go on from, 0 at first, and afterwards where to go on from
- * when "most" were copied, or 0; NULL: all of them are.
+ * Returns copies of the figures of this database for which wanted() returns
+ * true, as an array in the current context.  With "unflushed", returns only
+ * those that hold more than the tables, as far as memory knows.  wanted() is
+ * called with a copy, and no lock held.  With "at", at most "most" are copied:
+ * *at is the position to continue from, 0 at first and after the last one.  If
+ * "at" is NULL, all are copied.
  */
 AkFigure *
 ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *copy, void *arg), void *arg, uint32 *at, int most, int *count)
@@ -225,7 +227,7 @@ ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *copy, void *arg), vo
 		AkSlot	   *slot = slot_at(number);
 		AkSlot		copy;
 
-		/* without the lock: what this process has counted is seen, and what others count now may be or not */
+		/* without the lock: this process's own counts are seen, concurrent ones may not be */
 		if (slot->id.database != MyDatabaseId || (unflushed && slot->count == slot->flushed))
 			continue;
 		SpinLockAcquire(&slot->mutex);
@@ -251,7 +253,7 @@ ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *copy, void *arg), vo
 	return figures;
 }
 
-/* What is asked about a key */
+/* Argument of note_last_use() */
 typedef struct AkLastUse
 {
 	const pg_uuid_t *key_id;
@@ -277,8 +279,8 @@ note_last_use(void *item, void *arg)
 }
 
 /*
- * When memory saw a key valid last, and the key's workspace, in AK_WORKSPACE_MAX
- * + 1 bytes; 0: it did not.
+ * Returns when a key was last valid according to memory, or 0.  The key's
+ * workspace is stored in "workspace", which has AK_WORKSPACE_MAX + 1 bytes.
  */
 TimestampTz
 ak_usage_last_used(const pg_uuid_t *key_id, char *workspace)
@@ -293,17 +295,17 @@ ak_usage_last_used(const pg_uuid_t *key_id, char *workspace)
 	return use.last_at;
 }
 
-/* What decides whether a slot can be taken for something else */
+/* The conditions for reusing a slot */
 typedef struct AkReclaim
 {
-	Oid			relid;			/* of this database's figures */
-	Oid			dead_database;	/* one that is gone */
-	int32		hour;			/* now */
+	Oid			relid;			/* of this database's usage table */
+	Oid			dead_database;	/* the slot's database if it no longer exists */
+	int32		hour;			/* the current hour */
 	AkTicks		flushed_before;
 	bool		need_room;
 } AkReclaim;
 
-/* Can the slot be taken for something else? */
+/* Returns true if the slot can be reused. */
 static bool
 is_reclaimable(const AkSlot *slot, const AkReclaim *reclaim)
 {
@@ -316,7 +318,7 @@ is_reclaimable(const AkSlot *slot, const AkReclaim *reclaim)
 		(slot->id.hour != reclaim->hour || reclaim->need_room);
 }
 
-/* For ak_pool_remove(). */
+/* For ak_pool_remove(): clears the slot's id and returns true if the slot can be reused. */
 static bool
 let_go(void *item, void *arg)
 {
@@ -332,8 +334,8 @@ let_go(void *item, void *arg)
 }
 
 /*
- * Gives slots back that can be taken for something else, also what is left of
- * databases that are gone; now and then, or when room is needed.
+ * Gives back slots that can be reused, including those of databases that no
+ * longer exist.  Does so every RECLAIM_MS, at a new hour, or if room is needed.
  */
 void
 ak_usage_reclaim(bool (*is_dead) (Oid database))
@@ -359,13 +361,13 @@ ak_usage_reclaim(bool (*is_dead) (Oid database))
 		if (!OidIsValid(database))
 			continue;
 		reclaim.dead_database = is_dead(database) ? database : InvalidOid;
-		/* a look without the lock: what is taken meanwhile will be seen the next time */
+		/* without the lock: a slot that changes now is checked again the next time */
 		if (is_reclaimable(slot, &reclaim))
 			(void) ak_pool_remove(&ak_counters, number, let_go, &reclaim);
 	}
 }
 
-/* The hour in which the memory was made; 0: there is none. */
+/* Returns the hour in which the memory was created, after creating it if there is none; 0 if it cannot be had. */
 int32
 ak_usage_made_hour(void)
 {

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * usage.c
- *	  Count validations in shared memory (slots.c), without a write on their
- *	  path.
+ *	  Count validations in shared memory (slots.c), without writing to disk.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,14 +20,14 @@
 #include "usage/usage.h"
 #include "worker/worker.h"
 
-/* What tells the figures of this extension from those of one dropped before. */
+/* Distinguishes the figures of this extension from those of one dropped before. */
 Oid
 ak_usage_relid(void)
 {
 	return ak_relid(AK_USAGE);
 }
 
-/* The hour that a request counts in.  A standby does not know when it will flush, and keeps one. */
+/* Returns the hour to count a request in.  A standby does not know when it will flush, and uses only one hour. */
 static inline int32
 hour_of(TimestampTz now)
 {
@@ -46,11 +45,11 @@ hour_of(TimestampTz now)
 }
 
 /*
- * What tells the figure of a request from others.
+ * Fills in the id of a request's figure.
  *
- * An API name is counted when it is the key's or registered; anything else a
- * client can think of is counted under its code without one, so that nobody
- * fills memory with made-up names.
+ * An API name is counted if it is one of the key's or registered.  Any other
+ * name is counted as no API, so that clients cannot fill memory with made-up
+ * names.
  */
 static void
 identify(const AkUsed *used, AkSlotId *id)
@@ -67,7 +66,7 @@ identify(const AkUsed *used, AkSlotId *id)
 		id->api = used->api;
 }
 
-/* The client's address; bits 0 when it named none.  Clients often come again: the last one is remembered. */
+/* Reads the client's address; bits are 0 if there is none.  The last one is remembered, since clients often repeat. */
 static void
 read_client(const AkUsed *used, AkAddress *client)
 {
@@ -83,7 +82,7 @@ read_client(const AkUsed *used, AkAddress *client)
 		client->bits = 0;
 	else
 	{
-		/* an address is never longer */
+		/* no address is longer */
 		Assert(used->client_len <= sizeof(last));
 		memcpy(last, used->client, used->client_len);
 		last_len = used->client_len;
@@ -92,8 +91,8 @@ read_client(const AkUsed *used, AkAddress *client)
 }
 
 /*
- * Counts a request.  One that memory has no room for is a loss (memory.c).
- * Does not raise, unless the extension has been dropped.
+ * Counts a request.  If memory has no room for it, that is a loss (memory.c).
+ * Does not raise an error, unless the extension has been dropped.
  */
 void
 ak_usage_count(const AkUsed *used)
@@ -104,7 +103,7 @@ ak_usage_count(const AkUsed *used)
 
 	if (!ak_guc_track_usage)
 		return;
-	/* the worker is to come in any case: without memory, it tells the log */
+	/* start the worker in any case: without memory, it logs the loss */
 	(void) ak_worker_ensure();
 	if (unlikely(!ak_usage_attach()))
 	{

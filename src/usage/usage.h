@@ -18,17 +18,17 @@
 
 #define AK_WORKSPACE_MAX 63		/* bytes of a workspace's id */
 
-/* What a slot is for: a code of policy.h, or */
+/* The kind of a slot: a code of policy.h, or */
 enum
 {
-	AK_SLOT_FLUSH = AK_CODE_COUNT	/* when a database was flushed last */
+	AK_SLOT_FLUSH = AK_CODE_COUNT	/* the time of a database's last flush */
 };
 
-/* What makes a slot the one of a figure; compared byte by byte */
+/* Identifies the slot of a figure; compared byte by byte */
 typedef struct AkSlotId
 {
 	Oid			database;		/* InvalidOid: the slot is free */
-	Oid			relid;			/* of apikeys.usage: one for each CREATE EXTENSION */
+	Oid			relid;			/* of apikeys.usage: differs for each CREATE EXTENSION */
 	uint64		api;			/* ak_api_hash() of its name; 0: none */
 	uint8		key_id[UUID_LEN];	/* all zero: none */
 	int32		hour;			/* since 2000-01-01 00:00 UTC */
@@ -45,11 +45,11 @@ typedef struct AkSlot
 	AkSlotId	id;				/* changes under the chain's lock and the mutex */
 	int64		count;			/* since the slot was taken: it only grows */
 	TimestampTz last_at;
-	/* counting a request ends here, if it named no client */
-	int64		flushed;		/* so much of "count" is committed in the tables, */
-	AkTicks		flushed_at;		/* since then, as far as memory has learnt */
-	int64		number;			/* no other slot, ever, has the same */
-	AkAddress	client;			/* the last one that was named; bits 0: none */
+	/* for a request without a client, counting touches only the fields above */
+	int64		flushed;		/* the part of "count" that is committed in the tables */
+	AkTicks		flushed_at;		/* the time of that commit, as far as memory knows */
+	int64		number;			/* no other slot ever has the same */
+	AkAddress	client;			/* the last client address; bits 0: none */
 	uint8		workspace_len;
 	char		workspace[AK_WORKSPACE_MAX];
 } AkSlot;
@@ -65,13 +65,13 @@ typedef struct AkFigure
 typedef struct AkUsed
 {
 	AkCode		code;
-	const pg_uuid_t *key_id;	/* NULL: it belongs to no key */
+	const pg_uuid_t *key_id;	/* NULL: no key */
 	const char *workspace;		/* of the key; NULL without one */
 	size_t		workspace_len;
-	uint32		whose;			/* of the secret's hash; 0 without a key */
-	uint64		api;			/* ak_api_hash() of the one that was named; 0: none was */
-	bool		api_known;		/* it is among the key's: registered for sure */
-	const char *client;			/* NULL: none was named */
+	uint32		whose;			/* first bytes of the secret's hash; 0 without a key */
+	uint64		api;			/* ak_api_hash() of the API in the request; 0: none */
+	bool		api_known;		/* the API is one of the key's, so it is registered */
+	const char *client;			/* NULL: none */
 	size_t		client_len;
 	bool		old_secret;
 	TimestampTz now;
@@ -90,7 +90,7 @@ extern AkFigure *ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *cop
 extern TimestampTz ak_usage_last_used(const pg_uuid_t *key_id, char *workspace);
 extern void ak_usage_reclaim(bool (*is_dead) (Oid database));
 
-/* Where this backend found items last; in slothint.c */
+/* Where this backend last found items; in slothint.c */
 typedef enum AkHintKind
 {
 	AK_HINT_SLOT,
@@ -102,7 +102,7 @@ typedef enum AkHintKind
 extern uint32 ak_slot_hint(AkHintKind kind, uint32 tag);
 extern void ak_slot_hint_keep(AkHintKind kind, uint32 tag, uint32 number);
 
-/* The registry as counting needs it; in apinames.c */
+/* The registry of APIs; in apinames.c */
 extern void ak_apinames_init(void);
 extern uint64 ak_api_hash(const char *name, size_t len);
 extern bool ak_api_is_registered(uint64 hash);
