@@ -1,23 +1,23 @@
 /*-------------------------------------------------------------------------
  *
  * current.c
- *	  The key that the current transaction acts for, as authenticate() set it.
+ *	  The key that the current transaction acts for, set by authenticate().
  *
- * It lives in a setting, apikeys.current_key, set as by SET LOCAL: so it ends
- * with the transaction, a rolled back savepoint brings the one before it back,
- * and parallel workers inherit it.  The setting's check hook takes no value
- * but from here (and from the leader of a parallel worker), whoever tries: SET,
- * SET LOCAL, set_config(), ALTER ROLE, start-up options, or a SET before the
- * library is loaded, whose value is thrown away when it is.  RESET forgets the key, no more.
+ * It is stored in a setting, apikeys.current_key, set as by SET LOCAL.  So it
+ * ends with the transaction, rolling back to a savepoint restores the previous
+ * key, and parallel workers inherit it.  The setting's check hook accepts a
+ * value only from this file, or from the leader of a parallel worker.  It
+ * rejects SET, SET LOCAL, set_config(), ALTER ROLE, start-up options, and the
+ * value of a SET before the library was loaded.  RESET only clears the key.
  *
- * In a statement that calls authenticate(), nothing sees the key of before: a
- * table that is read beside the call may be read before it, and its policies
- * would have let the statement see what belongs to another.  So the key of
- * before is forgotten when the executor starts on such a statement, which is
- * when it prepares the call: PostgreSQL tells that to object_access_hook.  For
- * any other function that costs, and does, nothing as long as there is no
- * current key; then, a look at its name.  No plan is looked at or changed, so
- * that it holds for prepared statements and kept plans, too.
+ * A statement that calls authenticate() must not see the previous key: it may
+ * read a table before the call, and the table's policies would then show the
+ * rows of the previous key.  So the previous key is cleared when the executor
+ * starts such a statement: it then prepares the call, for which PostgreSQL
+ * calls object_access_hook.  For other functions the hook does nothing unless
+ * there is a current key; then it looks up the function's C symbol.  No plan is
+ * inspected or changed, so this works for prepared statements and cached plans,
+ * too.
  *
  * The value is key_id, workspace and the APIs, separated by U+001F, which none
  * of them can contain.
@@ -49,7 +49,7 @@ PG_FUNCTION_INFO_V1(ak_current_key_allows);
 #define SEPARATOR '\x1f'
 
 static char *current_key = NULL;
-static bool setting = false;	/* while we set it */
+static bool setting = false;	/* true while this file sets it */
 static object_access_hook_type previous_hook = NULL;
 
 static void function_prepared(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg);
@@ -57,7 +57,7 @@ static void function_prepared(ObjectAccessType access, Oid class_id, Oid object_
 static bool
 check_current_key(char **newval, void **extra, GucSource source)
 {
-	/* to forget the key is no forgery */
+	/* RESET is allowed: it only clears the key */
 	if (setting || InitializingParallelWorker ||
 		(source == PGC_S_DEFAULT && (*newval)[0] == '\0'))
 		return true;
@@ -98,7 +98,7 @@ set_current_key(const char *value)
 }
 
 /*
- * Makes a key the one that this transaction acts for: its uuid, its workspace
+ * Makes a key the current key of this transaction: its uuid, its workspace
  * (text) and its APIs (text[]).
  */
 void
@@ -119,7 +119,7 @@ ak_set_current_key(Datum key_id, Datum workspace, Datum apis)
 	pfree(value.data);
 }
 
-/* From here on, this transaction acts for no key. */
+/* Clears the current key of this transaction. */
 void
 ak_clear_current_key(void)
 {
@@ -127,7 +127,7 @@ ak_clear_current_key(void)
 		set_current_key("");
 }
 
-/* Is this authenticate()?  Functions in C are made by superusers alone. */
+/* Returns true for authenticate().  Only superusers can create C functions, so the symbol is enough. */
 static bool
 is_authenticate(Oid function)
 {
@@ -148,7 +148,7 @@ is_authenticate(Oid function)
 	return result;
 }
 
-/* The executor prepares a call, at the start of a statement: the key of before ends with authenticate(). */
+/* Called when the executor prepares a function call: clears the previous key before authenticate(). */
 static void
 function_prepared(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
 {
@@ -159,7 +159,7 @@ function_prepared(ObjectAccessType access, Oid class_id, Oid object_id, int sub_
 		ak_clear_current_key();
 }
 
-/* The n-th part of the setting, not NUL-terminated; NULL if there is none. */
+/* Returns the n-th part of the setting, not NUL-terminated, or NULL. */
 static const char *
 part(int n, size_t *len)
 {

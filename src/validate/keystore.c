@@ -1,44 +1,45 @@
 /*-------------------------------------------------------------------------
  *
  * keystore.c
- *	  The only look-up in the key table: hash -> key.
+ *	  Find a key by the hash of its secret.
  *
- * What is committed when a request comes decides, whatever the isolation level
- * of the transaction that asks.  There are two ways to a key:
+ * The result is what is committed at the time of the request, whatever the
+ * isolation level of the calling transaction.  There are two ways to find a
+ * key:
  *
  *	  The index		A scan of a btree under the latest snapshot, taken here and
- *					registered: of the present secrets, and if it is none of
- *					those, of the old ones.  Not a hash index: it finds by 32
- *					bits, for which anybody can compute as many hashes as he
- *					likes.  With 4,000 of these imported, a look-up took 530 us
- *					where a btree takes 4; SHA-256 over the hash once more would
- *					cost the attacker minutes.  Among random hashes the btree
- *					takes 1.8 us of CPU more (6.6 for 4.8, 1,000,000 keys).
+ *					registered: first of the current secrets, then of the old
+ *					ones.  Not a hash index: its hash has 32 bits, and an
+ *					attacker can compute many secrets with the same one.  With
+ *					4,000 of these imported, a look-up took 530 us, with a
+ *					btree 4; hashing the SHA-256 once more would only cost the
+ *					attacker minutes.  Among random hashes the btree takes
+ *					1.8 us of CPU more (6.6 for 4.8, 1,000,000 keys).
  *
  *	  A hint		Where this backend found the same hash before: a buffer, a
  *					block, a line pointer.  If that buffer still holds that block
- *					of the table, if the row at that place is live, and if its
- *					key_hash is the one asked for, then this is the key; anything
- *					else is no answer, and the index is asked.
+ *					of the table, and the row there is live and has the requested
+ *					key_hash, then this is the key.  Otherwise the index is
+ *					scanned.
  *
- * A hint remembers where, and never what.  The row's own state decides at the
- * moment it is looked at, under SnapshotSelf, which is later than any snapshot
- * could be: a row that was deleted or updated is dead from the very moment of
- * the commit.  key_hash is unique, so that there is no other live row that the
- * index could have found.  Nothing has to be invalidated: the buffer's tag
- * (ReadRecentBuffer) tells whether it is still a block of the table's present
- * file, and no longer one that VACUUM truncated, VACUUM FULL rewrote or DROP
- * removed, while we hold the table's lock.  Old secrets are not remembered.
+ * A hint holds a location, never contents.  The row itself is checked at the
+ * time of the look-up, under SnapshotSelf, which is later than any snapshot: a
+ * row that was deleted or updated is dead from the moment of the commit.
+ * key_hash is unique, so the index could not have found another live row.  No
+ * hint needs to be invalidated: ReadRecentBuffer() checks by the buffer's tag
+ * that it still is a block of the table's current file, so not one that VACUUM
+ * truncated, VACUUM FULL rewrote or DROP removed; the table's lock keeps these
+ * out meanwhile.  There are no hints for old secrets.
  *
- * A hint saves opening, locking and walking the index, which is half of a
+ * A hint saves opening, locking and scanning the index, half of the cost of a
  * validation.  Hints take 8 kB at first and 512 kB at most, in a set
- * associative table that grows when what is in use has no room; only keys that
- * exist get in, so that guesses push nothing out.
+ * associative table that grows when the keys in use do not fit.  Only existing
+ * keys get hints, so guessed keys evict nothing.
  *
- * The locks are AccessShareLock on the table and the indexes asked, until the
- * look-up ends: a transaction that stays open after a validation is in nobody's
- * way, and on a hot standby delays no replay.  This does not look at table
- * privileges or row security: whoever calls it has asked access.c.
+ * Locks: AccessShareLock on the table and the scanned indexes, until the
+ * look-up ends.  So a transaction that stays open after a validation blocks
+ * nobody, and on a hot standby delays no replay.  Table privileges and row
+ * security are not checked here: the callers check access (access.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -68,19 +69,19 @@ typedef struct AkHint
 {
 	uint32		tag;			/* the first bits of the hash */
 	BlockNumber block;
-	Buffer		buffer;			/* that the block was in; InvalidBuffer: no hint here */
+	Buffer		buffer;			/* the block's buffer; InvalidBuffer: no hint */
 	OffsetNumber offset;		/* of the row, or the root of its HOT chain */
-	uint16		place;			/* where in the page the row's bytes began: to be fetched early, no more */
+	uint16		place;			/* offset of the row in the page; used only to prefetch it */
 } AkHint;
 
-#define HINT_WAYS		4		/* places for one tag: a cache line */
+#define HINT_WAYS		4		/* hints per set: a cache line */
 #define HINT_SETS_MIN	128
 #define HINT_SETS_MAX	8192
 
-static AkHint *hints = NULL;	/* HINT_WAYS for each set, on a cache line */
-static void *hints_memory = NULL;	/* what hints was allocated as */
+static AkHint *hints = NULL;	/* HINT_WAYS for each set, aligned to a cache line */
+static void *hints_memory = NULL;	/* the allocation that "hints" is in */
 static uint32 hint_sets = 0;
-static uint32 hints_dropped = 0;	/* since the table was last made */
+static uint32 hints_dropped = 0;	/* since the table was last allocated */
 
 StaticAssertDecl(sizeof(AkHint) == 16, "hints of one tag fill a cache line");
 
@@ -93,14 +94,14 @@ hint_tag(const uint8 *hash)
 	return tag;
 }
 
-/* The places for a tag: its own set, and the neighbour, which takes what has no room there. */
+/* Returns the set of a tag, or with neighbour = 1 the set next to it, which takes the hints that do not fit. */
 static inline AkHint *
 hint_set(uint32 tag, uint32 neighbour)
 {
 	return hints + (size_t) ((tag & (hint_sets - 1)) ^ neighbour) * HINT_WAYS;
 }
 
-/* Which of a set's places a tag has, or is to have; HINT_WAYS: all are others'. */
+/* Returns the index of the tag's hint in a set, or of the first free one; HINT_WAYS if there is neither. */
 static inline int
 place_in_set(const AkHint *set, uint32 tag)
 {
@@ -111,7 +112,7 @@ place_in_set(const AkHint *set, uint32 tag)
 	return i;
 }
 
-/* Puts a hint first in its set, or the neighbour; without room in either, the last one of its set has to go. */
+/* Adds a hint at the front of its set or of the neighbour.  If both are full, the last one of its set is dropped. */
 static void
 add_hint(const AkHint *hint)
 {
@@ -135,7 +136,7 @@ add_hint(const AkHint *hint)
 	set[0] = *hint;
 }
 
-/* Makes the table, or a larger one with the same hints; without memory, all stays as it is. */
+/* Allocates the table, or a larger one with the same hints.  Changes nothing if memory is short. */
 static void
 enlarge_hints(uint32 sets)
 {
@@ -160,7 +161,7 @@ enlarge_hints(uint32 sets)
 		pfree(old_memory);
 }
 
-/* Remembers where a hash was found: the row in lookup->slot, the place as the index names it. */
+/* Adds a hint for a hash: the row in lookup->slot, the TID as the index has it. */
 static void
 remember(const AkLookup *lookup, const uint8 *hash, const ItemPointerData *root)
 {
@@ -182,7 +183,7 @@ remember(const AkLookup *lookup, const uint8 *hash, const ItemPointerData *root)
 	add_hint(&hint);
 }
 
-/* The hint for a hash; NULL if there is none. */
+/* Returns the hint for a hash, or NULL. */
 static const AkHint *
 find_hint(const uint8 *hash)
 {
@@ -200,13 +201,13 @@ find_hint(const uint8 *hash)
 }
 
 /*
- * Has the processor fetch from memory what recall() will most likely look at.
- * It takes its time, in which the table is opened and locked.
+ * Prefetches the memory that recall() will most likely read, so that it arrives
+ * while the table is opened and locked.
  *
- * With shared buffers of some size, the pages are not in the processor's table
- * of addresses either, and a prefetch then comes to nothing or too late.  So a
- * byte of each place is really read, of all at once, rather than one after the
- * other later on.  Nothing is done with it: another block may be there.
+ * With large shared buffers, the pages are not in the TLB either, and a
+ * prefetch instruction is then dropped or too late.  So one byte of each place
+ * is really read, all at once rather than one after the other.  The bytes are
+ * not used: the buffer may hold another block.
  */
 static inline void
 fetch_early(const AkHint *hint)
@@ -224,8 +225,8 @@ fetch_early(const AkHint *hint)
 }
 
 /*
- * Looks where a key was found before.  On success its row is in lookup->tuple,
- * in lookup->buffer, which is pinned.
+ * Looks up a key by its hint.  If it is found, its row is in lookup->tuple, in
+ * lookup->buffer, which is pinned.
  */
 static bool
 recall(AkLookup *lookup, const AkHint *hint, const uint8 *hash)
@@ -257,7 +258,7 @@ recall(AkLookup *lookup, const AkHint *hint, const uint8 *hash)
 	return false;
 }
 
-/* Looks in the indexes, under that snapshot.  The caller ends what this begins. */
+/* Looks up a key in the indexes under that snapshot.  ak_keystore_end() releases what this acquires. */
 static bool
 search(AkLookup *lookup, Snapshot snapshot, const uint8 *hash)
 {
@@ -275,7 +276,7 @@ search(AkLookup *lookup, Snapshot snapshot, const uint8 *hash)
 	return lookup->by_old_secret;
 }
 
-/* The table's first columns, the only ones worth taking a tuple apart for. */
+/* Returns a descriptor of the columns that a look-up reads, which are the table's first ones. */
 static TupleDesc
 head_desc(Relation key)
 {
@@ -299,7 +300,7 @@ head_desc(Relation key)
 	return desc;
 }
 
-/* What a look-up begins with. */
+/* Starts a look-up. */
 static void
 begin(AkLookup *lookup)
 {
@@ -310,7 +311,7 @@ begin(AkLookup *lookup)
 	lookup->by_old_secret = false;
 }
 
-/* The columns that a look-up reads, once the slot has a row. */
+/* Reads the columns from the slot. */
 static void
 read_slot(AkLookup *lookup)
 {
@@ -330,10 +331,10 @@ write_out_texts(AkLookup *lookup)
 }
 
 /*
- * Finds the key whose present secret, or else whose old one, has that SHA-256
- * (32 bytes), and returns whether there is one; its columns are in
- * lookup->values and nulls, then.  ak_keystore_end() must follow in either
- * case.  Raises 42P01 when the extension is gone.
+ * Finds the key whose current secret, or else whose old secret, has that
+ * SHA-256 (32 bytes), and returns true if there is one, with its columns in
+ * lookup->values and nulls.  ak_keystore_end() must follow in either case.
+ * Raises 42P01 if the extension has been dropped.
  */
 bool
 ak_keystore_find(AkLookup *lookup, const uint8 *hash)
@@ -353,7 +354,7 @@ ak_keystore_find(AkLookup *lookup, const uint8 *hash)
 	return true;
 }
 
-/* The same as that snapshot sees it: for what shows keys, and does not validate. */
+/* Like ak_keystore_find(), but under that snapshot: for showing keys, not for validating them. */
 bool
 ak_keystore_find_seen(AkLookup *lookup, const uint8 *hash, Snapshot snapshot)
 {
@@ -365,7 +366,7 @@ ak_keystore_find_seen(AkLookup *lookup, const uint8 *hash, Snapshot snapshot)
 	return true;
 }
 
-/* Gives back what a look-up holds. */
+/* Releases what a look-up holds. */
 void
 ak_keystore_end(AkLookup *lookup)
 {

@@ -15,28 +15,28 @@
 
 #include "core/catalog.h"
 
-/* The columns of a key that a look-up reads: the first, up to metadata */
+/* The columns that a look-up reads: the first ones, up to metadata */
 #define AK_LOOKUP_NATTS Anum_key_metadata
 
 /*
- * A look-up; what it found is borrowed from a pinned page until its end.  Its
- * texts are as they were written; arrays and metadata are as they are stored,
- * perhaps compressed or in the TOAST table.
+ * A look-up.  What it found points into a pinned page until its end.  Its texts
+ * are as they were written.  Arrays and metadata are as stored: they may be
+ * compressed or in the TOAST table.
  */
 typedef struct AkLookup
 {
 	Datum		values[AK_LOOKUP_NATTS];	/* of the key found */
 	bool		nulls[AK_LOOKUP_NATTS];
-	bool		by_old_secret;	/* found by the secret before the present one */
+	bool		by_old_secret;	/* found by the previous secret */
 	/* private to keystore.c */
 	Relation	key;			/* apikeys.key */
-	HeapTupleData tuple;		/* found by a hint, in buffer */
+	HeapTupleData tuple;		/* found by a hint; in "buffer" */
 	Buffer		buffer;
-	Snapshot	snapshot;		/* the latest, registered, when an index was asked */
-	TupleTableSlot *slot;		/* what it found */
+	Snapshot	snapshot;		/* registered, if an index was scanned */
+	TupleTableSlot *slot;		/* the row that the index scan found */
 } AkLookup;
 
-/* The n-th column (an Anum_key_) of the key found */
+/* The n-th column (an Anum_key_) of the found key */
 #define AK_FOUND(lookup, column)		((lookup)->values[(column) - 1])
 #define AK_FOUND_NULL(lookup, column)	((lookup)->nulls[(column) - 1])
 

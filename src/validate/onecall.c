@@ -1,24 +1,24 @@
 /*-------------------------------------------------------------------------
  *
  * onecall.c
- *	  One call is one validation, wherever the planner puts it.
+ *	  Make each call one validation, whatever plan is chosen.
  *
  * For a join such as
  *
  *	  FROM requests r, apikeys.validate_key(r.key) v WHERE v.valid AND ...
  *
- * PostgreSQL may put a Memoize node above the call, which answers for a key
- * that was there before from its cache.  (It asks whether the columns and
- * conditions are volatile, and not whether the function in FROM is: up to 19 at
- * least.)  Then 2000 requests of a key limited to 3 are 2000 times VALID, and
- * authenticate() leaves another key current than the one of the row.
+ * PostgreSQL may put a Memoize node above the call, which answers for a
+ * repeated key from its cache.  (It checks whether the columns and conditions
+ * are volatile, but not whether the function in FROM is, at least up to 19.)
+ * Then 2000 requests of a key limited to 3 are 2000 times VALID, and
+ * authenticate() leaves a current key that is not the row's.
  *
- * The support function below keeps Memoize away.  The planner asks it for the
- * cost of a call when it makes the paths of the relation with the call, after
- * what the relation depends on is settled and before joins are considered.
- * Memoize wants everything that a relation depends on laterally to be hashable;
- * so it gets one thing more there that is not.  The planner looks at that list
- * for nothing else any more.  No other statement is concerned.
+ * The support function below prevents Memoize.  The planner calls it for the
+ * cost of a call when it makes the paths of the call's relation: after that
+ * relation's lateral dependencies are set, and before joins are considered.
+ * Memoize requires that all lateral dependencies are hashable, so the function
+ * adds one that is not.  The planner uses that list for nothing else
+ * afterwards.  Other statements are not affected.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,7 +32,7 @@
 
 PG_FUNCTION_INFO_V1(ak_validation_support);
 
-/* A NULL of a type without a hash function, json, ends the lateral_vars of a relation that must not be cached. */
+/* Returns true for the NULL of type json, which has no hash function, that ends the lateral_vars of a relation. */
 static bool
 is_refusal(const Node *node)
 {
@@ -40,9 +40,9 @@ is_refusal(const Node *node)
 }
 
 /*
- * Keeps Memoize away from all that is lateral to something else at the level of
- * the statement where the call is, and at those around it: a sub-select in FROM
- * is such a thing, too.
+ * Prevents Memoize for all relations with lateral dependencies, at the query
+ * level of the call and the levels around it: a sub-select in FROM can be such
+ * a relation, too.
  */
 static void
 refuse_memoize(PlannerInfo *root)
@@ -61,8 +61,8 @@ refuse_memoize(PlannerInfo *root)
 
 /*
  * validation_support(internal) -> internal: the planner support function of
- * validate_key and authenticate.  It answers nothing: the planner's defaults
- * hold, that of the cost, too.
+ * validate_key and authenticate.  It returns NULL: the planner uses its
+ * defaults, also for the cost.
  */
 Datum
 ak_validation_support(PG_FUNCTION_ARGS)

@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * validate.c
- *	  The SQL face of validation.
+ *	  The SQL functions that validate keys.
  *
- * The way of a request: recognise the text, hash it, find the key, decide,
- * answer.  Nothing a client can send raises an error, nothing is written, and
- * nothing is remembered that could answer for a key that has died meanwhile.
+ * The steps of a request: classify the text, hash it, find the key, decide,
+ * return the verdict.  No input of a client raises an error, nothing is written
+ * to disk, and nothing is cached that could make a key valid after it is no
+ * longer.
  *
  * These functions must be PARALLEL UNSAFE: the latest snapshot cannot be taken
  * in parallel mode.
@@ -66,14 +67,14 @@ enum
 
 #define VERDICT_NATTS	(_Anum_verdict_max - 1)
 
-/* A text argument, not NUL-terminated; data NULL: it was NULL */
+/* A text argument, not NUL-terminated; data is NULL for SQL's NULL */
 typedef struct AkText
 {
 	const char *data;
 	size_t		len;
 } AkText;
 
-/* A request, as validate_key and authenticate both understand it */
+/* The arguments of validate_key and authenticate */
 typedef struct AkRequest
 {
 	AkText		key;
@@ -103,7 +104,7 @@ text_is(const AkText *text, const char *data, size_t len)
 	return text->len == len && memcmp(text->data, data, len) == 0;
 }
 
-/* Is the API among those of a key, a text[]? */
+/* Returns true if the API is in a key's list, a text[]. */
 static bool
 api_listed(const AkText *api, Datum apis)
 {
@@ -111,7 +112,7 @@ api_listed(const AkText *api, Datum apis)
 	int			count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 	char	   *element = ARR_DATA_PTR(array);
 
-	/* the guard trigger lets no NULL into the list */
+	/* the guard trigger keeps NULLs out of the list */
 	for (int i = 0; i < count; i++)
 	{
 		if (text_is(api, VARDATA_ANY(element), VARSIZE_ANY_EXHDR(element)))
@@ -121,7 +122,7 @@ api_listed(const AkText *api, Datum apis)
 	return false;
 }
 
-/* Is the client's text an address inside one of the networks, a cidr[]? */
+/* Returns true if the client's text is an address inside one of the networks, a cidr[]. */
 static bool
 client_inside(const AkText *client, Datum networks)
 {
@@ -145,7 +146,7 @@ client_inside(const AkText *client, Datum networks)
 	return false;
 }
 
-/* What of a key decides about this request. */
+/* Fills in the key's part of the decision. */
 static void
 read_key_state(const AkLookup *found, const AkRequest *request, AkKeyState *state)
 {
@@ -165,7 +166,7 @@ read_key_state(const AkLookup *found, const AkRequest *request, AkKeyState *stat
 }
 
 /*
- * The row type apikeys.verdict, kept until our relations change.
+ * Returns the row type apikeys.verdict, cached until our relations change.
  */
 static TupleDesc
 verdict_descriptor(void)
@@ -191,7 +192,7 @@ verdict_descriptor(void)
 	return desc;
 }
 
-/* The texts of the codes, made once */
+/* Returns a code as text; the texts are made once. */
 static Datum
 code_datum(AkCode code)
 {
@@ -207,7 +208,7 @@ code_datum(AkCode code)
 	return PointerGetDatum(texts[code]);
 }
 
-/* The verdict as a row; found is the key, NULL when none is to be shown. */
+/* Returns the verdict as a row; "found" is the key to show, or NULL. */
 static Datum
 make_verdict(AkCode code, const AkLookup *found, int32 retry_after)
 {
@@ -251,11 +252,11 @@ make_verdict(AkCode code, const AkLookup *found, int32 retry_after)
 
 #undef SET_VERDICT
 
-	/* a long metadata may be toasted: flattened here, while its row is in sight */
+	/* heap_form_tuple() detoasts a long metadata, while its row is visible */
 	return HeapTupleGetDatum(heap_form_tuple(verdict_descriptor(), values, nulls));
 }
 
-/* May the caller see a key of this workspace, and is it the one asked for? */
+/* Returns true if the caller may validate keys of this workspace and it is the requested one, if one was. */
 static bool
 in_sight(const AkRequest *request, Datum workspace)
 {
@@ -270,7 +271,7 @@ in_sight(const AkRequest *request, Datum workspace)
 	return ak_may_still(AK_VALIDATE, data, len);
 }
 
-/* A request as it is to be counted, before anything is known of it. */
+/* Returns the usage record of a request whose key is not known yet. */
 static AkUsed
 to_be_counted(const AkRequest *request)
 {
@@ -280,7 +281,7 @@ to_be_counted(const AkRequest *request)
 	};
 }
 
-/* The key that a request to be counted belongs to. */
+/* Adds the key to a usage record. */
 static void
 set_used_key(AkUsed *used, const AkLookup *found)
 {
@@ -293,8 +294,9 @@ set_used_key(AkUsed *used, const AkLookup *found)
 }
 
 /*
- * May a request of the key, otherwise valid, pass its rate limit?  If not, the
- * next may in so many seconds.
+ * Returns true if the key has no rate limit, or consumes one use of it.  If
+ * none is left, returns false, and *retry_after is the number of seconds to
+ * wait.
  */
 static bool
 within_limit(const AkLookup *found, int32 *retry_after)
@@ -310,7 +312,7 @@ within_limit(const AkLookup *found, int32 *retry_after)
 						 retry_after);
 }
 
-/* True at most once a minute for each mistake of the server's: *next is when it is again. */
+/* Returns true at most once a minute per kind of warning; *next is the time of the next one. */
 static bool
 may_warn(AkTicks *next)
 {
@@ -322,7 +324,7 @@ may_warn(AkTicks *next)
 	return true;
 }
 
-/* A verdict tells nobody that the API's name is misspelt: no key can be allowed to call it. */
+/* Warns of an unknown API: the verdict alone does not show that its name may be misspelt. */
 static void
 warn_of_unknown_api(const AkRequest *request)
 {
@@ -335,7 +337,7 @@ warn_of_unknown_api(const AkRequest *request)
 				 errhint("No key may call it. The view apikeys.apis lists those that are.")));
 }
 
-/* Nor that a whole header came where a key is wanted. */
+/* Warns of a whole header given as a key: the verdict does not show that either. */
 static void
 warn_of_header(const AkText *key)
 {
@@ -351,8 +353,8 @@ warn_of_header(const AkText *key)
 }
 
 /*
- * Validates a request, and returns the verdict as a row.  With become_caller,
- * a key that is VALID becomes the one that the transaction acts for.
+ * Validates a request, and returns the verdict as a row.  With become_caller, a
+ * VALID key becomes the transaction's current key.
  */
 static Datum
 validate(const AkRequest *request, bool become_caller)
@@ -406,8 +408,8 @@ validate(const AkRequest *request, bool become_caller)
 /*
  * validate_key(key text, api text = NULL, client text = NULL, workspace text = NULL) -> verdict
  *
- * Sees what is committed now.  Raises 42501 without the capability "validate",
- * or when workspace disagrees with apikeys.workspace; nothing else.
+ * Decides by what is committed now.  Raises 42501 without the capability
+ * "validate", or if workspace differs from apikeys.workspace; nothing else.
  */
 Datum
 ak_validate_key(PG_FUNCTION_ARGS)
@@ -429,10 +431,10 @@ ak_validate_key(PG_FUNCTION_ARGS)
 /*
  * authenticate(authorization text, api text = NULL, client text = NULL) -> verdict
  *
- * The same for an HTTP Authorization header.  The workspace of a Basic header
- * is the client's word: one that is not the key's, or not in sight, is
- * NOT_FOUND.  A VALID key becomes the one that the transaction acts for; any
- * other verdict ends that.
+ * The same for an HTTP Authorization header.  The workspace in a Basic header
+ * is chosen by the client: if it is not the key's, or the caller may not
+ * validate keys in it, the verdict is NOT_FOUND.  A VALID key becomes the
+ * transaction's current key; any other verdict clears the current key.
  */
 Datum
 ak_authenticate(PG_FUNCTION_ARGS)
