@@ -43,35 +43,35 @@
 
 PGDLLEXPORT void ak_worker_main(Datum arg);
 
-/* How often the worker looks for promotion, and for who wants its database */
+/* How often the worker checks for a promotion, and for commands that need the database without connections */
 #define LOOK_MS 1000
 
 /*
- * How long a job's statement may take, or several of them with no look between
- * them whether somebody wants the database: DROP DATABASE gives up after 5 s.
+ * The time limit of a job's statements until the worker checks again whether a
+ * command waits for the database: DROP DATABASE gives up after 5 s.
  */
 #define STATEMENT_MS 4000
 
-/* How long it stays without anybody else and without work */
+/* How long the worker stays without other sessions and without work */
 #define LINGER_MS 30000
 
-/* At a stop, how long the others may take to leave before the last flush */
+/* At a shutdown, how long the worker waits for the other sessions to end before the last flush */
 #define LAST_WAIT_MS 3000
 
-/* When a job that failed runs again; doubled with each failure in a row, up to */
+/* Delay before a failed job runs again; doubled with each failure in a row, up to RETRY_MAX_MS */
 #define RETRY_MS 10000
 #define RETRY_MAX_MS 80000
 
-/* A job that was woken rests so many times as long as its last run took, at most */
+/* A job that was woken rests REST times as long as its last run took, but at most REST_MAX_MS */
 #define REST 9
 #define REST_MAX_MS 10000
 
-/* Where each job stands */
+/* The state of each job */
 static struct
 {
-	AkTicks		last;			/* the end of its last run; 0: never ran */
-	AkTicks		took;			/* the length of that */
-	AkTicks		asked;			/* it asked to run then */
+	AkTicks		last;			/* end of its last run; 0: never ran */
+	AkTicks		took;			/* duration of its last run */
+	AkTicks		asked;			/* when the job asked to run next */
 	bool		pending;
 	bool		woken;
 	int			failures;		/* in a row */
@@ -88,21 +88,21 @@ static void run_job(int number);
  * ----------------------------------------------------------------- for jobs
  */
 
-/* Does somebody hold a lock on our database that says: all others leave? */
+/* Returns true if a command holds a lock on our database and waits for all other sessions to leave. */
 static bool
 database_wanted(void)
 {
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
-	/* conflicts with what DROP, RENAME and CREATE ... TEMPLATE take */
+	/* conflicts with the lock of DROP, RENAME and CREATE ... TEMPLATE */
 	if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
 		return true;
 	LockRelease(&tag, RowExclusiveLock, true);
 	return false;
 }
 
-/* From here on, the job that is in a transaction has STATEMENT_MS until the next look. */
+/* Starts the time limit STATEMENT_MS, if a job is in a transaction. */
 static void
 limit_statements(void)
 {
@@ -111,8 +111,8 @@ limit_statements(void)
 }
 
 /*
- * To be called between the statements of a long transaction, also when it may
- * be no job's: raises 57014 when it is and somebody wants the database.
+ * To be called between the statements of a long transaction, in a job or not.
+ * In a job, raises 57014 if a command waits for the database.
  */
 void
 ak_job_go_on(void)
@@ -129,8 +129,8 @@ ak_job_go_on(void)
 }
 
 /*
- * Must the job that is running come to an end?  While a job waits for the world
- * outside and asks this now and then, flushes go on.
+ * Returns true if the running job must end.  A job calls this regularly while
+ * it waits for an external service; outside of a transaction, flushes run here.
  */
 bool
 ak_worker_must_stop(void)
@@ -149,14 +149,15 @@ ak_worker_must_stop(void)
 
 /*
  * Starts a transaction of a job: with a snapshot, SPI connected, as the owner
- * of our tables, and with the extension locked against being dropped
- * meanwhile (before any table is: so DROP EXTENSION and a job cannot
- * deadlock).  Returns false, in no transaction, when the extension is gone.
+ * of our tables, and with the extension locked against DROP EXTENSION.  That
+ * lock is taken before any table's, so that DROP EXTENSION and a job cannot
+ * deadlock.  Returns false, in no transaction, if the extension has been
+ * dropped.
  *
- * The worker's own user is a superuser, and he commits: no trigger of others,
- * on a table that refers to one of ours, may wait for that.  So all triggers
- * are immediate here, and run with the rights that their event had; one that
- * is made deferred again raises an error, by the security restriction.
+ * At commit, the worker acts as its own user, a superuser.  A user's trigger,
+ * on a table that refers to one of ours, must not run then.  So all constraints
+ * are immediate here, and their triggers run with the rights at the event;
+ * setting them deferred again raises an error, by the security restriction.
  */
 bool
 ak_job_begin(void)
@@ -169,7 +170,7 @@ ak_job_begin(void)
 	if (OidIsValid(extension))
 	{
 		LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
-		/* dropped while we waited? */
+		/* it may have been dropped while we waited */
 		if (get_extension_oid("apikeys", true) != extension)
 			extension = InvalidOid;
 	}
@@ -188,7 +189,7 @@ ak_job_begin(void)
 	return true;
 }
 
-/* Commits what ak_job_begin() began. */
+/* Commits the transaction that ak_job_begin() started. */
 void
 ak_job_commit(void)
 {
@@ -200,7 +201,7 @@ ak_job_commit(void)
 	(void) pgstat_report_stat(true);
 }
 
-/* Is this a job of the worker itself, and not a trigger or function of somebody else that it runs? */
+/* Returns true in the worker's own code of a job, not in a user's trigger or function that the job runs. */
 bool
 ak_job_acts(void)
 {
@@ -211,7 +212,7 @@ ak_job_acts(void)
  * -------------------------------------------------------------- the worker
  */
 
-/* FATAL while connecting would have PostgreSQL try again for ever. */
+/* Exits with 0 if connecting failed; otherwise PostgreSQL would restart the worker forever. */
 static void
 give_up_at_exit(int code, Datum arg)
 {
@@ -220,31 +221,31 @@ give_up_at_exit(int code, Datum arg)
 }
 
 /*
- * Settings of the server, the database (its owner may have made them) or the
- * worker's user that would break our jobs.
+ * Overrides settings of the server, the database (its owner may have made them)
+ * or the worker's user that would break our jobs.
  */
 static void
 fix_settings(void)
 {
-	/* not every major has all of them */
+	/* some do not exist in every major version */
 	static const char *const fixed[][2] = {
-		/* as whom */
+		/* the role, and where names are looked up */
 		{"role", "none"},
 		{"search_path", "pg_catalog, pg_temp"},
 		/* an error in a job must not end the worker */
 		{"exit_on_error", "off"},
 		{"transaction_timeout", "0"},
-		/* what our statements say, and what they may read */
+		/* the meaning of our statements, and what they may read */
 		{"standard_conforming_strings", "on"},
 		{"transform_null_equals", "off"},
 		{"array_nulls", "on"},
 		{"restrict_nonsystem_relation_kind", ""},
-		/* what values look like that become text, as in reports and entries */
+		/* the text form of values, as in reports and entries */
 		{"DateStyle", "ISO, MDY"},
 		{"IntervalStyle", "postgres"},
 		{"extra_float_digits", "1"},
 		{"bytea_output", "hex"},
-		/* to compile a job's statements costs more than it gives */
+		/* compiling a job's statements costs more than it saves */
 		{"jit", "off"},
 		{"default_transaction_read_only", "off"},
 		{"default_transaction_isolation", "read committed"},
@@ -253,9 +254,9 @@ fix_settings(void)
 		{"row_security", "off"},
 		{"statement_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},
-		/* nobody waits for a job for long, and a job for nobody */
+		/* neither a job nor other sessions wait long for each other */
 		{"lock_timeout", "2s"},
-		/* a commit is on disk; no standby holds it up */
+		/* a commit waits for the local disk, not for a standby */
 		{"synchronous_commit", "local"},
 		{"apikeys.workspace", ""},
 		{"apikeys.actor", ""},
@@ -274,7 +275,7 @@ job_error_context(void *arg)
 	errcontext("apikeys worker, job \"%s\"", ((const AkJob *) arg)->name);
 }
 
-/* Runs a job; what goes wrong is logged. */
+/* Runs a job; an error is logged. */
 static void
 run_job(int number)
 {
@@ -307,7 +308,7 @@ run_job(int number)
 		disable_timeout(STATEMENT_TIMEOUT, false);
 		QueryCancelPending = false;
 		LWLockReleaseAll();
-		/* who wants the database need not read that a job was in the way */
+		/* a cancellation for a waiting command is expected: do not log it */
 		if (geterrcode() != ERRCODE_QUERY_CANCELED || !database_wanted())
 			EmitErrorReport();
 		AbortOutOfAnyTransaction();
@@ -334,7 +335,7 @@ run_job(int number)
 		states[number].last + AK_TICKS_OF_MS(next.delay_ms);
 }
 
-/* When a job is due. */
+/* Returns when a job is due. */
 static AkTicks
 due(int number)
 {
@@ -352,7 +353,7 @@ due(int number)
 	return when;
 }
 
-/* Is the extension still there? */
+/* Returns true if the extension still exists. */
 static bool
 extension_exists(void)
 {
@@ -365,8 +366,9 @@ extension_exists(void)
 }
 
 /*
- * Runs the jobs that are due; at the end of the worker those that run then.
- * Returns false when the extension is gone.  On a standby it runs none.
+ * Runs the jobs that are due, or with at_end those that run when the worker
+ * ends.  Returns false if the extension has been dropped.  On a standby no job
+ * runs.
  */
 static bool
 run_jobs(bool at_end)
@@ -397,7 +399,7 @@ work_pending(void)
 	return false;
 }
 
-/* Waits for the latch, at most until a job is due or it is time to look around. */
+/* Waits for the latch, at most until a job is due or for LOOK_MS. */
 static void
 wait(void)
 {
@@ -413,8 +415,9 @@ wait(void)
 }
 
 /*
- * Leaves to another database, if one waits and nothing is to be done here now;
- * nobody's need not be served again.
+ * Hands over to another database and returns true, if one waits and no job is
+ * due here now.  Without other sessions and pending work, this database is not
+ * queued again.
  */
 static bool
 turn_is_over(void)
@@ -432,7 +435,7 @@ turn_is_over(void)
 	return !run_jobs(true) || ak_worker_unregister(true);
 }
 
-/* The work of a worker, until it has a reason to leave: its exit code. */
+/* The worker's main loop; returns its exit code. */
 static int
 work(void)
 {
@@ -468,7 +471,7 @@ work(void)
 		if (!run_jobs(false))
 			return 0;
 
-		/* alone for long, and idle; on a standby counts wait for the promotion */
+		/* leave after being alone and idle for long; on a standby, stay: counts wait for the promotion */
 		now = ak_ticks();
 		if (turn_is_over())
 			return 0;
@@ -486,8 +489,8 @@ work(void)
 }
 
 /*
- * The last flush after SIGTERM.  At a shutdown, every backend has got one at
- * the same time, and counts until it is gone.
+ * The last flush after SIGTERM.  At a shutdown, every backend gets SIGTERM at
+ * the same time, and counts until it ends.
  */
 static void
 last_round(void)
@@ -500,7 +503,7 @@ last_round(void)
 		(void) run_jobs(true);
 }
 
-/* Main function of the worker of a database, whose OID is the argument. */
+/* Main function of a database's worker; the argument is the database's OID. */
 void
 ak_worker_main(Datum arg)
 {

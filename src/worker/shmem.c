@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * shmem.c
- *	  The anchor of our shared memory, made at first use.
+ *	  The anchor of our shared memory, created at first use.
  *
  * shared_preload_libraries is not needed: PostgreSQL's main shared memory has
- * some kilobytes to spare, and whoever comes first puts the anchor there.  It
- * is small, and its name carries a fingerprint of all layouts, so that a backend
- * with another build of the library, still running after an upgrade, has an anchor
- * of its own, and touches nothing of ours.  What is big lives in dynamic shared
+ * some kilobytes to spare, and the first process puts the anchor there.  It is
+ * small.  Its name contains a fingerprint of all layouts, so that a backend
+ * with another build of the library, still running after an upgrade, has its
+ * own anchor and does not touch ours.  Large structures are in dynamic shared
  * memory that the anchor points to (memory.c).
  *
- * A crash of any backend makes PostgreSQL start its shared memory anew, and
- * the anchor is gone with it.
+ * After a crash of any backend, PostgreSQL reinitializes its shared memory, and
+ * the anchor is lost.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,17 +28,17 @@
 #include "core/compat.h"
 #include "worker/shmem.h"
 
-/* Of all structures in shared memory: to be counted up when one changes its meaning but not its size */
+/* Version of all structures in shared memory: increment it if a change does not change their size */
 #define LAYOUT 3
 
-/* Databases that have a worker or wait for one; it keeps the anchor small */
+/* Databases that have a worker or wait for one; the limit keeps the anchor small */
 #define WORKERS_MAX 64
 
-/* After a failure, do not try again with every request */
+/* After a failure, the delay until the next attempt */
 #define RETRY_MS 10000
 
 static AkAnchor *anchor = NULL;
-static Size memory_layout;		/* a number that tells the layout of the memory that the anchor points to */
+static Size memory_layout;		/* fingerprint of the memory that the anchor points to */
 
 static int
 max_workers(void)
@@ -53,8 +53,8 @@ anchor_size(void)
 }
 
 /*
- * The anchor's name.  It tells two layouts apart even where somebody forgot to
- * count LAYOUT up, or the server's own structures differ.
+ * Returns the anchor's name.  It distinguishes two layouts even if LAYOUT was
+ * not incremented, or if the server's own structures differ.
  */
 static const char *
 anchor_name(void)
@@ -66,7 +66,7 @@ anchor_name(void)
 	return name;
 }
 
-/* Finds or makes the anchor.  Raises 53200 when there is no room for it. */
+/* Finds or creates the anchor.  Raises 53200 if there is no room for it. */
 static void
 attach_anchor(void *arg)
 {
@@ -95,9 +95,10 @@ attach_anchor(void *arg)
 }
 
 /*
- * Calls a function that may raise, in a subtransaction when there is a
- * transaction; returns whether it did not.  The caller holds no lock.  *error
- * is what it raised, in the caller's context, unless "error" is NULL.
+ * Calls a function that may raise an error; within a transaction, in a
+ * subtransaction.  Returns false if it raised one, which is then copied to
+ * *error in the caller's context, unless "error" is NULL.  Outside of a
+ * transaction, the error is passed on.  The caller must hold no lock.
  */
 bool
 ak_try(void (*call) (void *arg), void *arg, ErrorData **error)
@@ -134,9 +135,9 @@ ak_try(void (*call) (void *arg), void *arg, ErrorData **error)
 }
 
 /*
- * The anchor; NULL when there is no room for it, or in a single-user server.
- * Never raises in a transaction.  Where nothing may be allocated, as at
- * commit, call it before: then it is remembered.
+ * Returns the anchor, or NULL if there is no room for it, and in a single-user
+ * server.  Does not raise within a transaction.  Code that cannot allocate, as
+ * at commit, must call this before; the result is cached.
  */
 AkAnchor *
 ak_anchor(void)
@@ -163,7 +164,7 @@ request(void)
 	RequestAddinShmemSpace(anchor_size());
 }
 
-/* In the postmaster, whose children inherit the address; and again after a crash. */
+/* Runs in the postmaster, whose children inherit the address, and again after a crash. */
 static void
 startup(void)
 {
@@ -173,8 +174,8 @@ startup(void)
 }
 
 /*
- * Called once, from _PG_init.  A preloaded library has room for its anchor for
- * sure.
+ * Called once, from _PG_init.  A preloaded library reserves room for its
+ * anchor.
  */
 void
 ak_shmem_init(Size layout)

@@ -2,36 +2,36 @@
  *
  * worker.c
  *	  When and how a database has its background worker, which flushes usage and
- *	  does what else has time.
+ *	  runs the other jobs.
  *
- * A worker starts when somebody uses the extension in its database, or, with
+ * A worker starts when a session uses the extension in its database, or, with
  * shared_preload_libraries = 'apikeys', when the server starts: a launcher then
- * starts one in every database, and those that find no extension leave.  After
- * a crash of the server, PostgreSQL starts it again.  Without preload, after a
- * restart, the first use does.
+ * starts one in every database, and those that find no extension exit.  After a
+ * crash of the server, PostgreSQL restarts the workers that ran.  Without
+ * preload, the first use after a restart of the server starts the worker.
  *
- * It must be in nobody's way.  While it is connected, DROP DATABASE, ALTER
- * DATABASE RENAME and CREATE DATABASE ... TEMPLATE would fail; but they lock
- * the database before they wait, up to five seconds, for others to leave.  So
- * the worker looks every second whether such a lock is held, and leaves.  When
- * it has been alone for a while with nothing to do, it leaves, too.
+ * It must not block other commands.  While it is connected, DROP DATABASE,
+ * ALTER DATABASE RENAME and CREATE DATABASE ... TEMPLATE would fail; but they
+ * lock the database before they wait, up to five seconds, for other sessions to
+ * end.  So the worker checks every second whether such a lock is held, and
+ * exits.  It also exits when it has been alone for a while with nothing to do.
  *
  * There are at most apikeys.max_workers of them, and databases have them in
- * turn.  A database that has none waits, with the time when its first job is
- * due.  Every worker looks each second whether another database's time has come
- * and there is no worker left for it; then, as soon as none of its own jobs is
- * due, it notes when they are, starts a worker for the one that is due longest,
- * and leaves.  While anybody waits, some worker is there to look.  What the
- * sessions of a waiting database counted last they flush themselves as they
- * leave (exitflush.c), for at a stop of the server nobody else would.
+ * turn.  A database without one waits, with the time when its first job is due.
+ * Every worker checks each second whether another database is due and no worker
+ * is left for it.  Then, as soon as none of its own jobs is due, it records
+ * when they will be, starts a worker for the database that has been due
+ * longest, and exits.  While a database waits, some worker runs to check this.
+ * The sessions of a waiting database flush their last counts when they end
+ * (exitflush.c), since no worker would do so at a shutdown.
  *
- * A worker that ends by itself exits with 0, which makes PostgreSQL forget it.
- * After pg_terminate_backend() it starts a successor.  After an error or a crash
- * PostgreSQL starts it again, for ever, so once a minute: when its library is
- * gone, too.  When it cannot connect, because its database is gone, it exits
- * with 0 as well, or it would be started forever.
+ * A worker that ends by itself exits with 0, so PostgreSQL does not restart it.
+ * After pg_terminate_backend() it starts a successor.  After an error or a
+ * crash PostgreSQL restarts it once a minute, forever, even if its library is
+ * gone.  If it cannot connect, because its database was dropped, it exits with
+ * 0 as well; otherwise it would be restarted forever.
  *
- * On a standby it starts, waits, and runs its jobs after the promotion.
+ * On a standby it starts and waits, and runs its jobs after the promotion.
  *
  * The registry of workers is in the anchor (shmem.c), under its lock.
  *
@@ -58,23 +58,23 @@
 
 PGDLLEXPORT void ak_launcher_main(Datum arg);
 
-/* After a failure to start one, do not try with every request */
+/* After a failure to start a worker, the delay until the next attempt */
 #define RETRY_MS 10000
 
-/* While others have their turn, a session looks this often */
+/* While the database waits for its turn, how often a session checks again */
 #define LOOK_AGAIN_MS 1000
 
-/* A worker that was registered and did not come in this time, will not */
+/* A worker that did not run this long after its registration is given up */
 #define START_MS 10000
 
-/* When PostgreSQL starts a worker again that did not end by itself; after a crash of the server it does so at once */
+/* When PostgreSQL restarts a worker after an error; after a crash of the server it does so at once */
 #define RESTART_SECONDS 60
 
 const AkWorkerPlan *ak_worker_plan;
 
 static AkAnchor *anchor = NULL;
-static bool am_worker = false;	/* this process is one */
-static AkWorkerEntry *mine = NULL;	/* of this database, as last seen */
+static bool am_worker = false;	/* this process is a worker */
+static AkWorkerEntry *mine = NULL;	/* this database's entry, as last seen */
 
 /*
  * ------------------------------------------------------------ for backends
@@ -93,7 +93,7 @@ describe(BackgroundWorker *worker, const char *type, const char *function)
 	strlcpy(worker->bgw_type, type, sizeof(worker->bgw_type));
 }
 
-/* The worker's entry of a database; NULL if there is none.  The lock is held. */
+/* Returns the entry of a database, or NULL.  The caller holds the lock. */
 static AkWorkerEntry *
 entry_of(Oid database)
 {
@@ -103,14 +103,14 @@ entry_of(Oid database)
 	return NULL;
 }
 
-/* Is its worker on its way? */
+/* Returns true if the entry's worker is being started. */
 static bool
 is_starting(const AkWorkerEntry *entry, AkTicks now)
 {
 	return !entry->waiting && entry->pid == 0 && now < entry->since + AK_TICKS_OF_MS(START_MS);
 }
 
-/* How many workers there are, or are to come.  The lock is held. */
+/* Returns the number of workers that run or are being started.  The caller holds the lock. */
 static int
 count_workers(AkTicks now)
 {
@@ -123,7 +123,7 @@ count_workers(AkTicks now)
 	return count;
 }
 
-/* The waiting database whose jobs are due longest, or will be first; NULL if none waits.  The lock is held. */
+/* Returns the waiting database whose due time is the earliest; NULL if none waits.  The caller holds the lock. */
 static AkWorkerEntry *
 next_in_turn(void)
 {
@@ -140,8 +140,9 @@ next_in_turn(void)
 }
 
 /*
- * Starts workers for the databases that are due, as many as there may be; one
- * in any case while somebody waits.  The lock is held.
+ * Starts workers for the databases that are due, up to apikeys.max_workers; if
+ * no worker runs, also for the next one that is not due yet.  The caller holds
+ * the lock.
  */
 static void
 start_waiting(AkTicks now)
@@ -165,8 +166,8 @@ start_waiting(AkTicks now)
 }
 
 /*
- * Sees to it that a database has a worker, or its turn to have one, and returns
- * how it stands; has it run the jobs in "woken" (AK_JOB_BIT()s).  Raises nothing.
+ * Ensures that a database has a worker or waits for one, and returns its state.
+ * Wakes the jobs in "woken" (AK_JOB_BIT()s).  Does not raise.
  */
 static AkWorkerState
 start_or_wake(Oid database, uint32 woken)
@@ -181,10 +182,10 @@ start_or_wake(Oid database, uint32 woken)
 		*entry = (AkWorkerEntry) {.database = database,.waiting = true,.due = now};
 	if (entry != NULL)
 	{
-		/* it was started, and never came */
+		/* it was started, but did not register in time */
 		if (entry->pid == 0 && !is_starting(entry, now))
 			entry->waiting = true;
-		/* who finds its job woken already need not do so again */
+		/* if the jobs are woken already, nothing is to be done */
 		if ((entry->woken & woken) != woken)
 		{
 			entry->woken |= woken;
@@ -208,8 +209,8 @@ start_or_wake(Oid database, uint32 woken)
 }
 
 /*
- * Sees to it that the current database has a worker.  Cheap enough for every
- * request: it looks at one word of shared memory as long as there is one.
+ * Ensures that the current database has a worker.  Cheap enough for every
+ * request: while the worker runs, it reads only its entry in shared memory.
  */
 AkWorkerState
 ak_worker_ensure(void)
@@ -234,8 +235,8 @@ ak_worker_ensure(void)
 }
 
 /*
- * The same, and has a job run now.  What this transaction did is not yet
- * visible to it: see ak_worker_wake_at_commit().  A worker that has to be
+ * The same, and wakes a job.  The job does not see the changes of this
+ * transaction yet: see ak_worker_wake_at_commit().  A worker that has to be
  * started runs all jobs.
  */
 AkWorkerState
@@ -248,8 +249,8 @@ ak_worker_wake(AkJobNumber job)
 }
 
 /*
- * Has the current database no worker now, nor one that is being started?  At a
- * stop of the server that one will not come any more.
+ * Returns true if the current database has no worker, and none is being
+ * started.  While the server stops, one that is being started does not count.
  */
 bool
 ak_worker_is_away(bool stopping)
@@ -267,8 +268,8 @@ ak_worker_is_away(bool stopping)
 }
 
 /*
- * Has the workers that there are, of whatever database, look after the memory
- * for usage: see the plan's "tend".
+ * Wakes all running workers, of any database, to call the plan's tend(), which
+ * looks after the memory for usage.
  */
 void
 ak_worker_nudge(void)
@@ -286,13 +287,13 @@ ak_worker_nudge(void)
 static uint32 wake_at_commit = 0;	/* AK_JOB_BIT()s */
 
 /*
- * Wakes a job when this transaction has committed.  When it is prepared
- * instead, the work waits for the job's own period.
+ * Wakes a job when this transaction has committed.  If it is prepared instead,
+ * the work waits for the job's own period.
  */
 void
 ak_worker_wake_at_commit(AkJobNumber job)
 {
-	/* attached now, since at commit nothing may fail */
+	/* attach now: nothing may fail at commit */
 	anchor = ak_anchor();
 	wake_at_commit |= AK_JOB_BIT(job);
 }
@@ -328,9 +329,9 @@ ak_worker_init(const AkWorkerPlan *plan)
  */
 
 /*
- * This process is no longer the worker: whoever needs one starts another.
- * Returns false, and it still is, when "unless_woken" and somebody woke a job
- * since ak_worker_take_wakes().
+ * Ends this process's role as the worker; the next use starts another one.
+ * With "unless_woken", does nothing and returns false if a job was woken since
+ * ak_worker_take_wakes().
  */
 bool
 ak_worker_unregister(bool unless_woken)
@@ -352,14 +353,14 @@ ak_worker_unregister(bool unless_woken)
 	return gone;
 }
 
-/* When each job is due, as the worker before this one left it; 0: at once. */
+/* Returns when each job is due, as recorded by the previous worker; 0: at once. */
 void
 ak_worker_first_due(AkTicks *job_due)
 {
 	memcpy(job_due, mine->job_due, sizeof(mine->job_due));
 }
 
-/* Is another database due, and no worker left for it? */
+/* Returns true if another database is due, and no worker is left for it. */
 bool
 ak_worker_others_wait(void)
 {
@@ -376,9 +377,9 @@ ak_worker_others_wait(void)
 }
 
 /*
- * This process is no longer the worker; its database waits until the first of
- * its jobs is due.  Returns false, and it still is, when somebody woke a job
- * since ak_worker_take_wakes().
+ * Ends this process's role as the worker; its database waits until the first of
+ * its jobs is due.  Does nothing and returns false if a job was woken since
+ * ak_worker_take_wakes().
  */
 bool
 ak_worker_hand_over(const AkTicks *job_due)
@@ -402,7 +403,7 @@ ak_worker_hand_over(const AkTicks *job_due)
 	return gone;
 }
 
-/* This process was told to end: another one takes over, unless the server stops. */
+/* Starts a successor of this process, which was terminated.  While the server stops, it does not start. */
 void
 ak_worker_succeed(void)
 {
@@ -417,8 +418,8 @@ unregister_at_exit(int code, Datum arg)
 }
 
 /*
- * Makes this process the worker of a database; false if it has one, or waits
- * for its turn.  At exit that ends by itself.
+ * Makes this process the worker of a database, until it exits.  Returns false
+ * if the database has one, or if all apikeys.max_workers are in use.
  */
 bool
 ak_worker_register(Oid database)
@@ -432,7 +433,7 @@ ak_worker_register(Oid database)
 		return false;
 	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
 	entry = entry_of(database);
-	/* PostgreSQL started it again */
+	/* PostgreSQL restarted this worker, and the entry is gone */
 	if (entry == NULL && (entry = entry_of(InvalidOid)) != NULL)
 		*entry = (AkWorkerEntry) {.database = database,.waiting = true,.due = now};
 	if (entry != NULL && entry->pid == 0 &&
@@ -452,14 +453,14 @@ ak_worker_register(Oid database)
 	return registered;
 }
 
-/* Is this process a worker? */
+/* Returns true if this process is a worker. */
 bool
 ak_worker_is_me(void)
 {
 	return am_worker;
 }
 
-/* The jobs that were woken since the last call, as AK_JOB_BIT()s. */
+/* Returns the jobs woken since the last call, as AK_JOB_BIT()s. */
 uint32
 ak_worker_take_wakes(void)
 {
@@ -476,7 +477,7 @@ ak_worker_take_wakes(void)
  * ------------------------------------------------------------ the launcher
  */
 
-/* The databases that one can connect to: a list of OIDs in the current context. */
+/* Returns the OIDs of the databases that allow connections, as a list in the current context. */
 static List *
 list_databases(void)
 {
@@ -511,9 +512,9 @@ list_databases(void)
 
 /*
  * Main function of the launcher, which a preloaded library starts with the
- * server: it has all databases wait for a worker, and ends.  Where they are more
- * than can wait at a time, the first ones have to be served before: those that
- * have no extension are gone soon.
+ * server: it registers every database for a worker, and ends.  If there are
+ * more than can wait at a time, it first waits until some were served: those
+ * without the extension take little time.
  */
 void
 ak_launcher_main(Datum arg)
