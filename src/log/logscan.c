@@ -1,28 +1,28 @@
 /*-------------------------------------------------------------------------
  *
  * logscan.c
- *	  Entries of the audit log that pass a filter, newest first.
+ *	  Scan the entries of the audit log that pass a filter, newest first.
  *
- * Each column that can be filtered by has an index that ends in audit_id, so
- * that the entries of one value are a run in that index, in the order that we
- * want.  The values of one filter are a union of runs, a stream; the filters
- * together are the intersection of their streams.  It is found by leaping: all
- * streams are moved to the highest audit_id that is not yet passed; the lowest
- * position among them is the next candidate; where they agree, there is an
- * entry.  What it costs follows from the rarest filter and not from statistics,
- * which a planner may lack, and which know nothing of an actor who left last
- * year.  Only where all streams agree is the table itself read.
+ * Each column with a filter has an index that ends in audit_id, so the entries
+ * of one value are a run in that index, already in the order of the result.
+ * The union of the runs of one filter's values is a stream.  The result is the
+ * intersection of the streams, found by leaping.  All streams move to the
+ * highest audit_id not yet passed; the lowest position among them is the next
+ * candidate; where they agree, there is an entry.  The cost depends on the
+ * rarest filter, not on statistics, which a planner may lack, and which do not
+ * know an actor who left last year.  The table itself is read only where all
+ * streams agree.
  *
- * since and until become bounds of audit_id.  The log is not quite in the order
- * of time: whoever took a lower number may have looked at the clock later, and
- * clocks are set back.  So the index on the time has one bucket for every 8192
- * audit_ids, in which the first and the last time are one probe each.
+ * since and until become bounds of audit_id.  The log is only nearly in the
+ * order of time: a transaction may read the clock later than one with a higher
+ * number, and clocks are set back.  So the index on the time has one bucket per
+ * 8192 audit_ids; finding the first or last time in a bucket is one probe.
  *
- * A substring is looked for last, in the entries that pass all else: newest
- * first, until there are as many as are wanted.
+ * A substring is searched last, in the entries that pass all other filters,
+ * newest first, until enough are found.
  *
- * The scan reads the table without its privileges: the caller has checked what
- * the user may see.  No lock but AccessShareLock is taken.
+ * The scan does not check the table's privileges: the caller has checked what
+ * the user may see.  The only lock is AccessShareLock.
  *
  *-------------------------------------------------------------------------
  */
@@ -51,25 +51,25 @@
 #include "log/logscan.h"
 #include "log/logtext.h"
 
-/* So many entries of a run are stepped over before the index is descended anew */
+/* Entries of a run to step over before a new descent of the index */
 #define STEPS_BEFORE_LEAP	16
 
-/* A filter of more values is checked row by row */
+/* A filter with more values is checked row by row */
 #define RUNS_MAX			64
 
-/* audit_log_time has a bucket for so many bits of audit_id */
+/* A bucket of audit_log_time has 2^BUCKET_BITS audit_ids */
 #define BUCKET_BITS			13
 
 #define AT_END				PG_INT64_MIN
 
-/* The entries of one value in an index whose last column is audit_id */
+/* The entries of one value, in an index whose last column is audit_id */
 typedef struct AkRun
 {
 	IndexScanDesc scan;
-	int			equal;			/* so many leading columns have one value */
+	int			equal;			/* number of leading columns with a fixed value */
 	ScanKeyData keys[3];
-	bool		started;		/* it stands somewhere */
-	int64		current;		/* where it stands, or AT_END */
+	bool		started;		/* "current" is set */
+	int64		current;		/* audit_id of the current entry, or AT_END */
 } AkRun;
 
 /* The union of the runs of one filter */
@@ -90,16 +90,16 @@ struct AkLogScan
 	Snapshot	snapshot;
 	Relation	log;
 	TupleTableSlot *slot;
-	AkStream	streams[STREAMS_MAX];	/* the first one finds the rows */
+	AkStream	streams[STREAMS_MAX];	/* the first one fetches the rows */
 	int			count;
 	int64		next;			/* the highest audit_id not yet passed */
-	int64		lowest;			/* the lowest of interest */
+	int64		lowest;			/* the lowest audit_id that can pass */
 	bool		check_workspace,
 				check_team,
 				check_action,
 				check_actor,
 				check_entity;
-	AkNeedle   *needle;			/* NULL: no substring is looked for */
+	AkNeedle   *needle;			/* NULL: no substring is searched */
 };
 
 /* Moves a run to its next entry. */
@@ -133,7 +133,7 @@ run_seek(AkRun *run, int64 target)
 	run_step(run);
 }
 
-/* The highest entry of a stream that is not above target, or AT_END. */
+/* Returns the highest entry of a stream that is not above target, or AT_END. */
 static int64
 stream_seek(AkStream *stream, int64 target)
 {
@@ -147,7 +147,7 @@ stream_seek(AkStream *stream, int64 target)
 	return highest;
 }
 
-/* Adds a stream of so many runs in that index. */
+/* Adds a stream, with room for "count" runs, in that index. */
 static AkStream *
 add_stream(AkLogScan *scan, AkRelation index, int count)
 {
@@ -160,7 +160,7 @@ add_stream(AkLogScan *scan, AkRelation index, int count)
 	return stream;
 }
 
-/* Adds a run to a stream: its leading columns have these values. */
+/* Adds a run to a stream: the entries with these values in the leading columns. */
 static AkRun *
 add_run(AkLogScan *scan, AkStream *stream, int equal, const Datum *values, Oid collation)
 {
@@ -178,7 +178,7 @@ add_run(AkLogScan *scan, AkStream *stream, int equal, const Datum *values, Oid c
 	return run;
 }
 
-/* Adds a filter by texts as a stream; returns false when it is to be checked row by row. */
+/* Adds a filter by texts as a stream.  Returns false if the filter must be checked row by row. */
 static bool
 add_texts(AkLogScan *scan, const AkTexts *texts, AkRelation index)
 {
@@ -204,7 +204,7 @@ text_order(const void *a, const void *b)
 	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-/* Sorts texts and removes repeats. */
+/* Sorts texts and removes duplicates. */
 void
 ak_make_set(AkTexts *texts)
 {
@@ -224,8 +224,8 @@ texts_contain(const AkTexts *texts, const char *value)
 }
 
 /*
- * The first (entity, action) in the index that keys of those columns allow, of
- * which there are nkeys; palloc'd.  Returns false when there is none.
+ * Finds the first (entity, action) in the index that matches the nkeys keys on
+ * these columns; palloc'd.  Returns false if there is none.
  */
 static bool
 next_pair(AkLogScan *scan, Relation index, ScanKey keys, int nkeys, Datum *pair)
@@ -244,8 +244,8 @@ next_pair(AkLogScan *scan, Relation index, ScanKey keys, int nkeys, Datum *pair)
 }
 
 /*
- * Adds the filters by entity and action, which share an index: of the few pairs
- * that there are, those that pass.
+ * Adds the filters by entity and action, which share an index, as runs of the
+ * pairs that pass.  The log has only few pairs.
  */
 static void
 add_entities(AkLogScan *scan)
@@ -261,7 +261,7 @@ add_entities(AkLogScan *scan)
 	stream = add_stream(scan, AK_AUDIT_LOG_ENTITY, RUNS_MAX);
 	while (stream->count < RUNS_MAX)
 	{
-		/* the same entity and a later action, else a later entity */
+		/* try the same entity and a later action, then a later entity */
 		if (next_pair(scan, stream->index, keys, nkeys, pair))
 		{
 			if ((filter->entities == NULL || texts_contain(filter->entities, TextDatumGetCString(pair[0]))) &&
@@ -280,7 +280,7 @@ add_entities(AkLogScan *scan)
 			return;
 	}
 
-	/* nobody but a forger writes so many: check row by row */
+	/* only a forged log has this many pairs: check row by row */
 	for (int i = 0; i < stream->count; i++)
 		index_endscan(stream->runs[i].scan);
 	index_close(stream->index, AccessShareLock);
@@ -289,8 +289,9 @@ add_entities(AkLogScan *scan)
 }
 
 /*
- * The time at one end of a range of buckets in audit_log_time, and its bucket.
- * Returns false when there is none.
+ * Reads the first or last time of a bucket in audit_log_time: of the first or
+ * last bucket that "strategy" allows, which is stored in *bucket.  Returns
+ * false if there is none.
  */
 static bool
 bucket_probe(IndexScanDesc probe, StrategyNumber strategy, int64 *bucket, ScanDirection direction, TimestampTz *time)
@@ -310,7 +311,7 @@ bucket_probe(IndexScanDesc probe, StrategyNumber strategy, int64 *bucket, ScanDi
 	return true;
 }
 
-/* Narrows the scan's bounds to the buckets that have to do with since and until. */
+/* Narrows the scan's bounds to the buckets that may have entries between since and until. */
 static void
 bound_by_time(AkLogScan *scan)
 {
@@ -327,7 +328,7 @@ bound_by_time(AkLogScan *scan)
 	probe->xs_want_itup = true;
 	if (filter->has_until)
 	{
-		/* down to the first bucket that begins before */
+		/* down to the last bucket that begins before "until" */
 		bucket = scan->next >> BUCKET_BITS;
 		for (;; bucket--)
 		{
@@ -347,7 +348,7 @@ bound_by_time(AkLogScan *scan)
 	}
 	if (filter->has_since)
 	{
-		/* up to the first bucket that ends at or after it */
+		/* up to the first bucket that ends at or after "since" */
 		bucket = PG_INT64_MIN >> BUCKET_BITS;
 		for (;; bucket++)
 		{
@@ -371,7 +372,7 @@ bound_by_time(AkLogScan *scan)
 
 /*
  * Starts a scan under a snapshot, which the caller keeps until the end.  The
- * filter must live as long as the scan.  Everything is allocated in, and below,
+ * filter must live as long as the scan.  All memory is allocated in, or below,
  * the current memory context, and belongs to the current resource owner.
  */
 AkLogScan *
@@ -409,7 +410,7 @@ ak_log_begin(const AkLogFilter *filter, Snapshot snapshot)
 	return scan;
 }
 
-/* Ends a scan and gives back what it holds. */
+/* Ends a scan and releases its resources. */
 void
 ak_log_end(AkLogScan *scan)
 {
@@ -424,7 +425,7 @@ ak_log_end(AkLogScan *scan)
 	MemoryContextDelete(scan->context);
 }
 
-/* Is a text column one of these? */
+/* Returns true if a text column has one of these values. */
 static bool
 column_in(TupleTableSlot *slot, AttrNumber column, const AkTexts *texts)
 {
@@ -432,7 +433,7 @@ column_in(TupleTableSlot *slot, AttrNumber column, const AkTexts *texts)
 		texts_contain(texts, TextDatumGetCString(slot->tts_values[column - 1]));
 }
 
-/* What the streams did not decide of a row. */
+/* Checks a row against the filters that are not streams. */
 static bool
 row_passes(AkLogScan *scan)
 {
@@ -456,13 +457,13 @@ row_passes(AkLogScan *scan)
 	return scan->needle == NULL || ak_needle_found(scan->needle, slot->tts_values, slot->tts_isnull);
 }
 
-/* Fetches the entry that all streams agree on; false when it is not visible. */
+/* Fetches the entry that all streams agree on.  Returns false if it is not visible. */
 static bool
 fetch(AkLogScan *scan, int64 audit_id)
 {
 	AkStream   *stream = &scan->streams[0];
 
-	/* of one audit_id an index may hold several versions, one of them visible */
+	/* an index may have several versions of one audit_id, of which one is visible */
 	for (int i = 0; i < stream->count; i++)
 	{
 		AkRun	   *run = &stream->runs[i];
@@ -475,13 +476,13 @@ fetch(AkLogScan *scan, int64 audit_id)
 }
 
 /*
- * The next entry, newest first, or NULL at the end.  The slot and what it holds
- * are good until the next call.
+ * Returns the next entry, newest first, or NULL at the end.  The slot and its
+ * contents are valid until the next call.
  */
 TupleTableSlot *
 ak_log_next(AkLogScan *scan)
 {
-	/* scans keep memory of their own where they are called */
+	/* index scans allocate memory in the current context */
 	MemoryContext old = MemoryContextSwitchTo(scan->context);
 	TupleTableSlot *result = NULL;
 

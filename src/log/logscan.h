@@ -13,17 +13,17 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-/* Texts of which a column must hold one; sorted, without repeats */
+/* The values that a column may have; sorted, without duplicates */
 typedef struct AkTexts
 {
 	int			count;
 	char	  **values;
 } AkTexts;
 
-/* Which entries; what is NULL or not set passes everything */
+/* A filter of entries; a field that is NULL or not set passes all */
 typedef struct AkLogFilter
 {
-	AkTexts    *workspaces;		/* NULL: also what belongs to none */
+	AkTexts    *workspaces;		/* NULL: all, also entries without a workspace */
 	AkTexts    *teams;
 	AkTexts    *actions;
 	AkTexts    *actors;
@@ -34,7 +34,7 @@ typedef struct AkLogFilter
 	TimestampTz since;			/* inclusive */
 	TimestampTz until;			/* exclusive */
 	pg_uuid_t	key_id;
-	char	   *search;			/* substring of a shown column, any case */
+	char	   *search;			/* substring of a shown column, in any case */
 	int64		before;			/* only entries with a smaller audit_id; 0: all */
 } AkLogFilter;
 

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * logtext.c
- *	  Entries of the audit log as text: searched, and written as CSV.
+ *	  Entries of the audit log as text: to search in, and as CSV.
  *
  * Seven columns are shown: time, team, entity, activity, action, actor and ip.
  * A search looks for its text in each of them, in any case.  The time is
  * written as ISO 8601 in UTC, whatever TimeZone and DateStyle are, so that it
- * reads the same in every session; a search may write it with a blank or a T in
- * the middle, with +00 or a Z at the end.
+ * is the same in every session.  In a search, it may have a blank or a T in the
+ * middle, and +00 or a Z at the end.
  *
  * The functions for entries take the values of a row of apikeys.audit_log, as
- * slot_getallattrs() gives them; the texts may be toasted.
+ * slot_getallattrs() returns them; the texts may be toasted.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,15 +34,15 @@
 #include "core/compat.h"
 #include "log/logtext.h"
 
-/* A text that is searched for */
+/* A text to search for */
 struct AkNeedle
 {
 	char	   *text;			/* in lower case */
 	int			length;
-	bool		plain;			/* ASCII can be searched byte by byte */
-	char	   *as_time;		/* the same as our times are written; NULL: no part of one */
+	bool		plain;			/* ASCII texts can be compared byte by byte */
+	char	   *as_time;		/* the text in the format of our times; NULL: no part of a time */
 	bool		may_be_ip;
-	StringInfoData buf;			/* for a column in lower case */
+	StringInfoData buf;			/* a column in lower case */
 };
 
 static const AttrNumber shown[AK_SHOWN_COUNT] = {
@@ -64,15 +64,15 @@ two_digits(char *to, int n)
 }
 
 /*
- * Appends a time as ISO 8601 in UTC, as PostgreSQL writes it: 2026-01-31
- * 23:59:59.25+00.  Many times that are written one after the other are of the
- * same day.
+ * Appends a time as ISO 8601 in UTC, in PostgreSQL's format: 2026-01-31
+ * 23:59:59.25+00.  The date is cached: times appended in sequence are often of
+ * the same day.
  */
 static void
 append_time(StringInfo buf, TimestampTz time)
 {
-	static TimestampTz day = DT_NOBEGIN;	/* its beginning */
-	static char date[MAXDATELEN + 1];	/* and how it is written, with the blank behind it */
+	static TimestampTz day = DT_NOBEGIN;	/* beginning of the cached day */
+	static char date[MAXDATELEN + 1];	/* its date, with a blank at the end */
 	static int	date_len;
 	char		written[MAXDATELEN + 1];
 	struct pg_tm tm;
@@ -107,9 +107,9 @@ append_time(StringInfo buf, TimestampTz time)
 		EncodeSpecialTimestamp(time, written);
 	else if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) == 0)
 	{
-		tm.tm_isdst = 0;		/* known, or the zone is left out */
+		tm.tm_isdst = 0;		/* known; otherwise the zone would be omitted */
 		EncodeDateTime(&tm, fsec, true, 0, NULL, USE_ISO_DATES, written);
-		/* 1 BC has its BC at the end */
+		/* years BC have their BC at the end: not cached */
 		if (tm.tm_year > 0)
 		{
 			day = time - (((tm.tm_hour * MINS_PER_HOUR + tm.tm_min) * SECS_PER_MINUTE + tm.tm_sec) * USECS_PER_SEC + fsec);
@@ -124,7 +124,7 @@ append_time(StringInfo buf, TimestampTz time)
 	appendStringInfoString(buf, written);
 }
 
-/* Does the database's collation make a to z of A to Z, and nothing else?  (Turkish does not.) */
+/* Returns true if lower case of A to Z is a to z in the database's collation.  (In Turkish it is not.) */
 static bool
 ascii_lowers_plainly(void)
 {
@@ -205,7 +205,7 @@ append_ip(StringInfo buf, inet *ip)
 	}
 }
 
-/* Appends the text of a shown column, which is not NULL; in lower case if so wanted. */
+/* Appends the text of a shown column, which is not NULL, in lower case if "lower" is set. */
 static void
 append_shown(StringInfo buf, AttrNumber column, Datum value, bool lower)
 {
@@ -232,9 +232,9 @@ append_shown(StringInfo buf, AttrNumber column, Datum value, bool lower)
 }
 
 /*
- * A part of a time as our times are written: in 2026-01-31T23:59:59Z the T
- * between digits becomes a blank and the Z after one +00.  NULL when it cannot
- * be a part of one.
+ * Returns a part of a time in the format of our times: in 2026-01-31T23:59:59Z
+ * the T between digits becomes a blank, and the Z after a digit +00.  Returns
+ * NULL if it cannot be a part of a time.
  */
 static char *
 part_of_time(const char *text)
@@ -255,7 +255,7 @@ part_of_time(const char *text)
 		else
 			return NULL;
 	}
-	/* two points are an address */
+	/* with two points it is an address */
 	return strchr(buf.data, '.') == strrchr(buf.data, '.') ? buf.data : NULL;
 }
 
@@ -275,8 +275,8 @@ ak_needle(const char *search)
 }
 
 /*
- * Does a text in plain ASCII contain the needle, in any case?  Sets *ascii to
- * false, and answers nothing, when it is not in plain ASCII.
+ * Returns true if a text in ASCII contains the needle, in any case.  If the
+ * text is not in ASCII, sets *ascii to false; the result has no meaning then.
  */
 static bool
 ascii_contains(const char *data, int len, const char *needle, int needle_len, bool *ascii)
@@ -302,7 +302,7 @@ ascii_contains(const char *data, int len, const char *needle, int needle_len, bo
 	return false;
 }
 
-/* Does a text contain the needle, in any case? */
+/* Returns true if a text contains the needle, in any case. */
 static bool
 text_contains(AkNeedle *needle, Datum value)
 {
@@ -320,7 +320,7 @@ text_contains(AkNeedle *needle, Datum value)
 	return found;
 }
 
-/* Does a shown column of this entry contain the text? */
+/* Returns true if a shown column of this entry contains the text. */
 bool
 ak_needle_found(AkNeedle *needle, const Datum *values, const bool *nulls)
 {
@@ -348,7 +348,7 @@ ak_needle_found(AkNeedle *needle, const Datum *values, const bool *nulls)
 	return false;
 }
 
-/* Appends the names of the columns, without a line end. */
+/* Appends the column names, without a line end. */
 void
 ak_csv_header(StringInfo buf)
 {
@@ -356,7 +356,7 @@ ak_csv_header(StringInfo buf)
 		appendStringInfo(buf, "%s%s", i > 0 ? "," : "", shown_names[i]);
 }
 
-/* Quotes what was appended since start, where RFC 4180 asks for it. */
+/* Quotes the text appended since "start", if RFC 4180 requires it. */
 static void
 quote_cell(StringInfo buf, int start)
 {
@@ -375,7 +375,7 @@ quote_cell(StringInfo buf, int start)
 	if (!special)
 		return;
 
-	/* from the end to the front, so that it can be done in place */
+	/* from the end to the beginning, so that it works in place */
 	enlargeStringInfo(buf, quotes + 2);
 	from = buf->data + buf->len;
 	buf->len += quotes + 2;
@@ -396,8 +396,8 @@ quote_cell(StringInfo buf, int start)
 
 /*
  * Appends an entry as a line of CSV with RFC 4180's quoting, without a line
- * end; what is NULL is empty.  A cell that a spreadsheet would take for a
- * formula begins with an apostrophe.
+ * end; NULL is empty.  A cell that a spreadsheet would take for a formula gets
+ * an apostrophe in front.
  */
 void
 ak_csv_line(StringInfo buf, const Datum *values, const bool *nulls)

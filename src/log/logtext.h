@@ -13,10 +13,10 @@
 
 #include "core/catalog.h"
 
-/* The columns that people are shown, in the order in which they are shown */
+/* The shown columns, in the order in which they are shown */
 #define AK_SHOWN_COUNT	7
 
-/* In the table, none of them stands behind this one */
+/* The last of the shown columns in the table */
 #define AK_SHOWN_LAST	Anum_audit_log_ip
 
 typedef struct AkNeedle AkNeedle;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * proof.h
- *	  What verifying the audit log works with.  See verify.c.
+ *	  Structures for verifying the audit log.  See verify.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,7 @@
 
 #include "pure/digest.h"
 
-/* What an anchor says of a chain */
+/* A chain's anchor */
 typedef struct AkChainAnchor
 {
 	int64		position;		/* 0: there is no anchor */
@@ -20,42 +20,42 @@ typedef struct AkChainAnchor
 	uint8		link[AK_HASH_LEN];
 } AkChainAnchor;
 
-/* The chain of one workspace under verification */
+/* The state of verifying the chain of one workspace */
 typedef struct AkChain
 {
-	char	   *workspace;		/* '' for what belongs to none */
+	char	   *workspace;		/* '' for entries without a workspace */
 	int			length;			/* of that name */
-	int64		entries;		/* so many were found in the chain */
+	int64		entries;		/* number of entries found in the chain */
 	int64		position;		/* of the last link read; 0: none */
 	uint8		head[AK_HASH_LEN];	/* the last link */
-	const char *problem;		/* of entries and links; NULL: none so far */
+	const char *problem;		/* in entries and links; NULL: none so far */
 	int64		first_bad;		/* the audit_id of the bad entry */
-	const char *row_problem;	/* of rows that contradict their entries */
+	const char *row_problem;	/* in rows that contradict their entries */
 	int64		row_first_bad;
 	AkChainAnchor	anchor;
 
-	/* what the last purge left: see purge.c */
-	int64		purge_id;		/* its entry's audit_id; 0: never purged */
-	int64		purged_through; /* no position beyond was purged */
+	/* the result of the last purge: see purge.c */
+	int64		purge_id;		/* audit_id of its entry; 0: never purged */
+	int64		purged_through; /* no position beyond this was purged */
 	uint8		kept_expected[AK_HASH_LEN];
-	uint8		kept[AK_HASH_LEN];	/* over the links kept up to there */
+	uint8		kept[AK_HASH_LEN];	/* hash over the links kept up to there */
 	bool		any_kept;
 
-	/* links read ahead, and the next one */
+	/* links that were read ahead, and the next one to use */
 	struct AkLink *ahead;
 	int			ahead_count;
 	int			ahead_next;
-	bool		ahead_last;		/* there are no more behind them */
+	bool		ahead_last;		/* there are no more links after them */
 } AkChain;
 
-/* All that a verification works with */
+/* The state of a verification */
 typedef struct AkVerification
 {
 	Snapshot	snapshot;
 	AkChain    *chains;			/* ordered by workspace */
 	int			count;
-	bool		one;			/* a single workspace was named */
-	bool		everywhere;		/* all that there is is looked at */
+	bool		one;			/* a single workspace was given */
+	bool		everywhere;		/* all workspaces are verified */
 } AkVerification;
 
 typedef struct AkRowProof AkRowProof;

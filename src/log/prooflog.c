@@ -3,15 +3,16 @@
  * prooflog.c
  *	  Verifying entries and links against each other.
  *
- * One pass over the entries in the order of audit_id, beside one over the links
- * of each chain in the order of its positions, which is nearly the same order:
- * for each entry that is not yet expected one link of its chain is read.  What
- * does not meet at once waits in a table for its other half, so that memory is
- * taken by what a transaction committed late, and not by the log.
+ * One pass reads the entries in the order of audit_id, and beside it the links
+ * of each chain in the order of their positions, which is nearly the same
+ * order: for each entry whose link was not read yet, one link of its chain is
+ * read.  An entry or link without its counterpart waits in a hash table.  So
+ * the memory depends on how late transactions committed, not on the size of the
+ * log.
  *
- * Of each entry the digest is computed anew.  A link is right when it follows
- * from the link before, its position and that digest.  For entries that were
- * purged the run that stands in their place has the digests (purge.c).
+ * The digest of each entry is computed again.  A link is right if it follows
+ * from the previous link, its position and that digest.  The digests of purged
+ * entries are in the run that replaced them (purge.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -38,25 +39,25 @@
 #include "log/proof.h"
 #include "pure/chain.h"
 
-/* So many links of a chain are read at once */
+/* Links of a chain to read at once */
 #define LINKS_AHEAD		32
 
 typedef struct AkLink
 {
 	int64		position;
 	int64		audit_id;
-	bool		broken;			/* what comes before is missing, or its link has not 32 bytes */
+	bool		broken;			/* previous links are missing, or the link is not 32 bytes */
 	uint8		previous[AK_HASH_LEN];
 	uint8		link[AK_HASH_LEN];
 } AkLink;
 
-/* A link without its entry, or an entry without its link, so far */
+/* A link whose entry was not read yet, or an entry whose link was not */
 typedef struct AkHalf
 {
-	int64		audit_id;		/* the key */
+	int64		audit_id;		/* the hash key */
 	AkChain    *chain;
 	bool		is_link;
-	AkLink		link;			/* of an entry: link.link is its digest */
+	AkLink		link;			/* for an entry, link.link is its digest */
 } AkHalf;
 
 typedef struct AkWalk
@@ -82,7 +83,7 @@ begin_positions(const AkWalk *walk, Relation rel, Relation index, AkChain *chain
 	return systable_beginscan_ordered(rel, index, walk->v->snapshot, 2, keys);
 }
 
-/* Reads the next links of a chain, which are behind "after". */
+/* Reads the next links of a chain, those after position "after". */
 static void
 read_ahead(const AkWalk *walk, AkChain *chain, int64 after)
 {
@@ -116,7 +117,7 @@ read_ahead(const AkWalk *walk, AkChain *chain, int64 after)
 	systable_endscan_ordered(scan);
 }
 
-/* The head of a chain moves to its next position, with that link. */
+/* Moves the head of a chain to its next position, with that link. */
 static void
 move_head(AkChain *chain, int64 position, const uint8 *link, int64 audit_id)
 {
@@ -127,8 +128,8 @@ move_head(AkChain *chain, int64 position, const uint8 *link, int64 audit_id)
 }
 
 /*
- * Follows the run of purged entries that begins behind the head of a chain, if
- * there is one; "next" is the audit_id of the entry behind it.
+ * Follows the run of purged entries that begins after the head of a chain, and
+ * returns true if there is one; "next" is the audit_id of the entry after it.
  */
 static bool
 follow_run(const AkWalk *walk, AkChain *chain, int64 next)
@@ -178,7 +179,7 @@ follow_run(const AkWalk *walk, AkChain *chain, int64 next)
 	return found;
 }
 
-/* The next link of a chain, which becomes its head; false at its end. */
+/* Reads the next link of a chain, which becomes its head.  Returns false at the end. */
 static bool
 next_link(const AkWalk *walk, AkChain *chain, AkLink *link)
 {
@@ -209,7 +210,7 @@ next_link(const AkWalk *walk, AkChain *chain, AkLink *link)
 	return true;
 }
 
-/* A link has found the entry of that digest. */
+/* Checks a link against the digest of its entry. */
 static void
 join_halves(AkChain *of_link, const AkLink *link, AkChain *of_entry, const uint8 *digest)
 {
@@ -224,7 +225,7 @@ join_halves(AkChain *of_link, const AkLink *link, AkChain *of_entry, const uint8
 		ak_note(of_link, link->audit_id, "the link does not follow from the entry and the link before");
 }
 
-/* A link was read: its entry waits for it, or it waits for its entry. */
+/* Handles a link that was read: joins it with its entry, or lets it wait. */
 static void
 meet_entry(AkWalk *walk, AkChain *chain, const AkLink *link)
 {
@@ -246,7 +247,7 @@ meet_entry(AkWalk *walk, AkChain *chain, const AkLink *link)
 	}
 }
 
-/* An entry was read: its link waits for it, comes next in its chain, or will come. */
+/* Handles an entry that was read: joins it with its link, waiting or next in the chain, or lets it wait. */
 static void
 meet_link(AkWalk *walk, AkChain *chain, int64 audit_id, const uint8 *digest)
 {
@@ -276,7 +277,7 @@ meet_link(AkWalk *walk, AkChain *chain, int64 audit_id, const uint8 *digest)
 	memcpy(half->link.link, digest, AK_HASH_LEN);
 }
 
-/* One entry: its digest, its link, and the row that it tells of. */
+/* Verifies one entry: its digest, its link, and the row that it describes. */
 static void
 prove_entry(AkWalk *walk, AkRowProof *rows, TupleTableSlot *slot)
 {
@@ -300,7 +301,7 @@ prove_entry(AkWalk *walk, AkRowProof *rows, TupleTableSlot *slot)
 	meet_link(walk, chain, audit_id, digest);
 }
 
-/* Passes over the entries in the order of audit_id. */
+/* Verifies the entries in the order of audit_id. */
 static void
 prove_entries(AkWalk *walk, AkRowProof *rows)
 {
@@ -316,7 +317,7 @@ prove_entries(AkWalk *walk, AkRowProof *rows)
 	index_rescan(scan, &key, v->one ? 1 : 0, NULL, 0);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
-		/* a scan keeps memory of its own where it is called: not in the row's context */
+		/* index_getnext_slot() allocates memory in the current context: not in the row's */
 		MemoryContext old = MemoryContextSwitchTo(walk->row_context);
 
 		CHECK_FOR_INTERRUPTS();
@@ -330,7 +331,7 @@ prove_entries(AkWalk *walk, AkRowProof *rows)
 	table_close(log, AccessShareLock);
 }
 
-/* Notes what is left of links whose entry was not met and of entries without a link. */
+/* Notes the links without an entry and the entries without a link. */
 static void
 note_halves(AkWalk *walk)
 {
@@ -357,7 +358,7 @@ note_halves(AkWalk *walk)
 			SysScanDesc scan;
 			HeapTuple	tuple;
 
-			/* it may stand elsewhere */
+			/* the entry may be in another chain */
 			ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(half->audit_id));
 			scan = systable_beginscan_ordered(log, index, walk->v->snapshot, 1, &key);
 			tuple = systable_getnext_ordered(scan, ForwardScanDirection);
@@ -378,7 +379,7 @@ note_halves(AkWalk *walk)
 }
 
 /*
- * Verifies the entries and links of all chains, and hands each entry to
+ * Verifies the entries and links of all chains, and passes each entry to
  * ak_prove_rows_entry().
  */
 void

@@ -1,21 +1,22 @@
 /*-------------------------------------------------------------------------
  *
  * proofrows.c
- *	  Verifying rows against the entries that tell of them.
+ *	  Verifying rows against the entries that describe them.
  *
- * Every row of an audited table must have its right digest, must be as its last
- * entry left it, and no entry may tell of it later.  Rows are read first, into
- * a table in memory of what each must find; then each entry comes by, in the
- * order of audit_id, and what is left at the end has not been found.
+ * Every row of an audited table must have the right digest and be as its last
+ * entry left it, and no later entry may describe it.  First, rows are read into
+ * a hash table of what the entries must confirm.  Then each entry is compared,
+ * in the order of audit_id.  What is left at the end was not confirmed.
  *
- * A key is found by its id.  A key that entries tell of and that is gone must
- * have been dropped by one that says so, and a dropped one must be gone.
+ * A key is identified by its id.  If entries describe a key that does not
+ * exist, an entry must record that it was dropped; a dropped key must not
+ * exist.
  *
- * Things of other kinds have no id in the log, but names, from which the entry
- * was made and which can be read back from it.  What the extension's script
- * made has no entry (audit_id 0).  A row whose entry was purged can be checked
- * by its own digest alone.  Access that is gone is not missed: a dump leaves
- * out that of roles which are not there.
+ * Other objects have no id in the log, but names, which can be read back from
+ * the entry.  Objects made by the extension's script have no entry (audit_id
+ * 0).  A row whose entry was purged can be checked only by its own digest.
+ * Access that does not exist is no problem: a dump leaves out the access of
+ * roles that do not exist.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,24 +44,24 @@
 #include "core/errors.h"
 #include "log/proof.h"
 
-/* So much of a digest is kept to compare with: nobody finds another row with the same */
+/* Bytes of a digest to keep for comparison: enough that no other row can be made with the same */
 #define DIGEST_KEPT		16
 
-/* A key, by its row or by entries that tell of it */
+/* A key that has a row, or that entries describe */
 typedef struct AkProvenKey
 {
 	pg_uuid_t	key_id;
-	int64		audit_id;		/* of the row, else of the last entry */
+	int64		audit_id;		/* of the row, or else of the last entry */
 	uint8		digest[DIGEST_KEPT];	/* of the row */
 	AkChain    *chain;
-	uint32		hash;			/* these two are of the table */
+	uint32		hash;			/* "hash" and "status" belong to the hash table */
 	char		status;
-	bool		exists;			/* there is a row */
-	bool		met;			/* its entry came by */
-	bool		dropped;		/* an entry says so */
+	bool		exists;			/* it has a row */
+	bool		met;			/* its entry was found */
+	bool		dropped;		/* an entry records that it was dropped */
 } AkProvenKey;
 
-/* Cheap, as a uuid mostly is random */
+/* Cheap, since most uuids are random */
 static inline uint32
 hash_uuid(const pg_uuid_t *uuid)
 {
@@ -84,18 +85,18 @@ hash_uuid(const pg_uuid_t *uuid)
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-/* A thing of another kind, by what names it */
+/* An object of another kind */
 typedef struct AkThing
 {
-	uint8		name[AK_HASH_LEN];	/* the key: SHA-256 of what names it */
-	int64		audit_id;		/* of the row; 0: as the script made it */
+	uint8		name[AK_HASH_LEN];	/* the hash key: SHA-256 of its names */
+	int64		audit_id;		/* of the row; 0: made by the script */
 	uint8		digest[DIGEST_KEPT];	/* of the row */
 	AkChain    *chain;
-	bool		exists;			/* there is a row */
-	bool		may_miss;		/* it is not missed when it is gone */
-	int64		last;			/* the last entry that tells of it; 0: none */
-	bool		left;			/* which left a row */
-	uint8		last_digest[DIGEST_KEPT];	/* of that */
+	bool		exists;			/* it has a row */
+	bool		may_miss;		/* it may have no row although its entry left one */
+	int64		last;			/* the last entry that describes it; 0: none */
+	bool		left;			/* that entry left a row */
+	uint8		last_digest[DIGEST_KEPT];	/* of that row */
 } AkThing;
 
 struct AkRowProof
@@ -106,15 +107,15 @@ struct AkRowProof
 	MemoryContext row_context;	/* for one row */
 };
 
-/* The kinds of things that are not keys */
+/* The kinds of objects that are not keys */
 static const struct
 {
 	AkRelation	relation;
 	const char *entity;
-	AttrNumber	workspace;		/* the column; 0: belongs to none */
-	AttrNumber	names[3];		/* columns that name it */
+	AttrNumber	workspace;		/* the column; 0: no workspace */
+	AttrNumber	names[3];		/* the columns with its names */
 	AttrNumber	audit_id;
-	int			natts;			/* columns that are ours */
+	int			natts;			/* number of our columns */
 }			kinds[] = {
 	{AK_WORKSPACE, "Workspaces", Anum_workspace_workspace, {Anum_workspace_workspace}, Anum_workspace_audit_id, _Anum_workspace_max - 1},
 	{AK_API, "APIs", 0, {Anum_api_api}, Anum_api_audit_id, _Anum_api_max - 1},
@@ -122,7 +123,7 @@ static const struct
 	{AK_ACCESS, "Access", Anum_access_workspace, {Anum_access_grant_id}, Anum_access_audit_id, _Anum_access_max - 1},
 };
 
-/* What the script made, in the order of kinds */
+/* The objects made by the script, in the order of kinds[] */
 static const char *const seeds[][4] = {
 	{"default"},
 	{"data", "segmentation", "push"},
@@ -130,7 +131,7 @@ static const char *const seeds[][4] = {
 	{NULL},
 };
 
-/* Starts the name of a thing. */
+/* Starts the name of an object. */
 static void
 begin_name(StringInfo name, int kind)
 {
@@ -138,7 +139,7 @@ begin_name(StringInfo name, int kind)
 	appendStringInfoChar(name, (char) kind);
 }
 
-/* Adds a part to it; NULL adds an empty one. */
+/* Adds a part to a name; NULL adds an empty part. */
 static void
 add_name(StringInfo name, const char *part, int length)
 {
@@ -147,8 +148,9 @@ add_name(StringInfo name, const char *part, int length)
 }
 
 /*
- * The chain that a row belongs to; NULL when it is not looked at.  A row of a
- * workspace that is nowhere else belongs to none: there its entry is missing.
+ * Returns the chain of a row, or NULL if it is not verified.  If all workspaces
+ * are verified and this one has no chain, its entry is missing: the problem is
+ * noted in the chain of entries without a workspace.
  */
 static AkChain *
 chain_of_row(const AkRowProof *proof, Datum workspace, bool isnull)
@@ -172,7 +174,7 @@ thing_of(AkRowProof *proof, StringInfo name, bool *found)
 	return thing;
 }
 
-/* What the row itself shows: notes a wrong digest. */
+/* Notes a wrong digest of a row, and returns the row's digest. */
 static const uint8 *
 check_row(AkChain *chain, TupleDesc desc, int natts, const Datum *values, const bool *nulls, int64 audit_id, bool is_key)
 {
@@ -248,7 +250,7 @@ read_thing(AkRowProof *proof, int kind, TupleDesc desc, const Datum *values, con
 	}
 }
 
-/* Reads what a scan's slot holds; kind -1: a key. */
+/* Reads the row in a scan's slot; kind -1 is a key. */
 static void
 read_row(AkRowProof *proof, int kind, TupleTableSlot *slot)
 {
@@ -279,7 +281,7 @@ read_rows(AkRowProof *proof, AkRelation relation, int kind)
 	table_close(rel, AccessShareLock);
 }
 
-/* Reads the rows of the one workspace, by an index that begins with it. */
+/* Reads the rows of a single workspace, by an index that begins with the workspace. */
 static void
 read_rows_of_one(AkRowProof *proof, AkRelation relation, int kind, AkRelation index)
 {
@@ -300,7 +302,7 @@ read_rows_of_one(AkRowProof *proof, AkRelation relation, int kind, AkRelation in
 	table_close(rel, AccessShareLock);
 }
 
-/* About how many keys there are, so that their table need not grow. */
+/* Returns an estimate of the number of keys, so that their hash table need not grow. */
 static uint32
 estimated_keys(void)
 {
@@ -311,7 +313,7 @@ estimated_keys(void)
 	return (uint32) Min(Max(keys, 1024), 100000000);
 }
 
-/* Reads the rows, and checks them by themselves. */
+/* Reads the rows, and checks their own digests. */
 AkRowProof *
 ak_prove_rows_begin(AkVerification *v)
 {
@@ -341,7 +343,7 @@ ak_prove_rows_begin(AkVerification *v)
 	return proof;
 }
 
-/* The keys that an entry says it dropped. */
+/* Notes the keys that an entry records as dropped. */
 static void
 note_dropped(AkRowProof *proof, AkChain *chain, Jsonb *changes)
 {
@@ -386,7 +388,7 @@ note_dropped(AkRowProof *proof, AkChain *chain, Jsonb *changes)
 	}
 }
 
-/* An entry that tells of a key. */
+/* Compares an entry about a key with the key. */
 static void
 meet_key(AkRowProof *proof, AkChain *chain, int64 audit_id, pg_uuid_t *key_id, const uint8 *digest)
 {
@@ -413,7 +415,7 @@ meet_key(AkRowProof *proof, AkChain *chain, int64 audit_id, pg_uuid_t *key_id, c
 	}
 }
 
-/* The text between what an activity begins and ends with, or NULL. */
+/* Returns the text between the beginning and the end of an activity, or NULL. */
 static const char *
 between(const char *activity, const char *begin, const char *end, int *length)
 {
@@ -427,7 +429,7 @@ between(const char *activity, const char *begin, const char *end, int *length)
 	return activity + before;
 }
 
-/* One side of a change in an entry, as text; NULL when it is not there. */
+/* Returns the old or new value of a change in an entry, as text, or NULL. */
 static char *
 changed(Jsonb *changes, const char *column, const char *side)
 {
@@ -446,7 +448,7 @@ changed(Jsonb *changes, const char *column, const char *side)
 	return pnstrdup(value->val.string.val, value->val.string.len);
 }
 
-/* Reads back from an entry what names its thing; false when it does not tell. */
+/* Reads an object's name back from an entry.  Returns false if the entry does not contain it. */
 static bool
 name_from_entry(StringInfo name, int kind, AkChain *chain, const char *activity, const char *action, Jsonb *changes)
 {
@@ -493,7 +495,7 @@ name_from_entry(StringInfo name, int kind, AkChain *chain, const char *activity,
 	}
 }
 
-/* Is a text value this one? */
+/* Returns true if a value of type text equals this string. */
 static bool
 text_is(Datum value, const char *text)
 {
@@ -525,8 +527,8 @@ meet_thing(AkRowProof *proof, int kind, AkChain *chain, const Datum *values, con
 }
 
 /*
- * An entry of that chain comes by, in the order of audit_id: values are a row of
- * apikeys.audit_log.
+ * Compares an entry of that chain; called in the order of audit_id.  values are
+ * a row of apikeys.audit_log.
  */
 void
 ak_prove_rows_entry(AkRowProof *proof, AkChain *chain, const Datum *values, const bool *nulls)
@@ -553,7 +555,7 @@ ak_prove_rows_entry(AkRowProof *proof, AkChain *chain, const Datum *values, cons
 	}
 }
 
-/* After the last entry: notes what was not found. */
+/* After the last entry: notes what was not confirmed. */
 void
 ak_prove_rows_end(AkRowProof *proof)
 {

@@ -4,28 +4,29 @@
  *	  Retention: purge_audit_log(), and the worker's job that keeps
  *	  apikeys.audit_retention.
  *
- * A purge removes entries of one workspace that are older than a time, but for
- * the last entry of every key that there is.  What makes the rest verify:
+ * A purge removes the entries of one workspace that are older than a given
+ * time, except the last entry of every existing key.  The rest can still be
+ * verified:
  *
- * For each run of neighbours in the chain that are removed together stands one
- * row of apikeys.audit_purged, with the digests of the entries and the last
- * link.  So every link can still be computed from the first position on, and
- * an anchor made at any time still confirms it.
+ * Each run of entries that are neighbours in the chain and are removed together
+ * is replaced by one row of apikeys.audit_purged, with the digests of the
+ * entries and the last link.  So every link can still be computed from the
+ * first position on, and an anchor made at any time still confirms it.
  *
- * A row of that table could also hide an entry that somebody deleted.  So the
- * entry that tells of the purge says through which position entries were
- * purged, and has a hash over the links that were kept up to there: no row
- * beyond that position, and none instead of what was kept, goes unnoticed.
+ * A row of that table could also hide an entry that was deleted otherwise.  So
+ * the entry that records the purge has the last purged position, and a hash
+ * over the links that were kept up to there.  A row beyond that position, or in
+ * place of an entry that was kept, is detected.
  *
- * A chain is read once, in batches, and each of its entries looked up by
- * itself, so that a purge takes as long as the chain, beside however many
- * keys.  purge_audit_log() is one transaction and one entry that tells of it;
- * of the worker's purges each few batches are.
+ * A chain is read once, in batches, and each of its entries is looked up by
+ * index.  So a purge takes time in proportion to the chain, whatever the number
+ * of keys.  purge_audit_log() is one transaction and writes one entry that
+ * records it; the worker does so for every few batches.
  *
- * Nothing up to the head of a chain ever changes but by a purge, so a purge
- * does not take the chain's lock: writers go on.  Purges of one workspace come
- * one by one, under a lock until the end of the transaction; the worker leaves
- * out a workspace that somebody is purging.
+ * Only a purge changes a chain up to its head, so a purge does not take the
+ * chain's lock: writers continue.  Purges of one workspace run one at a time,
+ * under a lock held until the end of the transaction; the worker skips a
+ * workspace that is being purged.
  *
  *-------------------------------------------------------------------------
  */
@@ -55,29 +56,29 @@
 
 PG_FUNCTION_INFO_V1(ak_purge_audit_log);
 
-/* How many links of a chain are looked at in one go */
+/* Links of a chain to read in one batch */
 #define PURGE_BATCH		4096
 
-/* How many of these a transaction of the worker takes: some tenths of a second */
+/* Batches in one transaction of the worker: some tenths of a second */
 #define RETENTION_BATCHES	5
 
-/* How far a purge of a chain has come */
+/* The progress of purging a chain */
 typedef struct AkPurge
 {
-	const char *workspace;		/* '' for what belongs to none */
+	const char *workspace;		/* '' for entries without a workspace */
 	TimestampTz older_than;
-	int64		position;		/* the last one looked at */
-	bool		done;			/* nothing behind it is to be looked at */
-	int64		purge_id;		/* of the entry that tells of it; 0: nothing to tell yet */
-	int64		entries;		/* how many were removed */
-	bool		any_old;		/* was any entry old enough, removed or kept? */
+	int64		position;		/* the last one read */
+	bool		done;			/* the end of the chain was reached */
+	int64		purge_id;		/* audit_id of the entry that records the purge; 0: nothing removed yet */
+	int64		entries;		/* number of entries removed */
+	bool		any_old;		/* an entry was old enough, removed or kept */
 } AkPurge;
 
 /*
- * From here on statements are planned as loops over indexes, whatever the
- * planner knows of our tables: their statistics may be missing or of another
- * time, and a plan that was kept may be from when they were empty.  A batch is
- * then read, and removed, row by row.  Returns what AtEOXact_GUC() takes.
+ * Makes the planner use nested loops over indexes: the statistics of our tables
+ * may be missing or outdated, and a cached plan may have been made when they
+ * were empty.  A batch is then read and removed row by row.  Returns the
+ * nesting level for AtEOXact_GUC().
  */
 static int
 begin_index_plans(void)
@@ -91,17 +92,17 @@ begin_index_plans(void)
 }
 
 /*
- * Looks at the next links of the chain: moves the digests of the entries that
- * are to go into runs, and removes these entries and their links.  SPI is
- * connected, as the owner, within begin_index_plans().
+ * Reads the next links of the chain, moves the digests of the entries to remove
+ * into runs, and removes these entries and their links.  SPI is connected, as
+ * the owner, after begin_index_plans().
  *
- * What stays although it is old: the last entry of a key, and an entry that
- * says which keys were dropped, while others tell of these keys.
+ * Old entries that stay: the last entry of an existing key, and an entry that
+ * records dropped keys while newer entries describe these keys.
  */
 static void
 purge_batch(AkPurge *purge)
 {
-	/* OFFSET 0: one look into each index for one link, never a join of whole tables */
+	/* OFFSET 0: one index look-up per link, never a join of whole tables */
 	static AkQuery find = {
 		"SELECT pg_catalog.count(*), pg_catalog.max(b.position), COALESCE(pg_catalog.bool_or(e.old), false), "
 		"pg_catalog.count(*) FILTER (WHERE e.gone), pg_catalog.array_agg(b.position) FILTER (WHERE e.gone), "
@@ -180,7 +181,7 @@ purge_batch(AkPurge *purge)
 	SPI_freetuptable(found);
 }
 
-/* The end of a chain's last run, beyond which nothing was ever purged.  SPI is connected, as the owner. */
+/* Returns the end of a chain's last run: no position beyond it was purged.  SPI is connected, as the owner. */
 static int64
 purged_through(Datum workspace)
 {
@@ -194,7 +195,7 @@ purged_through(Datum workspace)
 	return DatumGetInt64(ak_query_result(0, 1, &isnull));
 }
 
-/* The hash over the links that are kept up to a position, and their number. */
+/* Computes the hash over the links kept up to a position, and returns their number. */
 static int64
 hash_kept(Datum workspace, int64 through, uint8 *hash)
 {
@@ -231,7 +232,7 @@ hash_kept(Datum workspace, int64 through, uint8 *hash)
 	}
 }
 
-/* Writes the entry that tells of a purge. */
+/* Writes the entry that records a purge. */
 static void
 tell(const AkPurge *purge)
 {
@@ -259,10 +260,10 @@ tell(const AkPurge *purge)
 }
 
 /*
- * Goes on with the purge of a chain, for at most that many batches, and writes
- * the entry that tells of what it removed, if that was anything.  The caller's
- * rights were checked; the purges of this chain are locked; SPI is connected,
- * as the owner.
+ * Continues the purge of a chain for at most that number of batches, and writes
+ * the entry that records it, if entries were removed.  The caller has checked
+ * the user's rights and locked the purges of this chain; SPI is connected, as
+ * the owner.
  */
 static void
 purge_chain(AkPurge *purge, int batches)
@@ -279,11 +280,11 @@ purge_chain(AkPurge *purge, int batches)
 /*
  * purge_audit_log(older_than timestamptz, workspace text) -> bigint
  *
- * How many entries were removed.  The workspace may be NULL only within the
- * setting apikeys.workspace; '' purges what belongs to no workspace.  Raises
- * 22004, 22023 for a time in the future, 42704, and 42501 without "admin"
- * there.  Waits for other purges of this workspace.  The transaction cannot be
- * prepared.
+ * Returns the number of entries removed.  The workspace may be NULL only if
+ * apikeys.workspace is set; '' purges the entries without a workspace.  Raises
+ * 22004, 22023 for a time in the future, 42704, and 42501 without "admin" in
+ * the workspace.  Waits for other purges of this workspace.  The transaction
+ * cannot be prepared.
  */
 Datum
 ak_purge_audit_log(PG_FUNCTION_ARGS)
@@ -320,7 +321,7 @@ ak_purge_audit_log(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(purge.entries);
 }
 
-/* The first chain behind a name that has links; NULL at the end. */
+/* Returns the next workspace after this one that has links, or NULL. */
 static char *
 next_chain(const char *after)
 {
@@ -337,25 +338,25 @@ next_chain(const char *after)
 }
 
 /*
- * The worker's job: purges what is older than apikeys.audit_retention, chain by
- * chain, in transactions so short that nobody waits for one for long, whoever
- * wants the database for himself included.
+ * The worker's job "audit retention": purges what is older than
+ * apikeys.audit_retention, chain by chain.  The transactions are short, so that
+ * other sessions, also commands that wait for the database, do not wait long.
  *
- * Where a transaction has met no entry that is old, the rest of the chain is
- * not read: it is newer.  An entry that was written by a long transaction, and
- * so stands behind younger ones, goes when these have come of age.
+ * If a transaction found no old entry, the rest of the chain is newer and is
+ * not read.  An entry of a long transaction, which follows younger ones in the
+ * chain, is removed when these are old enough.
  */
 AkJobNext
 ak_purge_job(void)
 {
 	MemoryContext context = CurrentMemoryContext;
-	AkPurge		purge = {.workspace = ""};	/* the first of all, whether or not it is there */
+	AkPurge		purge = {.workspace = ""};	/* the first chain of all, whether it exists or not */
 
 	while (ak_guc_audit_retention > 0 && purge.workspace != NULL && !ak_worker_must_stop())
 	{
 		if (!ak_job_begin())
 			break;
-		/* a subscriber's log is purged where it comes from */
+		/* a subscriber's log is purged on the publisher */
 		if (ak_is_subscriber())
 			purge.workspace = NULL;
 		else
@@ -363,7 +364,7 @@ ak_purge_job(void)
 			purge.older_than = GetCurrentTimestamp() - ak_guc_audit_retention * USECS_PER_MINUTE;
 			purge.purge_id = purge.entries = 0;
 			purge.any_old = false;
-			/* one that somebody is purging has its turn next time */
+			/* a workspace that is being purged waits for the next run */
 			if (ak_try_lock_object(AK_AUDIT_PURGED, purge.workspace))
 				purge_chain(&purge, RETENTION_BATCHES);
 			else

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * search.c
- *	  The SQL face of reading the audit log: search_audit_logs() and
+ *	  The SQL functions that read the audit log: search_audit_logs() and
  *	  export_audit_logs().
  *
- * Both are reads: they see what the statement that calls them sees, write
- * nothing and work on a standby.  They give one row for each call, so that in
- * a select list nothing is collected; in FROM, PostgreSQL itself collects the
- * rows, on disk beyond work_mem.
+ * Both only read: they see what the calling statement sees, write nothing, and
+ * work on a standby.  They return one row per call, so that in a select list
+ * nothing is collected; in FROM, PostgreSQL collects the rows, on disk beyond
+ * work_mem.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,7 +36,7 @@
 PG_FUNCTION_INFO_V1(ak_search_audit_logs);
 PG_FUNCTION_INFO_V1(ak_export_audit_logs);
 
-/* Each entry is compared with it: it must not be long for many */
+/* Every entry is compared with the text, so its length is limited */
 #define SEARCH_MAX	1000		/* characters */
 
 static const char *const known_actions[] = {"Create", "Update", "Delete", "Export", NULL};
@@ -50,20 +50,20 @@ static const AttrNumber view_columns[] = {
 	Anum_audit_log_audit_id
 };
 
-/* A scan that goes on from call to call */
+/* The state of a scan between calls */
 typedef struct AkReading
 {
 	AkLogScan  *scan;
 	Snapshot	snapshot;
-	int64		left;			/* so many rows are still wanted; -1: all */
+	int64		left;			/* number of rows still wanted; -1: all */
 	bool		header_sent;
 	StringInfoData line;
 } AkReading;
 
 /*
- * An argument text[] as a set; NULL when it is NULL.  "known", if not NULL, are
- * the values that there can be.  Raises 22004 for a NULL in it, 22023 for a
- * value that there cannot be.
+ * Returns a text[] argument as a set, or NULL for NULL.  "known", if not NULL,
+ * lists the valid values.  Raises 22004 for a NULL element, 22023 for a value
+ * that is not valid.
  */
 static AkTexts *
 text_set(FunctionCallInfo fcinfo, int n, const char *what, const char *const *known)
@@ -98,8 +98,9 @@ text_set(FunctionCallInfo fcinfo, int n, const char *what, const char *const *kn
 }
 
 /*
- * The workspaces whose entries the caller may read, of those that the argument
- * names; NULL for all and what belongs to none.  Raises 42501 and 42704.
+ * Returns the workspaces whose entries the caller may read: the argument's, or
+ * all of them; NULL for all, with entries without a workspace.  Raises 42501
+ * and 42704.
  */
 static AkTexts *
 readable_workspaces(FunctionCallInfo fcinfo, int n)
@@ -130,10 +131,10 @@ readable_workspaces(FunctionCallInfo fcinfo, int n)
 }
 
 /*
- * Reads the arguments from "search" to "key_id", of which the first has that
- * number, and checks what the caller may read.  Allocates in the current
+ * Reads the arguments from "search" to "key_id", beginning with argument
+ * "first", and checks what the caller may read.  Allocates in the current
  * memory context.  Raises 42501 and 42704 for a workspace, 22023 and 22004 for
- * values that there cannot be.
+ * values that are not valid.
  */
 AkLogFilter *
 ak_filter_from_args(FunctionCallInfo fcinfo, int first)
@@ -169,7 +170,7 @@ ak_filter_from_args(FunctionCallInfo fcinfo, int first)
 	return filter;
 }
 
-/* Ends a reading: after its last row, or when the executor wants no more. */
+/* Ends a scan: after its last row, or when the executor needs no more. */
 static void
 end_reading(Datum arg)
 {
@@ -179,7 +180,7 @@ end_reading(Datum arg)
 	UnregisterSnapshot(reading->snapshot);
 }
 
-/* After the last row: the reading's memory goes with the multi-call context. */
+/* Ends a scan after its last row; its memory is freed with the multi-call context. */
 static void
 finish_reading(FunctionCallInfo fcinfo, AkReading *reading)
 {
@@ -189,8 +190,8 @@ finish_reading(FunctionCallInfo fcinfo, AkReading *reading)
 }
 
 /*
- * Starts a reading in the multi-call context, which is current; it ends by
- * itself when the caller does not want all rows.
+ * Starts a scan in the multi-call context, which is current.  It ends by itself
+ * if the executor does not fetch all rows.
  */
 static AkReading *
 begin_reading(FunctionCallInfo fcinfo, const AkLogFilter *filter)
@@ -209,10 +210,11 @@ begin_reading(FunctionCallInfo fcinfo, const AkLogFilter *filter)
  *	actors text[] = NULL, since timestamptz = NULL, until timestamptz = NULL, entities text[] = NULL,
  *	key_id uuid = NULL, max_rows integer = 50, before bigint = NULL) -> setof audit_logs
  *
- * Entries have their audit_id before they are committed.  One that is visible
- * when the first page is read stands on exactly one page, because pages are cut
- * by audit_id; one that becomes visible later may stand on a later page, or on
- * none.  Errors: see ak_filter_from_args; 22023 for a negative page.
+ * Entries get their audit_id before they are committed.  Pages are cut by
+ * audit_id.  So an entry that is visible when the first page is read is on
+ * exactly one page; one that becomes visible later is on a later page or on
+ * none.  Errors: see ak_filter_from_args(); 22023 for an invalid max_rows or
+ * before.
  */
 Datum
 ak_search_audit_logs(PG_FUNCTION_ARGS)
@@ -273,7 +275,7 @@ ak_search_audit_logs(PG_FUNCTION_ARGS)
 /*
  * export_audit_logs(search text = NULL, ... key_id uuid = NULL) -> setof text
  *
- * Errors: see ak_filter_from_args.
+ * Errors: see ak_filter_from_args().
  */
 Datum
 ak_export_audit_logs(PG_FUNCTION_ARGS)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * search.h
- *	  The filters that search, export and reports share.  See search.c.
+ *	  The filter arguments of search, export and reports.  See search.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,7 @@
 
 #include "log/logscan.h"
 
-/* From "search" up to "key_id" */
+/* The number of arguments from "search" to "key_id" */
 #define AK_FILTER_ARGS	9
 
 extern AkLogFilter *ak_filter_from_args(FunctionCallInfo fcinfo, int first);

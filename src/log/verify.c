@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * verify.c
- *	  Prove the audit log: verify_audit_log() and audit_anchor().
+ *	  Verify the audit log: verify_audit_log() and audit_anchor().
  *
- * Verification reads everything under one snapshot, the latest, in which
- * entries and their links stand together because they commit together.  It
- * takes no lock that anybody waits for.  The entries of the verifying
- * transaction itself have no link yet, and are passed over.
+ * Verification reads everything under one snapshot, the latest.  Entries and
+ * their links commit together, so the snapshot has both or neither.  No lock
+ * blocks readers or writers.  The entries of the verifying transaction itself
+ * have no link yet, and are skipped.
  *
- * prooflog.c compares entries and links, proofrows.c the rows of the audited
- * tables and the entries that tell of them; both name the entry that they find
- * bad.  Anchors, if any, must be links of their chains.
+ * prooflog.c compares entries with links, and proofrows.c the rows of the
+ * audited tables with the entries that describe them; both report the entry
+ * that is bad.  Anchors, if given, must be links of their chains.
  *
  *-------------------------------------------------------------------------
  */
@@ -58,7 +58,7 @@ enum
 	_Anum_audit_verdict_max
 };
 
-/* Notes a problem; of several, that of the entry with the smallest audit_id stays. */
+/* Notes a problem of an entry; the problem with the smallest audit_id is kept. */
 void
 ak_note(AkChain *chain, int64 audit_id, const char *problem)
 {
@@ -70,8 +70,9 @@ ak_note(AkChain *chain, int64 audit_id, const char *problem)
 }
 
 /*
- * The same for a row that contradicts its entry, which only counts where the
- * log itself is sound: an entry that is gone is the cause, and named.
+ * The same for a row that contradicts its entry.  It is reported only if the
+ * log itself is sound: otherwise the missing entry is the cause, and is
+ * reported.
  */
 void
 ak_note_row(AkChain *chain, int64 audit_id, const char *problem)
@@ -83,7 +84,7 @@ ak_note_row(AkChain *chain, int64 audit_id, const char *problem)
 	}
 }
 
-/* The order of chains: by length first, so that most names are told apart at once. */
+/* Orders chains by length first, so that most names are distinguished at once. */
 static int
 chain_order(const void *a, const void *b)
 {
@@ -95,7 +96,7 @@ chain_order(const void *a, const void *b)
 	return memcmp(x->workspace, y->workspace, x->length);
 }
 
-/* The chain of a workspace ('' for none); NULL when it is not looked at. */
+/* Returns the chain of a workspace ('' for none), or NULL if it is not verified. */
 AkChain *
 ak_chain_of(const AkVerification *v, const char *name, int length)
 {
@@ -116,7 +117,7 @@ ak_chain_of_value(const AkVerification *v, Datum workspace, bool isnull)
 	return ak_chain_of(v, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
 }
 
-/* The 32 bytes of a bytea; NULL when it is NULL or of another length. */
+/* Returns the 32 bytes of a bytea, or NULL if it is NULL or has another length. */
 const uint8 *
 ak_hash_bytes(Datum value, bool isnull)
 {
@@ -137,7 +138,7 @@ read_hash(Datum hex, uint8 *out)
 	memcpy(out, VARDATA_ANY(DatumGetByteaPP(bytes)), AK_HASH_LEN);
 }
 
-/* Reads the anchors into the chains.  Raises 22023 for what audit_anchor() does not give. */
+/* Reads the anchors into the chains.  Raises 22023 if they are not as audit_anchor() returns them. */
 static void
 read_anchors(AkVerification *v, Datum anchors)
 {
@@ -172,7 +173,7 @@ read_anchors(AkVerification *v, Datum anchors)
 	}
 }
 
-/* Reads what the last purge of each chain says that it left. */
+/* Reads the result of each chain's last purge from its entry. */
 static void
 read_purges(AkVerification *v)
 {
@@ -202,8 +203,8 @@ read_purges(AkVerification *v)
 }
 
 /*
- * Adds the workspaces that rows of a table belong to; the first column of the
- * index is their name.
+ * Adds the workspaces of a table's rows; the first column of the index is the
+ * workspace.
  */
 static ArrayBuildState *
 add_workspaces(ArrayBuildState *names, Snapshot snapshot, AkRelation table, AkRelation index, Oid collation)
@@ -243,7 +244,7 @@ add_workspaces(ArrayBuildState *names, Snapshot snapshot, AkRelation table, AkRe
 	return names;
 }
 
-/* Adds the workspaces that anchors name.  SPI must be connected, as the owner. */
+/* Adds the workspaces of the anchors.  SPI must be connected, as the owner. */
 static ArrayBuildState *
 add_anchored(ArrayBuildState *names, Datum anchors, MemoryContext context)
 {
@@ -264,11 +265,10 @@ add_anchored(ArrayBuildState *names, Datum anchors, MemoryContext context)
 }
 
 /*
- * The workspaces to look at: the one named, or all in which the caller may
- * audit; '' for what belongs to none.  Who may audit everywhere looks at every
- * one of which there is a trace (some of them are named several times), so that
- * none is passed over: of one that was removed the log remains.  Raises 42704
- * and 42501.
+ * Returns the workspaces to verify: the given one, or all in which the caller
+ * may audit; '' for entries without a workspace.  A caller who may audit
+ * everywhere verifies all that have left a trace, also removed ones, whose log
+ * remains.  The result may have duplicates.  Raises 42704 and 42501.
  */
 static Datum
 audited_workspaces(FunctionCallInfo fcinfo, Snapshot snapshot, NullableDatum anchors)
@@ -310,7 +310,7 @@ audited_workspaces(FunctionCallInfo fcinfo, Snapshot snapshot, NullableDatum anc
 	return makeArrayResult(names, context);
 }
 
-/* Makes the chains to verify, of an array of their names. */
+/* Makes the chains to verify from an array of workspaces. */
 static void
 make_chains(AkVerification *v, Datum names)
 {
@@ -344,10 +344,10 @@ name_order(const void *a, const void *b)
 /*
  * verify_audit_log(workspace text = NULL, anchors jsonb = NULL) -> setof audit_verdict
  *
- * One row for each workspace that has entries (or an anchor, or was named), in
- * which NULL stands for what belongs to none.  Raises 42704, 42501, and 22023
- * for anchors that are not ours.  Takes no lock that anybody waits for; some 60
- * bytes of memory for every key.
+ * Returns one row for each workspace that has entries or an anchor, or was
+ * given; NULL is the row of entries without a workspace.  Raises 42704, 42501,
+ * and 22023 for invalid anchors.  No lock blocks readers or writers.  Needs
+ * some 60 bytes of memory per key.
  */
 Datum
 ak_verify_audit_log(PG_FUNCTION_ARGS)
@@ -409,8 +409,8 @@ ak_verify_audit_log(PG_FUNCTION_ARGS)
 /*
  * audit_anchor(workspace text = NULL) -> jsonb
  *
- * {"<workspace>": {"position": ..., "audit_id": ..., "link": "<hex>"}, ...}, ""
- * for what belongs to none.  Raises 42704 and 42501.
+ * {"<workspace>": {"position": ..., "audit_id": ..., "link": "<hex>"}, ...},
+ * with "" for entries without a workspace.  Raises 42704 and 42501.
  */
 Datum
 ak_audit_anchor(PG_FUNCTION_ARGS)
