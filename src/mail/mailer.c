@@ -3,13 +3,13 @@
  * mailer.c
  *	  The worker's job that sends reports by email.
  *
- * One report at a time: claimed in a transaction, composed in another, handed to
- * the mail server in none, its fate recorded in a third.  The job returns every
- * half second or so while a delivery goes on, because the worker has other
- * duties that cannot wait for a mail server.
+ * One report at a time: it is claimed in a first transaction, composed in a
+ * second one, delivered outside of a transaction, and its result is recorded in
+ * a third.  During a delivery the job returns about every half second, because
+ * the worker has other duties that cannot wait for a mail server.
  *
- * libcurl is in a library of its own (apikeys_mail.c), which is loaded here,
- * in the worker, when there is something to send.
+ * libcurl is in a library of its own (apikeys_mail.c), which is loaded here, in
+ * the worker, if there is a report to send.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,27 +38,27 @@
 
 #define COMPRESS_ABOVE	(1024 * 1024)	/* bytes of CSV */
 #define STEP			500		/* milliseconds */
-#define SHORTEST_WAIT	100		/* milliseconds; somebody may have locked what is due */
+#define SHORTEST_WAIT	100		/* milliseconds; the due report may be locked */
 #define LONGEST_WAIT	(3600 * 1000)
 
-/* How far we are */
+/* The state of the current report */
 static enum
 {
 	NOTHING,
 	SENDING,
-	FINISHED					/* and that is still to be recorded */
+	FINISHED					/* but not recorded yet */
 }			stage = NOTHING;
 
 static const AkMailLibrary *library = NULL;
-static MemoryContext mail_context = NULL;	/* what follows lives in it */
+static MemoryContext mail_context = NULL;	/* context of the following variables */
 static AkReport report;
 static AkDelivery delivery;
 static AkDelivered outcome;
 static StringInfoData error;
 
 /*
- * The library that links libcurl, which stands beside this one; whether it is
- * there or not.
+ * Returns the path of the library that links libcurl, in the directory of this
+ * one, whether it exists or not.
  */
 char *
 ak_mail_library_path(void)
@@ -74,8 +74,8 @@ ak_mail_library_path(void)
 }
 
 /*
- * Raises 0A000 where that library is missing: a report that is asked for would
- * wait forever.
+ * Raises 0A000 if that library is missing: a requested report would wait
+ * forever.
  */
 void
 ak_require_mail_library(void)
@@ -88,7 +88,7 @@ ak_require_mail_library(void)
 				 errhint("Install libcurl with its headers, then build and install apikeys again.")));
 }
 
-/* Loads it, once.  Raises what loading raises, and 55000 for one of another build. */
+/* Loads it once.  Raises what loading raises, and 55000 for a library of another build. */
 static void
 load_library(void)
 {
@@ -106,7 +106,7 @@ load_library(void)
 	library = find();
 }
 
-/* Who sends: the setting, or apikeys at this machine. */
+/* Reads the sender from the setting; the default is apikeys at this host. */
 static void
 read_sender(AkMailbox *sender)
 {
@@ -122,36 +122,36 @@ read_sender(AkMailbox *sender)
 	ak_mailbox_parse(address, sender);
 }
 
-/* A bare address as a string of its own. */
+/* Returns a mailbox's address without the name, palloc'd. */
 static char *
 bare_address(const AkMailbox *mailbox)
 {
 	return pnstrdup(mailbox->address, mailbox->address_len);
 }
 
-/* A time in UTC, written as strftime() does; palloc'd. */
+/* Formats a time in UTC as strftime() does; palloc'd. */
 static char *
 utc(TimestampTz time, const char *format)
 {
 	pg_time_t	seconds = timestamptz_to_time_t(time);
 	char		written[64];
 
-	/* the server's own, which knows no locale */
+	/* pg_strftime() does not depend on a locale */
 	written[pg_strftime(written, sizeof(written) - 1, format, pg_gmtime(&seconds))] = '\0';
 	return pstrdup(written);
 }
 
-/* A time as RFC 5322 writes it */
+/* The format of a time by RFC 5322 */
 #define MAIL_DATE "%a, %d %b %Y %H:%M:%S +0000"
 
-/* Is the attachment one that should be compressed? What is encrypted already is. */
+/* Returns true if the attachment should be compressed.  An encrypted one already is. */
 static bool
 too_large_as_it_is(void)
 {
 	return !report.encrypted && VARSIZE_ANY_EXHDR(report.content) > COMPRESS_ABOVE;
 }
 
-/* What the mail says of the report, in UTF-8. */
+/* Returns the text of the mail, in UTF-8. */
 static char *
 compose_body(void)
 {
@@ -172,7 +172,7 @@ compose_body(void)
 	return pg_server_to_any(text.data, text.len, PG_UTF8);
 }
 
-/* The same with lines that end in CRLF. */
+/* Returns the text with CRLF as line end. */
 static char *
 with_crlf(const char *text)
 {
@@ -188,19 +188,19 @@ with_crlf(const char *text)
 	return lines.data;
 }
 
-/* The name of the attachment, with the date on which the report was asked for, in UTC. */
+/* Returns the name of the attachment, with the date of the request in UTC. */
 static char *
 compose_file_name(const char *suffix)
 {
 	const char *workspace = "all";
 
-	/* a row that was restored may hold anything */
+	/* a restored row may contain anything */
 	if (report.workspace != NULL && ak_workspace_valid(report.workspace, strlen(report.workspace)))
 		workspace = report.workspace;
 	return psprintf("%s_%s_%s.csv%s", workspace, report.id, utc(report.asked_at, "%Y-%m-%d"), suffix);
 }
 
-/* A header with text in it, and what may follow the text. */
+/* Returns a header with a text, encoded if necessary, and "rest" after it. */
 static char *
 compose_header(const char *name, const char *text, size_t len, const char *rest)
 {
@@ -213,7 +213,7 @@ compose_header(const char *name, const char *text, size_t len, const char *rest)
 	return header.data;
 }
 
-/* Makes the delivery of the claimed report, in the current context. */
+/* Fills in the delivery of the claimed report, in the current context. */
 static void
 compose(void)
 {
@@ -251,7 +251,7 @@ compose(void)
 	delivery.to = report.recipient;
 	memset(delivery.headers, 0, sizeof(delivery.headers));
 	delivery.headers[0] = psprintf("Date: %s", utc(report.queued_at, MAIL_DATE));
-	/* the address on a line of its own when the name may have filled one */
+	/* a name may fill its line: the address is on a line of its own */
 	delivery.headers[1] = compose_header("From: ", from.name, from.name_len,
 										 psprintf("%s<%s>", from.name_len > 0 ? "\r\n " : "", delivery.from));
 	delivery.headers[2] = psprintf("To: <%s>", report.recipient);
@@ -261,8 +261,8 @@ compose(void)
 }
 
 /*
- * How the server is reached.  A login is sent to another machine only over TLS.
- * Returns NULL, or why it cannot be.
+ * Sets the server and how to connect to it.  A login is sent to another host
+ * only over TLS.  Returns NULL, or the reason why the report cannot be sent.
  */
 static const char *
 read_route(void)
@@ -287,7 +287,7 @@ read_route(void)
 
 	if (delivery.netrc != NULL)
 	{
-		/* the path is for superusers alone: it goes to the log, not into the row */
+		/* only superusers may see the path: it is logged, not stored in the row */
 		if (stat(delivery.netrc, &netrc) != 0 || access(delivery.netrc, R_OK) != 0)
 		{
 			ereport(LOG,
@@ -303,7 +303,7 @@ read_route(void)
 	return NULL;
 }
 
-/* Forgets what was sent, or was not. */
+/* Ends the work on the current report. */
 static void
 finish(void)
 {
@@ -321,8 +321,8 @@ set_outcome(AkDelivered what, const char *reason)
 }
 
 /*
- * Claims the next report that is due and begins to send it.  Returns false when
- * there is none, with the time until there is one in "wait"; -1: never.
+ * Claims the next due report and starts to send it.  Returns false if there is
+ * none; *wait is then the number of milliseconds until one is due, or -1.
  */
 static bool
 begin_next(int64 *wait)
@@ -346,7 +346,7 @@ begin_next(int64 *wait)
 		*wait = ak_report_wait();
 	ak_job_commit();
 
-	/* in another transaction: what fails here, has failed once more, and is in nobody's way */
+	/* in another transaction: an error here leaves the attempt counted, and does not block other reports */
 	if (found && ak_job_begin())
 	{
 		MemoryContextSwitchTo(mail_context);
@@ -370,7 +370,7 @@ begin_next(int64 *wait)
 	return true;
 }
 
-/* Writes down what became of the report. */
+/* Logs and records the result of the delivery. */
 static void
 record(void)
 {
@@ -390,7 +390,7 @@ record(void)
 }
 
 /*
- * The job; see worker.h.  Without a mail server, reports wait.
+ * The worker's job "mail".  Without a mail server, reports stay queued.
  */
 AkJobNext
 ak_mailer_job(void)

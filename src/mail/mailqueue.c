@@ -1,18 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * mailqueue.c
- *	  The queue of reports by email: the table apikeys.report.
+ *	  The queue of reports to mail: the table apikeys.report.
  *
- * To send a report, the worker claims it in a transaction of its own: that
- * counts the attempt and says when the next one is due, before anything is
- * sent.  So a worker that dies while it talks to the mail server loses nothing,
- * and a report is sent at least once.  No lock is held meanwhile.
+ * To send a report, the worker first claims it in a transaction of its own,
+ * which counts the attempt and sets the time of the next one.  So nothing is
+ * lost if the worker dies while it talks to the mail server, and a report is
+ * sent at least once.  No lock is held during a delivery.
  *
- * A row that is not inserted by email_audit_logs(), but by a restore or by
- * replication, is held until release_report(), or a copy of a database would
- * mail its customers.  CREATE DATABASE ... TEMPLATE and pg_upgrade copy rows as
- * they are: a row says which database queued it, and another one's worker holds
- * it when it starts.
+ * A row that was not inserted by email_audit_logs(), but by a restore or by
+ * replication, is held until release_report(); otherwise a copy of a database
+ * would send mail to its recipients.  CREATE DATABASE ... TEMPLATE and
+ * pg_upgrade copy rows unchanged: so a row has the identifier of the database
+ * that queued it, and the worker of another database holds it when it starts.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,12 +38,12 @@
 
 PG_FUNCTION_INFO_V1(ak_guard_report);
 
-/* Set while we write to the queue ourselves */
+/* Set during our own changes of the queue */
 static bool writing = false;
 
 /*
- * Runs a statement that changes the queue as the owner, and returns the number
- * of its rows.  SPI need not be connected.
+ * Runs a statement that changes the queue, as the owner, and returns the number
+ * of rows.  SPI need not be connected.
  */
 uint64
 ak_change_mail_queue(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
@@ -69,7 +69,7 @@ ak_change_mail_queue(AkQuery *query, Datum *args, const char *nulls, AkSight sig
 	return rows;
 }
 
-/* How long to pause after N attempts, in milliseconds. */
+/* Returns the pause after N attempts, in milliseconds. */
 static int64
 pause_after(int attempts)
 {
@@ -81,9 +81,10 @@ pause_after(int attempts)
 }
 
 /*
- * The latest time at which the next attempt can be due, by the number of those
- * before it: an array of timestamptz, [1] for none.  One that is due later was
- * put off before the clock was set back, and is due now.
+ * Returns the latest time at which the next attempt can be due, for each number
+ * of previous attempts: an array of timestamptz, [1] for none.  If an attempt
+ * is due later than that, the clock was set back since it was scheduled, and it
+ * is due now.
  */
 static Datum
 latest_attempts(TimestampTz now)
@@ -101,9 +102,10 @@ latest_attempts(TimestampTz now)
 	"(" latest ")[attempts OPERATOR(pg_catalog.+) 1])"
 
 /*
- * Trigger of apikeys.report, each row: BEFORE INSERT, always, holds what did
- * not come through email_audit_logs(); BEFORE UPDATE refuses with 55000 what
- * is not ours, so that no report goes where its entry does not say.
+ * Trigger of apikeys.report, for each row: BEFORE INSERT, always, holds a
+ * report that was not inserted by email_audit_logs(); BEFORE UPDATE raises
+ * 55000 for changes that are not ours, so that a report's recipient is always
+ * the one in its audit entry.
  */
 Datum
 ak_guard_report(PG_FUNCTION_ARGS)
@@ -130,14 +132,14 @@ ak_guard_report(PG_FUNCTION_ARGS)
 	return PointerGetDatum(heap_modify_tuple_by_cols(trigdata->tg_trigtuple, row.desc, 1, &column, &held, &isnull));
 }
 
-/* What tells this database from its copies, palloc'd; but not a copy of all the server's files. */
+/* Returns an identifier that a copy of the database does not share, unless the whole cluster was copied; palloc'd. */
 char *
 ak_report_origin(void)
 {
 	return psprintf(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
 }
 
-/* Holds what another database queued that this one is a copy of. */
+/* Holds reports that another database queued, of which this one is a copy. */
 void
 ak_report_hold_copies(void)
 {
@@ -152,8 +154,8 @@ ak_report_hold_copies(void)
 }
 
 /*
- * How many reports of a workspace, or of the same several ones, are queued here;
- * "nulls" as for ak_query().
+ * Returns the number of queued reports of a workspace, or of the same list of
+ * workspaces; "nulls" as for ak_query().
  */
 int64
 ak_reports_queued(Datum workspace, Datum scope, const char *nulls)
@@ -178,7 +180,7 @@ ak_reports_queued(Datum workspace, Datum scope, const char *nulls)
 	return count;
 }
 
-/* Those whose last attempt was never finished */
+/* Sets reports to failed whose last attempt was interrupted. */
 static void
 give_up_interrupted(TimestampTz now)
 {
@@ -195,10 +197,10 @@ give_up_interrupted(TimestampTz now)
 }
 
 /*
- * Takes the report that is due first, and counts the attempt: when this
- * transaction commits, it may be sent.  id_domain is for the Message-ID, if it
- * has none yet.  Returns false when none is due.  Reports that somebody has
- * locked are left out.
+ * Claims the report that is due first: copies it to *report and counts the
+ * attempt.  After the commit of this transaction, it may be sent.  id_domain is
+ * for the Message-ID, if the report has none yet.  Returns false if none is
+ * due.  Locked reports are skipped.
  */
 bool
 ak_report_claim(const char *id_domain, AkReport *report)
@@ -260,7 +262,7 @@ ak_report_claim(const char *id_domain, AkReport *report)
 	return found;
 }
 
-/* Records that a report was sent, and drops what was in it. */
+/* Records that a report was sent, and removes its content. */
 void
 ak_report_sent(const char *id)
 {
@@ -277,8 +279,8 @@ ak_report_sent(const char *id)
 }
 
 /*
- * Records why an attempt failed; with the last one, or for good, the report
- * has.  It keeps its content, for release_report().
+ * Records why an attempt failed.  After the last attempt, or with for_good, the
+ * report is failed.  It keeps its content, for release_report().
  */
 void
 ak_report_failed(const char *id, const char *error, bool for_good)
@@ -294,7 +296,7 @@ ak_report_failed(const char *id, const char *error, bool for_good)
 	Datum		args[5];
 	char	   *ascii = pstrdup(error);
 
-	/* whatever came over the wire */
+	/* the server's reply may contain anything */
 	for (char *p = ascii; *p; p++)
 		if (*p < ' ' || *p > '~')
 			*p = '?';
@@ -306,7 +308,7 @@ ak_report_failed(const char *id, const char *error, bool for_good)
 	ak_change_mail_queue(&query, args, NULL, AK_SEE_TRANSACTION);
 }
 
-/* In how many milliseconds the next attempt is due; -1: nothing is queued. */
+/* Returns the number of milliseconds until the next attempt is due; -1 if no report is queued. */
 int64
 ak_report_wait(void)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * mailqueue.h
- *	  The queue of reports by email.  See mailqueue.c.
+ *	  The queue of reports to mail.  See mailqueue.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,17 +12,17 @@
 
 #include "core/query.h"
 
-/* So many times we try to send a report */
+/* Maximum number of attempts to send a report */
 #define AK_REPORT_ATTEMPTS	5
 
-/* So many reports of a workspace may be queued at a time */
+/* Maximum number of queued reports of a workspace */
 #define AK_REPORTS_MAX		100
 
-/* A report that is to be sent now; palloc'd in the context that it was asked for in */
+/* A claimed report; palloc'd in the context that was current */
 typedef struct AkReport
 {
 	char	   *id;
-	char	   *workspace;		/* NULL: several, or all */
+	char	   *workspace;		/* NULL: several or all */
 	char	   *recipient;
 	char	   *filters;		/* JSON; NULL: none */
 	char	   *asked_by;

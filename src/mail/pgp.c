@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * pgp.c
- *	  Encrypt to an OpenPGP public key, by pgcrypto.
+ *	  Encrypt to an OpenPGP public key, with pgcrypto.
  *
- * pgcrypto's functions are found as members of that extension, wherever its
- * schema is: never by search_path, which the caller sets.  And they are in C,
- * which takes a superuser to write: the owner of the extension, who need not be
- * one, could add others of the same name to it.
+ * pgcrypto's functions are looked up as members of that extension, in any
+ * schema, never by search_path, which the caller sets.  They must be in C,
+ * which only superusers can write: the extension's owner, who need not be one,
+ * could add functions of the same name to it.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,12 +24,12 @@
 #include "mail/pgp.h"
 
 /*
- * zlib inside, so that large reports become small ones; the session key's
- * cipher is one that every OpenPGP program of today reads.
+ * Compressed with zlib, so that large reports become small; the cipher is one
+ * that every current OpenPGP program supports.
  */
 #define ENCRYPT_OPTIONS "cipher-algo=aes256, compress-algo=1"
 
-/* The OID of a function of pgcrypto with these arguments.  Raises 42883 when there is none. */
+/* Returns the OID of a function of pgcrypto with these arguments.  Raises 42883 if there is none. */
 static Oid
 pgcrypto_function(const char *name, const Oid *types, int nargs)
 {
@@ -84,8 +84,8 @@ refuse_key(const char *reason)
 }
 
 /*
- * Calls a function of pgcrypto; what it makes of a bad key becomes 22023.
- * Other errors stay what they are.
+ * Calls a function of pgcrypto.  Its errors about a bad key become 22023; other
+ * errors are passed on.
  */
 static bytea *
 call_with_key(Oid function, int nargs, const Datum *args)
@@ -123,9 +123,9 @@ call_with_key(Oid function, int nargs, const Datum *args)
 }
 
 /*
- * Is this a public key and what belongs to it, in whole packets (RFC 4880,
- * 4.2)?  pgcrypto stops reading at the key that it looks for, and would take one
- * whose end is missing.
+ * Returns true if the data is a sequence of complete packets (RFC 4880, 4.2)
+ * that begins with a public key.  pgcrypto stops reading at the key that it
+ * needs, and would accept one whose end is missing.
  */
 static bool
 is_whole_key(const uint8 *data, size_t len)
@@ -138,7 +138,7 @@ is_whole_key(const uint8 *data, size_t len)
 		uint8		header = *p++;
 		bool		new_format = (header & 0x40) != 0;
 		uint32		packet = 0;
-		int			more;		/* octets of the length */
+		int			more;		/* number of octets of the length */
 
 		if ((header & 0x80) == 0 || p == end ||
 			(p == data + 1 && (new_format ? header & 0x3f : (header >> 2) & 0x0f) != 6))
@@ -169,8 +169,8 @@ is_whole_key(const uint8 *data, size_t len)
 }
 
 /*
- * The key that pgcrypto can use: without its ASCII armor, if it has one.
- * Raises 22023 when nothing can be encrypted to it.
+ * Returns the key in the form that pgcrypto needs, without ASCII armor.  Raises
+ * 22023 if it cannot be used for encryption.
  */
 bytea *
 ak_pgp_read_key(bytea *key)
@@ -192,7 +192,7 @@ ak_pgp_read_key(bytea *key)
 	return key;
 }
 
-/* These bytes as an OpenPGP message to that key.  Raises 22023 for a bad key. */
+/* Returns the data as an OpenPGP message encrypted to that key.  Raises 22023 for a bad key. */
 bytea *
 ak_pgp_encrypt(bytea *data, bytea *key)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pgp.h
- *	  Encrypt to an OpenPGP public key, by pgcrypto.  See pgp.c.
+ *	  Encrypt to an OpenPGP public key, with pgcrypto.  See pgp.c.
  *
  *-------------------------------------------------------------------------
  */

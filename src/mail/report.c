@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * report.c
- *	  Reports by email: asking for one, and releasing one.
+ *	  Reports by email: request and release.
  *
- * A report is made when it is asked for, by the statement that asks: the rows
- * of one snapshot, as CSV, encrypted if that was asked for, in a row of
- * apikeys.report.  Nothing that happens afterwards, a purge or an entry with a
- * lower number that commits late, can change it, and it is in a dump.  The
- * worker (mailer.c) finds the row once it is committed.
+ * A report is made by the statement that requests it: the rows of one snapshot
+ * as CSV, encrypted if requested, in a row of apikeys.report.  Later events,
+ * such as a purge or the late commit of an entry with a lower number, cannot
+ * change it, and a dump contains it.  The worker (mailer.c) finds the row after
+ * its commit.
  *
  *-------------------------------------------------------------------------
  */
@@ -51,16 +51,16 @@ enum
 	ARG_ENCRYPT_TO = ARG_FILTERS + AK_FILTER_ARGS
 };
 
-/* Which workspaces a report covers */
+/* The workspaces of a report */
 typedef struct AkScopeOfReport
 {
-	char	   *workspace;		/* the one; NULL: several, or all */
-	Datum		scope;			/* text[]; 0: all, and what belongs to none */
+	char	   *workspace;		/* a single workspace; NULL: several or all */
+	Datum		scope;			/* text[]; 0: all, and entries without a workspace */
 } AkScopeOfReport;
 
 /*
- * The recipient, checked.  Raises 22004, and 22023 for anything but one plain
- * address; what was given is not repeated, as it could be anything.
+ * Returns the recipient.  Raises 22004, and 22023 unless it is a single plain
+ * address; messages do not repeat the argument, since it may contain anything.
  */
 static char *
 read_recipient(FunctionCallInfo fcinfo)
@@ -84,8 +84,8 @@ read_recipient(FunctionCallInfo fcinfo)
 }
 
 /*
- * Which workspaces the caller may, and wants to, have reported.  Raises 42501
- * and 42704.
+ * Determines the workspaces of the report: those requested that the caller may
+ * read.  Raises 42501 and 42704.
  */
 static void
 read_scope(FunctionCallInfo fcinfo, AkScopeOfReport *scope)
@@ -121,7 +121,7 @@ read_scope(FunctionCallInfo fcinfo, AkScopeOfReport *scope)
 	}
 }
 
-/* Raises 54000 when so many reports of these workspaces are queued that another must wait. */
+/* Raises 54000 if AK_REPORTS_MAX reports of these workspaces are queued already. */
 static void
 refuse_too_many(const AkScopeOfReport *scope)
 {
@@ -138,8 +138,9 @@ refuse_too_many(const AkScopeOfReport *scope)
 }
 
 /*
- * The filters that were given as JSON; NULL if none was.  The workspace is told
- * elsewhere.  Raises 22023 for one with a secret within, since they are stored.
+ * Returns the given filters as JSON, or NULL if there is none.  The workspace
+ * is left out: it is stored separately.  Raises 22023 for a filter that
+ * contains a secret, since filters are stored.
  */
 static char *
 read_filters(FunctionCallInfo fcinfo)
@@ -180,14 +181,14 @@ read_filters(FunctionCallInfo fcinfo)
 }
 
 /*
- * Writes the entries that the caller's statement sees as CSV in UTF-8, lines
- * ending in CRLF, into a bytea; its size is that of "csv".  Returns false as
- * soon as there is too much.
+ * Writes the entries that the caller's statement sees as CSV in UTF-8, with
+ * CRLF as line end, into a bytea; its size is that of "csv".  Returns false as
+ * soon as the size limit is exceeded.
  */
 static bool
 export_entries(FunctionCallInfo fcinfo, StringInfo csv, int64 *entries)
 {
-	int			limit = ak_guc_max_report_size * 1024;	/* a quarter of what a StringInfo can hold */
+	int			limit = ak_guc_max_report_size * 1024;	/* at most a quarter of what a StringInfo can hold */
 	AkLogFilter *filter = ak_filter_from_args(fcinfo, ARG_FILTERS);
 	AkLogScan  *scan = ak_log_begin(filter, GetActiveSnapshot());
 	StringInfoData line;
@@ -224,7 +225,7 @@ export_entries(FunctionCallInfo fcinfo, StringInfo csv, int64 *entries)
 }
 
 /*
- * Writes the entry that tells of a report.
+ * Writes the entry that records a report.
  */
 static void
 tell_export(const char *report_id, const char *workspace, const char *recipient, const char *filters,
@@ -249,12 +250,12 @@ tell_export(const char *report_id, const char *workspace, const char *recipient,
  * email_audit_logs(recipient text, the filters, encrypt_to bytea = NULL) -> uuid
  *
  * Queues a report of the entries that the calling statement sees, and returns
- * its id.  One that is too large is there as failed, and no entry tells of it.
+ * its id.  A report that is too large is stored as failed, without an entry.
  *
- * Raises 42501 without "audit" there, 42704 for an unknown workspace, 22004
- * and 22023 for a recipient, a filter or a key that cannot be one, 0A000 where
- * the library that sends is missing, 54000 when AK_REPORTS_MAX are queued, and
- * 25006 in a read-only transaction.
+ * Raises 42501 without "audit" in the workspaces, 42704 for an unknown
+ * workspace, 22004 and 22023 for an invalid recipient, filter or key, 0A000 if
+ * the mail library is missing, 54000 if AK_REPORTS_MAX are queued, and 25006 in
+ * a read-only transaction.
  */
 Datum
 ak_email_audit_logs(PG_FUNCTION_ARGS)
@@ -346,7 +347,7 @@ ak_email_audit_logs(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(report_id);
 }
 
-/* May the caller see reports of that scope (a text[] that is NULL for all)? */
+/* Returns true if the caller may see reports of that scope, a text[] that is NULL for all. */
 static bool
 sees_scope(Datum scope, bool isnull)
 {
@@ -365,12 +366,11 @@ sees_scope(Datum scope, bool isnull)
 /*
  * release_report(report_id uuid)
  *
- * Queues a report that is held or failed, with all its attempts before it, and
- * writes an entry.  Waits for whoever changes that row.  Raises 42704 for a
- * report that does not exist for the caller, 55000 for one that is queued, sent
- * or too large, 54000 when AK_REPORTS_MAX are queued, 22004, 42501 without
- * "audit", and 0A000 where the library that
- * sends is missing.
+ * Queues a report that is held or failed, with its number of attempts reset,
+ * and writes an entry.  Waits for a concurrent change of the row.  Raises 42704
+ * for a report that the caller cannot see, 55000 for one that is queued, sent
+ * or too large, 54000 if AK_REPORTS_MAX are queued, 22004, 42501 without
+ * "audit", and 0A000 if the mail library is missing.
  */
 Datum
 ak_release_report(PG_FUNCTION_ARGS)
@@ -427,7 +427,7 @@ ak_release_report(PG_FUNCTION_ARGS)
 	{
 		Datum		value = ak_query_result(0, i + 1, &isnull);
 
-		/* the second is the scope */
+		/* texts[1], the scope, is a text[] */
 		texts[i] = isnull || i == 1 ? NULL : MemoryContextStrdup(context, TextDatumGetCString(value));
 	}
 	encrypted = DatumGetBool(ak_query_result(0, 5, &isnull));

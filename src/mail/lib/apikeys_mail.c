@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * apikeys_mail.c
- *	  Hand a mail to a server over SMTP; a library of its own.
+ *	  Deliver a mail to a server over SMTP; a library of its own.
  *
  * Only the background worker loads this, so that no other backend links
  * libcurl.  A delivery is driven in small steps, because the worker has other
  * duties that cannot wait for a mail server.
  *
- * libcurl looks names up in threads.  They are started with all signals
- * blocked, so that PostgreSQL's handlers run in its own thread alone; libcurl
- * itself is told to use no signals.
+ * libcurl resolves names in threads.  They are started with all signals
+ * blocked, so that PostgreSQL's signal handlers run only in its own thread;
+ * libcurl itself is configured not to use signals.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,28 +32,28 @@
 
 PG_MODULE_MAGIC;
 
-#define HEADER_LINE_MAX 998		/* characters of a line in a header, by RFC 5322 */
-#define REPLY_MAX	200			/* of the server's words we repeat so many */
-#define GOODBYE_MS	2000		/* the server may take to answer QUIT */
+#define HEADER_LINE_MAX 998		/* characters per line of a header, by RFC 5322 */
+#define REPLY_MAX	200			/* bytes of a server's reply to repeat in an error */
+#define GOODBYE_MS	2000		/* the server's time to answer QUIT */
 #define SOCKETS_MAX	8
 
-/* The delivery that is under way */
+/* The current delivery */
 static CURLM *multi = NULL;
 static CURL *easy = NULL;
 static curl_mime *mail = NULL;
 static struct curl_slist *headers = NULL;
 static struct curl_slist *recipients = NULL;
-static bool data_begun;			/* the server said that it takes the mail's text now */
-static char reply[REPLY_MAX + 1];	/* the last line that the server said */
+static bool data_begun;			/* the server has accepted DATA */
+static char reply[REPLY_MAX + 1];	/* the last line of the server */
 static char problem[CURL_ERROR_SIZE];
 
-/* Those that are open */
+/* The open sockets */
 static int	sockets[SOCKETS_MAX];
 static int	socket_count = 0;
 
 extern PGDLLEXPORT const AkMailLibrary *ak_mail_library(void);
 
-/* Runs libcurl's code that may start threads. */
+/* Runs curl_multi_perform(), which may start threads, with all signals blocked. */
 static CURLMcode
 perform(int *running)
 {
@@ -68,7 +68,7 @@ perform(int *running)
 	return code;
 }
 
-/* Sets how long we wait for an answer. */
+/* Sets the timeout of an answer. */
 static CURLcode
 set_patience(int milliseconds)
 {
@@ -80,9 +80,10 @@ set_patience(int milliseconds)
 }
 
 /*
- * A line from the server.  It is kept, as far as it is plain ASCII, but for the
- * answer to QUIT.  Once the mail's fate is clear, QUIT follows, for whose answer
- * libcurl waits and nobody else can do anything: that must not take long.
+ * Called for each line from the server.  Keeps its printable ASCII characters,
+ * except for the answer to QUIT.  When the mail's result is known, libcurl
+ * sends QUIT and waits for the answer, which blocks the worker: so the timeout
+ * is short.
  */
 static size_t
 keep_reply(char *line, size_t size, size_t count, void *arg)
@@ -97,7 +98,7 @@ keep_reply(char *line, size_t size, size_t count, void *arg)
 			reply[kept++] = line[i];
 	reply[kept] = '\0';
 
-	/* the mail was taken or not, or refused before by a code that no other answer has */
+	/* the mail was accepted or refused, or refused before by a code that no other answer has */
 	if (data_begun ||
 		((reply[0] == '4' || reply[0] == '5') && (reply[1] == '2' || reply[1] == '5')))
 		(void) set_patience(GOODBYE_MS);
@@ -106,7 +107,7 @@ keep_reply(char *line, size_t size, size_t count, void *arg)
 	return len;
 }
 
-/* libcurl opens a socket */
+/* Called by libcurl to open a socket */
 static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -119,7 +120,7 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	return fd;
 }
 
-/* libcurl closes a socket */
+/* Called by libcurl to close a socket */
 static int
 close_socket(void *arg, curl_socket_t fd)
 {
@@ -141,8 +142,8 @@ ignore_body(char *data, size_t size, size_t count, void *arg)
 }
 
 /*
- * See AkMailLibrary.  libcurl would say goodbye to a server and wait for its
- * answer, unless the connection is gone.
+ * See AkMailLibrary.  Shuts the sockets down first: otherwise libcurl would
+ * send QUIT and wait for the answer.
  */
 static void
 cancel(void)
@@ -164,7 +165,7 @@ cancel(void)
 	headers = recipients = NULL;
 }
 
-/* Appends to a list of libcurl's; false when there is no memory. */
+/* Appends to a list of libcurl's; returns false if memory is short. */
 static bool
 append_to(struct curl_slist **list, const char *text)
 {
@@ -177,8 +178,9 @@ append_to(struct curl_slist **list, const char *text)
 }
 
 /*
- * Is this one header, of ASCII, in lines that are not too long?  libcurl sends
- * it as it is: a line end that does not fold it would begin another.
+ * Returns true if this is one header, in ASCII, without lines that are too
+ * long.  libcurl sends it unchanged: a line end that does not fold it would
+ * begin another header.
  */
 static bool
 is_header(const char *header)
@@ -198,7 +200,7 @@ is_header(const char *header)
 	return strchr(header, ':') != NULL;
 }
 
-/* Makes the header and the two parts of a mail; false when that cannot be done. */
+/* Makes the headers and the two parts of a mail; returns false on failure. */
 static bool
 make_mail(const AkDelivery *delivery)
 {
@@ -221,7 +223,7 @@ make_mail(const AkDelivery *delivery)
 		curl_mime_encoder(file, "base64") == CURLE_OK;
 }
 
-/* Sets all options; false when one cannot be set. */
+/* Sets all options; returns false if one cannot be set. */
 static bool
 set_options(const AkDelivery *delivery)
 {
@@ -236,7 +238,7 @@ set_options(const AkDelivery *delivery)
 #else
 	SET(CURLOPT_PROTOCOLS, (long) (CURLPROTO_SMTP | CURLPROTO_SMTPS));
 #endif
-	SET(CURLOPT_PROXY, "");		/* whatever the environment says */
+	SET(CURLOPT_PROXY, "");		/* ignore the environment */
 	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
 	SET(CURLOPT_URL, delivery->url);
@@ -260,13 +262,13 @@ set_options(const AkDelivery *delivery)
 	SET(CURLOPT_HEADERFUNCTION, keep_reply);
 	SET(CURLOPT_WRITEFUNCTION, ignore_body);
 
-	/* a server that says nothing, one that takes nothing, and one that does either forever */
+	/* timeouts: no connection or answer, no progress, and the whole delivery */
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) delivery->timeout);
 	ok = ok && set_patience(delivery->timeout) == CURLE_OK;
 	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
 	SET(CURLOPT_LOW_SPEED_TIME, (long) ((delivery->timeout + 999) / 1000));
 	SET(CURLOPT_TIMEOUT_MS, (long) delivery->timeout * 20);
-	/* say goodbye when it is done */
+	/* close the connection at the end */
 	SET(CURLOPT_FORBID_REUSE, 1L);
 #undef SET
 	return ok;
@@ -300,9 +302,9 @@ begin(const AkDelivery *delivery, StringInfo error)
 }
 
 /*
- * What a finished delivery came to.  A code of 5xx says that the server will
- * never take this mail, except 53x, which speaks of our login or of TLS: those
- * can be put right.
+ * Returns the result of a finished delivery.  A code of 5xx means that the
+ * server will never accept this mail.  Exceptions are 53x, about our login or
+ * TLS, which the administrator can fix.
  */
 static AkDelivered
 outcome(CURLcode code, StringInfo error)
@@ -364,7 +366,7 @@ compress_gzip(const char *data, size_t len, StringInfo out)
 	z_stream	stream = {0};
 	bool		done;
 
-	/* 16 makes it the format of gzip */
+	/* adding 16 selects the gzip format */
 	if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		return false;
 	enlargeStringInfo(out, deflateBound(&stream, len));
@@ -393,7 +395,7 @@ static const AkMailLibrary library = {
 #endif
 };
 
-/* What load_external_function() of the worker finds. */
+/* The function that the worker loads with load_external_function(). */
 const AkMailLibrary *
 ak_mail_library(void)
 {

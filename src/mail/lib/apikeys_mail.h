@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * apikeys_mail.h
- *	  What the library that links libcurl does for the worker.  See
+ *	  Interface of the library that links libcurl, for the worker.  See
  *	  apikeys_mail.c.
  *
  *-------------------------------------------------------------------------
@@ -11,55 +11,55 @@
 
 #include "lib/stringinfo.h"
 
-/* Changes with anything below, so that two builds never meet */
+/* To be incremented with any change below, so that other builds are rejected */
 #define AK_MAIL_LIBRARY_VERSION 2
 
 typedef enum AkTls
 {
-	AK_TLS_UNVERIFIED,			/* where the server offers it, whoever it is: for this machine itself */
-	AK_TLS_OFFERED,				/* where the server offers it, and then it must prove who it is */
-	AK_TLS_REQUIRED				/* or nothing is sent */
+	AK_TLS_UNVERIFIED,			/* if the server offers it, without verification: for a server on this machine */
+	AK_TLS_OFFERED,				/* if the server offers it, with verification */
+	AK_TLS_REQUIRED				/* with verification; otherwise nothing is sent */
 } AkTls;
 
 #define AK_MAIL_HEADERS_MAX 8
 
-/* A mail with one attachment to hand over; everything stays in place until it is delivered or cancelled */
+/* A mail with one attachment; the data must stay valid until it is delivered or cancelled */
 typedef struct AkDelivery
 {
 	const char *url;
 	AkTls		tls;
-	const char *ca;				/* a file of certificates; NULL: the system's */
-	const char *netrc;			/* the file with the login; NULL: no login */
-	const char *from;			/* addresses, bare */
+	const char *ca;				/* file of certificates; NULL: the system's */
+	const char *netrc;			/* file with the login; NULL: no login */
+	const char *from;			/* without a name or brackets */
 	const char *to;
-	const char *headers[AK_MAIL_HEADERS_MAX];	/* in ASCII, without a line end; NULL behind the last */
-	const char *body;			/* UTF-8, lines end in CRLF */
+	const char *headers[AK_MAIL_HEADERS_MAX];	/* ASCII, without a line end; NULL after the last */
+	const char *body;			/* UTF-8, with CRLF as line end */
 	const char *file;			/* the attachment */
 	size_t		file_len;
 	const char *file_name;
 	const char *file_type;		/* the value of Content-Type */
-	int			timeout;		/* milliseconds that the server may be silent */
+	int			timeout;		/* for an answer or progress of the server, in milliseconds */
 } AkDelivery;
 
 typedef enum AkDelivered
 {
 	AK_DELIVERY_GOES_ON,
 	AK_DELIVERED,
-	AK_DELIVERY_FAILED,			/* another attempt may do better */
-	AK_DELIVERY_REFUSED			/* the server will never take it */
+	AK_DELIVERY_FAILED,			/* another attempt may succeed */
+	AK_DELIVERY_REFUSED			/* the server will never accept it */
 } AkDelivered;
 
-/* All but gzip are called outside of a transaction; none raises an error but that memory is exhausted */
+/* All but gzip are called outside of a transaction; the only error that they raise is out of memory */
 typedef struct AkMailLibrary
 {
 	int			version;
-	/* begins; false with the reason in error */
+	/* starts a delivery; on failure returns false, with the reason in "error" */
 	bool		(*begin) (const AkDelivery *delivery, StringInfo error);
-	/* goes on for about so many milliseconds, or until it is decided */
+	/* continues for about that many milliseconds, or until the result is known */
 	AkDelivered (*go_on) (int milliseconds, StringInfo error);
-	/* gives up what was begun, if anything was */
+	/* cancels the delivery, if there is one */
 	void		(*cancel) (void);
-	/* compresses; NULL where zlib is missing; false when it cannot */
+	/* compresses; returns false on failure; NULL if built without zlib */
 	bool		(*gzip) (const char *data, size_t len, StringInfo out);
 } AkMailLibrary;
 
