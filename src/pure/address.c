@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * address.c
- *	  Mail addresses and the URL of a mail server.  Pure.
+ *	  Mail addresses and the URL of a mail server.  Pure: no catalog, no state.
  *
- * An address is taken only in the plain form that all of the world's mail
- * uses: a dot-atom, an @ and a host name, in ASCII.  No quoted strings, no
- * comments, no lists: what passes here can stand in a header and in an SMTP
- * command as it is.
+ * Only the plain form of an address is accepted, which nearly all addresses
+ * have: a dot-atom, an @ and a host name, in ASCII.  Quoted strings, comments
+ * and lists are rejected, so that an accepted address can be used unchanged in
+ * a header and in an SMTP command.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,14 +20,14 @@ is_alnum(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* RFC 5322, 3.2.3 */
+/* The characters of an atom, by RFC 5322, 3.2.3 */
 static inline bool
 is_atext(char c)
 {
 	return is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
-/* Is this a host name: labels of letters, digits and inner hyphens, joined by dots? */
+/* Returns true for a host name: labels of letters, digits and inner hyphens, joined by dots. */
 bool
 ak_domain_valid(const char *domain, size_t len)
 {
@@ -51,7 +51,7 @@ ak_domain_valid(const char *domain, size_t len)
 	return true;
 }
 
-/* Is this one address, and nothing else? */
+/* Returns true for exactly one address. */
 bool
 ak_addr_spec_valid(const char *address, size_t len)
 {
@@ -70,9 +70,9 @@ ak_addr_spec_valid(const char *address, size_t len)
 }
 
 /*
- * Reads "a@b", "<a@b>", "Name <a@b>" or "\"Name\" <a@b>".  The name may be in
- * any script but has no control characters, and outside quotes none of the
- * characters that mean something in a header.
+ * Reads "a@b", "<a@b>", "Name <a@b>" or "\"Name\" <a@b>", and returns false for
+ * anything else.  The name may be in any script, but without control
+ * characters, and outside quotes without the special characters of a header.
  */
 bool
 ak_mailbox_parse(const char *text, AkMailbox *mailbox)

@@ -14,20 +14,20 @@
 #define AK_ADDR_SPEC_MAX	254
 #define AK_LOCAL_PART_MAX	64
 
-/* A mailbox: "Name <a@b>" or "a@b", as pieces of the text it was read from */
+/* A mailbox, "Name <a@b>" or "a@b"; the pointers are into the parsed text */
 typedef struct AkMailbox
 {
-	const char *name;			/* without quotes around it; may hold backslashes */
-	size_t		name_len;		/* 0: none */
+	const char *name;			/* without surrounding quotes; may contain backslashes */
+	size_t		name_len;		/* 0: no name */
 	const char *address;
 	size_t		address_len;
 } AkMailbox;
 
-/* What the URL of a mail server says */
+/* The parts of a mail server's URL that matter here */
 typedef struct AkSmtpUrl
 {
 	bool		implicit_tls;	/* smtps:// */
-	bool		loopback;		/* this very machine */
+	bool		loopback;		/* the server is on this machine */
 } AkSmtpUrl;
 
 extern bool ak_domain_valid(const char *domain, size_t len);

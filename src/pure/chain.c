@@ -1,16 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * chain.c
- *	  Canonical bytes of a row, and links of the hash chain.  Pure.
+ *	  Canonical bytes of a row, and links of the hash chain.  Pure: no catalog,
+ *	  no state.
  *
  * The canonical bytes of a row are a version byte and then, for every column
  * that is not NULL, in the table's order: the length of its name (2 bytes) and
  * the name, the length of its value (4 bytes) and the value.  Numbers are in
- * network order, texts in UTF-8.  A column that is NULL leaves no trace, so
- * that a row written before a later version added a column still has the same
- * bytes after.  Nothing here depends on a setting.
+ * network order, texts in UTF-8.  A NULL column adds nothing, so that a row has
+ * the same bytes before and after a later version adds a column.  Nothing here
+ * depends on a setting.
  *
- * A link is the SHA-256 of a version byte, the link before (32 zero bytes for
+ * A link is the SHA-256 of a version byte, the previous link (32 zero bytes for
  * the first), the position (8 bytes, from 1) and the digest of the entry.
  *
  *-------------------------------------------------------------------------
@@ -29,7 +30,7 @@ put_uint(uint8 *out, uint64 value, int bytes)
 		out[i] = (uint8) (value >> (8 * (bytes - 1 - i)));
 }
 
-/* Starts a row in an initialised, empty buffer. */
+/* Starts a row in an initialized, empty buffer. */
 void
 ak_canon_begin(StringInfo buf)
 {
@@ -37,8 +38,8 @@ ak_canon_begin(StringInfo buf)
 }
 
 /*
- * Appends a text of jsonb (UTF-8) as its canonical text has it: in quotes, with
- * a backslash before quotes and backslashes, control characters as \b, \f, \n,
+ * Appends a text of jsonb (UTF-8) in its canonical form: in quotes, with a
+ * backslash before quotes and backslashes, control characters as \b, \f, \n,
  * \r, \t or \u00XX.
  */
 void
@@ -90,7 +91,7 @@ ak_canon_json_text(StringInfo buf, const char *data, size_t len)
 	ak_canon_bytes(buf, "\"", 1);
 }
 
-/* Starts a column; the value follows, and ak_canon_end() with what this returns. */
+/* Starts a column.  Append the value, then call ak_canon_end() with the result. */
 int
 ak_canon_column(StringInfo buf, const char *name)
 {
@@ -105,7 +106,7 @@ ak_canon_column(StringInfo buf, const char *name)
 	return buf->len;
 }
 
-/* Ends a column: writes the length of its value. */
+/* Ends a column: fills in the length of its value. */
 void
 ak_canon_end(StringInfo buf, int column)
 {
@@ -113,9 +114,9 @@ ak_canon_end(StringInfo buf, int column)
 }
 
 /*
- * The link of an entry: previous is the link before, NULL for the first;
- * position counts from 1; digest is the entry's.  Returns false when the hash
- * could not be computed.  out may be previous.
+ * Computes the link of an entry: previous is the previous link, NULL for the
+ * first; position counts from 1; digest is the entry's.  Returns false if the
+ * hash could not be computed.  out may be previous.
  */
 bool
 ak_link(const uint8 *previous, int64 position, const uint8 *digest, uint8 out[AK_HASH_LEN])

@@ -21,7 +21,7 @@ extern int	ak_canon_column(StringInfo buf, const char *name);
 extern void ak_canon_json_text(StringInfo buf, const char *data, size_t len);
 extern void ak_canon_end(StringInfo buf, int column);
 
-/* Room for so many bytes more. */
+/* Ensures room for "len" more bytes. */
 static inline void
 ak_canon_room(StringInfo buf, size_t len)
 {
@@ -29,7 +29,7 @@ ak_canon_room(StringInfo buf, size_t len)
 		enlargeStringInfo(buf, (int) Min(len, INT_MAX));
 }
 
-/* Appends bytes as they are. */
+/* Appends bytes unchanged. */
 static inline void
 ak_canon_bytes(StringInfo buf, const void *data, size_t len)
 {
@@ -38,7 +38,7 @@ ak_canon_bytes(StringInfo buf, const void *data, size_t len)
 	buf->len += (int) len;
 }
 
-/* Appends a number in so many bytes (1 to 8), in network order. */
+/* Appends a number as that many bytes (1 to 8), in network order. */
 static inline void
 ak_canon_uint(StringInfo buf, uint64 value, int bytes)
 {

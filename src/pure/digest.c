@@ -1,31 +1,30 @@
 /*-------------------------------------------------------------------------
  *
  * digest.c
- *	  SHA-256, comparison in constant time, wiping.
+ *	  SHA-256, comparison in constant time, wiping of secrets.
  *
- * Every validation hashes one secret of some 50 to 70 bytes, so what counts
- * is the cost around the hash, not the hash.  pg_cryptohash allocates and
- * registers a context for each message, and under OpenSSL 3 looks the
- * algorithm up by name again each time it starts one: 0.45 us for 70 bytes,
- * of which hashing is 0.07 (PostgreSQL 15, OpenSSL 3.0.19, EPYC with SHA
- * instructions).  Keeping a pg_cryptohash context instead would tie it to the
- * resource owner of some transaction, and would not save the look-up.
+ * Every validation hashes one secret of some 50 to 70 bytes, so the overhead of
+ * a hash matters more than the hashing.  pg_cryptohash allocates and registers
+ * a context for each message, and under OpenSSL 3 looks the algorithm up by
+ * name each time it starts one: 0.45 us for 70 bytes, of which hashing is 0.07
+ * (PostgreSQL 15, OpenSSL 3.0.19, EPYC with SHA instructions).  Keeping a
+ * pg_cryptohash context would tie it to the resource owner of one transaction,
+ * and would not save the look-up.
  *
- * So where the server is built with OpenSSL we call the same library
- * directly, as contrib/pgcrypto does: the algorithm is fetched once and one
- * context serves all messages of this process, 0.12 us.  It is the same
- * provider that pg_cryptohash would choose, so a FIPS configuration holds
- * here as well.  The context is malloc'd by the library, belongs to no
- * transaction and is never freed.  OpenSSL wipes its input block when a hash
- * is finished; what a kept context remembers is the last hash, no secret.
+ * So if the server is built with OpenSSL, we call the same library directly, as
+ * contrib/pgcrypto does: the algorithm is fetched once, and one context serves
+ * all messages of this process, 0.12 us.  It is the provider that pg_cryptohash
+ * would use, so a FIPS configuration applies here as well.  The context is
+ * allocated by the library with malloc(), belongs to no transaction and is
+ * never freed.  OpenSSL wipes its input block when a hash is finished; a kept
+ * context holds the last hash, which is no secret.
  *
- * Servers without OpenSSL have SHA-256 in C behind pg_cryptohash, without
- * that overhead; builds without OpenSSL's headers at hand, or with AK_NO_LIBCRYPTO defined,
- * go the same way.
+ * Servers without OpenSSL have SHA-256 in C behind pg_cryptohash, without that
+ * overhead.  Builds without OpenSSL's headers, or with AK_NO_LIBCRYPTO defined,
+ * use pg_cryptohash too.
  *
- * Rules of this file.  It is pure: no catalog, no ereport, no palloc of its
- * own.  The kept context makes ak_sha256() unfit for threads, of which a
- * backend has one.
+ * Rules of this file: no catalog, no ereport, no palloc of its own.  Because of
+ * the kept context, ak_sha256() is not thread-safe; a backend has one thread.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,18 +42,18 @@
 
 #ifdef AK_USE_LIBCRYPTO
 
-/* This process's context and algorithm; both are set, or neither is */
+/* This process's context and algorithm; either both are set or none */
 static EVP_MD_CTX *sha256_ctx = NULL;
 static const EVP_MD *sha256_md = NULL;
 
-/* Fetch the algorithm and make the context.  False when the library cannot. */
+/* Fetches the algorithm and makes the context.  Returns false if the library fails. */
 static bool
 sha256_prepare(void)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	const EVP_MD *md;
 
-	/* EVP_sha256() in OpenSSL 3 stands for a name to be fetched at each use */
+	/* in OpenSSL 3, EVP_sha256() is only a name, which is fetched at each use */
 #if OPENSSL_VERSION_NUMBER >= 0x30000000L
 	md = EVP_MD_fetch(NULL, "SHA256", NULL);
 #else
@@ -75,10 +74,10 @@ sha256_prepare(void)
 }
 
 /*
- * SHA-256 (FIPS 180-4) of the len bytes at data, which may be NULL when len
- * is 0.  Returns false when the library failed, with out undefined: the
- * caller raises an internal error, or refuses.  A server whose pg_cryptohash
- * we use (see above) may itself raise out of memory.
+ * Computes the SHA-256 (FIPS 180-4) of the len bytes at data, which may be NULL
+ * if len is 0.  Returns false if the library failed, with out undefined: the
+ * caller raises an internal error, or refuses the request.  With pg_cryptohash
+ * (see above), out of memory may be raised.
  */
 bool
 ak_sha256(const void *data, size_t len, uint8 out[AK_HASH_LEN])
@@ -89,14 +88,14 @@ ak_sha256(const void *data, size_t len, uint8 out[AK_HASH_LEN])
 			   EVP_DigestFinal_ex(sha256_ctx, out, NULL) == 1))
 		return true;
 
-	/* Leave nothing in the queue for the next user of OpenSSL to stumble on */
+	/* leave no errors in the queue for other users of OpenSSL */
 	ERR_clear_error();
 	return false;
 }
 
 #else							/* !AK_USE_LIBCRYPTO */
 
-/* See above; the same through the server's own interface. */
+/* The same with the server's own interface. */
 bool
 ak_sha256(const void *data, size_t len, uint8 out[AK_HASH_LEN])
 {
@@ -115,13 +114,13 @@ ak_sha256(const void *data, size_t len, uint8 out[AK_HASH_LEN])
 #endif							/* AK_USE_LIBCRYPTO */
 
 /*
- * Are two hashes of AK_HASH_LEN bytes equal?  Takes the same time wherever
- * they differ, so it tells nobody how near a guess came.
+ * Returns true if two hashes of AK_HASH_LEN bytes are equal.  The time does not
+ * depend on where they differ, so it does not show how close a guess was.
  */
 bool
 ak_hash_equal(const uint8 *a, const uint8 *b)
 {
-	/* volatile: the compiler may not leave the loop when it knows enough */
+	/* volatile: keeps the compiler from ending the loop early */
 	volatile uint64 difference = 0;
 	int			i;
 
@@ -130,7 +129,7 @@ ak_hash_equal(const uint8 *a, const uint8 *b)
 		uint64		word_a;
 		uint64		word_b;
 
-		/* copied, because neither side need be aligned */
+		/* copied, because neither argument need be aligned */
 		memcpy(&word_a, a + i, sizeof(uint64));
 		memcpy(&word_b, b + i, sizeof(uint64));
 		difference |= word_a ^ word_b;
@@ -139,8 +138,8 @@ ak_hash_equal(const uint8 *a, const uint8 *b)
 }
 
 /*
- * Overwrite len bytes with zeros, even where the compiler sees that nobody
- * reads them again.  For every copy of a secret that we made ourselves.
+ * Overwrites len bytes with zeros, even if the compiler sees that they are not
+ * read again.  To be used for every copy of a secret that we make.
  */
 void
 ak_wipe(void *p, size_t len)

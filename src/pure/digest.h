@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * digest.h
- *	  SHA-256, comparison in constant time, wiping.  See digest.c.
+ *	  SHA-256, comparison in constant time, wiping of secrets.  See digest.c.
  *
  *-------------------------------------------------------------------------
  */

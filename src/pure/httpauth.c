@@ -3,22 +3,23 @@
  * httpauth.c
  *	  Read an HTTP Authorization header: Basic or Bearer.
  *
- * Two forms are understood, the scheme in any case (RFC 9110, 11.1), then one
- * or more spaces, the credentials, and spaces that are ignored:
+ * Two forms are accepted, the scheme in any case (RFC 9110, 11.1), then one or
+ * more spaces, the credentials, and optional spaces:
  *
  *		Basic base64(workspace:key)		RFC 7617, base64 of RFC 4648, 4
  *		Bearer key						RFC 6750, 2.1
  *
- * The text comes from the network as it is, so the reader is strict: one
- * header has one meaning here and in whatever stands in front of us.  Base64
- * must be what an encoder would have written, with its padding, no blanks and
- * no stray bits in the last character (RFC 4648, 3.5).  After Bearer, RFC 6750
- * allows letters, digits and "-._~+/="; keys issued elsewhere carry other signs
- * as well, so every printable character but the space will do.
+ * The text comes unchecked from the network, so the parser is strict: a header
+ * must have the same meaning here and in a proxy in front of the server.
+ * Base64 must be exactly what an encoder writes, with padding, without blanks
+ * and without unused bits in the last character (RFC 4648, 3.5).  After Bearer,
+ * RFC 6750 allows letters, digits and "-._~+/="; keys issued elsewhere have
+ * other characters too, so every printable character except the space is
+ * allowed.
  *
- * Rules of this file.  It is pure: no catalog, no memory context, no ereport,
- * no state.  It reads the header by pointer and length and never beyond, and
- * it wipes what it copied of a key, except for the result.
+ * Rules of this file: no catalog, no memory context, no ereport, no state.  It
+ * reads the header by pointer and length, never beyond, and wipes its copies of
+ * a key, except the result.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,10 +29,10 @@
 
 #include "pure/httpauth.h"
 
-/* Base64 grows three bytes to four, so this holds any header's credentials */
+/* Base64 encodes three bytes as four, so this is enough for any header's credentials */
 #define DECODED_MAX		(AK_HEADER_MAX_BYTES / 4 * 3)
 
-/* Does the header begin with this scheme (given in lower case) and a space? */
+/* Returns true if the header begins with this scheme (given in lower case) and a space. */
 static bool
 scheme_is(const char *header, size_t len, const char *scheme)
 {
@@ -42,14 +43,14 @@ scheme_is(const char *header, size_t len, const char *scheme)
 		return false;
 	for (i = 0; i < scheme_len; i++)
 	{
-		/* ASCII alone, whatever the locale: only letters differ by 0x20 here */
+		/* ASCII only, independent of the locale: only letters differ by 0x20 here */
 		if ((header[i] | 0x20) != scheme[i])
 			return false;
 	}
 	return true;
 }
 
-/* Are these bytes all within lowest..0x7e? */
+/* Returns true if all bytes are in lowest..0x7e. */
 static bool
 all_printable(const char *text, size_t len, unsigned char lowest)
 {
@@ -65,7 +66,7 @@ all_printable(const char *text, size_t len, unsigned char lowest)
 	return true;
 }
 
-/* Take the key over, unless its length or its characters forbid it. */
+/* Copies the key, unless its length or its characters are not allowed. */
 static bool
 take_key(const char *key, size_t len, unsigned char lowest, AkHttpAuth *out)
 {
@@ -76,7 +77,7 @@ take_key(const char *key, size_t len, unsigned char lowest, AkHttpAuth *out)
 	return true;
 }
 
-/* Split workspace:key at the first colon: a key may contain more of them. */
+/* Splits workspace:key at the first colon: a key may contain colons. */
 static bool
 take_workspace_and_key(const char *text, size_t len, AkHttpAuth *out)
 {
@@ -96,7 +97,7 @@ take_workspace_and_key(const char *text, size_t len, AkHttpAuth *out)
 	return true;
 }
 
-/* Read the credentials after Basic. */
+/* Reads the credentials after Basic. */
 static bool
 parse_basic(const char *text, size_t len, AkHttpAuth *out)
 {
@@ -106,9 +107,9 @@ parse_basic(const char *text, size_t len, AkHttpAuth *out)
 	bool		ok;
 
 	/*
-	 * pg_b64_decode() lets some things pass that no encoder writes, such as
-	 * characters after the padding.  What encodes to the same text again is
-	 * strict by definition.  (18 has uint8 * where 14 to 17 have char *.)
+	 * pg_b64_decode() accepts some inputs that no encoder writes, such as
+	 * characters after the padding.  So the result is encoded again and must be
+	 * the same text.  (18 has uint8 * where 14 to 17 have char *.)
 	 */
 	decoded_len = pg_b64_decode(text, (int) len,
 								(void *) decoded, sizeof(decoded));
@@ -124,15 +125,16 @@ parse_basic(const char *text, size_t len, AkHttpAuth *out)
 }
 
 /*
- * Read the len bytes of an Authorization header's value.
+ * Parses the value of an Authorization header, of len bytes.
  *
- * True: *out holds a key of 1 to AK_KEY_MAX_BYTES printable characters and,
- * from Basic, the id of a workspace (a well-formed one, which need not exist).
- * False, with *out all zeros: anything else, such as another scheme, more than
- * AK_HEADER_MAX_BYTES, bad base64, no colon, an empty or ill-formed workspace,
- * an empty key, a NUL or another byte that is not printable ASCII.
+ * Returns true if it is valid: *out then holds a key of 1 to AK_KEY_MAX_BYTES
+ * printable characters and, for Basic, a well-formed workspace id, which need
+ * not exist.  Returns false, with *out all zeros, for anything else, such as
+ * another scheme, more than AK_HEADER_MAX_BYTES, bad base64, no colon, an empty
+ * or ill-formed workspace, an empty key, a NUL or another byte that is not
+ * printable ASCII.
  *
- * The key is a secret in the clear: wipe *out when done.
+ * The key is a secret in clear text: the caller must wipe *out.
  */
 bool
 ak_httpauth_parse(const char *header, size_t len, AkHttpAuth *out)
@@ -150,7 +152,7 @@ ak_httpauth_parse(const char *header, size_t len, AkHttpAuth *out)
 	credentials = header + strlen(basic ? "basic" : "bearer");
 	len -= credentials - header;
 
-	/* The first character is a space, so neither loop runs out of text */
+	/* the first character is a space, so neither loop runs past the text */
 	while (len > 0 && credentials[len - 1] == ' ')
 		len--;
 	while (len > 0 && credentials[0] == ' ')

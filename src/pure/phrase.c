@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * phrase.c
- *	  Text in the header of a mail.  Pure.
+ *	  Text in the header of a mail.  Pure: no catalog, no state.
  *
- * libcurl makes the mail, but takes the lines of its header as they are.  Text
- * is written there as it is only when it is plain words, else as encoded words
- * (RFC 2047), which are ASCII without line ends.  So nobody's name can begin a
- * header of its own.
+ * libcurl makes the mail, but sends header lines unchanged.  Text in them is
+ * written unchanged only if it is plain words, else as encoded words (RFC
+ * 2047), which are ASCII without line ends.  So no text can begin another
+ * header.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,9 +16,9 @@
 
 #include "pure/phrase.h"
 
-#define LINE_MAX_WORDS	76		/* of a line that holds an encoded word */
+#define LINE_MAX_WORDS	76		/* maximum length of a line with an encoded word, by RFC 2047 */
 
-/* May this text stand in a header as it is: words of letters, digits and a little more? */
+/* Returns true if the text can be written unchanged in a header: letters, digits, '-', '_' and single spaces. */
 static bool
 is_plain(const char *text, size_t len)
 {
@@ -28,7 +28,7 @@ is_plain(const char *text, size_t len)
 
 		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_')
 			continue;
-		/* single spaces inside; others get lost when a line is folded */
+		/* other spaces than single inner ones are lost when a line is folded */
 		if (c == ' ' && i > 0 && i < len - 1 && text[i - 1] != ' ')
 			continue;
 		return false;
@@ -36,7 +36,7 @@ is_plain(const char *text, size_t len)
 	return true;
 }
 
-/* The length of the UTF-8 character at the start of a text of len bytes; 1 for what is none. */
+/* Returns the length of the first UTF-8 character of a text of len bytes; 1 if it is ill-formed. */
 static size_t
 character_length(const char *text, size_t len)
 {
@@ -50,9 +50,9 @@ character_length(const char *text, size_t len)
 }
 
 /*
- * Appends text (UTF-8) as the words of a header whose line has "column"
- * characters before, at least one: plain, or as encoded words, each of whole characters and
- * each in a line of its own, after CRLF and a space.
+ * Appends a text (UTF-8) to a header line that already has "column" characters,
+ * at least one: plain, or as encoded words.  Each encoded word has whole
+ * characters, and each but the first is on a new line, after CRLF and a space.
  */
 void
 ak_append_phrase(StringInfo out, const char *text, size_t len, int column)

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * policy.c
- *	  What becomes of a request, given its key.  Pure: no catalog, no memory,
- *	  no backend state.
+ *	  The decision on a request, given its key.  Pure: no catalog, no
+ *	  memory, no state.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +15,7 @@
 static const struct
 {
 	const char *name;
-	int			http_status;	/* RFC 9110, and RFC 6585 for 429 */
+	int			http_status;	/* by RFC 9110, and RFC 6585 for 429 */
 }			codes[AK_CODE_COUNT] = {
 	[AK_MALFORMED] = {"MALFORMED", 401},
 	[AK_NOT_FOUND] = {"NOT_FOUND", 401},
@@ -41,9 +41,9 @@ ak_code_http_status(AkCode code)
 }
 
 /*
- * The first code that applies to a request with a known secret, but for the
- * rate limit, which the caller consumes only after VALID.  Something ends at
- * its moment: at expires_at the key is expired.
+ * Returns the first code that applies to a request with a known secret.  The
+ * rate limit is left out: the caller consumes it only after VALID.  A limit in
+ * time is exclusive: at expires_at the key is expired.
  */
 AkCode
 ak_policy_decide(const AkKeyState *key, TimestampTz now)
@@ -62,10 +62,10 @@ ak_policy_decide(const AkKeyState *key, TimestampTz now)
 }
 
 /*
- * Reads an address in its usual text form, IPv4 dotted or IPv6 (RFC 4291), and
- * returns whether it was one.  No network, port, zone or white space: those
- * are no addresses.  An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) becomes
- * the IPv4 address.
+ * Parses an address in its usual text form, IPv4 dotted or IPv6 (RFC 4291), and
+ * returns true if it is valid.  A network, a port, a zone or white space is not
+ * allowed.  An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) becomes the IPv4
+ * address.
  */
 bool
 ak_address_parse(const char *text, size_t len, AkAddress *out)
@@ -100,7 +100,7 @@ ak_address_parse(const char *text, size_t len, AkAddress *out)
 	return true;
 }
 
-/* Is the address inside the network?  The network's host bits do not matter. */
+/* Returns true if the address is inside the network, whose host bits are ignored. */
 bool
 ak_address_inside(const AkAddress *address, const AkAddress *network)
 {

@@ -10,7 +10,7 @@
 
 #include "datatype/timestamp.h"
 
-/* In the order in which they apply; ak_code_names[] and statuses follow it */
+/* In the order in which they apply; codes[] in policy.c has their names and statuses */
 typedef enum AkCode
 {
 	AK_MALFORMED,
@@ -25,24 +25,24 @@ typedef enum AkCode
 	AK_CODE_COUNT
 } AkCode;
 
-/* An IPv4 or IPv6 address, or the network of its first bits */
+/* An IPv4 or IPv6 address, or the network of its first "bits" bits */
 typedef struct AkAddress
 {
 	bool		is_v6;
-	uint8		bits;			/* 0 to 32, or to 128; all of them: an address */
-	uint8		bytes[16];		/* in network order; IPv4 has the first four */
+	uint8		bits;			/* 0 to 32, or 0 to 128; the maximum means an address */
+	uint8		bytes[16];		/* in network order; IPv4 uses the first four */
 } AkAddress;
 
-/* What of a key decides */
+/* The properties of a key that decide on a request */
 typedef struct AkKeyState
 {
 	bool		archived;
-	bool		by_old_secret;	/* the request came with the old secret */
+	bool		by_old_secret;	/* the request has the old secret */
 	TimestampTz old_valid_until;	/* only with by_old_secret */
 	TimestampTz expires_at;		/* PG_INT64_MAX: never */
-	bool		bound_to_networks;	/* an address list is set */
-	bool		client_in_networks; /* and the client's address is inside it */
-	bool		api_allowed;	/* no API was named, or the key may call it */
+	bool		bound_to_networks;	/* the key has a list of networks */
+	bool		client_in_networks; /* the client's address is inside one of them */
+	bool		api_allowed;	/* the request has no API, or the key may call it */
 } AkKeyState;
 
 extern AkCode ak_policy_decide(const AkKeyState *key, TimestampTz now);

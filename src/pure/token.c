@@ -1,25 +1,24 @@
 /*-------------------------------------------------------------------------
  *
  * token.c
- *	  Make, recognise and checksum the text of a secret.
+ *	  Make, classify and checksum the text of a secret.
  *
  * A secret reads
  *
  *		<prefix>_<43 characters><6 characters>
  *
- * The 43 are uniform over 0-9A-Za-z, which is 256 bits of chance.  The last
- * six are the CRC-32 of everything before them, in base 62.  So a scanner
- * finds a leaked secret by its shape alone, and a mistyped one is refused
- * before any table is read.  The checksum is public arithmetic and protects
- * nothing: comparing it need not take constant time.
+ * The 43 are uniform over 0-9A-Za-z, which is 256 bits of randomness.  The last
+ * six are the CRC-32 of everything before them, in base 62.  So a scanner can
+ * recognize a leaked secret by its form alone, and a mistyped one is refused
+ * before any table is read.  The checksum protects no secret: comparing it need
+ * not take constant time.
  *
- * Rules of this file.  It is pure: no catalog, no memory context, no
- * ereport, no state but a table of constants, so that a fuzzer can link it.  It reads text by pointer
- * and length, never beyond the length, and asks for no terminating zero;
- * bytes of 0x80 and above are just not printable.  Character classes are
- * ASCII comparisons, never <ctype.h>, because the locale must not decide what
- * a secret looks like.  A CRC has been the same on every machine since 1975
- * and its table is the server's own (pg_crc32_table).
+ * Rules of this file: no catalog, no memory context, no ereport, no state
+ * except a table of constants, so that a fuzzer can link it.  It reads text by
+ * pointer and length, never beyond the length, and needs no terminating zero;
+ * bytes of 0x80 and above are not printable.  Character classes are ASCII
+ * comparisons, never <ctype.h>, because the locale must not matter.  The table
+ * of the CRC is the server's own (pg_crc32_table).
  *
  *-------------------------------------------------------------------------
  */
@@ -29,24 +28,24 @@
 
 #include "pure/token.h"
 
-/* The digits of a secret, in the order of their value */
+/* The digits of base 62, in the order of their value */
 static const char base62[] =
 "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 #define BASE			62
 
-/* How long a run that looks random is to be no name, see ak_token_find() */
+/* Minimum lengths of a run that looks random, see ak_token_find() */
 #define CUT_MIN				33
 #define CUT_PREFIXED_MIN	28
 #define CUT_DEFAULT_MIN		16
 
-/* The multiples of 62 that fit into a byte; higher bytes would be biased */
+/* The largest multiple of 62 in a byte: digits from higher bytes would be biased */
 #define UNBIASED_BYTES	(256 / BASE * BASE)
 
 /*
- * Random bytes drawn at once, and how often.  One byte in 32 is thrown away,
- * so one draw nearly always yields 43 digits.  Running dry after eight means
- * that the source is broken, not that we had bad luck.
+ * Random bytes per draw, and the maximum number of draws.  One byte in 32 is
+ * discarded, so one draw nearly always yields 43 digits.  If eight are not
+ * enough, the random source is broken.
  */
 #define DRAW_BYTES		64
 #define MAX_DRAWS		8
@@ -70,9 +69,9 @@ is_alnum(char c)
 }
 
 /*
- * Are these characters all of 0-9A-Za-z?  Without a branch for each: in a
- * random text the processor would guess digit, small or capital wrong every
- * other time, which costs more than all else here.
+ * Returns true if all characters are in 0-9A-Za-z.  Without a branch per
+ * character: in a random text about half of the branches would be mispredicted,
+ * which would cost more than the rest of the function.
  */
 static bool
 all_alnum(const char *text, size_t len)
@@ -88,7 +87,7 @@ all_alnum(const char *text, size_t len)
 	return other == 0;
 }
 
-/* Is this exactly our shape, whatever its checksum? */
+/* Returns true if the text has exactly the form of our secrets, whatever its checksum. */
 static bool
 has_our_shape(const char *text, size_t len)
 {
@@ -98,18 +97,18 @@ has_our_shape(const char *text, size_t len)
 	if (len < 1 + 1 + tail || len > AK_SECRET_MAX)
 		return false;
 
-	/* The tail holds no '_', so there is only one way to cut the text */
+	/* the tail contains no '_', so there is only one way to split the text */
 	prefix_len = len - tail - 1;
 	return text[prefix_len] == '_' && all_alnum(text + prefix_len + 1, tail) && ak_prefix_valid(text, prefix_len);
 }
 
 /*
- * What is this text that claims to be a key?
+ * Classifies a text that was given as a key.
  *
  * MALFORMED: empty, over AK_KEY_MAX_BYTES, with a byte outside 0x20..0x7e, or
- * of our exact shape with a wrong checksum.  OURS: our shape and the right
- * checksum.  FOREIGN: any other printable text, which import_key may have
- * adopted.  text may be NULL when len is 0.
+ * exactly our form with a wrong checksum.  OURS: our form and the right
+ * checksum.  FOREIGN: any other printable text, which may be an imported key.
+ * text may be NULL if len is 0.
  */
 AkTokenKind
 ak_token_classify(const char *text, size_t len)
@@ -141,10 +140,11 @@ ak_token_classify(const char *text, size_t len)
 }
 
 /*
- * Does a run of 0-9A-Za-z look as if it were drawn, rather than written by
- * people or in base 16, 32 or 36?  It has a digit, an eighth of it are capitals
- * and an eighth small letters, and two in five of its characters are of another
- * of these three kinds than the one before: of drawn ones, 62 in 100 are.
+ * Returns true if a run of 0-9A-Za-z looks random, rather than written by
+ * people or in base 16, 32 or 36: it has a digit, at least an eighth are
+ * capitals and an eighth small letters, and at least two in five characters are
+ * of another of these three kinds than the previous one (in random runs, 62 in
+ * 100 are).
  */
 static bool
 looks_random(const char *run, size_t len)
@@ -163,7 +163,7 @@ looks_random(const char *run, size_t len)
 		5 * changes >= 2 * (len - 1);
 }
 
-/* Is a run of 0-9A-Za-z in a text, behind a "_", the rest of a secret that begins before it? */
+/* Returns true if a run of 0-9A-Za-z after a "_" is the rest of a secret that begins before it. */
 static bool
 ends_secret(const char *text, const char *run, size_t len)
 {
@@ -176,21 +176,21 @@ ends_secret(const char *text, const char *run, size_t len)
 }
 
 /*
- * Where in a text (with its NUL) the random part of the first thing begins that
- * looks like a secret of ours, whole, cut, or within other text; NULL when
- * there is none.  That is
+ * Finds the first part of a text (with its NUL) that looks like a secret of
+ * ours, whole, cut, or within other text.  Returns the beginning of its random
+ * part, or NULL.  It looks for
  *
- *	  - a secret with its checksum, whatever stands around it;
+ *	  - a secret with its checksum, whatever surrounds it;
  *	  - a run of 0-9A-Za-z that looks random, of CUT_MIN characters or more,
- *		or of CUT_PREFIXED_MIN behind a "_", or of CUT_DEFAULT_MIN behind
+ *		or of CUT_PREFIXED_MIN after a "_", or of CUT_DEFAULT_MIN after
  *		"ak_".
  *
- * Of drawn runs of 28 that misses 2 in 100, of 43 one in 400; a secret cut to
- * less, but behind another prefix than ours, lacks 95 bits, one without a
- * prefix 60.  What people call things by has no such runs: UUIDs, digests in
- * hexadecimal, ULIDs, KSUIDs (27 behind a "_"), the 32 characters of better-auth.
- * Words without a break are mostly no alarm either.  For a message, which does
- * well without, less will do.
+ * This misses 2 in 100 random runs of 28 characters, and one in 400 of 43.  A
+ * secret cut to less, after another prefix than "ak_", lacks 95 bits, one
+ * without a prefix 60.  Common identifiers have no such runs: UUIDs, digests in
+ * hexadecimal, ULIDs, KSUIDs (27 after a "_"), the 32 characters of
+ * better-auth.  Most long words do not match either.  For a message, which can
+ * do without the text, shorter runs count.
  */
 const char *
 ak_token_find(const char *text, bool for_message)
@@ -214,16 +214,15 @@ ak_token_find(const char *text, bool for_message)
 }
 
 /*
- * Make a new secret into out, NUL-terminated.
+ * Makes a new secret in out, NUL-terminated.
  *
- * prefix is NUL-terminated and satisfies ak_prefix_valid().  random_bytes
- * fills a buffer with bytes fit for keys and returns false when it cannot:
- * pg_strong_random() in the server.  Every digit comes from a byte below
- * 4 * 62, taken modulo 62, so all 62 are equally likely.
+ * prefix is NUL-terminated and satisfies ak_prefix_valid().  random_bytes fills
+ * a buffer with cryptographically strong random bytes and returns false on
+ * failure: pg_strong_random() in the server.  Every digit comes from a byte
+ * below 4 * 62, taken modulo 62, so all 62 are equally likely.
  *
- * Returns false, with out all zeros, when the random source failed or the
- * prefix is not valid.  What was drawn is wiped; wiping out is up to the
- * caller.
+ * Returns false, with out all zeros, if the random source failed or the prefix
+ * is not valid.  The random bytes are wiped; the caller must wipe out.
  */
 bool
 ak_token_make(const char *prefix,
@@ -270,12 +269,13 @@ ak_token_make(const char *prefix,
 }
 
 /*
- * The checksum of a text: the CRC-32 of IEEE 802.3 (the one of Ethernet, zip
- * and PNG) of its len bytes, as a base-62 number in the digits 0-9A-Za-z, most
- * significant first, padded with '0'.  Six digits always suffice, since 62^6
- * is above 2^32.  out gets AK_CHECKSUM_LEN characters and no zero.
+ * Computes the checksum of a text: the CRC-32 of IEEE 802.3 (as in Ethernet,
+ * zip and PNG) of its len bytes, as a base-62 number with the digits 0-9A-Za-z,
+ * most significant first, padded with '0'.  Six digits always suffice, since
+ * 62^6 is above 2^32.  out gets AK_CHECKSUM_LEN characters and no terminating
+ * zero.
  *
- * Vector: "ak_" and 43 zeros give 2PL60u.
+ * Test vector: "ak_" and 43 zeros give 2PL60u.
  */
 void
 ak_token_checksum(const char *text, size_t len, char out[AK_CHECKSUM_LEN])
@@ -294,7 +294,7 @@ ak_token_checksum(const char *text, size_t len, char out[AK_CHECKSUM_LEN])
 }
 
 /*
- * May this be the prefix of a workspace's secrets?
+ * Returns true for a valid prefix of a workspace's secrets:
  * ^[a-z][a-z0-9]*(_[a-z0-9]+)*$, 1 to AK_PREFIX_MAX bytes.
  */
 bool
@@ -309,7 +309,7 @@ ak_prefix_valid(const char *text, size_t len)
 	{
 		if (text[i] == '_')
 		{
-			/* between two characters only: neither doubled nor at the end */
+			/* only between two characters: neither doubled nor at the end */
 			if (text[i - 1] == '_' || i == len - 1)
 				return false;
 		}
@@ -320,7 +320,7 @@ ak_prefix_valid(const char *text, size_t len)
 }
 
 /*
- * May this be the id of a workspace?
+ * Returns true for a valid id of a workspace:
  * ^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$, so 1 to AK_WORKSPACE_MAX bytes.
  */
 bool

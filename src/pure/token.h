@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * token.h
- *	  The text of a secret, and of the names that go with it.  See token.c.
+ *	  The text of a secret, and of its prefix and workspace.  See token.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,20 +14,20 @@
 #define AK_CHECKSUM_LEN		6
 #define AK_SECRET_MAX		(AK_PREFIX_MAX + 1 + AK_RANDOM_LEN + AK_CHECKSUM_LEN)
 
-/* The longest text, ours or foreign, that is looked at as a key */
+/* The longest text, ours or foreign, that is accepted as a key */
 #define AK_KEY_MAX_BYTES	512
 
-/* How many of a secret's last characters its hint shows */
+/* Number of a secret's last characters that its hint shows */
 #define AK_HINT_TAIL		4
 
-/* The longest workspace id */
+/* The length of the longest workspace id */
 #define AK_WORKSPACE_MAX	63
 
 typedef enum AkTokenKind
 {
-	AK_TOKEN_MALFORMED,			/* no key anywhere: refuse without a look-up */
-	AK_TOKEN_OURS,				/* our shape, and its checksum is right */
-	AK_TOKEN_FOREIGN			/* any other printable text: maybe imported */
+	AK_TOKEN_MALFORMED,			/* cannot be a key: refused without a look-up */
+	AK_TOKEN_OURS,				/* our form, and the checksum is right */
+	AK_TOKEN_FOREIGN			/* any other printable text: may be an imported key */
 } AkTokenKind;
 
 extern AkTokenKind ak_token_classify(const char *text, size_t len);

@@ -1,22 +1,22 @@
 /*-------------------------------------------------------------------------
  *
  * unicode.c
- *	  What a character is: space, invisible, upper case.
+ *	  Properties of characters: space, invisible, case folding.
  *
- * The tables are our own, because what is compared with must not depend on the
- * server's version nor on the database's LC_CTYPE: under C only A to Z have a
- * case, in Turkish I is not the capital of i, and PostgreSQL 15 and 16 have no
- * case mapping but the C library's.
+ * The tables are our own, because comparisons must not depend on the server's
+ * version or on the database's LC_CTYPE: under C only A to Z have a case, in
+ * Turkish I is not the capital of i, and PostgreSQL 15 and 16 have no case
+ * mapping of their own.
  *
- * The case folding is the simple one (status C and S of CaseFolding.txt,
- * Unicode 16.0): one character becomes one, and none depends on a language.
- * Invisible is what DerivedCoreProperties.txt (Unicode 16.0) calls
- * Default_Ignorable_Code_Point, the line and the paragraph separator, and the
- * blank Braille pattern.  The general category Cf would be the wrong set: Arabic
- * number signs are in it and show, U+3164 is not and does not.  Spaces are
- * White_Space of PropList.txt.
+ * Case folding is the simple one (status C and S of CaseFolding.txt, Unicode
+ * 16.0): one character becomes one, independent of the language.  Invisible
+ * characters are those with Default_Ignorable_Code_Point in
+ * DerivedCoreProperties.txt (Unicode 16.0), the line and the paragraph
+ * separator, and the blank Braille pattern.  The general category Cf would be
+ * wrong: it has Arabic number signs, which are visible, and lacks U+3164, which
+ * is not.  Spaces are White_Space of PropList.txt.
  *
- * Rules of this file.  It is pure: no catalog, no ereport, no memory.
+ * Rules of this file: no catalog, no ereport, no memory.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,7 +41,7 @@ static const AkCharRange space[] = {
 	{0x2028, 0x2029}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000}
 };
 
-/* Every step-th character from first to last becomes the one that is delta higher */
+/* Every step-th character from first to last is folded by adding delta */
 typedef struct AkFolding
 {
 	uint32		first;
@@ -107,9 +107,9 @@ static const AkFolding foldings[] = {
 };
 
 /*
- * Reads one character of UTF-8 from p, which ends before end: its length, and
- * the character in *c; 0 for what is no character (ill-formed, too long,
- * a surrogate, beyond U+10FFFF) and at the end.
+ * Reads one UTF-8 character from p, up to end.  Returns its length, and the
+ * character in *c; 0 if it is not valid (ill-formed, overlong, a surrogate,
+ * beyond U+10FFFF) and at the end.
  */
 int
 ak_utf8_decode(const char *p, const char *end, uint32 *c)
@@ -135,7 +135,7 @@ ak_utf8_decode(const char *p, const char *end, uint32 *c)
 	return len;
 }
 
-/* Writes a character as UTF-8, 1 to 4 bytes, and returns how many. */
+/* Writes a character as UTF-8, and returns its length, 1 to 4 bytes. */
 int
 ak_utf8_encode(uint32 c, char *p)
 {
@@ -164,14 +164,14 @@ in_ranges(uint32 c, const AkCharRange *ranges, int count)
 	return false;
 }
 
-/* C0, DEL and C1 */
+/* Returns true for C0, DEL and C1 control characters. */
 bool
 ak_char_is_control(uint32 c)
 {
 	return c < 0x20 || (c >= 0x7f && c <= 0x9f);
 }
 
-/* Does nothing show where this character stands?  Spaces and control characters are told apart. */
+/* Returns true if the character shows nothing.  Spaces and control characters have functions of their own. */
 bool
 ak_char_is_invisible(uint32 c)
 {
@@ -184,14 +184,14 @@ ak_char_is_space(uint32 c)
 	return in_ranges(c, space, lengthof(space));
 }
 
-/* The character that stands for this one and those that differ from it in case alone. */
+/* Returns the same character for all that differ only in case. */
 uint32
 ak_char_fold(uint32 c)
 {
 	int			low = 0;
 	int			high = lengthof(foldings);
 
-	/* the first range that does not end before c */
+	/* find the first range that does not end before c */
 	while (low < high)
 	{
 		int			middle = (low + high) / 2;

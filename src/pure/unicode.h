@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * unicode.h
- *	  What a character is: space, invisible, upper case.  See unicode.c.
+ *	  Properties of characters: space, invisible, case folding.  See unicode.c.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef AK_UNICODE_H
 #define AK_UNICODE_H
 
-/* Variation selector 16: asks for the coloured form of the character before it */
+/* Variation selector 16: requests the coloured form of the previous character */
 #define AK_EMOJI_STYLE	0xfe0f
 
 extern int	ak_utf8_decode(const char *p, const char *end, uint32 *c);
