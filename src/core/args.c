@@ -11,7 +11,7 @@
 
 #include "core/args.h"
 
-/* Raises 22004 for a NULL argument that is needed. */
+/* Raises 22004 if the n-th argument is NULL; "what" names it. */
 void
 ak_need_argument(FunctionCallInfo fcinfo, int n, const char *what)
 {
@@ -22,7 +22,7 @@ ak_need_argument(FunctionCallInfo fcinfo, int n, const char *what)
 }
 
 /*
- * The declared composite result of the function, blessed.
+ * Returns the blessed descriptor of the function's composite result.
  */
 TupleDesc
 ak_result_descriptor(FunctionCallInfo fcinfo)

@@ -3,21 +3,20 @@
  * catalog.c
  *	  OIDs of our tables, looked up once and forgotten when they change.
  *
- * They are found by name, and a name is anybody's who may create in the
- * database: where the extension does not exist, or no longer, there may be a
- * schema "apikeys" of somebody else's.  Since code that acts as a superuser
- * works on what is found here, it counts only while the extension exists, has
- * the schema as its member, and owns what is in it (its owner does, that is),
- * each relation being of the right kind.  That nobody drops the extension and
- * puts something else there under code that acts as its owner is what
- * ak_lock_extension() is for.
+ * Relations are found by name.  Where the extension does not exist, any role
+ * that may create schemas can make a schema "apikeys".  Since code that acts as
+ * a superuser works on what is found here, a relation counts only if the
+ * extension exists, the schema is its member, the relation belongs to the
+ * extension's owner, and it is of the right kind.  ak_lock_extension() keeps
+ * the extension from being dropped and replaced under code that acts as its
+ * owner.
  *
  * A backend may outlive the extension: DROP EXTENSION and CREATE EXTENSION in
  * another session give every table a new OID.  Dropping a table sends a
- * relation cache invalidation for its OID; the callback then forgets all of
- * them, and ak_table_open() looks again when an OID has died between the
- * look-up and the lock.  Whoever keeps something that was made from our
- * relations compares ak_catalog_generation(), which every new look-up changes.
+ * relation cache invalidation for its OID; the callback then forgets all OIDs,
+ * and ak_table_open() looks again if the table was dropped between the look-up
+ * and the lock.  Code that caches something derived from our relations compares
+ * ak_catalog_generation(), which every new look-up changes.
  *
  *-------------------------------------------------------------------------
  */
@@ -61,7 +60,7 @@ static const int ak_table_natts[AK_TABLE_COUNT] = {
 	_Anum_report_max - 1, _Anum_lock_salt_max - 1, _Anum_access_role_max - 1
 };
 
-/* Their columns, as the Anum_ enums number them: a column that was dropped has no name any more */
+/* Their columns, as the Anum_ enums number them: a dropped column has no name in pg_attribute */
 static const char *const ak_table_columns[AK_TABLE_COUNT] = {
 	"workspace name prefix archive_limit created_at created_by updated_at updated_by audit_id "
 	"row_digest",
@@ -82,19 +81,19 @@ static const char *const ak_table_columns[AK_TABLE_COUNT] = {
 	"grant_id roleid"
 };
 
-#define LOOK_UPS_MAX	8			/* one after the other */
+#define LOOK_UPS_MAX	8			/* attempts in a row */
 
 static Oid	relids[AK_RELATION_COUNT];
 static Oid	extension;
 static Oid	owner;
-static uint32 schema_hash;		/* of the schema, in messages about changed ones */
+static uint32 schema_hash;		/* of the schema, in invalidation messages */
 static bool relids_valid = false;
 static uint64 generation = 0;
-static uint64 changes = 0;		/* messages that may concern us, for a look-up to see those that come meanwhile */
+static uint64 changes = 0;		/* number of messages that may concern us, for a look-up to notice new ones */
 
 /*
- * A relation changed: forget all OIDs when it is one of ours, or when the
- * message does not say which it is.
+ * Relation cache callback: forgets all OIDs if the relation is one of ours, or
+ * if the message is for all relations.
  */
 static void
 relation_changed(Datum arg, Oid relid)
@@ -116,7 +115,7 @@ relation_changed(Datum arg, Oid relid)
 		relids_valid = false;
 }
 
-/* Does the database subscribe to another's keys or log?  Asked once, and again when its subscriptions change. */
+/* True if the database subscribes to another's keys or log; looked up again when its subscriptions change */
 static bool subscribes;
 static bool subscribes_valid = false;
 
@@ -126,7 +125,7 @@ subscriptions_changed(Datum arg, int cacheid, uint32 hashvalue)
 	subscribes_valid = false;
 }
 
-/* A schema changed, its name perhaps: forget all OIDs when it may be ours. */
+/* Syscache callback: a schema was changed, perhaps renamed; forgets all OIDs if it may be ours. */
 static void
 schema_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
@@ -184,7 +183,7 @@ find_extension(void)
 	return found;
 }
 
-/* The extension's schema; InvalidOid when there is none, or another's of that name. */
+/* Returns the extension's schema; InvalidOid if there is none, or if the one of that name is not the extension's. */
 static Oid
 find_schema(void)
 {
@@ -209,7 +208,7 @@ relation_kind(AkRelation which)
 	return which == AK_VERDICT ? RELKIND_COMPOSITE_TYPE : RELKIND_INDEX;
 }
 
-/* One of our relations in that schema; InvalidOid when it is not there, or is another's. */
+/* Returns one of our relations in that schema; InvalidOid if it is missing, or has another owner or kind. */
 static Oid
 find_relation(AkRelation which, Oid schema)
 {
@@ -247,9 +246,9 @@ look_up_once(bool missing_ok)
 }
 
 /*
- * Looks until nothing changed meanwhile; returns whether they are there.  Where
- * everything always changes (debug_discard_caches), what was found is as good
- * as any, but not kept.
+ * Looks up all relations, until none changed meanwhile.  Returns false if one
+ * is missing.  With debug_discard_caches, where they always change, the last
+ * result is used, but not kept.
  */
 static bool
 look_up(bool missing_ok)
@@ -266,7 +265,7 @@ look_up(bool missing_ok)
 	return true;
 }
 
-/* Which look-up of our relations holds now. */
+/* Returns the number of the present look-up of our relations, after looking them up if need be. */
 uint64
 ak_catalog_generation(void)
 {
@@ -276,7 +275,8 @@ ak_catalog_generation(void)
 }
 
 /*
- * The OID of one of our relations.  Raises 42P01 when the extension is gone.
+ * Returns the OID of one of our relations.  Raises 42P01 if the extension is
+ * gone.
  */
 Oid
 ak_relid(AkRelation which)
@@ -286,7 +286,7 @@ ak_relid(AkRelation which)
 	return relids[which];
 }
 
-/* The same, but InvalidOid when the extension is gone. */
+/* The same, but returns InvalidOid if the extension is gone. */
 Oid
 ak_relid_if_any(AkRelation which)
 {
@@ -294,8 +294,8 @@ ak_relid_if_any(AkRelation which)
 }
 
 /*
- * Is this the OID of that relation, as far as we knew last?  Looks nothing up,
- * so that invalidation callbacks can ask.
+ * Returns true if this was the relation's OID at the last look-up.  Looks
+ * nothing up, so that invalidation callbacks can call it.
  */
 bool
 ak_is_relation(Oid relid, AkRelation which)
@@ -303,7 +303,7 @@ ak_is_relation(Oid relid, AkRelation which)
 	return relids[which] == relid;
 }
 
-/* The owner of the extension and its tables, on whose behalf management writes. */
+/* Returns the owner of the extension and its tables, as whom management writes. */
 Oid
 ak_extension_owner(void)
 {
@@ -314,10 +314,10 @@ ak_extension_owner(void)
 
 /*
  * Locks the extension against DROP and ALTER EXTENSION until the transaction
- * ends, and returns its owner.  Whoever acts as the owner has done this before,
- * or a statement of his that waits for a lock of ours could go on, as a
- * superuser, on tables and triggers that somebody else put in their place.
- * Raises 42P01 when the extension is gone.
+ * ends, and returns its owner.  Code that acts as the owner must have called
+ * this: otherwise a statement that waits for a lock on our tables could go on,
+ * as a superuser, with tables and triggers that another role put in their
+ * place.  Raises 42P01 if the extension is gone.
  */
 Oid
 ak_lock_extension(void)
@@ -328,7 +328,7 @@ ak_lock_extension(void)
 
 		(void) ak_extension_owner();
 		locked = extension;
-		/* takes in what others changed until they let us have the lock */
+		/* processes the invalidations of those who had the lock before */
 		LockDatabaseObject(ExtensionRelationId, locked, 0, AccessShareLock);
 		(void) ak_extension_owner();
 		if (likely(locked == extension))
@@ -338,9 +338,8 @@ ak_lock_extension(void)
 }
 
 /*
- * Raises 55000 unless a table has all columns that this library knows.  Asked
- * once after each change of our relations, which adding and dropping a column
- * are.
+ * Raises 55000 unless a table has all columns that this library knows.  Checked
+ * once after each change of our relations, such as adding or dropping a column.
  */
 static inline void
 check_columns(Relation rel, AkRelation which)
@@ -374,8 +373,8 @@ check_columns(Relation rel, AkRelation which)
 }
 
 /*
- * How many of the columns of one of our tables are ours: the first ones.
- * Raises 55000 unless they are all there.
+ * Returns the number of our columns of one of our tables: they are the first.
+ * Raises 55000 if one is missing.
  */
 int
 ak_own_columns(Relation rel)
@@ -391,7 +390,7 @@ ak_own_columns(Relation rel)
 	elog(ERROR, "relation %u is no table of apikeys", RelationGetRelid(rel));
 }
 
-/* Takes the first natts columns of a tuple apart, which may have others after them. */
+/* Deforms the first natts columns of a tuple, which may have more. */
 void
 ak_deform(HeapTuple tuple, TupleDesc desc, int natts, Datum *values, bool *nulls)
 {
@@ -415,8 +414,8 @@ ak_deform(HeapTuple tuple, TupleDesc desc, int natts, Datum *values, bool *nulls
 
 /*
  * Opens one of our tables with that lock; the caller closes it.  Raises 42P01
- * when the extension is gone, 55000 when the table is of another version or one
- * of our columns was dropped.
+ * if the extension is gone, 55000 if the table is of another version or one of
+ * our columns was dropped.
  */
 Relation
 ak_table_open(AkRelation which, LOCKMODE lockmode)
@@ -427,14 +426,14 @@ ak_table_open(AkRelation which, LOCKMODE lockmode)
 	{
 		Oid			relid = ak_relid(which);
 
-		/* takes in what others changed until they let us have the lock */
+		/* processes the invalidations of those who had the lock before */
 		LockRelationOid(relid, lockmode);
 		if (likely(relid == ak_relid(which)))
 		{
 			rel = table_open(relid, NoLock);
 			break;
 		}
-		/* dropped since we looked; there is a new one */
+		/* dropped and created anew since the look-up */
 		UnlockRelationOid(relid, lockmode);
 	}
 	check_columns(rel, which);
@@ -442,9 +441,9 @@ ak_table_open(AkRelation which, LOCKMODE lockmode)
 }
 
 /*
- * May the owner of a subscription write to our tables?  Only then does anything
- * arrive through it.  From PostgreSQL 16 on, a role can own one that is not a
- * superuser, and must not stop management with it.
+ * Returns true if the owner of a subscription may write to our tables: only
+ * then does it change them.  Since PostgreSQL 16, a role that is no superuser
+ * can own a subscription, and must not be able to stop management with it.
  */
 static bool
 is_trusted_subscription(Oid subscription)
@@ -460,9 +459,9 @@ is_trusted_subscription(Oid subscription)
 }
 
 /*
- * Do the keys of this database come from another by logical replication?  Then
- * its own changes would collide with those to come, in the numbers of entries
- * and in the chains, and stop the replication.
+ * Returns true if the keys or the log of this database come from another by
+ * logical replication.  Local changes would then collide with replicated ones,
+ * in audit_ids and in the chains, and stop the replication.
  */
 bool
 ak_is_subscriber(void)
@@ -493,7 +492,7 @@ ak_is_subscriber(void)
 	return subscribes;
 }
 
-/* Raises 55000 in a database whose keys come from another. */
+/* Raises 55000 if ak_is_subscriber(). */
 void
 ak_refuse_on_subscriber(void)
 {

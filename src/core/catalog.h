@@ -4,8 +4,8 @@
  *	  Our tables: their OIDs and column numbers.  See catalog.c.
  *
  * The Anum_ enums mirror sql/apikeys--1.0.sql; catalog.c refuses to work with
- * a table that lacks one of these columns.  Somebody may have added others,
- * which come after ours and are nobody's.
+ * a table that lacks one of these columns.  Columns that a user added come
+ * after ours and are ignored.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +17,7 @@
 #include "utils/relcache.h"
 #include "storage/lockdefs.h"
 
-/* What catalog.c knows the OID of; ak_relation_names[] is in this order */
+/* The relations whose OIDs catalog.c knows; ak_relation_names[] is in this order */
 typedef enum AkRelation
 {
 	AK_WORKSPACE,
@@ -53,7 +53,7 @@ typedef enum AkRelation
 	AK_AUDIT_ID_SEQ,
 	/* the row type */
 	AK_VERDICT,
-	/* a table that SQL writes, and its index */
+	/* a table that only SQL writes, without an Anum_ enum, and its index */
 	AK_USAGE,
 	AK_USAGE_PKEY,
 	AK_RELATION_COUNT

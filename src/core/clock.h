@@ -4,11 +4,11 @@
  *	  Time that never goes backwards.
  *
  * The wall clock (GetCurrentTimestamp()) is for what people read: entries,
- * expiry dates, hours of usage.  It is set back now and then, by an operator or
- * by NTP, and whatever waits for a moment of it waits until it has caught up.
- * How long to wait is measured with the clock below.  It is the same in all
- * processes of a server and starts anew with the machine: its readings stand in
- * shared memory, never in a table.
+ * expiry dates, hours of usage.  An operator or NTP may set it back, and a wait
+ * for a point of time would then last until the clock has caught up.  So
+ * durations are measured with the monotonic clock below.  It is the same in all
+ * processes of a server and starts anew with the machine: its readings are kept
+ * in shared memory, never in a table.
  *
  *-------------------------------------------------------------------------
  */

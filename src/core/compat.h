@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * compat.h
- *	  What differs between the PostgreSQL versions that we build on (14 to 19).
+ *	  Differences between the supported PostgreSQL versions (14 to 19).
  *
- * Every PG_VERSION_NUM of the tree stands here, as a *_compat inline or macro
- * that has the newest version's meaning.
+ * No other file uses PG_VERSION_NUM.  Each difference is a *_compat inline
+ * function, or a macro, with the meaning of the newest version.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,12 +31,12 @@
 #error "apikeys needs PostgreSQL 14 or newer"
 #endif
 
-/* Stands at the end of a case that goes on in the next, as in 19 */
+/* Marks a case that falls through to the next one, as in 19 */
 #if PG_VERSION_NUM < 190000
 #define pg_fallthrough __attribute__((fallthrough))
 #endif
 
-/* In Makefile.global alone before 15, and then not told to extensions */
+/* Before 15, Makefile.global defines it, but not for extensions */
 #if PG_VERSION_NUM < 150000
 #define DLSUFFIX ".so"
 #endif
@@ -45,20 +45,20 @@
 #include "varatt.h"
 #endif
 
-/* In the minor versions since November 2024; before them, such a setting is lost */
+/* In minor versions since November 2024; before, a parallel worker could lose such a setting (see ak_guc_init) */
 #ifndef GUC_ALLOW_IN_PARALLEL
 #error "this minor version of PostgreSQL is too old for apikeys"
 #endif
 
-/* AFTER triggers run as the user who was current when their event happened since 18; before, as the one who is now */
+/* Since 18, AFTER triggers run as the user who was current at their event; before, as the one when they fire */
 #define AK_TRIGGERS_RUN_AS_CURRENT_USER (PG_VERSION_NUM < 180000)
 
-/* Stands before a function's declaration, as in 18 */
+/* Precedes a function's declaration, as in 18 */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn __attribute__((noreturn))
 #endif
 
-/* Must follow the last change of a tuple descriptor's columns since 19. */
+/* Since 19, must be called after the last change of a tuple descriptor's columns. */
 static inline void
 TupleDescFinalize_compat(TupleDesc desc)
 {
@@ -69,7 +69,7 @@ TupleDescFinalize_compat(TupleDesc desc)
 #endif
 }
 
-/* Pins that block of a relation if that buffer still holds it; tells whether it does. */
+/* Pins a buffer if it still holds that block of the relation; returns true if it does. */
 static inline bool
 ReadRecentBuffer_compat(Relation rel, BlockNumber block, Buffer buffer)
 {
@@ -113,8 +113,8 @@ MarkGUCPrefixReserved_compat(const char *prefix)
 }
 
 /*
- * Tranches of LWLocks: from PostgreSQL 19 on, a new one has its name from the
- * start, for all backends.
+ * LWLock tranches: since PostgreSQL 19, a tranche is created with its name, and
+ * every backend knows it.
  */
 static inline int
 LWLockNewTrancheId_compat(const char *name)
@@ -139,9 +139,9 @@ LWLockRegisterTranche_compat(int tranche, const char *name)
 }
 
 /*
- * Has request() called when a preloaded library may ask for shared memory, with
- * max_worker_processes and the like known; called from _PG_init.  request()
- * calls what was in *previous, if anything, first.
+ * Called from _PG_init: installs request(), to be called when a preloaded
+ * library may request shared memory and max_worker_processes is known.
+ * request() first calls *previous, unless that is NULL.
  */
 #if PG_VERSION_NUM < 150000
 typedef void (*shmem_request_hook_type) (void);
@@ -159,7 +159,7 @@ shmem_request_hook_compat(shmem_request_hook_type request, shmem_request_hook_ty
 #endif
 }
 
-/* The normal form of a text, palloc'd; both end in 0. */
+/* Returns the normal form of a text, palloc'd; both are zero-terminated. */
 static inline pg_wchar *
 unicode_normalize_compat(UnicodeNormalizationForm form, const pg_wchar *text)
 {

@@ -20,15 +20,15 @@
 
 /*
  * apikeys.workspace: bounds everything that this session does to one
- * workspace.  A workspace argument must then be NULL or agree with it.
+ * workspace.  A workspace argument must then be NULL or the same.
  * Default: empty, no bound.
  */
 char	   *ak_guc_workspace = NULL;
 
 /*
- * apikeys.actor, apikeys.team, apikeys.client: who does the management
- * actions, for whom, and from where; what act_as() sets for a transaction.
- * Set for a database, or for all roles, they are ignored.  Default: empty, which
+ * apikeys.actor, apikeys.team, apikeys.client: the actor of management actions,
+ * its team, and its address; act_as() sets them for a transaction.  Ignored if
+ * set for a database, or for all roles.  Default: empty, which
  * means session_user, that actor's team in apikeys.team_member, and
  * inet_client_addr().
  */
@@ -37,28 +37,28 @@ char	   *ak_guc_team = NULL;
 char	   *ak_guc_client = NULL;
 
 /*
- * apikeys.track_usage: count validations.  A superuser's to switch off, for a
- * session, a role, a database or all.  Rate limits hold without it.
+ * apikeys.track_usage: count validations.  Only a superuser can switch it off,
+ * for a session, a role, a database or the server.  Rate limits do not need it.
  * Default: on.
  */
 bool		ak_guc_track_usage = true;
 
 /*
- * apikeys.flush_interval: how often the worker writes what was counted to the
- * tables; what a crash can lose.  Default: 10 seconds.
+ * apikeys.flush_interval: how often the worker writes counted usage to the
+ * tables; a crash loses at most that much of it.  Default: 10 seconds.
  */
 int			ak_guc_flush_interval = 10000;
 
 /*
- * apikeys.usage_memory: what counters and rate limits may take of the system's
- * shared memory, for the whole server.  It is taken in steps, as it is needed.
- * A quarter is the limits'.  Default: 256 MB.
+ * apikeys.usage_memory: the most shared memory for counters and rate limits,
+ * for the whole server.  It is allocated in steps, as needed.  A quarter is for
+ * rate limits.  Default: 256 MB.
  */
 int			ak_guc_usage_memory = 256 * 1024;
 
 /*
- * apikeys.limits_when_full: does a request whose rate limit finds no room in
- * memory pass (allow), or is it RATE_LIMITED (deny)?  Default: allow.
+ * apikeys.limits_when_full: whether a request whose rate limit finds no room in
+ * memory passes (allow) or is RATE_LIMITED (deny).  Default: allow.
  */
 int			ak_guc_limits_when_full = AK_LIMITS_ALLOW;
 
@@ -69,8 +69,8 @@ static const struct config_enum_entry limits_when_full_values[] = {
 };
 
 /*
- * apikeys.max_workers: how many background workers serve the databases of the
- * server, in turn.  Default: 2.
+ * apikeys.max_workers: the number of background workers that serve the server's
+ * databases, in turn.  Default: 2.
  */
 int			ak_guc_max_workers = 2;
 
@@ -85,12 +85,12 @@ int			ak_guc_usage_retention = 400 * 24 * 60;
  * smtp://host[:port] or smtps://host[:port].  Default: empty, reports wait.
  *
  * apikeys.smtp_netrc: a file, in the format of .netrc, with the login for that
- * server; only superusers see where.  Default: empty, no login.
+ * server; only superusers see its path.  Default: empty, no login.
  *
- * apikeys.smtp_ca: a file of certificates that the server's is checked
- * against.  Default: empty, those that the system trusts.
+ * apikeys.smtp_ca: a file of CA certificates to verify the server's certificate
+ * with.  Default: empty, those that the system trusts.
  *
- * apikeys.mail_from: who sends them, an address or "Name <address>".
+ * apikeys.mail_from: the reports' sender, an address or "Name <address>".
  * Default: empty, which means apikeys at this machine's name.
  */
 char	   *ak_guc_smtp_url = NULL;
@@ -99,14 +99,14 @@ char	   *ak_guc_smtp_ca = NULL;
 char	   *ak_guc_mail_from = NULL;
 
 /*
- * apikeys.smtp_timeout: the mail server may be silent for so long.
+ * apikeys.smtp_timeout: how long the mail server may be silent.
  * Default: 60 s.
  *
- * apikeys.mail_retry_pause: after the first attempt that fails; each further
- * pause is four times as long, up to five attempts.  Default: 1 minute.
+ * apikeys.mail_retry_pause: the pause after the first failed attempt; each
+ * further one is four times as long, up to five attempts.  Default: 1 minute.
  *
- * apikeys.max_report_size: of the CSV, before it is compressed or encrypted.
- * Default: 20 MB.
+ * apikeys.max_report_size: the largest CSV that is mailed, before compression
+ * and encryption.  Default: 20 MB.
  */
 int			ak_guc_smtp_timeout = 60 * 1000;
 int			ak_guc_mail_retry_pause = 60 * 1000;
@@ -119,15 +119,15 @@ int			ak_guc_max_report_size = 20 * 1024;
 int			ak_guc_audit_retention = 0;
 
 /*
- * apikeys.notify: does each management action of a key also send NOTIFY
- * apikeys with the key's id?  Default: off.
+ * apikeys.notify: whether each management action of a key also sends NOTIFY
+ * apikeys with the key's id.  Default: off.
  */
 bool		ak_guc_notify = false;
 
 /*
- * Who acts is a session's own word, or its role's.  The owner of a database must
- * not put a name into everybody's mouth: what ALTER DATABASE, or ALTER ROLE ALL,
- * says counts for nothing.
+ * The actor is set by the session, or for its role.  The owner of a database
+ * must not set it for other roles: values of ALTER DATABASE and ALTER ROLE ALL
+ * are ignored.
  */
 static bool
 check_actor(char **newval, void **extra, GucSource source)
@@ -164,7 +164,7 @@ check_mail_from(char **newval, void **extra, GucSource source)
 	return false;
 }
 
-/* A setting of the server, from its configuration file alone. */
+/* A setting of the whole server, which a session cannot change. */
 static void
 define_server_text(const char *name, const char *description, char **variable, int flags,
 				   GucStringCheckHook check_hook)
@@ -183,10 +183,10 @@ define_text(const char *name, const char *description, char **variable, GucStrin
 /*
  * Called once, from _PG_init.
  *
- * What a session may set may have been set before the library is loaded.  When
- * that happens in a parallel operation, as in a function that a parallel worker
- * calls, the value is taken over with GUC_ALLOW_IN_PARALLEL alone, and a
- * session without its apikeys.workspace would see every tenant.
+ * A session's settings may have been set before the library is loaded.  If it
+ * is loaded in a parallel operation, as by a function that a parallel worker
+ * calls, only GUC_ALLOW_IN_PARALLEL keeps the value.  A session that lost its
+ * apikeys.workspace would see every workspace.
  */
 void
 ak_guc_init(void)

@@ -3,9 +3,9 @@
  * insert.c
  *	  Insert a row into one of our tables without a plan.
  *
- * To set up an INSERT for every row, and to take it down again, costs about as
- * much as to write the row.  A logical replication worker, which has rows and
- * no statements, too, shows what is left to do without one.
+ * Starting and ending the executor for the INSERT of one row costs about as
+ * much as writing the row.  This file does what a logical replication worker
+ * does, which also has rows and no statements.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,8 +21,8 @@
 #include "core/insert.h"
 
 /*
- * Gives the columns behind the first natts their defaults; generated ones are
- * computed later.
+ * Sets the columns after the first natts to their defaults; generated columns
+ * are computed later.
  */
 static void
 fill_defaults(TupleTableSlot *slot, Relation rel, int natts, EState *estate)
@@ -46,18 +46,18 @@ fill_defaults(TupleTableSlot *slot, Relation rel, int natts, EState *estate)
 }
 
 /*
- * Inserts a row, of which the first natts columns are given, as INSERT would:
- * the others have their defaults, row triggers fire, and constraints and
- * indexes are kept.  What later commands of the transaction
- * see includes it.  Statement triggers and rules, which our tables have none
- * of for INSERT, are passed by.
+ * Inserts a row as INSERT would.  The first natts columns are given, the others
+ * get their defaults.  Row triggers fire, constraints are checked, and indexes
+ * are updated.  Later commands of the transaction see the row.  Statement
+ * triggers and rules are skipped: our tables have none for INSERT.
  *
- * Privileges are not checked: the caller has done so, and acts as the owner,
- * for the sake of what triggers and indexes call (ak_become_owner).  rel is
- * open with RowExclusiveLock.  Raises what triggers and constraints raise.
+ * Privileges are not checked: the caller has checked them, and acts as the
+ * owner (ak_become_owner), because triggers and index expressions run as the
+ * current user.  rel is open with RowExclusiveLock.  Raises what triggers and
+ * constraints raise.
  *
- * Returns a copy of the row as triggers made it; NULL when one of them kept it
- * out, which none of ours does.
+ * Returns a copy of the row as the triggers left it; NULL if one of them
+ * suppressed it, which none of ours does.
  */
 HeapTuple
 ak_insert_row(Relation rel, int natts, const Datum *values, const bool *nulls)
@@ -74,7 +74,7 @@ ak_insert_row(Relation rel, int natts, const Datum *values, const bool *nulls)
 	ExecStoreVirtualTuple(slot);
 
 	InitResultRelInfo(target, rel, 0, NULL, 0);
-	/* where the triggers look for it; not to be closed with the others, since we did not open it */
+	/* triggers look for the relation in this list; our caller, who opened it, closes it */
 	estate->es_opened_result_relations = lappend(estate->es_opened_result_relations, target);
 	estate->es_output_cid = GetCurrentCommandId(true);
 	ExecOpenIndices(target, false);

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * keyindex.c
- *	  Rows of apikeys.key by the hash of a secret: the two indexes.
+ *	  Look up rows of apikeys.key by the hash of a secret, in two indexes.
  *
- * These functions do not look at table privileges, row security or accesses:
- * whoever calls them has done so, or shows nothing of what is found.
+ * These functions do not check table privileges, row security or accesses:
+ * their callers have done so, or reveal nothing of what is found.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,9 +26,9 @@
 
 /*
  * Looks for a hash (32 bytes) in one of the two indexes of apikeys.key, which
- * is open, as a registered snapshot or SnapshotSelf sees it; "column" is what
- * the index is made on.  Returns whether there is such a row: it is in the
- * slot then, and *root is the place that the index names.
+ * the caller has opened, with a registered snapshot or SnapshotSelf; "column"
+ * is the indexed column.  Returns true if there is such a row: it is then in
+ * the slot, and *root is the TID in the index entry.
  */
 bool
 ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot *slot, AkRelation which, AttrNumber column,
@@ -59,7 +59,7 @@ ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot *slot, AkRelation w
 		*root = *tid;
 		if (!index_fetch_heap(scan, slot))
 			continue;
-		/* the row itself decides */
+		/* the row decides, not the index entry */
 		datum = slot_getattr(slot, column, &isnull);
 		found = ak_is_hash(datum, isnull, hash);
 	}
@@ -68,7 +68,7 @@ ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot *slot, AkRelation w
 	return found;
 }
 
-/* The workspace of the key with this hash in that column, by a snapshot that is registered or SnapshotSelf; NULL: there is none. */
+/* Returns the workspace of the key with this hash in that column, or NULL; the snapshot is registered or SnapshotSelf. */
 static char *
 workspace_of(AkRelation index, AttrNumber column, const uint8 *hash, Snapshot snapshot)
 {
@@ -89,10 +89,10 @@ workspace_of(AkRelation index, AttrNumber column, const uint8 *hash, Snapshot sn
 }
 
 /*
- * Is this the SHA-256 of some key's old secret?  Sees what is committed and
- * what this transaction did.  In a SERIALIZABLE transaction by SnapshotSelf,
- * which leaves no trace by which such transactions that create keys would fail
- * each other.
+ * Returns true if this is the SHA-256 of any key's old secret.  Sees all that
+ * is committed and the transaction's own changes.  A SERIALIZABLE transaction
+ * uses SnapshotSelf, which takes no predicate locks: with them, such
+ * transactions that create keys would make each other fail.
  */
 bool
 ak_hash_is_old(const uint8 *hash)
@@ -102,7 +102,7 @@ ak_hash_is_old(const uint8 *hash)
 
 	if (IsolationIsSerializable())
 		return workspace_of(AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, SnapshotSelf) != NULL;
-	/* with what the statement that we are called from has done */
+	/* to see the changes of the calling statement, too */
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	found = workspace_of(AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, snapshot) != NULL;
@@ -111,10 +111,10 @@ ak_hash_is_old(const uint8 *hash)
 }
 
 /*
- * The workspace, palloc'd, of the key whose present or old secret has this
- * SHA-256; NULL when there is none.  Sees what is committed and what this
- * transaction did, and leaves no trace; a row that somebody changes at this
- * very moment can be missed.
+ * Returns the workspace, palloc'd, of the key whose present or old secret has
+ * this SHA-256; NULL if there is none.  Uses SnapshotSelf: sees all that is
+ * committed and the transaction's own changes, takes no predicate locks, and
+ * can miss a row that is being updated concurrently.
  */
 char *
 ak_hash_whose(const uint8 *hash)

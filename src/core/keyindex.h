@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * keyindex.h
- *	  Rows of apikeys.key by the hash of a secret.  See keyindex.c.
+ *	  Look up rows of apikeys.key by the hash of a secret.  See keyindex.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,9 +17,9 @@
 #include "pure/digest.h"
 
 /*
- * A variable-length value of a row, neither compressed nor in the TOAST table.
- * Any of them may be: of a row over 2 kB its compressible values are compressed,
- * long or not, and ALTER TABLE ... SET STORAGE moves them out.
+ * Returns a variable-length value of a row, detoasted.  Even a short value may
+ * be toasted: in a row over 2 kB, compressible values are compressed, and ALTER
+ * TABLE ... SET STORAGE can move values out of line.
  */
 static inline Datum
 ak_as_written(Datum value)
@@ -31,7 +31,7 @@ ak_as_written(Datum value)
 	return value;
 }
 
-/* Is this column of a row, a bytea, the hash?  Takes as long wherever they differ. */
+/* Returns true if a bytea column of a row is this hash.  Compares in constant time. */
 static inline bool
 ak_is_hash(Datum column, bool isnull, const uint8 *hash)
 {

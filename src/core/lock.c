@@ -4,30 +4,30 @@
  *	  Locks on names under our tables, until the end of the transaction.
  *
  * What is locked under which table:
- *	  key			the archive of a workspace: who archives there
- *	  audit_link	the chain of a workspace: who links entries, at commit
- *	  api			an API: shared by who gives it to a key; '' orders the registry
- *	  workspace		a workspace: shared by who puts something into it
- *	  access		an access: who grants or revokes it; a role: who changes what it holds;
- *					'': who changes privileges
- *	  audit_purged	a workspace: who purges its log
+ *	  key			the archive of a workspace: to archive keys there
+ *	  audit_link	the chain of a workspace: to link entries, at commit
+ *	  api			an API: shared, to give it to a key; '': to order the registry
+ *	  workspace		a workspace: shared, to add something to it
+ *	  access		an access: to grant or revoke it; a role: to change its privileges;
+ *					'': to change any privileges
+ *	  audit_purged	a workspace: to purge its log
  *
- * These are no advisory locks, which any role could hold.  Everybody may read
- * pg_locks, so that a name's tag is a hash with a salt that only the owner can
- * read (apikeys.lock_salt): nobody finds out from there which names there are.
- * Names share a lock when their tags are the same: that costs a wait, never
- * more, because all who lock several at once sort by ak_lock_tag().
+ * These are no advisory locks, because any role could hold those.  Every role
+ * can read pg_locks, so a name's tag is a hash with a salt that only the owner
+ * can read (apikeys.lock_salt): it does not reveal which names exist.  Names
+ * with the same tag share a lock, which can cost a wait.  The chains are locked
+ * in the order of ak_lock_tag(), so that this cannot cause a deadlock.
  *
- * The server's lock table is small and everybody's.  So a transaction that
- * comes to more than AK_LOCK_MANY names under one table locks all names of
- * that table instead; for this to be seen, every lock on a name comes with a
- * weak one on all, as a row lock comes with a table lock.  Names whose locks a
- * rolled back subtransaction gave up do not count.  A caller's text is looked
- * up before it is locked, and again under the lock: what names nothing must
- * not fill the lock table.
+ * The server's lock table is small and shared by all databases.  So a
+ * transaction that needs more than AK_LOCK_MANY names under one table locks all
+ * names of that table instead.  For that lock to conflict, every lock on a name
+ * comes with a weak lock on all names, as a row lock comes with a table lock.
+ * Names whose locks a rolled back subtransaction released do not count.  A
+ * caller's text is looked up before it is locked, and again under the lock:
+ * names that do not exist must not fill the lock table.
  *
- * A prepared transaction keeps its locks for as long as its owner likes.  Where
- * others would have to wait for them, it cannot be prepared: ak_refuse_prepare().
+ * A prepared transaction keeps its locks until it is finished.  Functions whose
+ * locks others would wait for too long call ak_refuse_prepare().
  *
  *-------------------------------------------------------------------------
  */
@@ -52,7 +52,7 @@
 #define ONE_NAME	0
 #define ALL_NAMES	1
 
-/* The names that this transaction locked, to know when they are many; those of outer transactions first */
+/* The names that this transaction locked, up to AK_LOCK_MANY; those of outer (sub)transactions first */
 static struct
 {
 	int			count;
@@ -63,11 +63,11 @@ static struct
 	}			names[AK_LOCK_MANY];
 }			locked[AK_TABLE_COUNT];
 
-/* What this transaction called that keeps it from being prepared; NULL: nothing */
+/* The function because of which this transaction cannot be prepared; NULL: none */
 static const char *unpreparable = NULL;
 
 static pg_uuid_t salt;
-static uint64 salt_generation = 0;	/* of the catalog when the salt was read; 0: it was not */
+static uint64 salt_generation = 0;	/* ak_catalog_generation() when the salt was read; 0: not read */
 
 /* Reads the salt.  Raises 55000 when its table is empty. */
 static void
@@ -89,8 +89,8 @@ read_salt(void)
 }
 
 /*
- * The tag of a name, the same in every backend of this database.  Raises 55000
- * when the salt is missing.
+ * Returns the tag of a name, the same in every backend of this database.
+ * Raises 55000 if the salt is missing.
  */
 uint32
 ak_lock_tag(const char *name)
@@ -116,7 +116,7 @@ ak_lock_tag(const char *name)
 	return tag;
 }
 
-/* Is this one more name than we lock one by one? */
+/* Notes a name that is to be locked; returns true if there are too many to lock one by one. */
 static bool
 too_many(AkRelation relation, uint32 tag)
 {
@@ -133,7 +133,7 @@ too_many(AkRelation relation, uint32 tag)
 	return false;
 }
 
-/* Takes the weak lock on all names that comes with one on a name: it conflicts with the strong ones of ak_lock_all() alone. */
+/* Takes the weak lock on all names that comes with a lock on one: it conflicts only with those of ak_lock_all(). */
 static void
 lock_all_weakly(AkRelation relation, LOCKMODE mode)
 {
@@ -142,7 +142,7 @@ lock_all_weakly(AkRelation relation, LOCKMODE mode)
 
 /*
  * Locks a name under one of our tables, in ShareLock or ExclusiveLock.  A
- * subtransaction that is rolled back gives up what it locked.
+ * rolled back subtransaction releases its locks.
  */
 void
 ak_lock_object(AkRelation relation, const char *name, LOCKMODE mode)
@@ -161,9 +161,9 @@ ak_lock_object(AkRelation relation, const char *name, LOCKMODE mode)
 }
 
 /*
- * The same in ExclusiveLock for a transaction that locks few names, and only
- * if nobody has a lock on that one; returns whether it has it now.  It may wait
- * for who locked all names.
+ * The same in ExclusiveLock, for a transaction that locks few names.  Returns
+ * false, without waiting, if another transaction has a lock on the name.  May
+ * wait for one that has locked all names.
  */
 bool
 ak_try_lock_object(AkRelation relation, const char *name)
@@ -180,8 +180,8 @@ ak_try_lock_object(AkRelation relation, const char *name)
 }
 
 /*
- * The same, but waits for those who have a lock on the name, without standing
- * in the lock's queue: who comes meanwhile for a shared lock gets it.
+ * The same, but waits for other transactions' locks on the name, outside of the
+ * lock's queue: a shared lock that is requested meanwhile is granted.
  */
 void
 ak_lock_object_behind(AkRelation relation, const char *name)
@@ -203,14 +203,14 @@ ak_lock_all(AkRelation relation, LOCKMODE mode)
 	LockDatabaseObject(ak_relid(relation), 0, ALL_NAMES, mode);
 }
 
-/* From here on this transaction cannot be prepared, because it called that function. */
+/* From here on this transaction cannot be prepared; the error names the function. */
 void
 ak_refuse_prepare(const char *function)
 {
 	unpreparable = function;
 }
 
-/* When a transaction is about to be prepared: raises 0A000 when it must not be. */
+/* Before a transaction is prepared: raises 0A000 after ak_refuse_prepare(). */
 void
 ak_check_prepare(void)
 {
@@ -223,8 +223,8 @@ ak_check_prepare(void)
 }
 
 /*
- * At the end of the subtransaction of that level: what it locked is given up
- * with it, or becomes its parent's.
+ * At the end of the subtransaction of that level: its locks are released, or
+ * become its parent's.
  */
 void
 ak_locks_end_subtransaction(int level, bool committed)
@@ -239,7 +239,7 @@ ak_locks_end_subtransaction(int level, bool committed)
 		}
 }
 
-/* At the end of a transaction, which gives up all locks. */
+/* At the end of a transaction, which releases all locks. */
 void
 ak_forget_locks(void)
 {

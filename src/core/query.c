@@ -18,10 +18,10 @@
 #include "core/query.h"
 
 /*
- * Acts as the owner of our tables from here on.  Whoever calls this has
- * checked the caller's rights before.  An error puts the caller back by
- * itself: transactions and subtransactions restore the user at abort.  The
- * extension is locked against being dropped until the transaction ends.
+ * Switches to the owner of our tables.  The caller's rights must have been
+ * checked before.  After an error nothing need be done: transactions and
+ * subtransactions restore the user at abort.  Locks the extension against being
+ * dropped until the transaction ends.
  */
 void
 ak_become_owner(AkCaller *caller)
@@ -38,8 +38,8 @@ ak_become_caller(const AkCaller *caller)
 }
 
 /*
- * For the rest of the section that ak_become_owner() began: triggers and
- * functions of others can leave nothing behind that would run after it.
+ * Until ak_become_caller(): triggers and functions of other users cannot leave
+ * anything behind that would run later.
  */
 void
 ak_restrict_security(void)
@@ -51,7 +51,7 @@ ak_restrict_security(void)
 	SetUserIdAndSecContext(userid, sec_context | SECURITY_RESTRICTED_OPERATION);
 }
 
-/* The kept plan of a statement, made at its first use. */
+/* Returns the kept plan of a statement, made at its first use. */
 static SPIPlanPtr
 plan_of(AkQuery *query)
 {
@@ -95,7 +95,7 @@ ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 	return rc;
 }
 
-/* The same for a statement that only reads, and sees what that snapshot does. */
+/* The same for a read-only statement, with the given snapshot. */
 void
 ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Snapshot snapshot)
 {
@@ -106,8 +106,8 @@ ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Snapshot snaps
 }
 
 /*
- * Opens a cursor for a statement that only reads, which sees what any statement
- * of this transaction sees.  SPI_cursor_fetch() and SPI_cursor_close() follow.
+ * Opens a cursor for a read-only statement, with the active snapshot.
+ * SPI_cursor_fetch() and SPI_cursor_close() follow.
  */
 Portal
 ak_query_cursor(AkQuery *query, Datum *args, const char *nulls)
@@ -119,7 +119,7 @@ ak_query_cursor(AkQuery *query, Datum *args, const char *nulls)
 	return portal;
 }
 
-/* One value of the last statement's result; row and column count from 0 and 1. */
+/* Returns a value of the last statement's result; rows are numbered from 0, columns from 1. */
 Datum
 ak_query_result(int row, int column, bool *isnull)
 {
@@ -127,10 +127,11 @@ ak_query_result(int row, int column, bool *isnull)
 }
 
 /*
- * Before PostgreSQL 18, what a foreign key does to a table makes that table's
- * triggers run with the rights of whoever deleted from ours.  So no table but
- * a superuser's may do something when we delete keys, or from other tables of
- * ours.  SPI must be connected.  Raises 55000.
+ * Before PostgreSQL 18, the AFTER triggers of a table that a foreign key's ON
+ * DELETE action changes run with the rights of the role that deleted from ours.
+ * So only tables of the owner or of a superuser may have such an action on
+ * apikeys.key ("keys"), or else on our other tables.  SPI must be connected.
+ * Raises 55000.
  */
 void
 ak_refuse_foreign_actions(bool keys)

@@ -13,8 +13,8 @@
 #define AK_QUERY_MAX_ARGS 20
 
 /*
- * A statement that this backend prepares once.  Every name and operator in sql
- * is written with its schema, because it runs under its caller's search_path.
+ * A statement that a backend prepares once.  Its SQL writes every name and
+ * operator with its schema, because it runs with the caller's search_path.
  */
 typedef struct AkQuery
 {
@@ -24,14 +24,14 @@ typedef struct AkQuery
 	SPIPlanPtr	plan;			/* NULL until first use */
 } AkQuery;
 
-/* Which snapshot a statement sees */
+/* The snapshot that a statement uses */
 typedef enum AkSight
 {
-	AK_SEE_TRANSACTION,			/* what a new statement of this transaction sees */
-	AK_SEE_LATEST				/* all that is committed, whatever the isolation level: for what a constraint would see */
+	AK_SEE_TRANSACTION,			/* that of a new statement of this transaction */
+	AK_SEE_LATEST				/* all that is committed, whatever the isolation level, as for a constraint */
 } AkSight;
 
-/* Acting as the owner of our tables, and back */
+/* The user before ak_become_owner(), for ak_become_caller() */
 typedef struct AkCaller
 {
 	Oid			userid;
