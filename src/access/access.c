@@ -1,23 +1,24 @@
 /*-------------------------------------------------------------------------
  *
  * access.c
- *	  Who may do what, and in which workspace.
+ *	  What a role may do, and in which workspaces.
  *
  * PostgreSQL's privileges decide whether a role may call a function or read a
- * view at all; the table apikeys.access decides in which workspaces what it
- * calls may reach.  Both are needed: a row of the table without the GRANT does
- * nothing, and a GRANT without a row is refused here.  The extension's owner,
- * its members and superusers may do everything.
+ * view at all; the table apikeys.access decides for which workspaces.  Both are
+ * needed: a row of the table without the GRANT has no effect, and a GRANT
+ * without a row is refused here.  The extension's owner, its members and
+ * superusers may do everything.
  *
- * Whose a row is, its row of apikeys.access_role says, by the role's oid; one
- * without, out of a dump or from a publisher, allows nothing until somebody says
- * so (grant.c).  Nor does a row count for anybody whose role does not itself
- * hold USAGE of our schema, as after DROP OWNED: another role that gets the oid
- * of a dropped one some day does not hold it.
+ * The role of a row is recorded in apikeys.access_role, by its OID.  A row
+ * without that, out of a dump or from a publisher, allows nothing until it is
+ * granted again (grant.c).  Nor does a row count if its role does not itself
+ * hold USAGE on our schema, as after DROP OWNED: a new role that happens to get
+ * the OID of a dropped one does not hold it.
  *
- * What a role may do is remembered per backend, because a validation asks.  It
- * is forgotten when apikeys.access changes (a trigger invalidates the table's
- * relation cache entry) and when roles or memberships do, in the same commit.
+ * What the current user may do is cached per backend, because every validation
+ * needs it.  The cache is invalidated by changes of apikeys.access and
+ * access_role (a trigger invalidates the table's relation cache entry), of
+ * roles, of memberships and of schemas, when they commit.
  *
  *-------------------------------------------------------------------------
  */
@@ -55,7 +56,7 @@ PG_FUNCTION_INFO_V1(ak_only_workspace);
 PG_FUNCTION_INFO_V1(ak_several_workspaces);
 PG_FUNCTION_INFO_V1(ak_invalidate);
 
-/* Capabilities by name, and all that each of them allows */
+/* Capabilities by name, with all capabilities that each of them includes */
 static const struct
 {
 	const char *name;
@@ -94,20 +95,20 @@ typedef struct AkScopedWorkspace
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-/* What one role may do: everywhere, and beyond that in single workspaces */
+/* What one role may do: in all workspaces, and besides in single ones */
 typedef struct AkScope
 {
 	bool		valid;
 	Oid			userid;
 	int			everywhere;
-	int			anywhere;		/* everywhere, and in any single workspace */
-	bool		waiting;		/* there is an access that waits for regrant_access() */
+	int			anywhere;		/* everywhere, or in at least one workspace */
+	bool		waiting;		/* an access waits for regrant_access() */
 	scoped_hash *workspaces;	/* in scope_context; NULL: none */
 } AkScope;
 
 static AkScope scope;
 static MemoryContext scope_context = NULL;
-static uint64 invalidations = 0;	/* so that a reload sees one that came meanwhile */
+static uint64 invalidations = 0;	/* their number, for a reload to notice new ones */
 
 static void
 forget_scope(void)
@@ -139,7 +140,7 @@ ak_access_init(void)
 	CacheRegisterSyscacheCallback(NAMESPACEOID, roles_changed, (Datum) 0);
 }
 
-/* All that the capability of that name allows, as bits; 0 for an unknown name. */
+/* Returns, as bits, all capabilities that the one of that name includes; 0 for an unknown name. */
 int
 ak_capability_allows(const char *name)
 {
@@ -149,7 +150,7 @@ ak_capability_allows(const char *name)
 	return 0;
 }
 
-/* What a capability is called. */
+/* Returns the name of a capability; of several, that of the first. */
 const char *
 ak_capability_name(AkCapability capability)
 {
@@ -182,7 +183,7 @@ add_to_scope(AkScope *loaded, int may, const char *workspace)
 	entry->may |= may;
 }
 
-/* Who holds which privileges on our schema; NULL: only its owner. */
+/* Returns the ACL of our schema; NULL: only its owner has privileges. */
 static Acl *
 schema_acl(void)
 {
@@ -200,7 +201,7 @@ schema_acl(void)
 	return result;
 }
 
-/* Was the schema's USAGE granted to the role itself, not to one that it is a member of? */
+/* Returns true if the schema's USAGE was granted to the role itself, not only to one that it is a member of. */
 static bool
 holds_usage(const Acl *acl, Oid role)
 {
@@ -262,7 +263,7 @@ last_scope(void)
 static const AkScope *
 current_scope(void)
 {
-	/* a long transaction, too, learns of a revoked access at once */
+	/* so that a long transaction, too, notices a revoked access at once */
 	AcceptInvalidationMessages();
 	return last_scope();
 }
@@ -282,8 +283,8 @@ scope_allows(const AkScope *may, AkCapability capability, const char *workspace,
 }
 
 /*
- * May the current user do this in that workspace?  NULL asks for everywhere.
- * As of the latest commit; the setting apikeys.workspace plays no part.
+ * Returns true if the current user has the capability in that workspace; NULL:
+ * in all workspaces.  As of the latest commit; ignores apikeys.workspace.
  */
 bool
 ak_may(AkCapability capability, const char *workspace)
@@ -292,8 +293,8 @@ ak_may(AkCapability capability, const char *workspace)
 }
 
 /*
- * The same for a workspace that is not NUL-terminated, as of the last time that
- * anything here was asked: for who has asked in the same call already.
+ * The same for a workspace that is not NUL-terminated, as of the last check:
+ * for a caller that has called ak_may() in the same SQL function call already.
  */
 bool
 ak_may_still(AkCapability capability, const char *workspace, size_t len)
@@ -301,7 +302,7 @@ ak_may_still(AkCapability capability, const char *workspace, size_t len)
 	return scope_allows(last_scope(), capability, workspace, len);
 }
 
-/* May the current user do anything at all in that workspace? */
+/* Returns true if the current user has any capability in that workspace. */
 bool
 ak_may_something(const char *workspace)
 {
@@ -309,7 +310,7 @@ ak_may_something(const char *workspace)
 		ak_may(AK_AUDIT, workspace);
 }
 
-/* May the current user do this in any workspace at all? */
+/* Returns true if the current user has the capability in at least one workspace. */
 static bool
 may_anywhere(AkCapability capability)
 {
@@ -317,9 +318,10 @@ may_anywhere(AkCapability capability)
 }
 
 /*
- * Does a role have access, itself, by membership or through a member, where the
- * current user is no admin?  One that waits for regrant_access() counts, and so
- * does one that the role holds no privileges for: they may come back.
+ * Returns true if a role has access, itself, by membership or through a member,
+ * where the current user is no admin.  An access that waits for
+ * regrant_access() counts, and so does one whose privileges the role does not
+ * hold: both may become effective again.
  */
 bool
 ak_has_access_elsewhere(Oid role)
@@ -337,7 +339,7 @@ ak_has_access_elsewhere(Oid role)
 	return found;
 }
 
-/* May the current user do this there, within the setting apikeys.workspace: does that workspace exist for the caller? */
+/* The same as ak_may(), but only within the setting apikeys.workspace. */
 bool
 ak_sees(AkCapability capability, const char *workspace)
 {
@@ -348,7 +350,7 @@ ak_sees(AkCapability capability, const char *workspace)
 	return ak_may(capability, workspace);
 }
 
-/* How the current user may come by what was refused. */
+/* Returns the hint of how the current user can get the access that was refused. */
 static const char *
 access_hint(void)
 {
@@ -356,7 +358,7 @@ access_hint(void)
 		"apikeys.grant_access() gives it.";
 }
 
-/* Raises 42501 unless the current user may do this there (NULL: everywhere). */
+/* Raises 42501 unless the current user has the capability in that workspace (NULL: in all). */
 void
 ak_require(AkCapability capability, const char *workspace)
 {
@@ -375,7 +377,7 @@ ak_require(AkCapability capability, const char *workspace)
 			 errhint("%s", access_hint())));
 }
 
-/* The first of the workspaces in which the current user may do anything, for a hint. */
+/* Returns the first of the workspaces in which the current user has any capability, for a hint. */
 static char *
 some_workspaces(void)
 {
@@ -391,7 +393,7 @@ some_workspaces(void)
 	{
 		char	   *name = TextDatumGetCString(elements[i]);
 
-		/* '' is what belongs to none */
+		/* '' stands for rows without a workspace */
 		if (name[0] == '\0')
 			continue;
 		if (listed++ > 0)
@@ -402,8 +404,8 @@ some_workspaces(void)
 }
 
 /*
- * The same for a workspace that a caller named: 42704 when it does not exist
- * for the caller, 42501 when it does but the caller may not do this there.
+ * The same for a workspace argument: raises 42704 if the workspace does not
+ * exist or the caller has no capability in it, 42501 if it lacks this one.
  */
 void
 ak_require_workspace(AkCapability capability, const char *workspace)
@@ -413,7 +415,7 @@ ak_require_workspace(AkCapability capability, const char *workspace)
 	ak_require_workspace_settings(capability, workspace, &settings);
 }
 
-/* The same, and what the workspace sets. */
+/* The same, and returns the workspace's settings. */
 void
 ak_require_workspace_settings(AkCapability capability, const char *workspace, AkWorkspace *settings)
 {
@@ -431,7 +433,7 @@ ak_require_workspace_settings(AkCapability capability, const char *workspace, Ak
 	ak_require(capability, workspace);
 }
 
-/* Raises 42501 unless the current user may do this in some workspace. */
+/* Raises 42501 unless the current user has the capability in at least one workspace. */
 void
 ak_require_anywhere(AkCapability capability)
 {
@@ -443,7 +445,7 @@ ak_require_anywhere(AkCapability capability)
 				 errhint("%s", access_hint())));
 }
 
-/* A capability by its name, an argument.  Raises 22023 for an unknown one. */
+/* Returns the capability that an argument names.  Raises 22023 for an unknown name. */
 static AkCapability
 capability_argument(const text *argument)
 {
@@ -457,7 +459,7 @@ capability_argument(const text *argument)
 			 errmsg("unknown capability \"%s\"", ak_quoted(name))));
 }
 
-/* Does the current user have a capability everywhere, with nothing to bound it? */
+/* Returns true if the current user has the capability in all workspaces, and apikeys.workspace is not set. */
 bool
 ak_sees_everywhere(AkCapability capability)
 {
@@ -465,8 +467,8 @@ ak_sees_everywhere(AkCapability capability)
 }
 
 /*
- * The single workspaces, as a list of text, in which the current user has a
- * capability that he does not have everywhere, within apikeys.workspace.
+ * Returns the workspaces, as a list of text, in which the current user has the
+ * capability, within apikeys.workspace; NIL if ak_sees_everywhere().
  */
 static List *
 single_workspaces(AkCapability capability)
@@ -505,7 +507,7 @@ text_order(const ListCell *a, const ListCell *b)
 	return order != 0 ? order : (int) VARSIZE_ANY_EXHDR(x) - (int) VARSIZE_ANY_EXHDR(y);
 }
 
-/* Texts as an array, in their order. */
+/* Returns texts as a sorted array. */
 static ArrayType *
 text_array(List *texts)
 {
@@ -520,8 +522,8 @@ text_array(List *texts)
 }
 
 /*
- * The workspaces, a text[], in which the current user has a capability, within
- * apikeys.workspace; '' stands for what belongs to no workspace.  As of the
+ * Returns the workspaces, a text[], in which the current user has a capability,
+ * within apikeys.workspace; '' stands for rows without a workspace.  As of the
  * latest commit.
  */
 Datum
@@ -555,10 +557,10 @@ ak_visible_workspaces_sql(PG_FUNCTION_ARGS)
 }
 
 /*
- * What the views ask.  Each of them has three arms, of which at most one
- * returns rows, so that each can be planned for what it is: everything, in the
- * order of an index; one workspace, whose own statistics the planner sees, and
- * again in the order of an index; or several.
+ * For the views.  Each view has three arms, of which at most one returns rows,
+ * so that each arm is planned for its case: all workspaces, in the order of an
+ * index; one workspace, with its own statistics, again in the order of an
+ * index; or several workspaces.
  *
  * sees_everywhere(capability text) -> boolean
  * only_workspace(capability text) -> text, NULL unless there is just one
@@ -594,8 +596,8 @@ ak_several_workspaces(PG_FUNCTION_ARGS)
 }
 
 /*
- * Trigger of apikeys.access, each row: every backend forgets at commit what it
- * remembers of it.
+ * Row trigger of access, access_role and api: at commit, every backend drops
+ * what it caches of the table.
  */
 Datum
 ak_invalidate(PG_FUNCTION_ARGS)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * access.h
- *	  Who may do what, where.  See access.c.
+ *	  What a role may do, and in which workspaces.  See access.c.
  *
  *-------------------------------------------------------------------------
  */

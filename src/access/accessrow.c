@@ -1,10 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * accessrow.c
- *	  Reads apikeys.access, and with each row whose it is.
+ *	  Read apikeys.access, with the role of each row.
  *
- * Two passes over two small tables: their rows are few, and what comes of them
- * is remembered (access.c).
+ * Reads two tables as a whole: they are small, and access.c caches the result.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,14 +20,14 @@
 #include "access/accessrow.h"
 #include "core/catalog.h"
 
-/* Whose an access is */
+/* The role of an access */
 typedef struct AkAccessRole
 {
 	pg_uuid_t	grant_id;		/* the key */
 	Oid			role;
 } AkAccessRole;
 
-/* Starts to read all accesses, as of the latest commit; end it with ak_end_accesses(). */
+/* Starts a scan of all accesses, as of the latest commit; ak_end_accesses() ends it. */
 void
 ak_begin_accesses(AkAccessScan *accesses)
 {
@@ -54,7 +53,7 @@ ak_begin_accesses(AkAccessScan *accesses)
 	accesses->scan = systable_beginscan(accesses->rel, InvalidOid, false, NULL, 0, NULL);
 }
 
-/* Goes to the next one; false when there is none. */
+/* Reads the next access; returns false if there is none. */
 bool
 ak_next_access(AkAccessScan *accesses)
 {
@@ -78,7 +77,7 @@ ak_next_access(AkAccessScan *accesses)
 	return true;
 }
 
-/* Ends the reading, and gives back its memory. */
+/* Ends the scan, and frees its memory. */
 void
 ak_end_accesses(AkAccessScan *accesses)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * accessrow.h
- *	  Reads apikeys.access, and with each row whose it is.  See accessrow.c.
+ *	  Read apikeys.access, with the role of each row.  See accessrow.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,15 +12,15 @@
 #include "utils/hsearch.h"
 #include "utils/relcache.h"
 
-/* The accesses that there are, read one after the other */
+/* A scan of all accesses */
 typedef struct AkAccessScan
 {
-	MemoryContext context;		/* of all that is read */
+	MemoryContext context;		/* of all that the scan allocates */
 	HTAB	   *roles;			/* of AkAccessRole */
 	Relation	rel;
 	SysScanDesc scan;
-	/* the present one */
-	Oid			role;			/* may be dropped; of one that waits, the role of that name, or InvalidOid */
+	/* the present access */
+	Oid			role;			/* may be dropped; if waiting, the role of that name, or InvalidOid */
 	bool		waiting;
 	const char *capability;
 	const char *workspace;		/* NULL: all */

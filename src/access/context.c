@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * context.c
- *	  Actor, team, address and workspace of what is being done.
+ *	  Actor, team, address and workspace of the present action.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,7 +37,7 @@ is_set(const char *setting)
 }
 
 /*
- * The address that the actor acts from.  Raises 22023 when apikeys.client
+ * Returns the address that the actor acts from.  Raises 22023 if apikeys.client
  * is no address.
  */
 static Datum
@@ -65,9 +65,9 @@ current_ip(bool *has_ip)
 }
 
 /*
- * Opens an index scan for one row of one of our small tables, as a snapshot
- * sees it or (NULL) as of the latest commit; its primary key is text columns
- * from the first on.
+ * Starts an index scan for one row of one of our tables, with a snapshot or
+ * (NULL) as of the latest commit.  The primary key must be the first columns,
+ * and of type text.
  */
 SysScanDesc
 ak_begin_lookup(Relation rel, AkRelation index, Snapshot snapshot, int nkeys, const char *const *values)
@@ -83,8 +83,8 @@ ak_begin_lookup(Relation rel, AkRelation index, Snapshot snapshot, int nkeys, co
 }
 
 /*
- * What a workspace sets, as of the latest commit.  Returns false when it does
- * not exist.
+ * Reads a workspace's settings, as of the latest commit.  Returns false if it
+ * does not exist.
  */
 bool
 ak_workspace_settings(const char *workspace, AkWorkspace *out)
@@ -108,7 +108,7 @@ ak_workspace_settings(const char *workspace, AkWorkspace *out)
 	return found;
 }
 
-/* The team of an actor in a workspace, as the transaction sees it; NULL if none. */
+/* Returns the team of an actor in a workspace, as the transaction sees it; NULL if none. */
 static char *
 team_of(const char *workspace, const char *actor)
 {
@@ -133,10 +133,10 @@ team_of(const char *workspace, const char *actor)
 }
 
 /*
- * Has a setting the secret of a key of that workspace within?  Then it is not
- * written down.  No reason to refuse what is done: a manager of the workspace
- * could import the SHA-256 of what an operator calls himself, and he could no
- * longer archive its keys.
+ * Returns true, with a WARNING, if a setting contains the secret of a key of
+ * that workspace: then it is not recorded.  The action is not refused: else a
+ * manager of the workspace could import the SHA-256 of an operator's name, and
+ * the operator could no longer archive its keys.
  */
 static bool
 must_not_be_told(const char *what, const char *text, const char *workspace)
@@ -151,8 +151,8 @@ must_not_be_told(const char *what, const char *text, const char *workspace)
 }
 
 /*
- * Who acts now, in that workspace (NULL: in none).  Raises 22023 when a setting
- * holds what cannot be an actor, team or address.
+ * Returns the actor of an action in that workspace (NULL: in none).  Raises
+ * 22023 if a setting is not a valid actor, team or address.
  */
 void
 ak_current_actor(const char *workspace, AkActor *out)
@@ -175,14 +175,14 @@ ak_current_actor(const char *workspace, AkActor *out)
 	out->ip = current_ip(&out->has_ip);
 }
 
-/* The workspace that the setting apikeys.workspace bounds us to; NULL: none. */
+/* Returns the setting apikeys.workspace; NULL if it is empty. */
 const char *
 ak_bound_workspace(void)
 {
 	return is_set(ak_guc_workspace) ? ak_guc_workspace : NULL;
 }
 
-/* Raises 42501 when a workspace argument disagrees with apikeys.workspace. */
+/* Raises 42501 if a workspace argument disagrees with apikeys.workspace. */
 void
 ak_check_workspace_argument(const char *workspace)
 {
@@ -196,8 +196,8 @@ ak_check_workspace_argument(const char *workspace)
 }
 
 /*
- * The workspace that a function creates in, given its argument (NULL: the
- * setting's, else "default").  Raises 42501 when argument and setting disagree.
+ * Returns the workspace that a function acts in: its argument, or if NULL the
+ * setting's, else "default".  Raises 42501 if argument and setting disagree.
  */
 char *
 ak_target_workspace(const char *workspace)
@@ -209,9 +209,9 @@ ak_target_workspace(const char *workspace)
 }
 
 /*
- * Was the function called by the client's own statement, not from within a
- * function or a DO block?  Those, and SPI, have an error context; the client's
- * statement has at most that of its parameters.
+ * Returns true if the function was called by the client's own statement, not
+ * from within a function or a DO block.  Those, and SPI, have an error context;
+ * the client's statement has at most that of its parameters.
  */
 static bool
 is_top_level(void)
@@ -223,9 +223,9 @@ is_top_level(void)
 /*
  * act_as(actor text, team text = NULL, client text = NULL)
  *
- * Names the actor for the rest of the transaction, as SET LOCAL does; what is
- * NULL goes back to its default.  22004 without an actor, 22023 for a name or
- * address that cannot be one.
+ * Sets the actor for the rest of the transaction, as SET LOCAL does; NULL sets
+ * the default.  Raises 22004 without an actor, 22023 for an invalid name or
+ * address.
  */
 Datum
 ak_act_as(PG_FUNCTION_ARGS)

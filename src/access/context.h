@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * context.h
- *	  Who acts, and within which workspace.  See context.c.
+ *	  The actor and the workspace of the present action.  See context.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,17 +14,17 @@
 #include "core/catalog.h"
 #include "pure/token.h"
 
-/* Who does a management action; palloc'd in the current context */
+/* The actor of a management action; palloc'd in the current context */
 typedef struct AkActor
 {
 	char	   *actor;
 	char	   *team;			/* NULL: none */
 	Datum		ip;				/* inet; valid if has_ip */
 	bool		has_ip;
-	char	   *db_user;		/* session_user, whatever else is said */
+	char	   *db_user;		/* session_user, whatever the settings are */
 } AkActor;
 
-/* What a workspace sets for its keys */
+/* A workspace's settings for its keys */
 typedef struct AkWorkspace
 {
 	char		prefix[AK_PREFIX_MAX + 1];

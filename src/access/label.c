@@ -1,22 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * label.c
- *	  Texts that people give: names, actors, teams, hints, descriptions.
+ *	  Texts that users give: names, actors, teams, hints, descriptions.
  *
- * Two things are kept out of them.
+ * Two things are refused in them.
  *
- * Characters that do not show (unicode.c), so that two names that look the same
- * are the same.  Text in SQL_ASCII counts as UTF-8 where it is that; where it is
- * not, nobody knows what bytes above 0x7f are.
+ * Invisible characters (unicode.c), so that two names that look the same are
+ * the same.  In a SQL_ASCII database, a text that is valid UTF-8 is taken as
+ * UTF-8; in any other, the meaning of bytes above 0x7f is unknown.
  *
- * Secrets, because labels stand in entries, messages and notifications: whatever
- * looks like one of ours, whole, cut or within other text (ak_token_find()), and
- * foreign ones that were imported, which have no look: a text that has, or of
- * which a word of 16 bytes or more has, the SHA-256 of a key's present or old
- * secret.  Only keys of the workspace that the label is of count there: a
- * manager of one tenant could import the SHA-256 of what others call something.
- * For the same reason that is asked only where a text is new, never for what
- * stands in a row that is archived.
+ * Secrets, because labels are shown in entries and messages.  Our own are found
+ * by their form, whole, cut or within other text (ak_token_find()).  Imported
+ * ones have no form: a text is refused if it, or a word of 16 bytes or more in
+ * it, has the SHA-256 of a key's present or old secret.  For a label of a
+ * workspace only the keys of that workspace count: a manager of one tenant
+ * could import the SHA-256 of another's names.  For the same reason only new
+ * texts are checked, never those of a row that is archived.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,8 +34,8 @@
 #define FOREIGN_MIN		16		/* bytes; docs/reference.md asks for 112 bits, which take 18 */
 
 /*
- * A text as UTF-8, and in *encoding the one to step through it by: its own.
- * NULL when it has none that is known.
+ * Returns a text as UTF-8, and the text's own encoding in *encoding.  Returns
+ * NULL if that is unknown: in SQL_ASCII, if the text is no valid UTF-8.
  */
 static const char *
 as_utf8(const char *text, int len, int *encoding)
@@ -48,11 +47,11 @@ as_utf8(const char *text, int len, int *encoding)
 	return pg_verify_mbstr(PG_UTF8, text, len, true) ? text : NULL;
 }
 
-/* Whose secret may it be that a text is, or has within? */
+/* The secrets that a text is checked for */
 typedef struct AkSuspect
 {
-	const uint8 *hash;			/* that of the key with this SHA-256; NULL: none */
-	const char *workspace;		/* of any key of this workspace; NULL: of any key */
+	const uint8 *hash;			/* the one with this SHA-256; NULL: none */
+	const char *workspace;		/* those of all keys of this workspace; NULL: of all keys */
 } AkSuspect;
 
 static bool
@@ -70,9 +69,9 @@ is_secret(const char *text, size_t len, const AkSuspect *suspect)
 }
 
 /*
- * The first word of a text that is such a secret; NULL when there is none.
- * Words are the whole, what stands between blanks, and in that, what stands
- * between characters that keys seldom have.
+ * Returns the first word of a text that is such a secret, or NULL.  Words are
+ * the whole text, its parts between blanks, and its parts between characters
+ * that keys seldom contain.
  */
 static const char *
 find_known(const char *text, const AkSuspect *suspect)
@@ -84,7 +83,7 @@ find_known(const char *text, const AkSuspect *suspect)
 		return text;
 	for (int i = 0; i < (int) lengthof(made_of); i++)
 	{
-		const char *set = made_of[i];	/* NULL: of anything but blanks */
+		const char *set = made_of[i];	/* NULL: anything but blanks */
 		const char *word = text;
 		size_t		len;
 
@@ -99,7 +98,7 @@ find_known(const char *text, const AkSuspect *suspect)
 	return NULL;
 }
 
-/* Is the secret of a key of that workspace (NULL: of any) what this text is, or has within? */
+/* Returns true if the text is, or contains, the secret of a key of that workspace (NULL: of any). */
 bool
 ak_has_known_secret(const char *text, const char *workspace)
 {
@@ -108,7 +107,7 @@ ak_has_known_secret(const char *text, const char *workspace)
 	return find_known(text, &suspect) != NULL;
 }
 
-/* Raises 22023: "what" has a secret in it. */
+/* Raises 22023: "what" contains a secret. */
 pg_noreturn static void
 refuse_secret(const char *what)
 {
@@ -118,8 +117,8 @@ refuse_secret(const char *what)
 }
 
 /*
- * Raises 22023 for a text that has a foreign secret within: that with this
- * SHA-256 (32 bytes; NULL: none), or that of a key of the workspace (NULL: of
+ * Raises 22023 for a text that contains a foreign secret: the one with this
+ * SHA-256 (32 bytes; NULL: none), or one of a key of the workspace (NULL: of
  * any).  "what" names the text in the message, as in "team".
  */
 void
@@ -131,7 +130,7 @@ ak_refuse_known_secret(const char *what, const char *text, const char *workspace
 		refuse_secret(what);
 }
 
-/* Raises 22023 for a text that has something within that looks like a secret of ours. */
+/* Raises 22023 for a text that contains something that looks like a secret of ours. */
 void
 ak_refuse_secret(const char *what, const char *text)
 {
@@ -140,9 +139,9 @@ ak_refuse_secret(const char *what, const char *text)
 }
 
 /*
- * A caller's text as a message may quote it: no longer than a name can be, and
- * not beyond the prefix of a secret that was put where a name belongs, because
- * messages end up in logs.
+ * Returns a caller's text as a message may quote it, because messages end up in
+ * logs: cut to the length of a name, after the prefix of what looks like a
+ * secret of ours, and before a foreign one.
  */
 const char *
 ak_quoted(const char *text)
@@ -154,7 +153,7 @@ ak_quoted(const char *text)
 
 	if (found != NULL)
 		kept = Min(kept, found - text);
-	/* a foreign one in what is left */
+	/* foreign secrets, in the part that is kept */
 	if (kept < len)
 		text = pnstrdup(text, kept);
 	found = find_known(text, &anybody);
@@ -164,9 +163,9 @@ ak_quoted(const char *text)
 }
 
 /*
- * Refuses, with 22023, a text that is not 1 to max characters, has characters
- * that do not show, or what looks like a secret.  "what" names it in the
- * message.
+ * Raises 22023 for a text that is not 1 to max characters long, or contains
+ * control or invisible characters, or what looks like a secret.  "what" names
+ * it in the message.
  */
 void
 ak_check_text(const char *what, const char *text, int max)
@@ -203,7 +202,7 @@ ak_check_text(const char *what, const char *text, int max)
 	ak_refuse_secret(what, text);
 }
 
-/* ak_check_text() of a name or what is as short. */
+/* ak_check_text() for a name, or another short label. */
 void
 ak_check_label(const char *what, const char *text)
 {
@@ -211,9 +210,9 @@ ak_check_label(const char *what, const char *text)
 }
 
 /*
- * A name as it is stored, palloc'd: without spaces at its ends, whatever
- * Unicode calls a space, and without U+FE0F, which telephones put behind many
- * an emoji and which is not seen.
+ * Returns a name as it is stored, palloc'd: without Unicode spaces at its ends,
+ * and without U+FE0F, which is invisible and which telephones append to many
+ * emoji.
  */
 char *
 ak_trim_name(const char *text)
@@ -250,9 +249,9 @@ ak_trim_name(const char *text)
 }
 
 /*
- * What a name, trimmed, is compared by: a bytea, its characters in UTF-8
- * whatever the database's encoding, normalized (NFC), without regard to case,
- * every space a plain one.  Stored beside the name, so that no index depends on
+ * Returns the form in which a trimmed name is compared: a bytea, its characters
+ * in UTF-8 whatever the database's encoding, normalized (NFC), case-folded,
+ * with plain spaces.  It is stored beside the name, so that no index depends on
  * the server's version of Unicode.
  */
 Datum
@@ -278,7 +277,7 @@ ak_fold_name(const char *name)
 		chars[count++] = c;
 	}
 	chars[count] = 0;
-	/* composed, then folded, which can leave something to compose */
+	/* composes, then folds; twice, since folding can leave characters to compose */
 	for (int round = 0; round < 2; round++)
 	{
 		if (utf8 && !ascii)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * label.h
- *	  Texts that people give: names, actors, teams, hints.  See label.c.
+ *	  Texts that users give: names, actors, teams, hints.  See label.c.
  *
  *-------------------------------------------------------------------------
  */
