@@ -1,21 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * archive.c
- *	  The archive limit: the keys archived first are dropped beyond it.
+ *	  The archive limit: beyond it, the keys archived first are dropped.
  *
  * Archiving ends a key that may have leaked, and never fails because of another
- * key.  So where somebody's foreign key, trigger or rule watches the table's
- * deletions, a key is dropped in a subtransaction: when that is refused, the
- * key stays, with a WARNING that says why.
+ * key.  So where a user's foreign key, trigger or rule watches the table's
+ * deletions, keys are dropped in a subtransaction: if that fails, a key stays,
+ * with a WARNING that says why.
  *
- * Some object at commit only, where it is too late.  So the deletion is tried
- * first, with all deferred constraints checked, and undone again.  That brings
- * back the state of everybody's constraints; the rows stay locked meanwhile,
- * so that nobody can refer to them between the trial and the deletion.
+ * Deferred constraints fail at commit only, which is too late.  So the deletion
+ * is tried first, with all constraints immediate, and rolled back.  That
+ * restores the state of all constraints; the rows stay locked meanwhile, so
+ * that no new reference to them can appear between the trial and the deletion.
  *
  * Locks, until the end of the transaction: the archive lock of the workspace,
- * which the caller holds, and the rows that are dropped.  A row that somebody
- * else has locked is not waited for: it stays.
+ * which the caller holds, and the rows that are dropped.  A row that another
+ * transaction has locked is not waited for: it stays.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,7 +39,7 @@
 #include "core/lock.h"
 #include "core/query.h"
 
-/* Where a deletion fails once, keys are tried one by one, until so many of them were refused */
+/* After a failed deletion keys are tried one by one, until this number of them was refused */
 #define REFUSED_MAX 10
 
 bool		ak_evicting = false;
@@ -53,12 +53,12 @@ typedef struct AkSurplus
 	bool		dropped;
 } AkSurplus;
 
-/* Some of them, to be dropped together */
+/* Keys to be dropped together */
 typedef struct AkDrop
 {
 	AkSurplus  *keys;
 	int			count;
-	bool		watched;		/* by others: it may be refused */
+	bool		watched;		/* is_watched(): the deletion may fail */
 } AkDrop;
 
 /* Locks a workspace for archives until the end of the transaction. */
@@ -69,8 +69,8 @@ ak_lock_archive(const char *workspace)
 }
 
 /*
- * The keys of a workspace beyond its limit as of the latest commit, those
- * archived first before others; in the current memory context.
+ * Returns the keys of a workspace beyond its limit, as of the latest commit, in
+ * the order of archiving; palloc'd in the current memory context.
  */
 static AkSurplus *
 find_surplus(const char *workspace, int archive_limit, int *count)
@@ -101,8 +101,9 @@ find_surplus(const char *workspace, int archive_limit, int *count)
 }
 
 /*
- * Runs a statement with the array of these keys, which returns the places in it
- * of those that it reached, and sets their flag, at that offset.
+ * Runs a statement with the array of these keys.  It returns the array
+ * positions of the keys that it reached; the flag at that offset is set in
+ * those.
  */
 static void
 run_for(AkQuery *query, AkDrop *drop, bool locked_only, size_t flag)
@@ -166,10 +167,10 @@ delete_rows(AkDrop *drop)
 }
 
 /*
- * Raises what the deletion raises, or what the commit would.  That fires the
- * deferred triggers of the whole transaction, the caller's own, too: so they
- * run as they would at the commit, with the rights of the session's role, and
- * never with ours.
+ * Deletes the keys, and raises what the deletion raises or the commit would.
+ * This also fires the other deferred triggers of the transaction, including the
+ * caller's own: they run as at commit, with the rights of the session's role,
+ * never with the owner's.
  */
 static void
 try_to_delete(AkDrop *drop)
@@ -191,7 +192,7 @@ try_to_delete(AkDrop *drop)
 	ak_become_caller(&owner);
 }
 
-/* Does anybody but us watch what is deleted from the table: foreign keys, triggers, rules? */
+/* Returns true if a foreign key, a trigger other than our guard, or a rule watches the table's deletions. */
 static bool
 is_watched(void)
 {
@@ -207,7 +208,7 @@ is_watched(void)
 	return watched;
 }
 
-/* Is this an error that is no word on the key, but an end to what we do? */
+/* Returns true if an error does not concern the key, and must end the whole action. */
 static bool
 must_pass_on(int sqlerrcode)
 {
@@ -218,10 +219,10 @@ must_pass_on(int sqlerrcode)
 }
 
 /*
- * Does that in a subtransaction, and undoes it unless it is to be kept.
- * Returns NULL, or the error after which it was undone.  A cancelled query is
- * cancelled, a lack of memory or disk raised, and a transaction that cannot be
- * serialized has to be tried again, as a whole.
+ * Calls work() in a subtransaction, and rolls that back unless "keep".  Returns
+ * NULL, or the error because of which it was rolled back.  Raises a
+ * cancellation, a lack of memory or disk, and a serialization failure, after
+ * which the transaction has to be repeated as a whole.
  */
 static ErrorData *
 in_subtransaction(void (*work) (AkDrop *drop), AkDrop *drop, bool keep)
@@ -273,7 +274,7 @@ drop_now(AkDrop *drop)
 	delete_rows(drop);
 }
 
-/* Drops these keys, all or none; returns the error if it was none. */
+/* Drops those of the keys that are not locked by others, all or none; returns the error if it was none. */
 static ErrorData *
 drop_together(AkSurplus *keys, int count, bool watched)
 {
@@ -315,11 +316,11 @@ warn_of(const AkSurplus *key, const ErrorData *error)
 }
 
 /*
- * Drops the keys of a workspace that were archived first, beyond its archive
- * limit, and returns how many.  The archive lock must be held.  Each is told
- * in a NOTICE and appended to "evicted" as an element of a JSON array; one that
- * cannot be dropped stays, which a WARNING tells.  Sees what is committed under
- * the lock, whatever the isolation level.
+ * Drops the keys of a workspace beyond its archive limit, those archived first,
+ * and returns their number.  The archive lock must be held.  Each key is
+ * reported by a NOTICE and appended to "evicted" as an element of a JSON array;
+ * a key that cannot be dropped stays, with a WARNING.  Sees all that is
+ * committed, whatever the isolation level.
  */
 int
 ak_evict(const char *workspace, int archive_limit, StringInfo evicted)
@@ -339,7 +340,7 @@ ak_evict(const char *workspace, int archive_limit, StringInfo evicted)
 	{
 		int			refused = 0;
 
-		/* from the last archived one on: of those that were refused before there may be many */
+		/* the last archived first: among the older ones, many may have been refused before */
 		for (int i = count - 1; i >= 0 && refused < REFUSED_MAX; i--)
 		{
 			ErrorData  *why = drop_together(&keys[i], 1, watched);

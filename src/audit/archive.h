@@ -10,7 +10,7 @@
 
 #include "lib/stringinfo.h"
 
-/* Set while ak_evict() deletes, which nobody else may */
+/* Set while ak_evict() deletes keys: nothing else may delete them */
 extern bool ak_evicting;
 
 extern void ak_lock_archive(const char *workspace);

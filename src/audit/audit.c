@@ -3,13 +3,13 @@
  * audit.c
  *	  One action, one entry; before commit, its link in the chain.
  *
- * An entry is written at once, by the statement that acts.  Its place in its
- * workspace's chain is given just before commit, for all of the transaction's
- * entries together, so that an open transaction makes nobody wait: only the
- * commits of one workspace queue, for as long as a commit takes.  The chain's
- * locks are taken in one order by all, so that the log cannot deadlock; its
- * head is read with SnapshotSelf under the lock, so that no isolation level
- * makes it fail.  Entries of a rolled back subtransaction are forgotten.
+ * An entry is written by the statement that acts.  All entries of a transaction
+ * are linked into their workspaces' chains just before commit, so that an open
+ * transaction blocks no other: only commits in the same workspace wait for each
+ * other, for the duration of a commit.  All transactions lock chains in the
+ * same order, so that they cannot deadlock; a chain's head is read with
+ * SnapshotSelf under the lock, so that this works at every isolation level.
+ * Entries of a rolled back subtransaction are forgotten.
  *
  *-------------------------------------------------------------------------
  */
@@ -67,7 +67,7 @@ static int	pending_allocated = 0;
 /* Set while we write to the log ourselves */
 static bool writing = false;
 
-/* Did this transaction purge?  Then the last link of a chain may be in a run. */
+/* True if this transaction purged: the last link of a chain may then be in audit_purged */
 static bool purged = false;
 
 static void
@@ -97,7 +97,7 @@ remember_pending(int64 audit_id, const char *workspace, const uint8 *digest)
 	pending_count++;
 }
 
-/* Is this an entry that the current transaction wrote and will link? */
+/* Returns true if the current transaction wrote this entry and has not linked it yet. */
 bool
 ak_entry_pending(int64 audit_id)
 {
@@ -108,13 +108,13 @@ ak_entry_pending(int64 audit_id)
 }
 
 /*
- * Writes an entry and returns its audit_id.  Who acts, and when, is found
- * here.  The caller's rights do not matter.
+ * Writes an entry and returns its audit_id.  Actor and time are filled in here.
+ * The caller's rights are not checked.
  *
- * Raises 42501 where code of one user runs in the session of another, as an
- * index expression does in ANALYZE: the entry would tell of the wrong one.  The
- * worker's jobs, which are restricted, too, write entries of their own.
- * Raises 55000 in a database that subscribes to another's keys.
+ * Raises 42501 within a security-restricted operation, such as an index
+ * expression in ANALYZE: there, code of one user runs in the session of
+ * another, and the entry would name the wrong one.  The worker's jobs, which
+ * are also restricted, may write entries.  Raises 55000 if ak_is_subscriber().
  */
 int64
 ak_write_entry(const AkEntry *entry)
@@ -134,7 +134,7 @@ ak_write_entry(const AkEntry *entry)
 	if (audit_id == 0)
 		audit_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
 	ak_current_actor(entry->workspace, &actor);
-	/* so that the commit needs no lock on a table that somebody took meanwhile */
+	/* taken now, so that the commit need not wait for a table lock */
 	LockRelationOid(ak_relid(AK_AUDIT_LINK), RowExclusiveLock);
 
 	ak_row_begin(&row, log);
@@ -186,8 +186,8 @@ ak_write_entry(const AkEntry *entry)
 }
 
 /*
- * Of the rows of a workspace in one of the chain's tables, the last: its
- * position, 0 when there is none, and its link.  See read_head().
+ * Reads the last row of a workspace in one of the chain's tables: returns its
+ * position, 0 if there is none, and its link.  See read_head().
  */
 static int64
 read_last(AkRelation table, AkRelation pkey, AttrNumber position_column, AttrNumber link_column,
@@ -228,9 +228,10 @@ read_last(AkRelation table, AkRelation pkey, AttrNumber position_column, AttrNum
 }
 
 /*
- * The last link of a workspace's chain ('' for none): its position, 0 when the
- * chain is empty, and the link.  The chain's lock must be held: then nobody
- * else can add to it, and SnapshotSelf sees all that was ever committed.
+ * Reads the last link of a workspace's chain ('' for none): returns its
+ * position, 0 if the chain is empty, and the link.  The chain's lock must be
+ * held: then no other transaction can add to it, and SnapshotSelf sees all that
+ * is committed.
  */
 static int64
 read_head(const char *workspace, uint8 *link)
@@ -253,7 +254,7 @@ read_head(const char *workspace, uint8 *link)
 	return position;
 }
 
-/* By workspace, in the order of their locks; within one, as they were written. */
+/* Orders by workspace, in the order of their locks; within one, by audit_id. */
 static int
 pending_order(const void *a, const void *b)
 {
@@ -285,7 +286,7 @@ forget_dropped(void)
 	pending_count = kept;
 }
 
-/* Of how many chains are the pending entries, which are in order? */
+/* Returns the number of chains of the pending entries, which are sorted. */
 static int
 count_chains(void)
 {
@@ -398,14 +399,14 @@ link_pending(void)
 	PopActiveSnapshot();
 	pending_count = 0;
 
-	/* somebody has to keep it */
+	/* the worker enforces it */
 	if (ak_guc_audit_retention > 0)
 		(void) ak_worker_ensure();
 }
 
 /*
- * Runs a statement of a purge, which may delete from the log, seeing the latest
- * state.  SPI must be connected, as the owner.
+ * Runs a statement of a purge, which may delete from the log, with
+ * AK_SEE_LATEST.  SPI must be connected, as the owner.
  */
 void
 ak_purge_query(AkQuery *query, Datum *args)
@@ -422,7 +423,7 @@ ak_purge_query(AkQuery *query, Datum *args)
 	PG_END_TRY();
 }
 
-/* Just before a transaction commits or is prepared: gives its entries their places. */
+/* Just before a transaction commits or is prepared: links its entries. */
 void
 ak_audit_before_commit(void)
 {
@@ -432,7 +433,7 @@ ak_audit_before_commit(void)
 		link_pending();
 }
 
-/* At the end of a transaction, with which the memory goes. */
+/* At the end of a transaction, which frees the memory. */
 void
 ak_audit_end(void)
 {
@@ -457,8 +458,9 @@ ak_audit_end_subtransaction(int level, bool committed)
 
 /*
  * Trigger BEFORE INSERT OR UPDATE OR DELETE of the log's tables, each row.
- * What this extension writes passes, and what comes out of a dump: an entry
- * with its right digest, a link, what stands for purged ones.  Anything else is refused with 55000.
+ * Passes what this extension writes, and what a restore inserts: entries with
+ * the right digest, links, and runs of purged ones.  Refuses the rest with
+ * 55000.
  */
 Datum
 ak_guard_log(PG_FUNCTION_ARGS)

@@ -12,7 +12,7 @@
 
 #include "core/query.h"
 
-/* An action, as its entry tells it; what is NULL is not known or not set */
+/* An action, as recorded in its entry; NULL: not known or not set */
 typedef struct AkEntry
 {
 	int64		audit_id;		/* 0: take the next */

@@ -4,8 +4,8 @@
  *	  The digest of a row: SHA-256 of its canonical bytes (chain.c).
  *
  * The last of our columns of each audited table is the digest itself, and is
- * left out, as are columns that somebody added.  Every column type that these
- * tables use has its bytes here.
+ * left out, as are columns that users added.  This file defines the canonical
+ * bytes of every column type that these tables use.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,7 +30,7 @@
 #include "core/errors.h"
 #include "pure/chain.h"
 
-/* Text as UTF-8, so that it has the same bytes in whatever database; what SQL_ASCII holds has no meaning but its bytes. */
+/* Appends text as UTF-8, so that it has the same bytes in every database; SQL_ASCII text is appended as it is. */
 static void
 canon_text(StringInfo buf, const char *data, int len)
 {
@@ -46,7 +46,7 @@ canon_text(StringInfo buf, const char *data, int len)
 	}
 }
 
-/* A key, or a value that is no container, as it stands in the text of a jsonb. */
+/* Appends an object key or a scalar, as in the text of a jsonb. */
 static void
 canon_json_scalar(StringInfo buf, const JsonbValue *value)
 {
@@ -82,8 +82,8 @@ canon_json_scalar(StringInfo buf, const JsonbValue *value)
 }
 
 /*
- * The text of a jsonb as jsonb_out() writes it, in UTF-8: jsonb keeps keys in
- * an order of its own, so that it is canonical.
+ * Appends the text of a jsonb as jsonb_out() writes it, in UTF-8.  It is
+ * canonical, because jsonb keeps keys in a fixed order.
  */
 static void
 canon_json(StringInfo buf, Jsonb *json)
@@ -221,13 +221,13 @@ canon_value(StringInfo buf, Oid type, Datum value)
 }
 
 /*
- * Computes the digest of a row, of natts columns all but the last, into 32
- * bytes.  Values may be toasted.
+ * Computes the digest of a row, of its natts columns except the last, into
+ * "out" (32 bytes).  Values may be toasted.
  */
 void
 ak_row_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls, uint8 *out)
 {
-	/* kept from row to row */
+	/* kept for the next row */
 	static StringInfoData buf = {0};
 
 	if (buf.data == NULL || buf.maxlen > 65536)
@@ -257,7 +257,7 @@ ak_row_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls,
 		ak_hash_failed();
 }
 
-/* Does the last of a row's natts columns hold its right digest? */
+/* Returns true if the last of a row's natts columns holds the right digest. */
 bool
 ak_row_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *nulls)
 {
@@ -274,7 +274,7 @@ ak_row_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *
 	return ak_hash_equal(digest, (const uint8 *) VARDATA_ANY(given));
 }
 
-/* A digest as a palloc'd bytea. */
+/* Returns a digest as a palloc'd bytea. */
 Datum
 ak_digest_datum(const uint8 *digest)
 {

@@ -3,10 +3,10 @@
  * rule.c
  *	  Rows under a trigger: reading, comparing, sealing.
  *
- * Sealing a row numbers the entry that will tell of its change (audit_id) and
- * writes its digest.  The number is remembered until the audit trigger has
- * written the entry: a row that carries a right digest and a number that this
- * transaction did not give out comes out of a dump, and no entry is written.
+ * Sealing a row assigns the audit_id of the entry that will record its change,
+ * and sets its digest.  The audit_id is remembered until the audit trigger has
+ * written the entry.  A row with the right digest and an audit_id that this
+ * transaction did not assign comes out of a dump: no entry is written for it.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,10 +28,10 @@
 
 PG_FUNCTION_INFO_V1(ak_keep_here);
 
-/* audit_ids given out in this transaction whose entries are still to be written */
+/* audit_ids that this transaction assigned and whose entries are still to be written */
 static HTAB *fresh = NULL;
 
-/* Is the relation one of these tables (AK_TABLE_BIT of each)? */
+/* Returns true if the relation is one of these tables (AK_TABLE_BIT of each). */
 static bool
 is_table_of(Relation rel, int tables)
 {
@@ -58,7 +58,7 @@ ak_trigger_data(FunctionCallInfo fcinfo, const char *name, int tables)
 	return trigdata;
 }
 
-/* A row of rel of which nothing is known yet. */
+/* Starts a row of rel, with all columns NULL. */
 void
 ak_row_begin(AkRow *row, Relation rel)
 {
@@ -70,7 +70,7 @@ ak_row_begin(AkRow *row, Relation rel)
 	memset(row->nulls, true, sizeof(row->nulls));
 }
 
-/* Reads a tuple of rel into row; the values stay where they are. */
+/* Reads a tuple of rel into row; the values are not copied. */
 void
 ak_row_read(AkRow *row, Relation rel, HeapTuple tuple)
 {
@@ -81,7 +81,7 @@ ak_row_read(AkRow *row, Relation rel, HeapTuple tuple)
 	ak_deform(tuple, row->desc, row->natts, row->values, row->nulls);
 }
 
-/* A text column as a C string; NULL when it is NULL. */
+/* Returns a text column as a C string; NULL if it is NULL. */
 char *
 ak_row_text(const AkRow *row, AttrNumber column)
 {
@@ -108,7 +108,7 @@ ak_row_clear(AkRow *row, AttrNumber column)
 	AK_IS_NULL(row, column) = true;
 }
 
-/* Does a column differ, byte for byte? */
+/* Returns true if a column differs, byte for byte. */
 bool
 ak_column_changed(const AkRow *old, const AkRow *new, AttrNumber column)
 {
@@ -119,7 +119,7 @@ ak_column_changed(const AkRow *old, const AkRow *new, AttrNumber column)
 	return !datum_image_eq(AK_VALUE(old, column), AK_VALUE(new, column), attr->attbyval, attr->attlen);
 }
 
-/* Does any of our columns differ? */
+/* Returns true if any of our columns differs. */
 bool
 ak_row_changed(const AkRow *old, const AkRow *new)
 {
@@ -129,21 +129,21 @@ ak_row_changed(const AkRow *old, const AkRow *new)
 	return false;
 }
 
-/* Is this a row to be inserted as it is: one that brings its right digest? */
+/* Returns true if a row comes with the right digest, and is to be inserted as it is. */
 bool
 ak_row_restored(const AkRow *row)
 {
 	return ak_row_digest_right(row->desc, row->natts, row->values, row->nulls);
 }
 
-/* Is the extension's own script running, and not another's that uses us? */
+/* Returns true while our own extension script runs, not another's that uses us. */
 bool
 ak_installing(void)
 {
 	return creating_extension && CurrentExtensionObject == get_extension_oid("apikeys", true);
 }
 
-/* The row as a tuple: what is not ours is as it came. */
+/* Returns the row as a tuple; columns that are not ours are unchanged. */
 HeapTuple
 ak_row_written(const AkRow *row)
 {
@@ -156,9 +156,9 @@ ak_row_written(const AkRow *row)
 }
 
 /*
- * Gives the row its audit_id and its digest, the last two of our columns but
- * for the key table's audit_id, and returns it as a tuple.  What the extension's own
- * script inserts has audit_id 0 and no entry.
+ * Sets the row's audit_id and its digest, the last of our columns, and returns
+ * the row as a tuple.  Rows that the extension's own script inserts have
+ * audit_id 0 and no entry.
  */
 HeapTuple
 ak_row_seal(AkRow *row)
@@ -185,7 +185,7 @@ ak_row_seal(AkRow *row)
 	return ak_row_written(row);
 }
 
-/* Was this number given out here, and its entry not yet written?  True once. */
+/* Returns true, once, for an audit_id that this transaction assigned and whose entry is to be written. */
 bool
 ak_take_fresh(int64 audit_id)
 {
@@ -196,7 +196,7 @@ ak_take_fresh(int64 audit_id)
 	return found;
 }
 
-/* At the end of a transaction; its memory goes with it. */
+/* At the end of a transaction, which frees the memory. */
 void
 ak_forget_fresh(void)
 {
@@ -204,9 +204,9 @@ ak_forget_fresh(void)
 }
 
 /*
- * Trigger BEFORE INSERT OR UPDATE OR DELETE, each row, enabled for replication
- * alone, of tables whose rows mean something in their own database only: what
- * arrives from another one is left out.
+ * Row trigger BEFORE INSERT OR UPDATE OR DELETE, enabled for replicas only, of
+ * tables whose rows are valid only in their own database: discards replicated
+ * changes.
  */
 Datum
 ak_keep_here(PG_FUNCTION_ARGS)

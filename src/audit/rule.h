@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rule.h
- *	  What every guard and the audit trigger need of a row.  See rule.c.
+ *	  Rows under a guard or the audit trigger.  See rule.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,12 +16,12 @@
 
 #define AK_ROW_NATTS_MAX 40
 
-/* A row that a trigger looks at and may change: the columns that are ours */
+/* Our columns of a row that a trigger reads and may change */
 typedef struct AkRow
 {
-	HeapTuple	tuple;			/* as it came */
+	HeapTuple	tuple;			/* as the trigger got it */
 	TupleDesc	desc;
-	int			natts;			/* how many are ours, of those that desc has the first */
+	int			natts;			/* number of our columns, the first of desc */
 	Datum		values[AK_ROW_NATTS_MAX];
 	bool		nulls[AK_ROW_NATTS_MAX];
 } AkRow;

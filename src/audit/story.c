@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * story.c
- *	  Trigger: a change of a row -> what its entry tells.
+ *	  The audit trigger: records a change of a row in its entry.
  *
- * For each table stands here which columns are told, what they are called, and
- * the English line that names the thing and what was done.  Hashes are never
- * told.  What was done follows from the row before and after, so that direct
- * SQL is told as the functions are.
+ * This file defines, for each table, the columns that are recorded, their
+ * labels, and the English activity line.  Hashes are never recorded.  The
+ * action follows from the row before and after, so that direct SQL is recorded
+ * like our functions.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,7 +41,7 @@ bool		ak_importing = false;
 bool		ak_making_way = false;
 const char *ak_story_access_why = NULL;
 
-/* A column whose changes are told, and what people call it */
+/* A column whose changes are recorded, and its label in the activity */
 typedef struct AkTold
 {
 	AttrNumber	column;
@@ -63,7 +63,7 @@ static const AkTold key_columns[] = {
 	{0, NULL}
 };
 
-/* Of an object in JSON above so many bytes, only the members that changed are told */
+/* Of a JSON object above this number of bytes, only the members that changed are recorded */
 #define LARGE_OBJECT	2048
 
 static const AkTold workspace_columns[] = {
@@ -167,8 +167,8 @@ append_json(StringInfo json, Oid type, Datum value)
 }
 
 /*
- * Appends the members of an object, as JSON, that are not the same in another;
- * of a member that is an object in both, again those of it.
+ * Appends, as JSON, the members of an object that differ in another object;
+ * does the same recursively for a member that is an object in both.
  */
 static void
 append_differing_members(StringInfo json, Jsonb *object, Jsonb *other)
@@ -205,7 +205,7 @@ append_differing_members(StringInfo json, Jsonb *object, Jsonb *other)
 	appendStringInfoChar(json, '}');
 }
 
-/* Appends a value as JSON; of a large object that had a value before, or has one now, what is not the same there. */
+/* Appends a value as JSON; if it and the other value are objects, one of them large, only the differing members. */
 static void
 append_changed_json(StringInfo json, Oid type, const AkRow *row, const AkRow *other, int column)
 {
@@ -225,10 +225,10 @@ append_changed_json(StringInfo json, Oid type, const AkRow *row, const AkRow *ot
 }
 
 /*
- * Tells old and new of every column that changed: appends {"name": {"old":
- * ..., "new": ...}, ...} without the closing brace to "changes", and what the
- * columns are called to "labels".  old is NULL for a new row, new for a row
- * that is gone.
+ * Records the old and new value of every column that changed: appends {"name":
+ * {"old": ..., "new": ...}, ...} without the closing brace to "changes", and
+ * the columns' labels to "labels".  old is NULL for an inserted row, new for a
+ * deleted one.
  */
 static void
 tell_changes(StringInfo changes, StringInfo labels, const AkTold *told, const AkRow *old, const AkRow *new)
@@ -260,7 +260,7 @@ tell_changes(StringInfo changes, StringInfo labels, const AkTold *told, const Ak
 	}
 }
 
-/* A key's hash, which a constraint keeps from being another's, must not be an old one either. */
+/* Raises 23505 if a key's new hash is an old hash; a unique constraint covers the present ones. */
 static void
 refuse_old_hash(const AkRow *new)
 {
@@ -345,7 +345,7 @@ tell_workspace(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow
 	}
 	entry->action = "Update";
 	entry->activity = psprintf("Updated workspace \"%s\": %s", name, labels.data);
-	/* the row is not in sight of a look-up yet: its limit is taken from here */
+	/* a look-up does not see the new row yet: its limit is taken from here */
 	limit = DatumGetInt32(AK_VALUE(new, Anum_workspace_archive_limit));
 	if (limit < DatumGetInt32(AK_VALUE(old, Anum_workspace_archive_limit)))
 	{
@@ -438,8 +438,9 @@ static const struct
 /*
  * Trigger AFTER INSERT OR UPDATE OR DELETE of every audited table, each row.
  *
- * A row that the guard sealed in this transaction gets its entry; one that came
- * out of a dump, did not change, or makes way for one out of a dump gets none.
+ * Writes the entry of a row that the guard sealed in this transaction, or that
+ * is deleted.  A row that came out of a dump, did not change, or is removed by
+ * make_way() has none.
  */
 Datum
 ak_audit(PG_FUNCTION_ARGS)
@@ -482,7 +483,7 @@ ak_audit(PG_FUNCTION_ARGS)
 	entry.changes = changes.data;
 	ak_write_entry(&entry);
 
-	/* whoever caches what validation said drops it; no more than an id, since every role may listen */
+	/* for clients that cache verdicts; only the id, since every role may LISTEN */
 	if (ak_guc_notify && entry.key_id != 0)
 		Async_Notify("apikeys", DatumGetCString(DirectFunctionCall1(uuid_out, entry.key_id)));
 	return PointerGetDatum(NULL);
