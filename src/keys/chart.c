@@ -28,7 +28,7 @@ PG_FUNCTION_INFO_V1(ak_usage_chart);
 #define CHART_WIDTH 50
 #define CHART_HOURS_MAX 10000
 
-/* Starts a function that returns a set of text: where to put it. */
+/* Starts the result, a set of text; returns its tuplestore. */
 static Tuplestorestate *
 start_lines(FunctionCallInfo fcinfo)
 {
@@ -49,7 +49,7 @@ start_lines(FunctionCallInfo fcinfo)
 	return rsinfo->setResult;
 }
 
-/* A line of the chart; counts of the SQL result's row. */
+/* Returns the line of the chart for a row of the query's result. */
 static text *
 chart_line(int row, int64 max)
 {
@@ -61,7 +61,7 @@ chart_line(int row, int64 max)
 	int			bars;
 	int			denied_bars;
 
-	/* whoever was there at all gets a bar */
+	/* rounded up: a single request gets a bar */
 	bars = (int) ceil((double) (valid + denied) / max * CHART_WIDTH);
 	denied_bars = denied == 0 ? 0 : Min(bars, (int) ceil((double) denied / max * CHART_WIDTH));
 	if (valid > 0 && denied_bars == bars && bars > 1)
@@ -80,10 +80,10 @@ chart_line(int row, int64 max)
 /*
  * usage_chart(key_id uuid, span interval = '24 hours') -> setof text
  *
- * A line for each hour, the oldest first, with a bar: "#" valid requests, "x"
- * denied ones.  Hours begin where UTC's do, and are shown in the session's
- * time zone.  Raises 22004, 42704, 42501, and 22023 for a span that is not
- * positive or over 10000 hours.
+ * Returns a line for each hour, the oldest first, with a bar: "#" valid
+ * requests, "x" denied ones.  Hours are those of UTC, and are shown in the
+ * session's time zone.  Raises 22004, 42704, 42501, and 22023 for a span that
+ * is not positive or over 10000 hours.
  */
 Datum
 ak_usage_chart(PG_FUNCTION_ARGS)

@@ -3,10 +3,9 @@
  * details.c
  *	  Find a key and show it: key_details(), key_id(), identify_key().
  *
- * A key is found as the transaction sees it, as a new statement would find it in
- * the table; a key that the caller may not see does not exist for him.  The
- * functions that change keys begin and end here, too: they find theirs, and
- * show what became of it.
+ * A key is found with the snapshot of a new statement of the transaction; a key
+ * that the caller may not see does not exist for it.  The functions that change
+ * keys also use this file, to find a key and to return the changed one.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,9 +37,9 @@ PG_FUNCTION_INFO_V1(ak_key_id);
 PG_FUNCTION_INFO_V1(ak_identify_key);
 
 /*
- * Finds the workspace of a key, the first argument, and checks that the caller
- * may do this to it.  Raises 22004, 42704 for a key that does not exist for
- * the caller, 42501, and 55000 for an archived key that is to be managed.
+ * Finds the key that the first argument names, and checks that the caller has
+ * the capability for it.  Raises 22004, 42704 for a key that the caller may not
+ * see, 42501, and 55000 for an archived key if the capability is AK_MANAGE.
  */
 void
 ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where)
@@ -59,7 +58,7 @@ ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where)
 	where->key_id = args[0] = PG_GETARG_DATUM(0);
 	where->workspace = where->name = NULL;
 
-	/* says which column is missing, if one of ours is */
+	/* if one of our columns is missing, the error names it */
 	table_close(ak_table_open(AK_KEY, AccessShareLock), AccessShareLock);
 	ak_become_owner(&caller);
 	SPI_connect();
@@ -92,8 +91,8 @@ ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where)
 }
 
 /*
- * The row of key_detail of a key as this transaction has it; NULL when it was
- * dropped meanwhile.
+ * Returns the key_detail of a key as this transaction sees it; NULL if the key
+ * was dropped meanwhile.
  */
 static Datum
 detail(FunctionCallInfo fcinfo, TupleDesc desc, Datum key_id, bool *isnull)
@@ -126,7 +125,7 @@ detail(FunctionCallInfo fcinfo, TupleDesc desc, Datum key_id, bool *isnull)
 	return result;
 }
 
-/* The result of a function that returns a key_detail: that of the key as this transaction has it. */
+/* The same, as the result of a function that returns a key_detail. */
 Datum
 ak_return_detail(FunctionCallInfo fcinfo, Datum key_id)
 {
@@ -151,9 +150,9 @@ ak_key_details(PG_FUNCTION_ARGS)
 /*
  * key_id(name text, workspace text = NULL) -> uuid
  *
- * Of the active key of that name, trimmed, without regard to case and to how
- * it is composed, as create_key takes it; workspace NULL: of all that the caller may see.  Raises 42704 if there is none, 21000 if there
- * are several, 22004, 42501.
+ * Returns the id of the active key of that name, which is trimmed and folded as
+ * by create_key(); workspace NULL: in all that the caller may see.  Raises
+ * 42704 if there is none, 21000 if there are several, 22004, 42501.
  */
 Datum
 ak_key_id(PG_FUNCTION_ARGS)
@@ -223,8 +222,8 @@ ak_key_id(PG_FUNCTION_ARGS)
 /*
  * identify_key(key text) -> setof key_detail
  *
- * Whose secret is this: present, old, or of an archived key?  One row, or none
- * when it is nobody's or its key is not in sight.  Raises 42501.
+ * Returns the key, active or archived, whose present or old secret this is; no
+ * row if there is none, or if the caller may not see it.  Raises 42501.
  */
 Datum
 ak_identify_key(PG_FUNCTION_ARGS)

@@ -13,7 +13,7 @@
 
 #include "access/access.h"
 
-/* Where a key is; the first thing that every function by key_id asks */
+/* The key that a function's key_id argument names */
 typedef struct AkWhere
 {
 	char	   *workspace;

@@ -3,16 +3,16 @@
  * guard.c
  *	  Trigger: the rules of the key table.
  *
- * What must never happen to a key is refused here, for direct SQL as for our
- * own functions: un-archiving, deleting, changing what identifies it.  What a
- * key's columns must be is made so here, too: names are trimmed, API lists
- * ordered, addresses and metadata that say nothing become NULL.
+ * Forbidden changes of a key are refused here, for direct SQL as for our own
+ * functions: un-archiving, deleting, changing what identifies it.  Columns are
+ * normalized here, too: names are trimmed, API lists are sorted, empty address
+ * lists and metadata become NULL.
  *
- * Locks, all until the end of the transaction: archiving takes the archive
- * lock of its workspace, so that the keys archived have an order and the limit
- * holds; giving a key an API shares that API's lock with all who do, so that
- * unregister_api() can wait for them; making a key shares its workspace's lock,
- * so that the workspace stays.
+ * Locks, all until the end of the transaction: archiving takes the archive lock
+ * of the workspace, so that archived keys have an order and the limit holds;
+ * giving a key an API takes that API's lock in ShareLock, so that
+ * unregister_api() can wait for it; creating a key takes its workspace's lock
+ * in ShareLock, so that the workspace is not removed.
  *
  *-------------------------------------------------------------------------
  */
@@ -49,8 +49,8 @@
 PG_FUNCTION_INFO_V1(ak_guard_key);
 
 /*
- * What one key may hold.  A validation reads all of it, and an entry tells of
- * it: a manager must not make either long for everybody.
+ * Limits of one key.  A validation reads the whole row, and an entry records
+ * it: a manager must not make either slow for others.
  */
 #define APIS_MAX		1000
 #define NETWORKS_MAX	1000
@@ -91,7 +91,7 @@ api_order(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-/* The ordinal of a registered API as of the latest commit; raises 42704. */
+/* Returns the ordinal of an API as of the latest commit.  Raises 42704 if it is not registered. */
 static int
 api_ordinal(const char *api)
 {
@@ -115,8 +115,8 @@ api_ordinal(const char *api)
 }
 
 /*
- * Orders the API list as the registry does, without repeats.  Every API must
- * be registered, and cannot be unregistered until we end.
+ * Sorts the API list in the registry's order, without duplicates.  Every API
+ * must be registered, and is locked: it stays so until the transaction ends.
  */
 static void
 normalize_apis(AkRow *row)
@@ -162,7 +162,7 @@ normalize_apis(AkRow *row)
 			   PointerGetDatum(construct_array(elements, kept, TEXTOID, -1, false, TYPALIGN_INT)));
 }
 
-/* Limits come in pairs: a limit without a window means per minute. */
+/* A rate limit without a window is per minute; a window needs a limit. */
 static void
 normalize_limit(AkRow *row)
 {
@@ -195,8 +195,8 @@ normalize_limit(AkRow *row)
 }
 
 /*
- * IPv4 that is written as IPv6 (RFC 4291, 2.5.5.2) becomes IPv4, as clients'
- * addresses do.  Raises 22023 for what is no list.
+ * IPv4-mapped IPv6 networks (RFC 4291, 2.5.5.2) become IPv4, as clients'
+ * addresses do.  Raises 22023 for an invalid list.
  */
 static void
 normalize_networks(AkRow *row)
@@ -235,7 +235,7 @@ normalize_networks(AkRow *row)
 				   PointerGetDatum(construct_array(elements, count, CIDROID, -1, false, TYPALIGN_INT)));
 }
 
-/* What says nothing becomes NULL; the rest is checked. */
+/* Empty values become NULL; the others are checked. */
 static void
 normalize_rest(AkRow *row)
 {
@@ -277,9 +277,9 @@ check_hash(const AkRow *row)
 }
 
 /*
- * Checks what people call the key by where that is new; old is NULL for a new
- * key.  What stands there already must not keep the key from being archived.
- * Raises 22023 for what cannot be a label, and for a secret within.
+ * Checks the key's labels that are new; old is NULL for a new key.  An
+ * unchanged label must not keep the key from being archived.  Raises 22023 for
+ * an invalid label, and for one that contains a secret.
  */
 static void
 check_labels(const AkRow *old, const AkRow *new)
@@ -305,14 +305,14 @@ check_labels(const AkRow *old, const AkRow *new)
 		if (labels[i].column == Anum_key_hint && pg_mbstrlen(text) > HINT_MAX)
 			bad_value(errmsg("hint is too long"), errdetail("At most %d characters are allowed.", HINT_MAX));
 		ak_refuse_known_secret(labels[i].what, text, workspace, (const uint8 *) VARDATA_ANY(hash));
-		/* which is what hints are taken from: not the shortest either */
+		/* hints are taken from the secret: a short secret must not be its own hint */
 		if (labels[i].column == Anum_key_hint && ak_sha256(text, strlen(text), digest) &&
 			ak_hash_equal(digest, (const uint8 *) VARDATA_ANY(hash)))
 			bad_value(errmsg("hint must not be the secret itself"));
 	}
 }
 
-/* A new key, not one out of a dump. */
+/* Checks and seals a new key, not one out of a dump. */
 static HeapTuple
 guard_insert(AkRow *row)
 {
@@ -354,7 +354,7 @@ guard_insert(AkRow *row)
 	return ak_row_seal(row);
 }
 
-/* A new secret pushes the old one aside; an overlap can only be made shorter. */
+/* A new secret makes the present one the old one; an overlap can only be shortened. */
 static void
 guard_secrets(const AkRow *old, AkRow *new)
 {
@@ -380,7 +380,7 @@ guard_secrets(const AkRow *old, AkRow *new)
 		refuse(errmsg("an overlap can only be shortened"));
 }
 
-/* The latest archived_at of a workspace, whose archive lock we hold. */
+/* Returns the latest archived_at of a workspace, whose archive lock must be held. */
 static TimestampTz
 last_archived(const char *workspace)
 {
@@ -439,11 +439,11 @@ guard_update(const AkRow *old, AkRow *new)
 	normalize_rest(new);
 	check_labels(old, new);
 	if (!ak_row_changed(old, new))
-		return ak_row_written(new);	/* what was given says the same in other words */
+		return ak_row_written(new);	/* the same values, once they are normalized */
 
 	if (!AK_IS_NULL(new, Anum_key_archived_at))
 	{
-		/* stamped under the lock, so that the order of archiving is one of time */
+		/* set under the lock, so that archived_at grows in the order of archiving */
 		ak_lock_archive(workspace);
 		now = Max(GetCurrentTimestamp(), last_archived(workspace) + 1);
 		ak_row_set(new, Anum_key_archived_at, TimestampTzGetDatum(now));
@@ -470,8 +470,8 @@ guard_update(const AkRow *old, AkRow *new)
 /*
  * Trigger BEFORE INSERT OR UPDATE OR DELETE of apikeys.key, each row.
  *
- * Raises 55000 for what a rule refuses, 22023 and 22004 for what a column
- * cannot be, 42704 for an unknown workspace or API.
+ * Raises 55000 for a forbidden change, 22023 and 22004 for an invalid value,
+ * 42704 for an unknown workspace or API.
  */
 Datum
 ak_guard_key(PG_FUNCTION_ARGS)

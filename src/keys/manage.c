@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * manage.c
- *	  The SQL face of a key's life: create, import, regenerate, update, archive.
+ *	  SQL functions that create, import, regenerate, update and archive keys.
  *
- * Every function here checks who calls it, then writes as the owner of the
- * tables, so that the triggers hold for it as for direct SQL.
+ * Every function here checks the caller's capability, then writes as the owner
+ * of the tables; the triggers apply to it as to direct SQL.
  *
  *-------------------------------------------------------------------------
  */
@@ -59,7 +59,7 @@ enum
 	_Anum_issued_key_max
 };
 
-/* A secret, just made: its text, which is returned once and wiped, and what is kept of it */
+/* A new secret: its text, which is returned once and wiped, and what is stored of it */
 typedef struct AkSecret
 {
 	char		text[AK_SECRET_MAX + 1];
@@ -80,13 +80,13 @@ make_secret(AkSecret *secret, const char *prefix)
 	len = strlen(secret->text);
 	if (!ak_sha256(secret->text, len, secret->hash))
 		ak_hash_failed();
-	/* in ASCII, which every client's encoding has */
+	/* three dots, since not every client encoding has an ellipsis */
 	snprintf(secret->hint, sizeof(secret->hint), "%s...%s", prefix, secret->text + len - AK_HINT_TAIL);
 }
 
 /*
- * An address or a network as cidr, the host bits masked.  Raises 22023 for
- * anything else.
+ * Returns an address or a network as cidr, the host bits masked.  Raises 22023
+ * for anything else.
  */
 static Datum
 cidr_from_text(char *written)
@@ -112,8 +112,8 @@ cidr_from_text(char *written)
 }
 
 /*
- * A text[] of addresses and networks as cidr[].  Raises 22023 for what is none
- * or for more than one dimension, 22004 for a NULL element.
+ * Returns a text[] of addresses and networks as cidr[].  Raises 22023 for an
+ * invalid element or more than one dimension, 22004 for a NULL element.
  */
 static Datum
 cidrs_from_text(ArrayType *array)
@@ -137,8 +137,8 @@ cidrs_from_text(ArrayType *array)
 }
 
 /*
- * The moment at which an overlap that begins now ends.  Raises 22023 for one
- * that is negative, not finite, or longer than time goes on here.
+ * Returns the end of an overlap that begins now.  Raises 22023 for an overlap
+ * that is negative, not finite, or longer than about 90000 years.
  */
 static TimestampTz
 overlap_end(TimestampTz now, const Interval *overlap)
@@ -159,9 +159,9 @@ overlap_end(TimestampTz now, const Interval *overlap)
 }
 
 /*
- * To be called where writing a key failed: tells mistakes about names and
- * hashes in the contract's words, 23505, without showing a hash, and anything
- * else as it is.
+ * To be called where writing a key failed.  Raises 23505 with messages of our
+ * own, which show no hash, for a name or a hash that exists; any other error as
+ * it is, but without a detail that shows the row.
  */
 static void
 rethrow_mistake(MemoryContext context)
@@ -188,7 +188,7 @@ rethrow_mistake(MemoryContext context)
 				 errmsg("an active key of this name already exists in the workspace"),
 				 errhint("Names are compared without regard to case; archived keys do not count.")));
 	}
-	/* a constraint of a column that somebody added: the detail shows the whole row, its hash included */
+	/* a constraint that a user added: its detail shows the whole row, including the hash */
 	if (error->sqlerrcode == ERRCODE_NOT_NULL_VIOLATION ||
 		(error->sqlerrcode == ERRCODE_CHECK_VIOLATION && error->table_name != NULL))
 	{
@@ -230,9 +230,9 @@ leave(const AkCaller *caller)
 }
 
 /*
- * Runs an UPDATE of one key; a key that was dropped from the archive since we
- * looked raises 42704.  One that somebody changed after the transaction's
- * snapshot raises 40001, as any row does.
+ * Runs an UPDATE of one key.  Raises 42704 if the key was dropped from the
+ * archive since ak_find_key(), and 40001 if it was changed after the
+ * transaction's snapshot, as for any row.
  */
 static void
 change_key(AkQuery *query, const AkWhere *where, Datum *args, const char *nulls, AkCaller *caller)
@@ -245,7 +245,7 @@ change_key(AkQuery *query, const AkWhere *where, Datum *args, const char *nulls,
 						DatumGetCString(DirectFunctionCall1(uuid_out, where->key_id)))));
 }
 
-/* The n-th argument of a query, and whether it is NULL. */
+/* Sets the n-th argument of a query. */
 static void
 set_arg(Datum *args, char *nulls, int n, Datum value, bool isnull)
 {
@@ -254,9 +254,9 @@ set_arg(Datum *args, char *nulls, int n, Datum value, bool isnull)
 }
 
 /*
- * The arguments that create_key, import_key and update_key have in common,
- * from "team" on: team, expires_at, allowed_cidrs, rate_limit, rate_window,
- * metadata; "from" is the first's place among the function's, "to" among the
+ * Sets the arguments that create_key, import_key and update_key have in common:
+ * team, expires_at, allowed_cidrs, rate_limit, rate_window, metadata.  "from"
+ * is the position of the first among the function's arguments, "to" among the
  * query's.
  */
 static void
@@ -273,7 +273,7 @@ set_common_args(FunctionCallInfo fcinfo, int from, Datum *args, char *nulls, int
 	}
 }
 
-/* Inserts a key; row is what became of it. */
+/* Inserts a key, and returns the inserted row. */
 static void
 insert_key(FunctionCallInfo fcinfo, const char *workspace, const uint8 *hash, const char *hint,
 		   int common_args, AkRow *row)
@@ -323,7 +323,7 @@ insert_key(FunctionCallInfo fcinfo, const char *workspace, const uint8 *hash, co
 	table_close(rel, NoLock);
 }
 
-/* Is this text among these? */
+/* Returns true if a text is among the elements. */
 static bool
 among(Datum wanted, const Datum *elements, int count)
 {
@@ -341,9 +341,9 @@ among(Datum wanted, const Datum *elements, int count)
 }
 
 /*
- * What a key's APIs come to, as the views say it: read here, because a
- * sub-select of the statement that writes the key would cost several times as
- * much.
+ * Returns the views' "access" for a key's APIs: "Full" if they are all that are
+ * registered.  Read here, because a sub-select in the statement that writes the
+ * key would cost several times as much.
  */
 static const char *
 access_by(Datum apis)
@@ -370,7 +370,7 @@ access_by(Datum apis)
 	return full ? "Full" : "Partial";
 }
 
-/* The row of issued_key for a key as it was written.  Wipes the secret. */
+/* Returns the issued_key of a key as it was written.  Wipes the secret. */
 static Datum
 issue(FunctionCallInfo fcinfo, AkSecret *secret, const AkRow *row)
 {
@@ -402,7 +402,7 @@ issue(FunctionCallInfo fcinfo, AkSecret *secret, const AkRow *row)
 	PG_RETURN_DATUM(HeapTupleGetDatum(result));
 }
 
-/* The workspace that a key is to be created in, checked; its settings. */
+/* Returns the workspace that a key is to be created in, checked, and its settings. */
 static char *
 new_key_workspace(FunctionCallInfo fcinfo, int n, AkWorkspace *settings)
 {
@@ -418,8 +418,10 @@ new_key_workspace(FunctionCallInfo fcinfo, int n, AkWorkspace *settings)
  * create_key(name text, apis text[], workspace, team, expires_at, allowed_cidrs, rate_limit,
  *			  rate_window, metadata) -> issued_key
  *
- * Raises 22023, 22004, 42704, 23505 and 42501 as the contract says.  Waits only
- * for a transaction that takes the same name, or unregisters one of the APIs.
+ * Raises 22023 and 22004 for an invalid value, 42704 for an unknown workspace
+ * or API, 23505 for a name that exists, and 42501.  Waits only for a
+ * transaction that takes the name, unregisters one of the APIs, or removes the
+ * workspace.
  */
 Datum
 ak_create_key(PG_FUNCTION_ARGS)
@@ -534,8 +536,8 @@ ak_end_overlap(PG_FUNCTION_ARGS)
 }
 
 /*
- * Raises 40001: the key is not as the caller read it.  Somebody may also have
- * archived or dropped it meanwhile, which has errors of its own.
+ * Raises 40001: the key was changed since the caller read it.  If it was
+ * archived or dropped meanwhile, raises 55000 or 42704 instead.
  */
 static void
 refuse_outdated(FunctionCallInfo fcinfo)
@@ -553,14 +555,14 @@ refuse_outdated(FunctionCallInfo fcinfo)
  * update_key(key_id uuid, name, apis, team, expires_at, allowed_cidrs, rate_limit, rate_window, metadata,
  *			  if_updated_at timestamptz) -> key_detail
  *
- * NULL keeps what is; '' clears the team, '{}' the addresses or the metadata,
+ * NULL keeps a value; '' clears the team, '{}' the addresses or the metadata,
  * 'infinity' the expiry, 0 the rate limit.  Raises 42704, 22023, 22004, 23505,
- * 55000, 42501, and 40001 when the key was updated since if_updated_at.
+ * 55000, 42501, and 40001 if the key was updated since if_updated_at.
  */
 Datum
 ak_update_key(PG_FUNCTION_ARGS)
 {
-	/* the guard makes NULL of what says nothing */
+	/* the guard turns empty values into NULL */
 	static AkQuery query = {
 		"UPDATE apikeys.key SET name = COALESCE($2, name), apis = COALESCE($3, apis), "
 		"team = COALESCE($4, team), expires_at = COALESCE($5, expires_at), "
@@ -596,8 +598,8 @@ ak_update_key(PG_FUNCTION_ARGS)
 /*
  * archive_key(key_id uuid) -> key_detail
  *
- * Raises 42704, 22004, 55000 when it is archived, 42501.  Waits for a
- * transaction that archives in the same workspace.
+ * Raises 42704, 22004, 55000 if the key is archived already, 42501.  Waits for
+ * a transaction that archives a key of the same workspace.
  */
 Datum
 ak_archive_key(PG_FUNCTION_ARGS)
