@@ -3,26 +3,26 @@
  * grant.c
  *	  grant_access(), revoke_access() and regrant_access().
  *
- * A capability of a role is a row of apikeys.access, which names the role and
- * says where, a row of apikeys.access_role, which says by its oid which role
- * that is, and PostgreSQL's own privileges (privilege.c).
+ * An access is a row of apikeys.access, with the role's name, the capability
+ * and the workspace, a row of apikeys.access_role, with the role's OID, and
+ * PostgreSQL's own privileges (privilege.c).
  *
- * The oid is what counts.  So a role that is renamed keeps its accesses, one
- * that is dropped takes them along, and no other inherits them by its name.  It
- * stands in a table of its own because it must not be dumped: in the database
- * that a dump is restored into, another role may have it.  A restored access,
- * and one that came by logical replication, has no oid and allows nothing until
- * regrant_access() or grant_access() says that the role of this name is meant.
+ * The OID decides.  So a renamed role keeps its accesses, a dropped one loses
+ * them, and no other role inherits them by its name.  The OID is in a table of
+ * its own because it must not be dumped: where the dump is restored, another
+ * role may have it.  An access that was restored, or that came by logical
+ * replication, has no OID and allows nothing until regrant_access() or
+ * grant_access() assigns it to the role of its name.
  *
- * The name is there for people and for dumps.  It is made right by the next
- * grant to that role, and by the worker's job; both remove the accesses of
- * dropped roles, too (DROP ROLE tells nobody).
+ * The name is for people and for dumps.  The next grant to the role and the
+ * worker's job correct it; both also remove the accesses of dropped roles,
+ * since DROP ROLE fires no trigger.
  *
- * Who grants or revokes locks the access (role, capability and workspace) until
- * the end of the transaction, so that the next one finds the row that this one
- * leaves; and the role, while its privileges are made to agree with its rows.
- * An admin of single workspaces locks the role only at commit: he must not keep
- * an admin of all from it, who may be about to revoke his own access.
+ * Granting and revoking lock the access (role, capability and workspace) until
+ * the end of the transaction, so that a concurrent one finds the resulting row;
+ * and the role, so that its privileges agree with its rows.  An admin of single
+ * workspaces locks the role only at commit: it must not block an admin of all
+ * workspaces, who may be about to revoke the former's access.
  *
  *-------------------------------------------------------------------------
  */
@@ -52,7 +52,7 @@ PG_FUNCTION_INFO_V1(ak_grant_access);
 PG_FUNCTION_INFO_V1(ak_revoke_access);
 PG_FUNCTION_INFO_V1(ak_regrant_access);
 
-/* What grant_access and revoke_access share */
+/* The arguments of grant_access and revoke_access */
 typedef struct AkGrant
 {
 	char	   *role;
@@ -65,8 +65,8 @@ typedef struct AkGrant
 
 /*
  * Reads and checks the arguments.  Raises 22004, 22023 for an unknown
- * capability, 42501 when the caller may not decide this, and 42704 for an
- * unknown workspace.
+ * capability, 42501 if the caller is no admin there, and 42704 for an unknown
+ * workspace.
  */
 static void
 read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
@@ -106,7 +106,7 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 		grant->nulls[2] = 'n';
 }
 
-/* The role of that name.  Raises 42704: PostgreSQL's own message would repeat a secret that was given for it. */
+/* Returns the OID of a role.  Raises 42704, since PostgreSQL's own message would repeat a secret given as the name. */
 static Oid
 need_role(const char *name)
 {
@@ -120,8 +120,8 @@ need_role(const char *name)
 }
 
 /*
- * Locks an access, and the role unless that is put off until commit.  Returns
- * the role's oid; InvalidOid when there is none of that name.
+ * Locks an access, and the role unless that is deferred until commit.  Returns
+ * the role's OID; InvalidOid if there is none of that name.
  */
 static Oid
 lock_access(const AkGrant *grant)
@@ -157,8 +157,8 @@ set_role(Datum grant_id, Oid role)
 
 /*
  * Removes accesses of a role by a statement that returns capability, workspace
- * and grant_id of each; "why" ends the entries.  SPI must be connected, as the
- * owner.
+ * and grant_id of each; the entries' activity ends with "why".  SPI must be
+ * connected, as the owner.
  */
 static void
 remove_accesses(AkQuery *query, Datum *args, const char *why)
@@ -176,9 +176,9 @@ remove_accesses(AkQuery *query, Datum *args, const char *why)
 }
 
 /*
- * The accesses of a role that was renamed get its present name.  An entry ends
- * each, and another begins it anew; grant_id stays.  The role is locked; SPI is
- * connected, as the owner.
+ * Gives the accesses of a renamed role its present name.  Each is deleted and
+ * inserted again, with an entry for both; grant_id stays.  The role is locked;
+ * SPI is connected, as the owner.
  */
 static void
 rename_accesses(Oid role)
@@ -189,7 +189,7 @@ rename_accesses(Oid role)
 		"WHERE r.roleid OPERATOR(pg_catalog.=) $1 AND a.role OPERATOR(pg_catalog.<>) $2",
 		2, {OIDOID, NAMEOID}, NULL
 	};
-	/* here and below, SKIP LOCKED: what somebody is revoking needs no other name, and nobody to wait for it */
+	/* here and below, SKIP LOCKED: an access that is being revoked needs no new name, and no wait */
 	static AkQuery end = {
 		"DELETE FROM apikeys.access a USING (SELECT a.grant_id FROM apikeys.access_role r "
 		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
@@ -247,7 +247,7 @@ rename_accesses(Oid role)
 }
 
 /*
- * Removes the accesses of the dropped role with that oid, and of dropped roles
+ * Removes the accesses of the dropped role with that OID, and of dropped roles
  * that had that name.  SPI must be connected, as the owner.
  */
 static void
@@ -271,10 +271,9 @@ remove_dropped(Oid role, const char *name)
 }
 
 /*
- * Removes the accesses of capabilities of which the role holds nothing any
- * more, after DROP OWNED or as somebody revoked it by hand: granting another
- * one must not bring them back.  The role is locked; SPI is connected, as the
- * owner.
+ * Removes the accesses of capabilities of which the role holds no privilege any
+ * more, after DROP OWNED or a manual REVOKE: granting another capability must
+ * not bring them back.  The role is locked; SPI is connected, as the owner.
  */
 static void
 remove_unheld(Oid role)
@@ -299,9 +298,9 @@ remove_unheld(Oid role)
 }
 
 /*
- * Looks for the access that a grant tells of, and returns its grant_id and
- * whether this role has it already; 0 when there is none.  One without a role,
- * out of a dump or from a publisher, is found by the role's name.  SPI must be
+ * Looks for the access of a grant.  Returns its grant_id, 0 if there is none,
+ * and sets *has if the role has it already.  An access without a role, out of a
+ * dump or from a publisher, is found by the role's name.  SPI must be
  * connected, as the owner.
  */
 static Datum
@@ -338,7 +337,7 @@ record_access(AkGrant *grant, Oid role)
 
 	if (!ak_is_subscriber())
 	{
-		/* those of others are not an admin's of single workspaces to wait for */
+		/* an admin of single workspaces must not wait for accesses to others */
 		if (!grant->at_commit)
 			remove_dropped(InvalidOid, grant->role);
 		rename_accesses(role);
@@ -361,15 +360,15 @@ record_access(AkGrant *grant, Oid role)
  * grant_access(role name, capability text, workspace text = '*')
  *
  * '*' is all workspaces, or the one that apikeys.workspace names.  Errors: see
- * read_grant; 42704 for an unknown role; 42501 when an admin of single
- * workspaces grants to a role that has access elsewhere: his keys would be let
- * in where somebody else's are meant.  Granting again changes nothing but that
- * it gives the capability's own privileges once more, and confirms a restored
- * access.  Where the accesses come from another database by logical
- * replication, it confirms what is recorded, and raises 55000 for what is not.
- * Waits for a transaction that grants or revokes the same, or, of an admin of all
- * workspaces, whatever of the same role.  The transaction cannot be prepared.
- * What an admin of single workspaces grants holds from his commit on.
+ * read_grant; 42704 for an unknown role; 42501 if an admin of single workspaces
+ * grants to a role that has access elsewhere: that role would accept this
+ * workspace's keys where it expects others.  Granting again only gives the
+ * capability's privileges again, and confirms a restored access.  On a
+ * subscriber, confirms a replicated access, and raises 55000 for any other.
+ * Waits for a transaction that grants or revokes the same access, or, for an
+ * admin of all workspaces, any access of the same role.  The transaction cannot
+ * be prepared.  Privileges that an admin of single workspaces grants are given
+ * at commit.
  */
 Datum
 ak_grant_access(PG_FUNCTION_ARGS)
@@ -385,7 +384,7 @@ ak_grant_access(PG_FUNCTION_ARGS)
 	role = lock_access(&grant);
 	if (!OidIsValid(role))
 		role = need_role(grant.role);
-	/* asked again at commit: somebody else may grant to it meanwhile */
+	/* checked again at commit: another admin may grant to it meanwhile */
 	if (grant.at_commit)
 		ak_refuse_access_elsewhere(role);
 
@@ -402,11 +401,11 @@ ak_grant_access(PG_FUNCTION_ARGS)
 /*
  * revoke_access(role name, capability text, workspace text = '*')
  *
- * Only takes away: the access of the role that has this name, those of this
- * name that wait for regrant_access(), and those of a dropped role that had it.
- * Errors: see read_grant; 42704 for a role that neither exists nor is recorded.
- * A WARNING when there was nothing to revoke, as REVOKE of a membership gives
- * one.  Waits as grant_access() does.  The transaction cannot be prepared.
+ * Removes the access of the role of this name, one of this name that waits for
+ * regrant_access(), and one of a dropped role of this name.  Errors: see
+ * read_grant; 42704 for a role that neither exists nor is recorded.  Emits a
+ * WARNING if there was nothing to revoke, as REVOKE of a membership does.
+ * Waits as grant_access() does.  The transaction cannot be prepared.
  */
 Datum
 ak_revoke_access(PG_FUNCTION_ARGS)
@@ -450,7 +449,7 @@ ak_revoke_access(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* The accesses that wait for regrant_access(), as rows of the role's oid, grant_id and capability, by oid. */
+/* Selects the accesses that wait for regrant_access(): the role's OID, grant_id and capability, ordered by OID. */
 static void
 find_waiting(void)
 {
@@ -475,7 +474,7 @@ waiting_role(SPITupleTable *waiting, uint64 row)
 	return DatumGetObjectId(SPI_getbinval(waiting->vals[row], waiting->tupdesc, 1, &isnull));
 }
 
-/* The entry of regrant_access(), which names the roles. */
+/* Writes the entry of regrant_access(), which names the roles. */
 static void
 tell_regrant(uint64 count, const char *roles)
 {
@@ -493,11 +492,12 @@ tell_regrant(uint64 count, const char *roles)
 /*
  * regrant_access() -> integer
  *
- * Says of every access that came out of a dump, or from a publisher, that the
- * role of its name is meant, where there is one, and gives the privileges;
- * within apikeys.workspace, of that one's.  Returns how many.  42501 without
- * "admin" in all workspaces.  Waits for transactions that grant to one of these
- * roles or revoke from it.  The transaction cannot be prepared.
+ * Assigns every access that came out of a dump, or from a publisher, to the
+ * role of its name, if that exists, and gives the privileges; if
+ * apikeys.workspace is set, only those in that workspace.  Returns their
+ * number.  Raises 42501 without "admin" in all workspaces.  Waits for
+ * transactions that grant to one of these roles or revoke from it.  The
+ * transaction cannot be prepared.
  */
 Datum
 ak_regrant_access(PG_FUNCTION_ARGS)
@@ -513,7 +513,7 @@ ak_regrant_access(PG_FUNCTION_ARGS)
 	ak_become_owner(&caller);
 	SPI_connect();
 
-	/* all roles before the privileges, which others lock after a role */
+	/* all roles before the privileges, as other transactions lock them */
 	find_waiting();
 	waiting = SPI_tuptable;
 	count = SPI_processed;
@@ -521,7 +521,7 @@ ak_regrant_access(PG_FUNCTION_ARGS)
 		if (i == 0 || waiting_role(waiting, i) != waiting_role(waiting, i - 1))
 			ak_lock_role(waiting_role(waiting, i));
 
-	/* under the locks, what others did not confirm or revoke meanwhile */
+	/* again under the locks: others may have confirmed or revoked some */
 	find_waiting();
 	waiting = SPI_tuptable;
 	count = SPI_processed;
@@ -552,7 +552,7 @@ ak_regrant_access(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32((int32) count);
 }
 
-/* The roles whose accesses bear another name than theirs, or that are gone, as an array in the caller's context. */
+/* Returns the renamed and dropped roles that have accesses, as an array in that memory context. */
 static Oid *
 outdated_roles(MemoryContext context, uint64 *count)
 {
@@ -575,8 +575,8 @@ outdated_roles(MemoryContext context, uint64 *count)
 
 /*
  * The worker's job: gives the accesses of renamed roles the new names, and
- * removes those of dropped ones, role by role.  One that somebody grants to at
- * the moment has its turn next time.
+ * removes those of dropped ones, role by role.  A role that another transaction
+ * has locked is left for the next run.
  */
 AkJobNext
 ak_access_job(void)
@@ -592,11 +592,11 @@ ak_access_job(void)
 
 	if (!ak_job_begin())
 		return AK_JOB_IDLE;
-	/* a subscriber's accesses are kept where they come from */
+	/* a subscriber's accesses are maintained on the publisher */
 	if (!ak_is_subscriber())
 	{
 		roles = outdated_roles(context, &count);
-		/* accesses that direct SQL removed */
+		/* rows whose access direct SQL removed */
 		ak_query(&orphans, NULL, NULL, AK_SEE_LATEST);
 	}
 	ak_job_commit();

@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * install.c
- *	  What only the install script calls: it makes these two functions, calls
- *	  them, and drops them again.
+ *	  Two functions for the install script, which creates, calls and drops them.
  *
- * They run as the superuser who creates the extension, who needs no language
- * for it but the one that the extension is written in.
+ * They run as the superuser who creates the extension.  They are in C, so that
+ * CREATE EXTENSION needs no procedural language.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,7 +28,7 @@ run(const char *sql)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
 }
 
-/* Nobody has a reason to call these later. */
+/* Raises 55000 outside of the install script. */
 static void
 need_installing(void)
 {
@@ -42,9 +41,9 @@ need_installing(void)
 /*
  * install_check()
  *
- * pgcrypto is a trusted extension: whoever may create in the database may have
- * made it, in a schema of his.  Dropping either would take apikeys along, so
- * that both must belong to a superuser or to who owns the database.  Raises
+ * pgcrypto is a trusted extension: any role with CREATE on the database may
+ * have created it, in a schema of its own.  Dropping either would drop apikeys,
+ * so both must belong to a superuser or to the owner of the database.  Raises
  * 42501.
  */
 Datum
@@ -73,13 +72,13 @@ ak_install_check(PG_FUNCTION_ARGS)
 /*
  * install_revoke()
  *
- * Takes back what default privileges (ALTER DEFAULT PRIVILEGES) gave of the
- * objects just made to anybody but their owner, and what PUBLIC may do with the
- * row types of tables and views: a temporary table with a column of one would
- * be in the way of ALTER TYPE and DROP EXTENSION.
+ * Revokes what default privileges (ALTER DEFAULT PRIVILEGES) granted on the new
+ * objects to roles other than their owner, and PUBLIC's privileges on the row
+ * types of tables and views: a temporary table with a column of such a type
+ * would block ALTER TYPE and DROP EXTENSION.
  *
- * pg_dump warns of initial privileges on such types, since it never dumps any
- * of them: so they are not recorded.
+ * Initial privileges on these types are not recorded: pg_dump would warn of
+ * them, since it never dumps such privileges.
  */
 Datum
 ak_install_revoke(PG_FUNCTION_ARGS)

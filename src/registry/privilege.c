@@ -3,19 +3,20 @@
  * privilege.c
  *	  Capabilities and PostgreSQL's own privileges.
  *
- * Which functions and views a role needs for a capability stands here.  A grant
- * gives what its capability needs and nothing else, so that what a DBA revoked
- * by hand stays revoked; revoking takes what the capability needed and no other
- * capability of the role does.  What a role has, or has not, already is left
- * alone: a catalog row rewritten is one that every backend reads anew.
+ * This file lists the functions and views that each capability needs.  A grant
+ * gives the privileges of its capability and no others, so that those that a
+ * DBA revoked by hand stay revoked.  Revoking takes the capability's
+ * privileges, except those that the role's other capabilities need.  Privileges
+ * that need no change are left alone: every backend would have to reload the
+ * catalog row.
  *
- * The privileges of all roles on a function stand in one catalog row, and who
- * changes that waits for a transaction that changed it before.  So that the
- * open transaction of one workspace's admin holds up nobody, his changes are
- * made when he commits.  Those of an admin of all workspaces are made at once.
- * Both hold two locks from before they look until they commit: on the role, so
- * that what it holds agrees with its accesses, and on all privileges, if any
- * change, else two of them would fail each other.
+ * The privileges of all roles on a function are in one catalog row, and a
+ * transaction that changes it waits for another that has changed it.  So the
+ * changes of an admin of single workspaces are made at commit, so that its open
+ * transaction blocks no other.  Those of an admin of all workspaces are made at
+ * once.  Both take two locks until they end, before they read the privileges:
+ * one on the role, so that its privileges agree with its accesses, and one on
+ * all privileges, if any change: concurrent changes of a catalog row fail.
  *
  *-------------------------------------------------------------------------
  */
@@ -92,7 +93,7 @@ static const struct
 	{AK_ADMIN, false, "regrant_access"},
 };
 
-/* What a role holds itself, by the owner's grant */
+/* Privileges that the owner has granted to a role itself */
 typedef struct AkHeld
 {
 	bool		objects[lengthof(objects)];
@@ -103,8 +104,8 @@ typedef struct AkHeld
 typedef struct AkPrivilegeChange
 {
 	Oid			role;
-	Oid			userid;			/* who asked for it */
-	int			nest_level;		/* of the (sub)transaction that did */
+	Oid			userid;			/* the caller */
+	int			nest_level;		/* of the caller's (sub)transaction */
 	int			give;
 	int			take;
 } AkPrivilegeChange;
@@ -113,7 +114,7 @@ static AkPrivilegeChange *changes = NULL;	/* in TopTransactionContext */
 static int	change_count = 0;
 static int	changes_allocated = 0;
 
-/* All that the accesses of a role allow, in whatever workspace.  SPI must be connected, as the owner. */
+/* Returns, as bits, what the accesses of a role allow in any workspace.  SPI must be connected, as the owner. */
 static int
 allowed_to_role(Oid role)
 {
@@ -135,7 +136,7 @@ allowed_to_role(Oid role)
 	return allowed;
 }
 
-/* Looks what a role holds.  SPI must be connected, as the owner. */
+/* Reads the privileges that a role holds.  SPI must be connected, as the owner. */
 static void
 look_at_privileges(Oid role, AkHeld *held)
 {
@@ -183,9 +184,10 @@ set_privilege(bool give, const char *object, const char *role)
 }
 
 /*
- * Gives a role what it needs for "give", and takes what it needed for "take"
- * and does not for "remaining", all that it is still allowed.  Returns whether
- * there was anything to do; only looks, when "look" is true.
+ * Gives a role the privileges that the capabilities "give" need, and takes
+ * those that "take" need and "remaining", all that it still has, do not.
+ * Returns true if there was anything to change; changes nothing if "look" is
+ * true.
  */
 static bool
 set_privileges(Oid role, int give, int take, int remaining, bool look)
@@ -215,21 +217,21 @@ set_privileges(Oid role, int give, int take, int remaining, bool look)
 	return any;
 }
 
-/* What the lock of a role is called. */
+/* Returns the name by which a role is locked. */
 static const char *
 role_lock(Oid role)
 {
 	return psprintf("role %u", role);
 }
 
-/* Locks a role for changes of what it holds. */
+/* Locks a role for changes of its privileges. */
 void
 ak_lock_role(Oid role)
 {
 	ak_lock_object(AK_ACCESS, role_lock(role), ExclusiveLock);
 }
 
-/* The same, if nobody else has it locked. */
+/* The same, but returns false if another transaction has locked the role. */
 bool
 ak_try_lock_role(Oid role)
 {
@@ -237,8 +239,9 @@ ak_try_lock_role(Oid role)
 }
 
 /*
- * Raises 42501 when a role has access where the current user is no admin: who
- * may admin single workspaces must not widen what another's role reaches.
+ * Raises 42501 if a role has access where the current user is no admin: an
+ * admin of single workspaces must not extend the access of other workspaces'
+ * roles.
  */
 void
 ak_refuse_access_elsewhere(Oid role)
@@ -251,7 +254,7 @@ ak_refuse_access_elsewhere(Oid role)
 				 errhint("Grant to a role of this workspace alone, or ask an admin of all workspaces.")));
 }
 
-/* Makes a change now.  Only what the accesses still say is given. */
+/* Makes a change now.  Gives only what the role's accesses still allow. */
 static void
 change_privileges(Oid role, int give, int take)
 {
@@ -266,9 +269,9 @@ change_privileges(Oid role, int give, int take)
 
 /*
  * Changes what a role holds, after its accesses have changed: "give" and "take"
- * are the capabilities that were granted and revoked, as bits.  Who is said to
- * do so at commit need not have locked the role, as others must; "userid" is
- * who asked.  SPI is connected, as the owner.
+ * are the capabilities that were granted and revoked, as bits.  The role must
+ * be locked, unless "at_commit", which defers the change; "userid" is the
+ * caller.  SPI is connected, as the owner.
  */
 void
 ak_change_privileges(Oid role, int give, int take, bool at_commit, Oid userid)
@@ -292,9 +295,9 @@ ak_change_privileges(Oid role, int give, int take, bool at_commit, Oid userid)
 }
 
 /*
- * The capabilities, as bits, of which a role holds at least one function that
- * nothing else needs, or will when this transaction commits.  SPI must be
- * connected, as the owner.
+ * Returns, as bits, the capabilities of which a role holds at least one
+ * function or view that no other capability needs, or will when this
+ * transaction commits.  SPI must be connected, as the owner.
  */
 int
 ak_capabilities_held(Oid role)
@@ -323,9 +326,10 @@ change_order(const void *a, const void *b)
 }
 
 /*
- * At commit: makes the changes that were put off.  Before anything else is
- * locked for the commit, since it may wait for who changes the same role or any
- * privileges.  Raises 42501 when a role was granted access elsewhere meanwhile.
+ * At commit: makes the deferred changes.  Called before anything else is locked
+ * for the commit, since it may wait for transactions that change the same role
+ * or any privileges.  Raises 42501 if a role was granted access elsewhere
+ * meanwhile.
  */
 void
 ak_commit_privileges(void)
@@ -349,7 +353,7 @@ ak_commit_privileges(void)
 
 		if (i == 0 || role != changes[i - 1].role)
 			ak_lock_role(role);
-		/* one that was dropped meanwhile takes all with it */
+		/* a role that was dropped meanwhile has no privileges left */
 		if (GetUserNameFromId(role, true) == NULL)
 			continue;
 		if (give != 0)
@@ -366,7 +370,7 @@ ak_commit_privileges(void)
 	change_count = 0;
 }
 
-/* At the end of the subtransaction of that level: its changes go with it, or become its parent's. */
+/* At the end of the subtransaction of that level: its changes are forgotten, or become its parent's. */
 void
 ak_privileges_end_subtransaction(int level, bool committed)
 {
@@ -379,7 +383,7 @@ ak_privileges_end_subtransaction(int level, bool committed)
 	}
 }
 
-/* At the end of a transaction; the memory goes with it. */
+/* At the end of a transaction, which frees the memory. */
 void
 ak_forget_privileges(void)
 {

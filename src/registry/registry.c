@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * registry.c
- *	  APIs, workspaces, teams: their rules and their SQL face.
+ *	  APIs, workspaces, teams: their guard trigger and their SQL functions.
  *
- * Like keys, these tables are guarded by a trigger that direct SQL meets, too.
- * An API that is unregistered keeps its row: the row comes back in a restore,
- * and with it the news that the API is gone, where otherwise the extension's
- * script would have registered it again.
+ * As for keys, a trigger enforces the rules of these tables, also for direct
+ * SQL.  An unregistered API keeps its row, so that the API stays unregistered
+ * in a restore, where otherwise the extension's script would register it again.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,7 +45,7 @@ PG_FUNCTION_INFO_V1(ak_remove_team_member);
 
 /*
  * Keeps a workspace from being removed until the end of the transaction, which
- * puts something into it.  Raises 42704 when it does not exist.
+ * adds something to it.  Raises 42704 if it does not exist.
  */
 void
 ak_hold_workspace(const char *workspace)
@@ -106,7 +105,7 @@ run_as_owner(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 	return rows;
 }
 
-/* Stamps who made a row, and when. */
+/* Sets the columns "at" and "by" to the present time and actor. */
 static void
 stamp(AkRow *row, AttrNumber at, AttrNumber by, const char *workspace)
 {
@@ -117,7 +116,7 @@ stamp(AkRow *row, AttrNumber at, AttrNumber by, const char *workspace)
 	ak_row_set_text(row, by, actor.actor);
 }
 
-/* Raises 55000 when one of these columns changed. */
+/* Raises 55000 if one of these columns changed. */
 static void
 refuse_changes(const AkRow *old, const AkRow *new, const AttrNumber *columns, int count)
 {
@@ -153,7 +152,7 @@ guard_workspace(const AkRow *old, AkRow *new)
 
 		if (strcmp(workspace, "default") == 0)
 			refuse(errmsg("workspace \"default\" cannot be removed"));
-		/* waits for whoever puts something into it, and keeps others from it */
+		/* waits for transactions that add something to it, and blocks new ones */
 		ak_lock_object(AK_WORKSPACE, workspace, ExclusiveLock);
 		if (run_as_owner(&dependents, args, NULL, AK_SEE_LATEST) > 0)
 			ereport(ERROR,
@@ -195,7 +194,7 @@ guard_workspace(const AkRow *old, AkRow *new)
 	}
 }
 
-/* Makes an API the last in the registry's order: one at a time. */
+/* Makes an API the last in the registry's order, which is locked until the transaction ends. */
 static void
 set_next_ordinal(AkRow *row)
 {
@@ -271,7 +270,7 @@ guard_api(const AkRow *old, AkRow *new)
 	{
 		Datum		args[1] = {AK_VALUE(new, Anum_api_api)};
 
-		/* waits for whoever gives a key this API, holds nobody up meanwhile, and then keeps others from it */
+		/* waits for transactions that give a key this API, and blocks new ones only once it has the lock */
 		ak_lock_object_behind(AK_API, name);
 		if (run_as_owner(&users, args, NULL, AK_SEE_LATEST) > 0)
 			ereport(ERROR,
@@ -286,7 +285,7 @@ guard_api(const AkRow *old, AkRow *new)
 			   errhint("apikeys.register_api() registers it once more."));
 	else if (!was_registered)
 	{
-		/* registered once more: the last in the registry's order */
+		/* registered again: the last in the registry's order */
 		ak_row_clear(new, Anum_api_unregistered_by);
 		set_next_ordinal(new);
 		stamp(new, Anum_api_created_at, Anum_api_created_by, NULL);
@@ -400,7 +399,7 @@ ak_guard_row(PG_FUNCTION_ARGS)
 /*
  * Trigger BEFORE INSERT of workspace and api, each row, also in a logical
  * replication worker: a row of the same name that is still as the extension's
- * script made it gives way to one that comes out of a dump or from a
+ * script made it is deleted before one that comes out of a dump or from a
  * publisher.
  */
 Datum
@@ -437,7 +436,7 @@ ak_make_way(PG_FUNCTION_ARGS)
 	return PointerGetDatum(row.tuple);
 }
 
-/* A text argument that must not be NULL; "what" names it. */
+/* Returns a text argument.  Raises 22004 if it is NULL; "what" names it. */
 static char *
 needed_text(FunctionCallInfo fcinfo, int n, const char *what)
 {
@@ -448,7 +447,7 @@ needed_text(FunctionCallInfo fcinfo, int n, const char *what)
 	return text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 
-/* Is this API registered as of the latest commit?  Its lock is held. */
+/* Returns true if an API is registered as of the latest commit.  Its lock must be held. */
 static bool
 is_registered(const char *api)
 {
@@ -466,8 +465,8 @@ is_registered(const char *api)
 /*
  * register_api(api text, description text = NULL)
  *
- * Raises 42710 when it is registered, 42501 without "admin" everywhere, 22023
- * for a name that cannot be one.
+ * Raises 42710 if it is registered already, 42501 without "admin" in all
+ * workspaces, 22023 for an invalid name or description.
  */
 Datum
 ak_register_api(PG_FUNCTION_ARGS)
@@ -483,9 +482,9 @@ ak_register_api(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("register_api()");
 	ak_require(AK_ADMIN, NULL);
-	/* one at a time, for the registry's order */
+	/* one registration at a time, for the registry's order */
 	ak_lock_object(AK_API, "", ExclusiveLock);
-	/* waits for who unregisters it; taken is taken, as in a unique index, whatever the transaction sees */
+	/* waits for unregister_api(); a name exists as of the latest commit, as in a unique index */
 	ak_lock_object(AK_API, api, ShareLock);
 	if (is_registered(api))
 		ereport(ERROR,
@@ -498,9 +497,9 @@ ak_register_api(PG_FUNCTION_ARGS)
 /*
  * unregister_api(api text)
  *
- * Raises 42704 when it is not registered, 2BP01 while active keys have access
- * to it, 42501 without "admin" everywhere.  Waits for transactions that give
- * keys this API.
+ * Raises 42704 if it is not registered, 2BP01 while active keys have access to
+ * it, 42501 without "admin" in all workspaces.  Waits for transactions that
+ * give keys this API.
  */
 Datum
 ak_unregister_api(PG_FUNCTION_ARGS)
@@ -519,7 +518,7 @@ ak_unregister_api(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* What create_workspace and update_workspace share: run the query with the arguments. */
+/* Runs the query with the arguments of create_workspace or update_workspace. */
 static uint64
 run_with_workspace(FunctionCallInfo fcinfo, AkQuery *query)
 {
@@ -537,8 +536,8 @@ run_with_workspace(FunctionCallInfo fcinfo, AkQuery *query)
 /*
  * create_workspace(workspace text, name text = NULL, prefix text = NULL, archive_limit integer = NULL)
  *
- * Raises 42710 when it exists, 22023 for an id, prefix or limit that cannot be
- * one, 42501 without "admin" for it.
+ * Raises 42710 if it exists, 22023 for an invalid id, name, prefix or limit,
+ * 42501 without "admin" for it.
  */
 Datum
 ak_create_workspace(PG_FUNCTION_ARGS)
@@ -558,7 +557,7 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 	}
 	PG_CATCH();
 	{
-		/* not ON CONFLICT, which fails a transaction that began before the other's end */
+		/* not ON CONFLICT, which fails if the other row is newer than the transaction's snapshot */
 		if (geterrcode() == ERRCODE_UNIQUE_VIOLATION)
 		{
 			FlushErrorState();
@@ -575,9 +574,9 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 /*
  * update_workspace(workspace text, name text = NULL, prefix text = NULL, archive_limit integer = NULL)
  *
- * NULL keeps what is.  Raises 42704 for an unknown workspace, 22023 for a
- * prefix or limit that cannot be one, 42501 without "admin" for it.  A lower
- * limit waits for transactions that archive in this workspace.
+ * NULL keeps a value.  Raises 42704 for an unknown workspace, 22023 for an
+ * invalid name, prefix or limit, 42501 without "admin" for it.  A lower limit
+ * waits for transactions that archive in this workspace.
  */
 Datum
 ak_update_workspace(PG_FUNCTION_ARGS)
@@ -592,7 +591,7 @@ ak_update_workspace(PG_FUNCTION_ARGS)
 	ak_require_anywhere(AK_ADMIN);
 	ak_check_workspace_argument(workspace);
 	ak_require_workspace(AK_ADMIN, workspace);
-	/* made after the transaction's snapshot */
+	/* created after the transaction's snapshot */
 	if (run_with_workspace(fcinfo, &query) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -600,7 +599,7 @@ ak_update_workspace(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* The workspace argument of the team functions, checked. */
+/* Returns the workspace argument of the team functions, checked. */
 static Datum
 team_workspace(FunctionCallInfo fcinfo, int n)
 {
@@ -615,8 +614,9 @@ team_workspace(FunctionCallInfo fcinfo, int n)
 /*
  * add_team_member(actor text, team text, workspace text = NULL)
  *
- * An actor is in one team of a workspace; adding to another moves.  Raises
- * 42704 for an unknown workspace, 22023, 22004, and 42501 without "admin".
+ * An actor is in one team of a workspace; adding it to another team moves it.
+ * Raises 42704 for an unknown workspace, 22023, 22004, and 42501 without
+ * "admin".
  */
 Datum
 ak_add_team_member(PG_FUNCTION_ARGS)
