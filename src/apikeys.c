@@ -3,7 +3,7 @@
  * apikeys.c
  *	  API keys in PostgreSQL: the module.
  *
- * Two ways lead through this directory:
+ * Two paths lead through the source:
  *
  *	  a request   validate/validate -> pure/token -> pure/digest ->
  *				  validate/keystore -> pure/policy -> usage/limit -> verdict
@@ -11,9 +11,9 @@
  *	  a change    keys/manage -> table -> keys/guard trigger -> audit/story
  *				  trigger -> audit/audit: entry; before commit, its link
  *
- * The tables are the truth, the triggers are the law, the functions are the
- * convenience.  What a room is for, and which rooms it may include, stands in
- * scripts/rooms and docs/ARCHITECTURE.md.
+ * The tables hold the state, the triggers enforce the rules, and the functions
+ * are a convenience.  scripts/rooms and docs/ARCHITECTURE.md say what each
+ * directory is for, and which others it may include.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,14 +46,14 @@ PG_MODULE_MAGIC;
 
 void		_PG_init(void);
 
-/* A mail server that was set only now finds what waits for it */
+/* Interval of the mail job: how soon waiting reports are sent after apikeys.smtp_url is set */
 static const int mail_period_ms = 10000;
 static const int hour_ms = 3600000;
 
-/* How long a dump may carry the old name of a role that was renamed, and the limit of a key that is archived its place */
+/* How long a dump may contain the old name of a renamed role, and an archived key's limit keep its place in memory */
 static const int minute_ms = 60000;
 
-/* How long after its time an entry may stay */
+/* How long an entry may stay after apikeys.audit_retention */
 static const int purge_period_ms = 10 * 60 * 1000;
 
 static const AkWorkerPlan plan = {
@@ -70,8 +70,8 @@ static const AkWorkerPlan plan = {
 };
 
 /*
- * The order at the end of a transaction: whoever adds to the log does so before
- * the log's own work, and locks are forgotten last.
+ * Privileges are changed before entries are linked: that may wait for other
+ * transactions, and must not do so while it holds the chains' locks.
  */
 static void
 at_transaction_event(XactEvent event, void *arg)
@@ -111,9 +111,9 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId mySubid, SubTransac
 }
 
 /*
- * A cancellation in here would leave settings that are defined by a library
- * that is not loaded: no later call in the session could load it.  A WARNING,
- * as of a forged setting, is a moment at which one strikes.
+ * Holds interrupts: after a cancellation in here, the settings would be defined
+ * but the library not loaded, and no later call in the session could load it.
+ * A WARNING, as of a forged setting, checks for interrupts.
  */
 void
 _PG_init(void)
