@@ -44,9 +44,11 @@ sub restart_worker
 # Whatever a database's owner sets for it, its worker works: a flush that takes longer than the timeouts, and one that fails.
 #
 my $newer = $node->pg_version->major >= 17;
-my @settings = ('exit_on_error = on', 'role = pg_monitor', 'standard_conforming_strings = off', 'transform_null_equals = on',
+my @settings = ('exit_on_error = on', 'role = pg_monitor', 'transform_null_equals = on',
 	'statement_timeout = 1000', 'idle_in_transaction_session_timeout = 1000', 'default_transaction_read_only = on',
 	'default_transaction_isolation = serializable', 'search_path = public', 'jit_above_cost = 0', 'array_nulls = off',
+	# PostgreSQL 19 knows no other strings
+	$node->pg_version->major < 19 ? 'standard_conforming_strings = off' : (),
 	$newer ? ('transaction_timeout = 1000', "restrict_nonsystem_relation_kind = 'view'") : ());
 $node->safe_psql('postgres', 'CREATE DATABASE hostile');
 install_in($node, 'hostile');

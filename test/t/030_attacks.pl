@@ -10,6 +10,11 @@ use AkTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+chomp(my $libraries = `pg_config --pkglibdir`);
+foreach my $module ('pg_stat_statements', 'auto_explain')
+{
+	plan skip_all => "PostgreSQL's $module is not installed" if !glob "$libraries/$module.*";
+}
 my $modules = "shared_preload_libraries = 'pg_stat_statements, auto_explain'\n";
 my $node = new_node('main', conf => $modules . <<'CONF');
 log_statement = 'all'
