@@ -11,13 +11,17 @@
 # check-asan, check-valgrind, check-clang, coverage, majors, bench, fuzz, sqlsmith. LONG=1 is the long form of make check, with the fuzzers.
 
 EXTENSION = apikeys
-DATA = $(wildcard sql/apikeys--*.sql)
+# The tree, also where make builds out of it: make -f TREE/Makefile VPATH=TREE
+top = $(or $(VPATH),.)
+DATA = $(patsubst $(top)/%,%,$(wildcard $(top)/sql/apikeys--*.sql))
 
 # The extension proper.
 MODULE_big = apikeys
-top = $(or $(VPATH),.)
 OBJS = $(patsubst $(top)/%.c,%.o,$(sort $(wildcard $(top)/src/*.c $(top)/src/*/*.c)))
 PG_CPPFLAGS = -I$(top)/src
+ifdef VPATH
+$(shell mkdir -p $(dir $(OBJS)))
+endif
 
 # SHA-256 straight from libcrypto, where the server was built with it.
 SHLIB_LINK += $(filter -lcrypto, $(LIBS))
