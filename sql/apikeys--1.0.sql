@@ -89,7 +89,7 @@ CREATE TABLE apikeys.key (
 	archived_by		text,
 	row_digest		bytea NOT NULL,
 	CONSTRAINT key_pkey PRIMARY KEY (key_id),
-	/* a btree: whoever imports keys chooses hashes, and could fill one bucket of a hash index */
+	/* a btree: the hashes of imported keys are chosen by others, who could fill one bucket of a hash index */
 	CONSTRAINT key_key_hash_key UNIQUE (key_hash),
 	CONSTRAINT key_key_hash_check CHECK (pg_catalog.octet_length(key_hash) OPERATOR(pg_catalog.=) 32),
 	CONSTRAINT key_old_key_hash_check CHECK (pg_catalog.octet_length(old_key_hash) OPERATOR(pg_catalog.=) 32)
@@ -825,7 +825,7 @@ AND		l.code OPERATOR(pg_catalog.<>) 'VALID'
 GROUP BY l.workspace, l.code, l.api
 ORDER BY pg_catalog.max(l.last_at) DESC
 OFFSET 0;
-COMMENT ON VIEW apikeys.denials IS 'requests that were not valid, up to now; workspace NULL: they belong to no key, and are seen by who sees all workspaces';
+COMMENT ON VIEW apikeys.denials IS 'requests that were not valid, up to now; workspace NULL: they belong to no key, and only roles with access to all workspaces see them';
 
 CREATE VIEW apikeys.apis WITH (security_barrier) AS
 SELECT	a.api, a.description, a.created_at, a.created_by

@@ -43,7 +43,7 @@
 #include "core/lock.h"
 #include "core/query.h"
 #include "pure/digest.h"
-#include "registry/registry.h"
+#include "registry/names.h"
 #include "usage/limit.h"
 
 PG_FUNCTION_INFO_V1(ak_guard_key);

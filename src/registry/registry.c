@@ -32,7 +32,7 @@
 #include "core/errors.h"
 #include "core/lock.h"
 #include "core/query.h"
-#include "registry/registry.h"
+#include "registry/names.h"
 
 PG_FUNCTION_INFO_V1(ak_guard_row);
 PG_FUNCTION_INFO_V1(ak_make_way);
@@ -42,49 +42,6 @@ PG_FUNCTION_INFO_V1(ak_create_workspace);
 PG_FUNCTION_INFO_V1(ak_update_workspace);
 PG_FUNCTION_INFO_V1(ak_add_team_member);
 PG_FUNCTION_INFO_V1(ak_remove_team_member);
-
-/*
- * Keeps a workspace from being removed until the end of the transaction, which
- * adds something to it.  Raises 42704 if it does not exist.
- */
-void
-ak_hold_workspace(const char *workspace)
-{
-	AkWorkspace settings;
-	bool		exists = ak_workspace_settings(workspace, &settings);
-
-	if (exists)
-	{
-		ak_lock_object(AK_WORKSPACE, workspace, ShareLock);
-		exists = ak_workspace_settings(workspace, &settings);
-	}
-	if (!exists)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
-}
-
-/* Raises 42704 for an API that is not registered; the hint lists those that are. */
-void
-ak_refuse_unknown_api(const char *api)
-{
-	static AkQuery query = {
-		"SELECT pg_catalog.string_agg(api, ', ' ORDER BY ordinal) FROM apikeys.api WHERE unregistered_at IS NULL",
-		0, {0}, NULL
-	};
-	AkCaller	caller;
-	char	   *registered;
-
-	ak_become_owner(&caller);
-	SPI_connect();
-	ak_query(&query, NULL, NULL, AK_SEE_LATEST);
-	registered = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("API \"%s\" does not exist", ak_quoted(api)),
-			 registered ? errhint("Registered APIs: %s.", registered) :
-			 errhint("No API is registered; apikeys.register_api() registers one.")));
-}
 
 #define ARCHIVE_LIMIT_MAX	1000000
 #define DESCRIPTION_MAX		1000	/* characters */

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
- * registry.h
- *	  APIs, workspaces, teams.  See registry.c.
+ * names.h
+ *	  Names of APIs and workspaces that others refer to.  See names.c.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef AK_REGISTRY_H
-#define AK_REGISTRY_H
+#ifndef AK_NAMES_H
+#define AK_NAMES_H
 
 #include "core/compat.h"
 
 extern void ak_hold_workspace(const char *workspace);
 pg_noreturn extern void ak_refuse_unknown_api(const char *api);
 
-#endif							/* AK_REGISTRY_H */
+#endif							/* AK_NAMES_H */
