@@ -216,7 +216,8 @@ sub recover
 	}
 	for (1 .. 1800)
 	{
-		my ($code, $out) = $node->psql('postgres', 'SELECT 1');
+		# a psql that cannot connect may be gone before it is handed its input
+		my ($code, $out) = eval { $node->psql('postgres', 'SELECT 1') };
 		return if defined $out && $out eq '1';
 		sleep 0.1;
 	}
