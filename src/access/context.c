@@ -26,7 +26,6 @@
 #include "core/compat.h"
 #include "core/guc.h"
 #include "pure/policy.h"
-#include "pure/token.h"
 
 PG_FUNCTION_INFO_V1(ak_act_as);
 

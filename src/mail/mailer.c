@@ -60,13 +60,13 @@ static StringInfoData error;
  * Returns the path of the library that links libcurl, in the directory of this
  * one, whether it exists or not.
  */
-char *
-ak_mail_library_path(void)
+static char *
+mail_library_path(void)
 {
 	Dl_info		info;
 	char		path[MAXPGPATH];
 
-	if (dladdr((void *) ak_mail_library_path, &info) == 0)
+	if (dladdr((void *) mail_library_path, &info) == 0)
 		elog(ERROR, "could not find the path of the library \"apikeys\"");
 	strlcpy(path, info.dli_fname, sizeof(path));
 	get_parent_directory(path);
@@ -80,7 +80,7 @@ ak_mail_library_path(void)
 void
 ak_require_mail_library(void)
 {
-	if (access(ak_mail_library_path(), R_OK) != 0)
+	if (access(mail_library_path(), R_OK) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("reports by email are not installed"),
@@ -97,7 +97,7 @@ load_library(void)
 
 	if (library != NULL)
 		return;
-	find = (Find) load_external_function(ak_mail_library_path(), "ak_mail_library", true, NULL);
+	find = (Find) load_external_function(mail_library_path(), "ak_mail_library", true, NULL);
 	if (find()->version != AK_MAIL_LIBRARY_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -406,7 +406,7 @@ ak_mailer_job(void)
 	}
 	if (stage == NOTHING)
 	{
-		if (ak_guc_smtp_url[0] == '\0' || access(ak_mail_library_path(), R_OK) != 0)
+		if (ak_guc_smtp_url[0] == '\0' || access(mail_library_path(), R_OK) != 0)
 			return AK_JOB_IDLE;
 		load_library();
 		if (!begin_next(&wait))

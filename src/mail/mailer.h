@@ -10,7 +10,6 @@
 
 #include "worker/worker.h"
 
-extern char *ak_mail_library_path(void);
 extern void ak_require_mail_library(void);
 extern AkJobNext ak_mailer_job(void);
 

@@ -27,7 +27,6 @@
 #include "access/access.h"
 #include "access/context.h"
 #include "audit/audit.h"
-#include "core/catalog.h"
 #include "core/compat.h"
 #include "core/guc.h"
 #include "core/query.h"

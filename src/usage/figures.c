@@ -31,7 +31,6 @@
 #include "utils/tuplestore.h"
 
 #include "access/access.h"
-#include "access/context.h"
 #include "core/args.h"
 #include "core/catalog.h"
 #include "core/compat.h"

@@ -251,8 +251,8 @@ loss_counter(AkAnchor *anchor, AkLoss loss)
 }
 
 /* Returns true for one process every "milliseconds". */
-bool
-ak_my_turn(pg_atomic_uint64 *last, int milliseconds)
+static bool
+my_turn(pg_atomic_uint64 *last, int milliseconds)
 {
 	uint64		before = pg_atomic_read_u64(last);
 	uint64		now = ak_ticks();
@@ -270,7 +270,7 @@ tell_losses(AkAnchor *anchor, int elevel)
 	uint64		given_up = pg_atomic_read_u64(&anchor->losses.given_up);
 	uint64		all = counts + unlimited + given_up;
 
-	if (all == pg_atomic_read_u64(&anchor->losses.told) || !ak_my_turn(&anchor->losses.told_at, TELL_MS))
+	if (all == pg_atomic_read_u64(&anchor->losses.told) || !my_turn(&anchor->losses.told_at, TELL_MS))
 		return;
 	pg_atomic_write_u64(&anchor->losses.told, all);
 	ereport(elevel,
@@ -304,7 +304,7 @@ ak_memory_ask(AkRoom room)
 {
 	AkRoomState *state = &memory->rooms[room];
 
-	if (!ak_my_turn(&state->asked_at, pg_atomic_read_u32(&state->at_ceiling) ? ASK_AT_CEILING_MS : ASK_MS))
+	if (!my_turn(&state->asked_at, pg_atomic_read_u32(&state->at_ceiling) ? ASK_AT_CEILING_MS : ASK_MS))
 		return;
 	ak_worker_nudge();
 }

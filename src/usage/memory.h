@@ -65,7 +65,6 @@ typedef struct AkMemoryStatus
 
 extern Size ak_memory_layout(void);
 extern AkMemory *ak_memory(bool make);
-extern bool ak_my_turn(pg_atomic_uint64 *last, int milliseconds);
 extern void ak_memory_ask(AkRoom room);
 extern void ak_memory_lost(AkLoss loss, uint64 times);
 extern uint32 ak_memory_tend(void);

@@ -36,7 +36,6 @@
 #include "utils/timestamp.h"
 
 #include "core/compat.h"
-#include "core/guc.h"
 #include "usage/memory.h"
 #include "usage/usage.h"
 

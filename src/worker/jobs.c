@@ -37,7 +37,6 @@
 #include "core/catalog.h"
 #include "core/clock.h"
 #include "core/compat.h"
-#include "core/guc.h"
 #include "core/query.h"
 #include "worker/worker.h"
 

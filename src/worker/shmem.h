@@ -25,7 +25,7 @@ typedef struct AkWorkerEntry
 	bool		waiting;		/* waits for its turn; else its worker runs or is starting */
 	AkTicks		due;			/* while waiting: when the first of its jobs is due */
 	AkTicks		job_due[AK_JOB_COUNT];	/* of each job, when the last worker left; 0: at once */
-	uint32		woken;			/* the jobs requested by ak_worker_wake(), as AK_JOB_BIT()s */
+	uint32		woken;			/* the jobs requested by ak_worker_wake_at_commit(), as AK_JOB_BIT()s */
 	Latch	   *latch;			/* the running worker's */
 } AkWorkerEntry;
 

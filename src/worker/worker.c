@@ -235,20 +235,6 @@ ak_worker_ensure(void)
 }
 
 /*
- * The same, and wakes a job.  The job does not see the changes of this
- * transaction yet: see ak_worker_wake_at_commit().  A worker that has to be
- * started runs all jobs.
- */
-AkWorkerState
-ak_worker_wake(AkJobNumber job)
-{
-	anchor = ak_anchor();
-	if (anchor == NULL || IsBinaryUpgrade)
-		return AK_WORKER_NONE;
-	return start_or_wake(MyDatabaseId, AK_JOB_BIT(job));
-}
-
-/*
  * Returns true if the current database has no worker, and none is being
  * started.  While the server stops, one that is being started does not count.
  */
@@ -287,8 +273,9 @@ ak_worker_nudge(void)
 static uint32 wake_at_commit = 0;	/* AK_JOB_BIT()s */
 
 /*
- * Wakes a job when this transaction has committed.  If it is prepared instead,
- * the work waits for the job's own period.
+ * Wakes a job when this transaction has committed, since the job would not see
+ * its changes before.  A worker that has to be started runs all jobs.  If the
+ * transaction is prepared instead, the work waits for the job's own period.
  */
 void
 ak_worker_wake_at_commit(AkJobNumber job)

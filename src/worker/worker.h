@@ -9,7 +9,7 @@
  *		AkJobNext my_job(void);
  *
  * add it to that table, and its number to AkJobNumber below.  A job runs when
- * the worker starts, after ak_worker_wake(), every "period", and at the time
+ * the worker starts, after ak_worker_wake_at_commit(), every "period", and at the time
  * that its last run asked for.  It works in transactions of its own, as many as
  * it needs:
  *
@@ -105,7 +105,6 @@ extern void ak_worker_init(const AkWorkerPlan *plan);
 /* For backends.  None of them raises. */
 extern AkWorkerState ak_worker_ensure(void);
 extern bool ak_worker_is_away(bool stopping);
-extern AkWorkerState ak_worker_wake(AkJobNumber job);
 extern void ak_worker_nudge(void);
 extern void ak_worker_wake_at_commit(AkJobNumber job);
 
