@@ -44,7 +44,7 @@
 
 PG_MODULE_MAGIC;
 
-void		_PG_init(void);
+void _PG_init(void);
 
 /* Interval of the mail job: how soon waiting reports are sent after apikeys.smtp_url is set */
 static const int mail_period_ms = 10000;
@@ -57,14 +57,15 @@ static const int minute_ms = 60000;
 static const int purge_period_ms = 10 * 60 * 1000;
 
 static const AkWorkerPlan plan = {
-	.jobs = {
-		[AK_JOB_FLUSH] = {"flush usage", ak_flush_job, &ak_guc_flush_interval, true},
-		[AK_JOB_LIMITS] = {"limits", ak_limits_job, &minute_ms, false},
-		[AK_JOB_MAIL] = {"mail", ak_mailer_job, &mail_period_ms, false},
-		[AK_JOB_USAGE_RETENTION] = {"usage retention", ak_usage_retention_job, &hour_ms, false},
-		[AK_JOB_AUDIT_RETENTION] = {"audit retention", ak_purge_job, &purge_period_ms, false},
-		[AK_JOB_ACCESS] = {"access", ak_access_job, &minute_ms, false},
-	},
+	.jobs =
+		{
+			[AK_JOB_FLUSH] = {"flush usage", ak_flush_job, &ak_guc_flush_interval, true},
+			[AK_JOB_LIMITS] = {"limits", ak_limits_job, &minute_ms, false},
+			[AK_JOB_MAIL] = {"mail", ak_mailer_job, &mail_period_ms, false},
+			[AK_JOB_USAGE_RETENTION] = {"usage retention", ak_usage_retention_job, &hour_ms, false},
+			[AK_JOB_AUDIT_RETENTION] = {"audit retention", ak_purge_job, &purge_period_ms, false},
+			[AK_JOB_ACCESS] = {"access", ak_access_job, &minute_ms, false},
+		},
 	.tend = ak_memory_tend,
 	.unattended = ak_exit_flush_init,
 };
@@ -100,8 +101,8 @@ at_transaction_event(XactEvent event, void *arg)
 static void
 at_subtransaction_event(SubXactEvent event, SubTransactionId mySubid, SubTransactionId parentSubid, void *arg)
 {
-	int			level = GetCurrentTransactionNestLevel();
-	bool		committed = event == SUBXACT_EVENT_COMMIT_SUB;
+	int level = GetCurrentTransactionNestLevel();
+	bool committed = event == SUBXACT_EVENT_COMMIT_SUB;
 
 	if (!committed && event != SUBXACT_EVENT_ABORT_SUB)
 		return;

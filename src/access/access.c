@@ -48,7 +48,7 @@
 #include "core/catalog.h"
 #include "core/compat.h"
 
-#define WORKSPACES_LISTED 10	/* in a hint */
+#define WORKSPACES_LISTED 10 /* in a hint */
 
 PG_FUNCTION_INFO_V1(ak_visible_workspaces_sql);
 PG_FUNCTION_INFO_V1(ak_sees_everywhere_sql);
@@ -60,8 +60,8 @@ PG_FUNCTION_INFO_V1(ak_invalidate);
 static const struct
 {
 	const char *name;
-	int			allows;
-}			capabilities[] = {
+	int allows;
+} capabilities[] = {
 	{"validate", AK_VALIDATE},
 	{"view", AK_VIEW},
 	{"manage", AK_MANAGE | AK_VIEW},
@@ -73,24 +73,24 @@ static const struct
 typedef struct AkScopedName
 {
 	const char *data;
-	size_t		len;
+	size_t len;
 } AkScopedName;
 
 /* What one role may do in one workspace */
 typedef struct AkScopedWorkspace
 {
 	AkScopedName name;
-	int			may;
-	char		status;			/* simplehash's own */
+	int may;
+	char status; /* simplehash's own */
 } AkScopedWorkspace;
 
-#define SH_PREFIX			scoped
-#define SH_ELEMENT_TYPE		AkScopedWorkspace
-#define SH_KEY_TYPE			AkScopedName
-#define SH_KEY				name
-#define SH_HASH_KEY(tb, key)	hash_bytes((const unsigned char *) (key).data, (int) (key).len)
-#define SH_EQUAL(tb, a, b)	((a).len == (b).len && memcmp((a).data, (b).data, (a).len) == 0)
-#define SH_SCOPE			static inline
+#define SH_PREFIX            scoped
+#define SH_ELEMENT_TYPE      AkScopedWorkspace
+#define SH_KEY_TYPE          AkScopedName
+#define SH_KEY               name
+#define SH_HASH_KEY(tb, key) hash_bytes((const unsigned char *) (key).data, (int) (key).len)
+#define SH_EQUAL(tb, a, b)   ((a).len == (b).len && memcmp((a).data, (b).data, (a).len) == 0)
+#define SH_SCOPE             static inline
 #define SH_DECLARE
 #define SH_DEFINE
 #include "lib/simplehash.h"
@@ -98,17 +98,17 @@ typedef struct AkScopedWorkspace
 /* What one role may do: in all workspaces, and besides in single ones */
 typedef struct AkScope
 {
-	bool		valid;
-	Oid			userid;
-	int			everywhere;
-	int			anywhere;		/* everywhere, or in at least one workspace */
-	bool		waiting;		/* an access waits for regrant_access() */
-	scoped_hash *workspaces;	/* in scope_context; NULL: none */
+	bool valid;
+	Oid userid;
+	int everywhere;
+	int anywhere;            /* everywhere, or in at least one workspace */
+	bool waiting;            /* an access waits for regrant_access() */
+	scoped_hash *workspaces; /* in scope_context; NULL: none */
 } AkScope;
 
 static AkScope scope;
 static MemoryContext scope_context = NULL;
-static uint64 invalidations = 0;	/* their number, for a reload to notice new ones */
+static uint64 invalidations = 0; /* their number, for a reload to notice new ones */
 
 static void
 forget_scope(void)
@@ -163,7 +163,7 @@ add_to_scope(AkScope *loaded, int may, const char *workspace)
 {
 	AkScopedName name = {.data = workspace};
 	AkScopedWorkspace *entry;
-	bool		found;
+	bool found;
 
 	loaded->anywhere |= may;
 	if (workspace == NULL)
@@ -187,10 +187,10 @@ add_to_scope(AkScope *loaded, int may, const char *workspace)
 static Acl *
 schema_acl(void)
 {
-	HeapTuple	tuple = SearchSysCache1(NAMESPACENAME, CStringGetDatum("apikeys"));
-	Datum		acl;
-	bool		isnull;
-	Acl		   *result = NULL;
+	HeapTuple tuple = SearchSysCache1(NAMESPACENAME, CStringGetDatum("apikeys"));
+	Datum acl;
+	bool isnull;
+	Acl *result = NULL;
 
 	if (!HeapTupleIsValid(tuple))
 		return NULL;
@@ -217,8 +217,8 @@ holds_usage(const Acl *acl, Oid role)
 static void
 load_scope(Oid userid)
 {
-	AkScope		loaded = {.userid = userid};
-	uint64		seen = invalidations;
+	AkScope loaded = {.userid = userid};
+	uint64 seen = invalidations;
 
 	scope.valid = false;
 	if (scope_context == NULL)
@@ -231,7 +231,7 @@ load_scope(Oid userid)
 	else
 	{
 		AkAccessScan accesses;
-		Acl		   *acl = schema_acl();
+		Acl *acl = schema_acl();
 
 		ak_begin_accesses(&accesses);
 		while (ak_next_access(&accesses))
@@ -253,7 +253,7 @@ load_scope(Oid userid)
 static inline const AkScope *
 last_scope(void)
 {
-	Oid			userid = GetUserId();
+	Oid userid = GetUserId();
 
 	if (unlikely(!scope.valid || scope.userid != userid))
 		load_scope(userid);
@@ -306,8 +306,7 @@ ak_may_still(AkCapability capability, const char *workspace, size_t len)
 bool
 ak_may_something(const char *workspace)
 {
-	return ak_may(AK_VALIDATE, workspace) || ak_may(AK_VIEW, workspace) ||
-		ak_may(AK_AUDIT, workspace);
+	return ak_may(AK_VALIDATE, workspace) || ak_may(AK_VIEW, workspace) || ak_may(AK_AUDIT, workspace);
 }
 
 /* Returns true if the current user has the capability in at least one workspace. */
@@ -327,14 +326,15 @@ bool
 ak_has_access_elsewhere(Oid role)
 {
 	AkAccessScan accesses;
-	bool		found = superuser_arg(role) || has_privs_of_role(role, ak_extension_owner());
+	bool found = superuser_arg(role) || has_privs_of_role(role, ak_extension_owner());
 
 	(void) current_scope();
 	ak_begin_accesses(&accesses);
 	while (!found && ak_next_access(&accesses))
 		found = OidIsValid(accesses.role) &&
-			!scope_allows(last_scope(), AK_ADMIN, accesses.workspace, accesses.workspace ? strlen(accesses.workspace) : 0) &&
-			(is_member_of_role_nosuper(role, accesses.role) || is_member_of_role_nosuper(accesses.role, role));
+				!scope_allows(last_scope(), AK_ADMIN, accesses.workspace,
+							  accesses.workspace ? strlen(accesses.workspace) : 0) &&
+				(is_member_of_role_nosuper(role, accesses.role) || is_member_of_role_nosuper(accesses.role, role));
 	ak_end_accesses(&accesses);
 	return found;
 }
@@ -354,8 +354,9 @@ ak_sees(AkCapability capability, const char *workspace)
 static const char *
 access_hint(void)
 {
-	return last_scope()->waiting ? "What was granted before a restore holds again when apikeys.regrant_access() says so." :
-		"apikeys.grant_access() gives it.";
+	return last_scope()->waiting
+			   ? "What was granted before a restore holds again when apikeys.regrant_access() says so."
+			   : "apikeys.grant_access() gives it.";
 }
 
 /* Raises 42501 unless the current user has the capability in that workspace (NULL: in all). */
@@ -365,33 +366,30 @@ ak_require(AkCapability capability, const char *workspace)
 	if (ak_may(capability, workspace))
 		return;
 	if (workspace != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for workspace \"%s\"", ak_quoted(workspace)),
-				 errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
-				 errhint("%s", access_hint())));
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied"),
-			 errdetail("The capability \"%s\" is needed, without a workspace.", ak_capability_name(capability)),
-			 errhint("%s", access_hint())));
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("permission denied for workspace \"%s\"", ak_quoted(workspace)),
+						errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
+						errhint("%s", access_hint())));
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied"),
+					errdetail("The capability \"%s\" is needed, without a workspace.", ak_capability_name(capability)),
+					errhint("%s", access_hint())));
 }
 
 /* Returns the first of the workspaces in which the current user has any capability, for a hint. */
 static char *
 some_workspaces(void)
 {
-	ArrayType  *array = DatumGetArrayTypeP(ak_visible_workspaces(AK_VALIDATE | AK_VIEW | AK_AUDIT));
+	ArrayType *array = DatumGetArrayTypeP(ak_visible_workspaces(AK_VALIDATE | AK_VIEW | AK_AUDIT));
 	StringInfoData list;
-	Datum	   *elements;
-	int			count;
-	int			listed = 0;
+	Datum *elements;
+	int count;
+	int listed = 0;
 
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
 	initStringInfo(&list);
 	for (int i = 0; i < count && listed <= WORKSPACES_LISTED; i++)
 	{
-		char	   *name = TextDatumGetCString(elements[i]);
+		char *name = TextDatumGetCString(elements[i]);
 
 		/* '' stands for rows without a workspace */
 		if (name[0] == '\0')
@@ -421,14 +419,13 @@ ak_require_workspace_settings(AkCapability capability, const char *workspace, Ak
 {
 	if (!ak_may_something(workspace) || !ak_workspace_settings(workspace, settings))
 	{
-		char	   *there_are = ak_bound_workspace() ? NULL : some_workspaces();
+		char *there_are = ak_bound_workspace() ? NULL : some_workspaces();
 
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("workspace \"%s\" does not exist", ak_quoted(workspace)),
-				 there_are == NULL ? errhint("The setting apikeys.workspace names it.") :
-				 there_are[0] != '\0' ? errhint("Workspaces that you may use: %s.", there_are) :
-				 errhint("apikeys.grant_access() lets you use one.")));
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("workspace \"%s\" does not exist", ak_quoted(workspace)),
+				 there_are == NULL      ? errhint("The setting apikeys.workspace names it.")
+				 : there_are[0] != '\0' ? errhint("Workspaces that you may use: %s.", there_are)
+										: errhint("apikeys.grant_access() lets you use one.")));
 	}
 	ak_require(capability, workspace);
 }
@@ -438,25 +435,21 @@ void
 ak_require_anywhere(AkCapability capability)
 {
 	if (!may_anywhere(capability))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied"),
-				 errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
-				 errhint("%s", access_hint())));
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied"),
+						errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
+						errhint("%s", access_hint())));
 }
 
 /* Returns the capability that an argument names.  Raises 22023 for an unknown name. */
 static AkCapability
 capability_argument(const text *argument)
 {
-	char	   *name = text_to_cstring(argument);
+	char *name = text_to_cstring(argument);
 
 	for (int i = 0; i < (int) lengthof(capabilities); i++)
 		if (strcmp(capabilities[i].name, name) == 0)
 			return 1 << i;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unknown capability \"%s\"", ak_quoted(name))));
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown capability \"%s\"", ak_quoted(name))));
 }
 
 /* Returns true if the current user has the capability in all workspaces, and apikeys.workspace is not set. */
@@ -474,7 +467,7 @@ static List *
 single_workspaces(AkCapability capability)
 {
 	const char *bound = ak_bound_workspace();
-	List	   *found = NIL;
+	List *found = NIL;
 
 	if (bound != NULL)
 	{
@@ -502,7 +495,7 @@ text_order(const ListCell *a, const ListCell *b)
 {
 	const text *x = lfirst(a);
 	const text *y = lfirst(b);
-	int			order = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(VARSIZE_ANY_EXHDR(x), VARSIZE_ANY_EXHDR(y)));
+	int order = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(VARSIZE_ANY_EXHDR(x), VARSIZE_ANY_EXHDR(y)));
 
 	return order != 0 ? order : (int) VARSIZE_ANY_EXHDR(x) - (int) VARSIZE_ANY_EXHDR(y);
 }
@@ -511,9 +504,9 @@ text_order(const ListCell *a, const ListCell *b)
 static ArrayType *
 text_array(List *texts)
 {
-	Datum	   *elements = palloc(Max(1, list_length(texts)) * sizeof(Datum));
-	int			count = 0;
-	ListCell   *cell;
+	Datum *elements = palloc(Max(1, list_length(texts)) * sizeof(Datum));
+	int count = 0;
+	ListCell *cell;
 
 	list_sort(texts, text_order);
 	foreach(cell, texts)
@@ -529,20 +522,19 @@ text_array(List *texts)
 Datum
 ak_visible_workspaces(AkCapability capability)
 {
-	List	   *found = single_workspaces(capability);
+	List *found = single_workspaces(capability);
 
 	if (ak_sees_everywhere(capability))
 	{
-		Relation	rel = ak_table_open(AK_WORKSPACE, AccessShareLock);
+		Relation rel = ak_table_open(AK_WORKSPACE, AccessShareLock);
 		SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-		HeapTuple	tuple;
-		bool		isnull;
+		HeapTuple tuple;
+		bool isnull;
 
 		found = list_make1(cstring_to_text(""));
 		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-			found = lappend(found,
-							DatumGetTextPCopy(heap_getattr(tuple, Anum_workspace_workspace,
-														   RelationGetDescr(rel), &isnull)));
+			found = lappend(found, DatumGetTextPCopy(
+									   heap_getattr(tuple, Anum_workspace_workspace, RelationGetDescr(rel), &isnull)));
 		systable_endscan(scan);
 		table_close(rel, AccessShareLock);
 	}
@@ -578,7 +570,7 @@ ak_sees_everywhere_sql(PG_FUNCTION_ARGS)
 Datum
 ak_only_workspace(PG_FUNCTION_ARGS)
 {
-	List	   *found = single_workspaces(capability_argument(PG_GETARG_TEXT_PP(0)));
+	List *found = single_workspaces(capability_argument(PG_GETARG_TEXT_PP(0)));
 
 	if (list_length(found) != 1)
 		PG_RETURN_NULL();
@@ -588,7 +580,7 @@ ak_only_workspace(PG_FUNCTION_ARGS)
 Datum
 ak_several_workspaces(PG_FUNCTION_ARGS)
 {
-	List	   *found = single_workspaces(capability_argument(PG_GETARG_TEXT_PP(0)));
+	List *found = single_workspaces(capability_argument(PG_GETARG_TEXT_PP(0)));
 
 	if (list_length(found) < 2)
 		PG_RETURN_NULL();
@@ -605,9 +597,8 @@ ak_invalidate(PG_FUNCTION_ARGS)
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as a row trigger", "invalidate")));
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function \"%s\" must be called as a row trigger", "invalidate")));
 	CacheInvalidateRelcache(trigdata->tg_relation);
 	/* our own transaction sees its own change */
 	forget_scope();

@@ -27,7 +27,7 @@ typedef enum AkCapability
 extern void ak_access_init(void);
 extern Datum ak_visible_workspaces(AkCapability capability);
 extern bool ak_sees_everywhere(AkCapability capability);
-extern int	ak_capability_allows(const char *name);
+extern int ak_capability_allows(const char *name);
 extern const char *ak_capability_name(AkCapability capability);
 extern bool ak_may(AkCapability capability, const char *workspace);
 extern bool ak_may_still(AkCapability capability, const char *workspace, size_t len);
@@ -39,4 +39,4 @@ extern void ak_require_workspace_settings(AkCapability capability, const char *w
 extern void ak_require(AkCapability capability, const char *workspace);
 extern void ak_require_anywhere(AkCapability capability);
 
-#endif							/* AK_ACCESS_H */
+#endif /* AK_ACCESS_H */

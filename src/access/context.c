@@ -43,17 +43,15 @@ static Datum
 current_ip(bool *has_ip)
 {
 	LOCAL_FCINFO(fcinfo, 0);
-	Datum		ip;
+	Datum ip;
 
 	if (is_set(ak_guc_client))
 	{
-		AkAddress	address;
+		AkAddress address;
 
 		if (!ak_address_parse(ak_guc_client, strlen(ak_guc_client), &address))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("client address is not an IP address"),
-					 errhint("It comes from apikeys.act_as() or the setting apikeys.client.")));
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("client address is not an IP address"),
+							errhint("It comes from apikeys.act_as() or the setting apikeys.client.")));
 		*has_ip = true;
 		return DirectFunctionCall1(inet_in, CStringGetDatum(ak_guc_client));
 	}
@@ -76,7 +74,7 @@ ak_begin_lookup(Relation rel, AkRelation index, Snapshot snapshot, int nkeys, co
 	for (int i = 0; i < nkeys; i++)
 	{
 		ScanKeyInit(&key[i], i + 1, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(values[i]));
-		key[i].sk_collation = DEFAULT_COLLATION_OID;	/* the column's */
+		key[i].sk_collation = DEFAULT_COLLATION_OID; /* the column's */
 	}
 	return systable_beginscan(rel, ak_relid(index), true, snapshot, nkeys, key);
 }
@@ -88,19 +86,19 @@ ak_begin_lookup(Relation rel, AkRelation index, Snapshot snapshot, int nkeys, co
 bool
 ak_workspace_settings(const char *workspace, AkWorkspace *out)
 {
-	Relation	rel = ak_table_open(AK_WORKSPACE, AccessShareLock);
+	Relation rel = ak_table_open(AK_WORKSPACE, AccessShareLock);
 	SysScanDesc scan = ak_begin_lookup(rel, AK_WORKSPACE_PKEY, NULL, 1, &workspace);
-	HeapTuple	tuple = systable_getnext(scan);
-	bool		found = HeapTupleIsValid(tuple);
+	HeapTuple tuple = systable_getnext(scan);
+	bool found = HeapTupleIsValid(tuple);
 
 	if (found)
 	{
-		bool		isnull;
-		Datum		prefix = heap_getattr(tuple, Anum_workspace_prefix, RelationGetDescr(rel), &isnull);
+		bool isnull;
+		Datum prefix = heap_getattr(tuple, Anum_workspace_prefix, RelationGetDescr(rel), &isnull);
 
 		strlcpy(out->prefix, TextDatumGetCString(prefix), sizeof(out->prefix));
-		out->archive_limit = DatumGetInt32(heap_getattr(tuple, Anum_workspace_archive_limit,
-														RelationGetDescr(rel), &isnull));
+		out->archive_limit =
+			DatumGetInt32(heap_getattr(tuple, Anum_workspace_archive_limit, RelationGetDescr(rel), &isnull));
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -112,18 +110,17 @@ static char *
 team_of(const char *workspace, const char *actor)
 {
 	const char *const values[] = {workspace, actor};
-	Relation	rel = ak_table_open(AK_TEAM_MEMBER, AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	Relation rel = ak_table_open(AK_TEAM_MEMBER, AccessShareLock);
+	Snapshot snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	SysScanDesc scan = ak_begin_lookup(rel, AK_TEAM_MEMBER_PKEY, snapshot, 2, values);
-	HeapTuple	tuple = systable_getnext(scan);
-	char	   *team = NULL;
+	HeapTuple tuple = systable_getnext(scan);
+	char *team = NULL;
 
 	if (HeapTupleIsValid(tuple))
 	{
-		bool		isnull;
+		bool isnull;
 
-		team = TextDatumGetCString(heap_getattr(tuple, Anum_team_member_team,
-												RelationGetDescr(rel), &isnull));
+		team = TextDatumGetCString(heap_getattr(tuple, Anum_team_member_team, RelationGetDescr(rel), &isnull));
 	}
 	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);
@@ -142,10 +139,8 @@ must_not_be_told(const char *what, const char *text, const char *workspace)
 {
 	if (!ak_has_known_secret(text, workspace))
 		return false;
-	ereport(WARNING,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%s contains a secret", what),
-			 errdetail("It is left out of what is recorded.")));
+	ereport(WARNING, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s contains a secret", what),
+					  errdetail("It is left out of what is recorded.")));
 	return true;
 }
 
@@ -188,10 +183,9 @@ ak_check_workspace_argument(const char *workspace)
 	const char *bound = ak_bound_workspace();
 
 	if (workspace != NULL && bound != NULL && strcmp(workspace, bound) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("workspace \"%s\" is outside the setting apikeys.workspace", ak_quoted(workspace)),
-				 errhint("Leave the argument out, or RESET apikeys.workspace.")));
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("workspace \"%s\" is outside the setting apikeys.workspace", ak_quoted(workspace)),
+						errhint("Leave the argument out, or RESET apikeys.workspace.")));
 }
 
 /*
@@ -216,7 +210,7 @@ static bool
 is_top_level(void)
 {
 	return error_context_stack == NULL ||
-		(error_context_stack->callback == ParamsErrorCallback && error_context_stack->previous == NULL);
+		   (error_context_stack->callback == ParamsErrorCallback && error_context_stack->previous == NULL);
 }
 
 /*
@@ -230,12 +224,10 @@ Datum
 ak_act_as(PG_FUNCTION_ARGS)
 {
 	static const char *const settings[] = {"apikeys.actor", "apikeys.team", "apikeys.client"};
-	char	   *values[3];
+	char *values[3];
 
 	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("actor must not be null")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("actor must not be null")));
 	for (int i = 0; i < 3; i++)
 		values[i] = PG_ARGISNULL(i) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(i));
 
@@ -244,17 +236,14 @@ ak_act_as(PG_FUNCTION_ARGS)
 		ak_check_label("team", values[1]);
 	if (values[2][0] != '\0')
 	{
-		AkAddress	address;
+		AkAddress address;
 
 		if (!ak_address_parse(values[2], strlen(values[2]), &address))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("client is not an IP address")));
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("client is not an IP address")));
 	}
 	if (is_top_level())
 		WarnNoTransactionBlock(true, "act_as()");
 	for (int i = 0; i < 3; i++)
-		(void) set_config_option(settings[i], values[i], PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_LOCAL, true, 0, false);
+		(void) set_config_option(settings[i], values[i], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	PG_RETURN_VOID();
 }

@@ -17,25 +17,26 @@
 /* The actor of a management action; palloc'd in the current context */
 typedef struct AkActor
 {
-	char	   *actor;
-	char	   *team;			/* NULL: none */
-	Datum		ip;				/* inet; valid if has_ip */
-	bool		has_ip;
-	char	   *db_user;		/* session_user, whatever the settings are */
+	char *actor;
+	char *team; /* NULL: none */
+	Datum ip;   /* inet; valid if has_ip */
+	bool has_ip;
+	char *db_user; /* session_user, whatever the settings are */
 } AkActor;
 
 /* A workspace's settings for its keys */
 typedef struct AkWorkspace
 {
-	char		prefix[AK_PREFIX_MAX + 1];
-	int			archive_limit;
+	char prefix[AK_PREFIX_MAX + 1];
+	int archive_limit;
 } AkWorkspace;
 
-extern SysScanDesc ak_begin_lookup(Relation rel, AkRelation index, Snapshot snapshot, int nkeys, const char *const *values);
+extern SysScanDesc ak_begin_lookup(Relation rel, AkRelation index, Snapshot snapshot, int nkeys,
+								   const char *const *values);
 extern bool ak_workspace_settings(const char *workspace, AkWorkspace *out);
 extern void ak_current_actor(const char *workspace, AkActor *out);
 extern const char *ak_bound_workspace(void);
 extern void ak_check_workspace_argument(const char *workspace);
 extern char *ak_target_workspace(const char *workspace);
 
-#endif							/* AK_CONTEXT_H */
+#endif /* AK_CONTEXT_H */

@@ -31,7 +31,7 @@
 #include "pure/token.h"
 #include "pure/unicode.h"
 
-#define FOREIGN_MIN		16		/* bytes; docs/reference.md asks for 112 bits, which take 18 */
+#define FOREIGN_MIN 16 /* bytes; docs/reference.md asks for 112 bits, which take 18 */
 
 /*
  * Returns a text as UTF-8, and the text's own encoding in *encoding.  Returns
@@ -50,15 +50,15 @@ as_utf8(const char *text, int len, int *encoding)
 /* The secrets that a text is checked for */
 typedef struct AkSuspect
 {
-	const uint8 *hash;			/* the one with this SHA-256; NULL: none */
-	const char *workspace;		/* those of all keys of this workspace; NULL: of all keys */
+	const uint8 *hash;     /* the one with this SHA-256; NULL: none */
+	const char *workspace; /* those of all keys of this workspace; NULL: of all keys */
 } AkSuspect;
 
 static bool
 is_secret(const char *text, size_t len, const AkSuspect *suspect)
 {
-	uint8		hash[AK_HASH_LEN];
-	char	   *workspace;
+	uint8 hash[AK_HASH_LEN];
+	char *workspace;
 
 	if (len < FOREIGN_MIN || !ak_sha256(text, len, hash))
 		return false;
@@ -83,9 +83,9 @@ find_known(const char *text, const AkSuspect *suspect)
 		return text;
 	for (int i = 0; i < (int) lengthof(made_of); i++)
 	{
-		const char *set = made_of[i];	/* NULL: anything but blanks */
+		const char *set = made_of[i]; /* NULL: anything but blanks */
 		const char *word = text;
-		size_t		len;
+		size_t len;
 
 		while (word += set ? strcspn(word, set) : strspn(word, " \t\r\n"), *word != '\0')
 		{
@@ -102,7 +102,7 @@ find_known(const char *text, const AkSuspect *suspect)
 bool
 ak_has_known_secret(const char *text, const char *workspace)
 {
-	AkSuspect	suspect = {.workspace = workspace};
+	AkSuspect suspect = {.workspace = workspace};
 
 	return find_known(text, &suspect) != NULL;
 }
@@ -111,9 +111,7 @@ ak_has_known_secret(const char *text, const char *workspace)
 pg_noreturn static void
 refuse_secret(const char *what)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%s must not contain a secret", what)));
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must not contain a secret", what)));
 }
 
 /*
@@ -124,7 +122,7 @@ refuse_secret(const char *what)
 void
 ak_refuse_known_secret(const char *what, const char *text, const char *workspace, const uint8 *hash)
 {
-	AkSuspect	suspect = {.hash = hash,.workspace = workspace};
+	AkSuspect suspect = {.hash = hash, .workspace = workspace};
 
 	if (find_known(text, &suspect) != NULL)
 		refuse_secret(what);
@@ -146,9 +144,9 @@ ak_refuse_secret(const char *what, const char *text)
 const char *
 ak_quoted(const char *text)
 {
-	AkSuspect	anybody = {0};
-	int			len = strlen(text);
-	int			kept = pg_mbcharcliplen(text, len, AK_LABEL_MAX);
+	AkSuspect anybody = {0};
+	int len = strlen(text);
+	int kept = pg_mbcharcliplen(text, len, AK_LABEL_MAX);
 	const char *found = ak_token_find(text, true);
 
 	if (found != NULL)
@@ -170,33 +168,27 @@ ak_quoted(const char *text)
 void
 ak_check_text(const char *what, const char *text, int max)
 {
-	int			len = strlen(text);
-	int			encoding;
+	int len = strlen(text);
+	int encoding;
 	const char *utf8;
 
 	if (len == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be empty", what)));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must not be empty", what)));
 	if (pg_mbstrlen_with_len(text, len) > max)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s is too long", what),
-				 errdetail("At most %d characters are allowed.", max)));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s is too long", what),
+						errdetail("At most %d characters are allowed.", max)));
 	utf8 = as_utf8(text, len, &encoding);
 	for (const char *p = utf8 ? utf8 : text, *end = p + strlen(p); p < end;)
 	{
-		uint32		c = (unsigned char) *p;
+		uint32 c = (unsigned char) *p;
 
 		p += utf8 ? Max(ak_utf8_decode(p, end, &c), 1) : 1;
 		if (ak_char_is_control(c) && (utf8 || c < 0x80))
 			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("%s must not contain control characters", what)));
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must not contain control characters", what)));
 		if (utf8 && ak_char_is_invisible(c))
 			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("%s must not contain invisible characters", what),
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must not contain invisible characters", what),
 					 errdetail("It contains U+%04X.", c)));
 	}
 	ak_refuse_secret(what, text);
@@ -217,17 +209,17 @@ ak_check_label(const char *what, const char *text)
 char *
 ak_trim_name(const char *text)
 {
-	int			len = strlen(text);
-	char	   *result = palloc(len + 1);
-	int			length = 0;		/* of the result */
-	int			kept = 0;		/* the same without the spaces at its end */
-	int			encoding;
-	bool		known = as_utf8(text, len, &encoding) != NULL;
+	int len = strlen(text);
+	char *result = palloc(len + 1);
+	int length = 0; /* of the result */
+	int kept = 0;   /* the same without the spaces at its end */
+	int encoding;
+	bool known = as_utf8(text, len, &encoding) != NULL;
 
 	for (const char *p = text, *end = text + len; p < end;)
 	{
-		int			char_len = known ? Min(pg_encoding_mblen(encoding, p), end - p) : 1;
-		uint32		c = (unsigned char) *p;
+		int char_len = known ? Min(pg_encoding_mblen(encoding, p), end - p) : 1;
+		uint32 c = (unsigned char) *p;
 
 		if (known && c >= 0x80)
 		{
@@ -257,20 +249,20 @@ ak_trim_name(const char *text)
 Datum
 ak_fold_name(const char *name)
 {
-	int			len = strlen(name);
-	int			encoding;
+	int len = strlen(name);
+	int encoding;
 	const char *utf8 = as_utf8(name, len, &encoding);
 	const char *p = utf8 ? utf8 : name;
 	const char *end = p + strlen(p);
-	bytea	   *result;
-	char	   *out;
-	pg_wchar   *chars = palloc((end - p + 1) * sizeof(pg_wchar));
-	int			count = 0;
-	bool		ascii = true;
+	bytea *result;
+	char *out;
+	pg_wchar *chars = palloc((end - p + 1) * sizeof(pg_wchar));
+	int count = 0;
+	bool ascii = true;
 
 	while (p < end)
 	{
-		uint32		c = (unsigned char) *p;
+		uint32 c = (unsigned char) *p;
 
 		p += utf8 ? Max(ak_utf8_decode(p, end, &c), 1) : 1;
 		ascii = ascii && c < 0x80;

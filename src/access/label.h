@@ -8,7 +8,7 @@
 #ifndef AK_LABEL_H
 #define AK_LABEL_H
 
-#define AK_LABEL_MAX	100		/* characters of a name, a team, an actor */
+#define AK_LABEL_MAX 100 /* characters of a name, a team, an actor */
 
 extern void ak_check_label(const char *what, const char *text);
 extern void ak_check_text(const char *what, const char *text, int max);
@@ -19,4 +19,4 @@ extern const char *ak_quoted(const char *text);
 extern char *ak_trim_name(const char *text);
 extern Datum ak_fold_name(const char *name);
 
-#endif							/* AK_LABEL_H */
+#endif /* AK_LABEL_H */

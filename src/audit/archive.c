@@ -42,23 +42,23 @@
 /* After a failed deletion keys are tried one by one, until this number of them was refused */
 #define REFUSED_MAX 10
 
-bool		ak_evicting = false;
+bool ak_evicting = false;
 
 /* A key beyond the limit */
 typedef struct AkSurplus
 {
-	pg_uuid_t	key_id;
-	char	   *name;
-	bool		locked;			/* by us, to be dropped */
-	bool		dropped;
+	pg_uuid_t key_id;
+	char *name;
+	bool locked; /* by us, to be dropped */
+	bool dropped;
 } AkSurplus;
 
 /* Keys to be dropped together */
 typedef struct AkDrop
 {
-	AkSurplus  *keys;
-	int			count;
-	bool		watched;		/* is_watched(): the deletion may fail */
+	AkSurplus *keys;
+	int count;
+	bool watched; /* is_watched(): the deletion may fail */
 } AkDrop;
 
 /* Locks a workspace for archives until the end of the transaction. */
@@ -75,15 +75,15 @@ ak_lock_archive(const char *workspace)
 static AkSurplus *
 find_surplus(const char *workspace, int archive_limit, int *count)
 {
-	static AkQuery query = {
-		"SELECT key_id, name FROM (SELECT key_id, name, archived_at FROM apikeys.key "
-		"WHERE workspace OPERATOR(pg_catalog.=) $1 AND archived_at IS NOT NULL "
-		"ORDER BY archived_at DESC, key_id OFFSET $2) AS surplus ORDER BY archived_at, key_id DESC",
-		2, {TEXTOID, INT8OID}, NULL
-	};
+	static AkQuery query = {"SELECT key_id, name FROM (SELECT key_id, name, archived_at FROM apikeys.key "
+							"WHERE workspace OPERATOR(pg_catalog.=) $1 AND archived_at IS NOT NULL "
+							"ORDER BY archived_at DESC, key_id OFFSET $2) AS surplus ORDER BY archived_at, key_id DESC",
+							2,
+							{TEXTOID, INT8OID},
+							NULL};
 	MemoryContext context = CurrentMemoryContext;
-	Datum		args[2] = {CStringGetTextDatum(workspace), Int64GetDatum(archive_limit)};
-	AkSurplus  *keys;
+	Datum args[2] = {CStringGetTextDatum(workspace), Int64GetDatum(archive_limit)};
+	AkSurplus *keys;
 
 	SPI_connect();
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
@@ -91,7 +91,7 @@ find_surplus(const char *workspace, int archive_limit, int *count)
 	keys = MemoryContextAllocZero(context, sizeof(AkSurplus) * Max(1, *count));
 	for (int i = 0; i < *count; i++)
 	{
-		bool		isnull;
+		bool isnull;
 
 		keys[i].key_id = *DatumGetUUIDP(ak_query_result(i, 1, &isnull));
 		keys[i].name = MemoryContextStrdup(context, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2));
@@ -108,10 +108,10 @@ find_surplus(const char *workspace, int archive_limit, int *count)
 static void
 run_for(AkQuery *query, AkDrop *drop, bool locked_only, size_t flag)
 {
-	Datum	   *ids = palloc(sizeof(Datum) * drop->count);
+	Datum *ids = palloc(sizeof(Datum) * drop->count);
 	AkSurplus **keys = palloc(sizeof(AkSurplus *) * drop->count);
-	Datum		args[1];
-	int			count = 0;
+	Datum args[1];
+	int count = 0;
 
 	for (int i = 0; i < drop->count; i++)
 	{
@@ -125,8 +125,8 @@ run_for(AkQuery *query, AkDrop *drop, bool locked_only, size_t flag)
 	ak_query(query, args, NULL, AK_SEE_LATEST);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		bool		isnull;
-		int64		place = DatumGetInt64(ak_query_result(row, 1, &isnull));
+		bool isnull;
+		int64 place = DatumGetInt64(ak_query_result(row, 1, &isnull));
 
 		*(bool *) ((char *) keys[place - 1] + flag) = true;
 	}
@@ -139,8 +139,9 @@ lock_rows(AkDrop *drop)
 	static AkQuery query = {
 		"SELECT i.place FROM pg_catalog.unnest($1) WITH ORDINALITY AS i (key_id, place) "
 		"JOIN apikeys.key k ON k.key_id OPERATOR(pg_catalog.=) i.key_id FOR UPDATE OF k SKIP LOCKED",
-		1, {UUIDARRAYOID}, NULL
-	};
+		1,
+		{UUIDARRAYOID},
+		NULL};
 
 	run_for(&query, drop, false, offsetof(AkSurplus, locked));
 }
@@ -151,8 +152,9 @@ delete_rows(AkDrop *drop)
 	static AkQuery query = {
 		"DELETE FROM apikeys.key k USING pg_catalog.unnest($1) WITH ORDINALITY AS i (key_id, place) "
 		"WHERE k.key_id OPERATOR(pg_catalog.=) i.key_id RETURNING i.place",
-		1, {UUIDARRAYOID}, NULL
-	};
+		1,
+		{UUIDARRAYOID},
+		NULL};
 
 	ak_evicting = true;
 	PG_TRY();
@@ -175,8 +177,8 @@ delete_rows(AkDrop *drop)
 static void
 try_to_delete(AkDrop *drop)
 {
-	AkCaller	owner;
-	int			rc;
+	AkCaller owner;
+	int rc;
 
 	SPI_connect();
 	ak_refuse_foreign_actions(true);
@@ -196,9 +198,9 @@ try_to_delete(AkDrop *drop)
 static bool
 is_watched(void)
 {
-	Relation	rel = ak_table_open(AK_KEY, RowExclusiveLock);
+	Relation rel = ak_table_open(AK_KEY, RowExclusiveLock);
 	TriggerDesc *triggers = rel->trigdesc;
-	bool		watched = rel->rd_rules != NULL;
+	bool watched = rel->rd_rules != NULL;
 
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 		if (TRIGGER_FOR_DELETE(triggers->triggers[i].tgtype) &&
@@ -212,10 +214,10 @@ is_watched(void)
 static bool
 must_pass_on(int sqlerrcode)
 {
-	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
+	int category = ERRCODE_TO_CATEGORY(sqlerrcode);
 
 	return category == ERRCODE_OPERATOR_INTERVENTION || category == ERRCODE_INSUFFICIENT_RESOURCES ||
-		sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
+		   sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
 }
 
 /*
@@ -225,11 +227,11 @@ must_pass_on(int sqlerrcode)
  * which the transaction has to be repeated as a whole.
  */
 static ErrorData *
-in_subtransaction(void (*work) (AkDrop *drop), AkDrop *drop, bool keep)
+in_subtransaction(void (*work)(AkDrop *drop), AkDrop *drop, bool keep)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
+	ErrorData *volatile error = NULL;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
@@ -264,7 +266,7 @@ drop_now(AkDrop *drop)
 	lock_rows(drop);
 	if (drop->watched)
 	{
-		ErrorData  *error = in_subtransaction(try_to_delete, drop, false);
+		ErrorData *error = in_subtransaction(try_to_delete, drop, false);
 
 		if (error != NULL)
 			ReThrowError(error);
@@ -278,8 +280,8 @@ drop_now(AkDrop *drop)
 static ErrorData *
 drop_together(AkSurplus *keys, int count, bool watched)
 {
-	AkDrop		drop = {keys, count, watched};
-	ErrorData  *error = NULL;
+	AkDrop drop = {keys, count, watched};
+	ErrorData *error = NULL;
 
 	/*
 	 * A subtransaction has an xid of its own, and a row that the transaction
@@ -305,14 +307,13 @@ key_id_text(const AkSurplus *key)
 static void
 warn_of(const AkSurplus *key, const ErrorData *error)
 {
-	ereport(WARNING,
-			(errmsg("archived key \"%s\" (%s) could not be dropped, and stays beyond the archive limit",
-					key->name, key_id_text(key)),
-			 error == NULL && key->locked ? errdetail("A trigger kept it.") :
-			 error == NULL ? errdetail("Another transaction has locked it.") :
-			 error->detail ? errdetail_internal("%s: %s", error->message, error->detail) :
-			 errdetail_internal("%s", error->message),
-			 errhint("The next key that is archived in this workspace tries again.")));
+	ereport(WARNING, (errmsg("archived key \"%s\" (%s) could not be dropped, and stays beyond the archive limit",
+							 key->name, key_id_text(key)),
+					  error == NULL && key->locked ? errdetail("A trigger kept it.")
+					  : error == NULL              ? errdetail("Another transaction has locked it.")
+					  : error->detail              ? errdetail_internal("%s: %s", error->message, error->detail)
+												   : errdetail_internal("%s", error->message),
+					  errhint("The next key that is archived in this workspace tries again.")));
 }
 
 /*
@@ -325,12 +326,12 @@ warn_of(const AkSurplus *key, const ErrorData *error)
 int
 ak_evict(const char *workspace, int archive_limit, StringInfo evicted)
 {
-	AkCaller	caller;
-	AkSurplus  *keys;
-	int			count;
-	int			dropped = 0;
-	bool		watched;
-	ErrorData  *error;
+	AkCaller caller;
+	AkSurplus *keys;
+	int count;
+	int dropped = 0;
+	bool watched;
+	ErrorData *error;
 
 	ak_become_owner(&caller);
 	keys = find_surplus(workspace, archive_limit, &count);
@@ -338,12 +339,12 @@ ak_evict(const char *workspace, int archive_limit, StringInfo evicted)
 	error = count > 0 ? drop_together(keys, count, watched) : NULL;
 	if (error != NULL && count > 1)
 	{
-		int			refused = 0;
+		int refused = 0;
 
 		/* the last archived first: among the older ones, many may have been refused before */
 		for (int i = count - 1; i >= 0 && refused < REFUSED_MAX; i--)
 		{
-			ErrorData  *why = drop_together(&keys[i], 1, watched);
+			ErrorData *why = drop_together(&keys[i], 1, watched);
 
 			if (keys[i].dropped)
 				continue;
@@ -363,13 +364,13 @@ ak_evict(const char *workspace, int archive_limit, StringInfo evicted)
 	{
 		if (!keys[i].dropped)
 			continue;
-		appendStringInfo(evicted, "%s{\"key_id\": \"%s\", \"name\": ", dropped++ > 0 ? ", " : "", key_id_text(&keys[i]));
+		appendStringInfo(evicted, "%s{\"key_id\": \"%s\", \"name\": ", dropped++ > 0 ? ", " : "",
+						 key_id_text(&keys[i]));
 		escape_json(evicted, keys[i].name);
 		appendStringInfoChar(evicted, '}');
 		ereport(NOTICE,
 				(errmsg("archived key \"%s\" (%s) was dropped", keys[i].name, key_id_text(&keys[i])),
-				 errdetail_plural("Workspace \"%s\" keeps %d archived key.",
-								  "Workspace \"%s\" keeps %d archived keys.",
+				 errdetail_plural("Workspace \"%s\" keeps %d archived key.", "Workspace \"%s\" keeps %d archived keys.",
 								  archive_limit, workspace, archive_limit)));
 	}
 	return dropped;

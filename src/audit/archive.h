@@ -14,6 +14,6 @@
 extern bool ak_evicting;
 
 extern void ak_lock_archive(const char *workspace);
-extern int	ak_evict(const char *workspace, int archive_limit, StringInfo evicted);
+extern int ak_evict(const char *workspace, int archive_limit, StringInfo evicted);
 
-#endif							/* AK_ARCHIVE_H */
+#endif /* AK_ARCHIVE_H */

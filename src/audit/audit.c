@@ -52,17 +52,17 @@ PG_FUNCTION_INFO_V1(ak_guard_truncate);
 /* An entry of this transaction that is not linked yet */
 typedef struct AkPending
 {
-	int64		audit_id;
-	Oid			log;			/* the table that it is in */
-	int			nest_level;		/* of the (sub)transaction that wrote it */
-	uint32		lock_tag;		/* of its workspace's chain */
-	char	   *workspace;		/* '' for none */
-	uint8		digest[AK_HASH_LEN];
+	int64 audit_id;
+	Oid log;         /* the table that it is in */
+	int nest_level;  /* of the (sub)transaction that wrote it */
+	uint32 lock_tag; /* of its workspace's chain */
+	char *workspace; /* '' for none */
+	uint8 digest[AK_HASH_LEN];
 } AkPending;
 
-static AkPending *pending = NULL;	/* in TopTransactionContext */
-static int	pending_count = 0;
-static int	pending_allocated = 0;
+static AkPending *pending = NULL; /* in TopTransactionContext */
+static int pending_count = 0;
+static int pending_allocated = 0;
 
 /* Set while we write to the log ourselves */
 static bool writing = false;
@@ -73,7 +73,7 @@ static bool purged = false;
 static void
 remember_pending(int64 audit_id, const char *workspace, const uint8 *digest)
 {
-	AkPending  *new;
+	AkPending *new;
 
 	if (pending_count == pending_allocated)
 	{
@@ -119,17 +119,16 @@ ak_entry_pending(int64 audit_id)
 int64
 ak_write_entry(const AkEntry *entry)
 {
-	AkRow		row;
-	Relation	log = ak_table_open(AK_AUDIT_LOG, RowExclusiveLock);
-	int64		audit_id = entry->audit_id;
-	uint8		digest[AK_HASH_LEN];
-	AkCaller	caller;
-	AkActor		actor;
+	AkRow row;
+	Relation log = ak_table_open(AK_AUDIT_LOG, RowExclusiveLock);
+	int64 audit_id = entry->audit_id;
+	uint8 digest[AK_HASH_LEN];
+	AkCaller caller;
+	AkActor actor;
 
 	if (InSecurityRestrictedOperation() && !ak_job_acts())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("cannot manage keys within security-restricted operation")));
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("cannot manage keys within security-restricted operation")));
 	ak_refuse_on_subscriber();
 	if (audit_id == 0)
 		audit_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
@@ -139,9 +138,13 @@ ak_write_entry(const AkEntry *entry)
 
 	ak_row_begin(&row, log);
 
-#define SET(column, value)		ak_row_set(&row, Anum_audit_log_##column, value)
-#define SET_TEXT(column, text) \
-	do { if ((text) != NULL) ak_row_set_text(&row, Anum_audit_log_##column, text); } while (0)
+#define SET(column, value) ak_row_set(&row, Anum_audit_log_##column, value)
+#define SET_TEXT(column, text)                                    \
+	do                                                            \
+	{                                                             \
+		if ((text) != NULL)                                       \
+			ak_row_set_text(&row, Anum_audit_log_##column, text); \
+	} while (0)
 
 	SET(audit_id, Int64GetDatum(audit_id));
 	SET(time, TimestampTzGetDatum(GetCurrentTimestamp()));
@@ -190,34 +193,30 @@ ak_write_entry(const AkEntry *entry)
  * position, 0 if there is none, and its link.  See read_head().
  */
 static int64
-read_last(AkRelation table, AkRelation pkey, AttrNumber position_column, AttrNumber link_column,
-		  const char *workspace, uint8 *link)
+read_last(AkRelation table, AkRelation pkey, AttrNumber position_column, AttrNumber link_column, const char *workspace,
+		  uint8 *link)
 {
-	Relation	rel = ak_table_open(table, RowExclusiveLock);
-	Relation	index = index_open(ak_relid(pkey), AccessShareLock);
-	int64		position = 0;
+	Relation rel = ak_table_open(table, RowExclusiveLock);
+	Relation index = index_open(ak_relid(pkey), AccessShareLock);
+	int64 position = 0;
 	ScanKeyData key;
 	SysScanDesc scan;
-	HeapTuple	tuple;
+	HeapTuple tuple;
 
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ,
-				CStringGetTextDatum(workspace));
-	key.sk_collation = DEFAULT_COLLATION_OID;	/* the column's */
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(workspace));
+	key.sk_collation = DEFAULT_COLLATION_OID; /* the column's */
 	scan = systable_beginscan_ordered(rel, index, SnapshotSelf, 1, &key);
 	tuple = systable_getnext_ordered(scan, BackwardScanDirection);
 	if (HeapTupleIsValid(tuple))
 	{
-		bool		isnull;
-		bytea	   *value;
+		bool isnull;
+		bytea *value;
 
-		position = DatumGetInt64(heap_getattr(tuple, position_column,
-											  RelationGetDescr(rel), &isnull));
-		value = DatumGetByteaPP(heap_getattr(tuple, link_column,
-											 RelationGetDescr(rel), &isnull));
+		position = DatumGetInt64(heap_getattr(tuple, position_column, RelationGetDescr(rel), &isnull));
+		value = DatumGetByteaPP(heap_getattr(tuple, link_column, RelationGetDescr(rel), &isnull));
 		if (VARSIZE_ANY_EXHDR(value) != AK_HASH_LEN)
 			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("the last link of workspace \"%s\" is damaged", workspace),
+					(errcode(ERRCODE_DATA_CORRUPTED), errmsg("the last link of workspace \"%s\" is damaged", workspace),
 					 errhint("apikeys.verify_audit_log() tells more.")));
 		memcpy(link, VARDATA_ANY(value), AK_HASH_LEN);
 	}
@@ -236,14 +235,14 @@ read_last(AkRelation table, AkRelation pkey, AttrNumber position_column, AttrNum
 static int64
 read_head(const char *workspace, uint8 *link)
 {
-	int64		position = read_last(AK_AUDIT_LINK, AK_AUDIT_LINK_PKEY, Anum_audit_link_position,
-									 Anum_audit_link_link, workspace, link);
+	int64 position =
+		read_last(AK_AUDIT_LINK, AK_AUDIT_LINK_PKEY, Anum_audit_link_position, Anum_audit_link_link, workspace, link);
 
 	if (purged)
 	{
-		uint8		in_run[AK_HASH_LEN];
-		int64		run = read_last(AK_AUDIT_PURGED, AK_AUDIT_PURGED_PKEY, Anum_audit_purged_last_position,
-									Anum_audit_purged_link, workspace, in_run);
+		uint8 in_run[AK_HASH_LEN];
+		int64 run = read_last(AK_AUDIT_PURGED, AK_AUDIT_PURGED_PKEY, Anum_audit_purged_last_position,
+							  Anum_audit_purged_link, workspace, in_run);
 
 		if (run > position)
 		{
@@ -265,7 +264,7 @@ pending_order(const void *a, const void *b)
 		return x->lock_tag < y->lock_tag ? -1 : 1;
 	if (x->workspace != y->workspace)
 	{
-		int			order = strcmp(x->workspace, y->workspace);
+		int order = strcmp(x->workspace, y->workspace);
 
 		if (order != 0)
 			return order;
@@ -277,8 +276,8 @@ pending_order(const void *a, const void *b)
 static void
 forget_dropped(void)
 {
-	Oid			log = ak_relid_if_any(AK_AUDIT_LOG);
-	int			kept = 0;
+	Oid log = ak_relid_if_any(AK_AUDIT_LOG);
+	int kept = 0;
 
 	for (int i = 0; i < pending_count; i++)
 		if (pending[i].log == log)
@@ -290,7 +289,7 @@ forget_dropped(void)
 static int
 count_chains(void)
 {
-	int			count = 1;
+	int count = 1;
 
 	for (int i = 1; i < pending_count; i++)
 		count += strcmp(pending[i].workspace, pending[i - 1].workspace) != 0;
@@ -302,11 +301,11 @@ count_chains(void)
 
 typedef struct AkLinks
 {
-	int			count;
-	Datum		workspace[LINK_BATCH];
-	Datum		position[LINK_BATCH];
-	Datum		audit_id[LINK_BATCH];
-	Datum		link[LINK_BATCH];
+	int count;
+	Datum workspace[LINK_BATCH];
+	Datum position[LINK_BATCH];
+	Datum audit_id[LINK_BATCH];
+	Datum link[LINK_BATCH];
 } AkLinks;
 
 /* Inserts links.  SPI must be connected, as the owner. */
@@ -315,21 +314,24 @@ insert_links(AkLinks *links)
 {
 	static AkQuery one = {
 		"INSERT INTO apikeys.audit_link (workspace, position, audit_id, link) VALUES ($1, $2, $3, $4)",
-		4, {TEXTOID, INT8OID, INT8OID, BYTEAOID}, NULL
-	};
-	static AkQuery many = {
-		"INSERT INTO apikeys.audit_link (workspace, position, audit_id, link) "
-		"SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
-		"pg_catalog.unnest($3), pg_catalog.unnest($4))",
-		4, {TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, BYTEAARRAYOID}, NULL
-	};
-	Datum		args[4] = {links->workspace[0], links->position[0], links->audit_id[0], links->link[0]};
+		4,
+		{TEXTOID, INT8OID, INT8OID, BYTEAOID},
+		NULL};
+	static AkQuery many = {"INSERT INTO apikeys.audit_link (workspace, position, audit_id, link) "
+						   "SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
+						   "pg_catalog.unnest($3), pg_catalog.unnest($4))",
+						   4,
+						   {TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, BYTEAARRAYOID},
+						   NULL};
+	Datum args[4] = {links->workspace[0], links->position[0], links->audit_id[0], links->link[0]};
 
 	if (links->count > 1)
 	{
 		args[0] = PointerGetDatum(construct_array(links->workspace, links->count, TEXTOID, -1, false, TYPALIGN_INT));
-		args[1] = PointerGetDatum(construct_array(links->position, links->count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-		args[2] = PointerGetDatum(construct_array(links->audit_id, links->count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		args[1] = PointerGetDatum(
+			construct_array(links->position, links->count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		args[2] = PointerGetDatum(
+			construct_array(links->audit_id, links->count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 		args[3] = PointerGetDatum(construct_array(links->link, links->count, BYTEAOID, -1, false, TYPALIGN_INT));
 	}
 	writing = true;
@@ -349,14 +351,14 @@ insert_links(AkLinks *links)
 static void
 link_pending(void)
 {
-	AkCaller	caller;
-	AkLinks    *links;
+	AkCaller caller;
+	AkLinks *links;
 	MemoryContext batch;
 	MemoryContext old;
-	uint8		link[AK_HASH_LEN];
-	int64		position = 0;
+	uint8 link[AK_HASH_LEN];
+	int64 position = 0;
 	const char *workspace = NULL;
-	bool		many;
+	bool many;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	ak_become_owner(&caller);
@@ -465,14 +467,14 @@ ak_audit_end_subtransaction(int level, bool committed)
 Datum
 ak_guard_log(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_log",
-											AK_TABLE_BIT(AK_AUDIT_LOG) | AK_TABLE_BIT(AK_AUDIT_LINK) |
-											AK_TABLE_BIT(AK_AUDIT_PURGED));
-	bool		is_entry = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_AUDIT_LOG);
+	TriggerData *trigdata =
+		ak_trigger_data(fcinfo, "guard_log",
+						AK_TABLE_BIT(AK_AUDIT_LOG) | AK_TABLE_BIT(AK_AUDIT_LINK) | AK_TABLE_BIT(AK_AUDIT_PURGED));
+	bool is_entry = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_AUDIT_LOG);
 
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 	{
-		AkRow		row;
+		AkRow row;
 
 		if (writing)
 			return PointerGetDatum(trigdata->tg_trigtuple);
@@ -481,25 +483,20 @@ ak_guard_log(PG_FUNCTION_ARGS)
 			return PointerGetDatum(trigdata->tg_trigtuple);
 	}
 	else if (writing)
-		return PointerGetDatum(TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) ?
-							   trigdata->tg_trigtuple : trigdata->tg_newtuple);
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("the audit log cannot be changed"),
-			 errdetail("Entries are written by the actions that they tell of.")));
+		return PointerGetDatum(TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) ? trigdata->tg_trigtuple
+																		   : trigdata->tg_newtuple);
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("the audit log cannot be changed"),
+					errdetail("Entries are written by the actions that they tell of.")));
 }
 
 /* Trigger BEFORE TRUNCATE: refuses with 55000. */
 Datum
 ak_guard_truncate(PG_FUNCTION_ARGS)
 {
-	if (!CALLED_AS_TRIGGER(fcinfo) ||
-		!TRIGGER_FIRED_BY_TRUNCATE(((TriggerData *) fcinfo->context)->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as a trigger of TRUNCATE", "guard_truncate")));
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("table \"apikeys.%s\" cannot be truncated",
-					RelationGetRelationName(((TriggerData *) fcinfo->context)->tg_relation))));
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BY_TRUNCATE(((TriggerData *) fcinfo->context)->tg_event))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function \"%s\" must be called as a trigger of TRUNCATE", "guard_truncate")));
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					errmsg("table \"apikeys.%s\" cannot be truncated",
+						   RelationGetRelationName(((TriggerData *) fcinfo->context)->tg_relation))));
 }

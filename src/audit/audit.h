@@ -15,15 +15,15 @@
 /* An action, as recorded in its entry; NULL: not known or not set */
 typedef struct AkEntry
 {
-	int64		audit_id;		/* 0: take the next */
+	int64 audit_id; /* 0: take the next */
 	const char *workspace;
 	const char *entity;
 	const char *action;
 	const char *activity;
 	const char *key_name;
-	Datum		key_id;			/* uuid; 0: none */
-	const char *changes;		/* JSON */
-	Datum		row_digest;		/* bytea; 0: the action left no row */
+	Datum key_id;        /* uuid; 0: none */
+	const char *changes; /* JSON */
+	Datum row_digest;    /* bytea; 0: the action left no row */
 } AkEntry;
 
 extern void ak_audit_before_commit(void);
@@ -33,4 +33,4 @@ extern int64 ak_write_entry(const AkEntry *entry);
 extern bool ak_entry_pending(int64 audit_id);
 extern void ak_purge_query(AkQuery *query, Datum *args);
 
-#endif							/* AK_AUDIT_H */
+#endif /* AK_AUDIT_H */

@@ -34,8 +34,7 @@
 static void
 canon_text(StringInfo buf, const char *data, int len)
 {
-	const char *utf8 = GetDatabaseEncoding() == PG_SQL_ASCII ? data :
-		pg_server_to_any(data, len, PG_UTF8);
+	const char *utf8 = GetDatabaseEncoding() == PG_SQL_ASCII ? data : pg_server_to_any(data, len, PG_UTF8);
 
 	if (utf8 == data)
 		ak_canon_bytes(buf, data, len);
@@ -50,13 +49,14 @@ canon_text(StringInfo buf, const char *data, int len)
 static void
 canon_json_scalar(StringInfo buf, const JsonbValue *value)
 {
-	char	   *text;
+	char *text;
 
 	switch (value->type)
 	{
 		case jbvString:
-			text = GetDatabaseEncoding() == PG_SQL_ASCII ? value->val.string.val :
-				pg_server_to_any(value->val.string.val, value->val.string.len, PG_UTF8);
+			text = GetDatabaseEncoding() == PG_SQL_ASCII
+					   ? value->val.string.val
+					   : pg_server_to_any(value->val.string.val, value->val.string.len, PG_UTF8);
 			if (text == value->val.string.val)
 				ak_canon_json_text(buf, text, value->val.string.len);
 			else
@@ -89,15 +89,15 @@ static void
 canon_json(StringInfo buf, Jsonb *json)
 {
 	JsonbIterator *it = JsonbIteratorInit(&json->root);
-	JsonbValue	value;
+	JsonbValue value;
 	JsonbIteratorToken token;
-	bool		first = true;
-	bool		scalar = false;
-	bool		value_follows = false;
+	bool first = true;
+	bool scalar = false;
+	bool value_follows = false;
 
 	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
 	{
-		bool		closes = token == WJB_END_ARRAY || token == WJB_END_OBJECT;
+		bool closes = token == WJB_END_ARRAY || token == WJB_END_OBJECT;
 
 		if (!closes && !first && !value_follows)
 			ak_canon_bytes(buf, ", ", 2);
@@ -133,16 +133,15 @@ static void canon_value(StringInfo buf, Oid type, Datum value);
 static void
 canon_array(StringInfo buf, Oid element_type, Datum value)
 {
-	Datum	   *elements;
-	bool	   *nulls;
-	int			count;
+	Datum *elements;
+	bool *nulls;
+	int count;
 
-	deconstruct_array(DatumGetArrayTypeP(value), element_type, -1, false, TYPALIGN_INT,
-					  &elements, &nulls, &count);
+	deconstruct_array(DatumGetArrayTypeP(value), element_type, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
 	ak_canon_uint(buf, count, 4);
 	for (int i = 0; i < count; i++)
 	{
-		int			start;
+		int start;
 
 		ak_canon_uint(buf, nulls[i] ? 0xffffffff : 0, 4);
 		start = buf->len;
@@ -159,22 +158,22 @@ canon_value(StringInfo buf, Oid type, Datum value)
 	switch (type)
 	{
 		case TEXTOID:
-			{
-				text	   *t = DatumGetTextPP(value);
+		{
+			text *t = DatumGetTextPP(value);
 
-				canon_text(buf, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
-				break;
-			}
+			canon_text(buf, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+			break;
+		}
 		case NAMEOID:
 			canon_text(buf, NameStr(*DatumGetName(value)), strlen(NameStr(*DatumGetName(value))));
 			break;
 		case BYTEAOID:
-			{
-				bytea	   *b = DatumGetByteaPP(value);
+		{
+			bytea *b = DatumGetByteaPP(value);
 
-				ak_canon_bytes(buf, VARDATA_ANY(b), VARSIZE_ANY_EXHDR(b));
-				break;
-			}
+			ak_canon_bytes(buf, VARDATA_ANY(b), VARSIZE_ANY_EXHDR(b));
+			break;
+		}
 		case UUIDOID:
 			ak_canon_bytes(buf, DatumGetUUIDP(value)->data, UUID_LEN);
 			break;
@@ -188,24 +187,24 @@ canon_value(StringInfo buf, Oid type, Datum value)
 			ak_canon_uint(buf, (uint64) DatumGetTimestampTz(value), 8);
 			break;
 		case INTERVALOID:
-			{
-				Interval   *i = DatumGetIntervalP(value);
+		{
+			Interval *i = DatumGetIntervalP(value);
 
-				ak_canon_uint(buf, (uint64) i->time, 8);
-				ak_canon_uint(buf, (uint32) i->day, 4);
-				ak_canon_uint(buf, (uint32) i->month, 4);
-				break;
-			}
+			ak_canon_uint(buf, (uint64) i->time, 8);
+			ak_canon_uint(buf, (uint32) i->day, 4);
+			ak_canon_uint(buf, (uint32) i->month, 4);
+			break;
+		}
 		case INETOID:
 		case CIDROID:
-			{
-				inet	   *i = DatumGetInetPP(value);
+		{
+			inet *i = DatumGetInetPP(value);
 
-				ak_canon_uint(buf, ip_family(i) == PGSQL_AF_INET6 ? 6 : 4, 1);
-				ak_canon_uint(buf, ip_bits(i), 1);
-				ak_canon_bytes(buf, ip_addr(i), ip_addrsize(i));
-				break;
-			}
+			ak_canon_uint(buf, ip_family(i) == PGSQL_AF_INET6 ? 6 : 4, 1);
+			ak_canon_uint(buf, ip_bits(i), 1);
+			ak_canon_bytes(buf, ip_addr(i), ip_addrsize(i));
+			break;
+		}
 		case JSONBOID:
 			canon_json(buf, DatumGetJsonbP(value));
 			break;
@@ -245,7 +244,7 @@ ak_row_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls,
 	for (int i = 0; i < natts - 1; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
-		int			column;
+		int column;
 
 		if (nulls[i])
 			continue;
@@ -261,9 +260,9 @@ ak_row_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls,
 bool
 ak_row_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *nulls)
 {
-	int			last = natts - 1;
-	uint8		digest[AK_HASH_LEN];
-	bytea	   *given;
+	int last = natts - 1;
+	uint8 digest[AK_HASH_LEN];
+	bytea *given;
 
 	if (nulls[last])
 		return false;
@@ -278,7 +277,7 @@ ak_row_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *
 Datum
 ak_digest_datum(const uint8 *digest)
 {
-	bytea	   *result = palloc(VARHDRSZ + AK_HASH_LEN);
+	bytea *result = palloc(VARHDRSZ + AK_HASH_LEN);
 
 	SET_VARSIZE(result, VARHDRSZ + AK_HASH_LEN);
 	memcpy(VARDATA(result), digest, AK_HASH_LEN);

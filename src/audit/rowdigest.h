@@ -16,4 +16,4 @@ extern void ak_row_digest(TupleDesc desc, int natts, const Datum *values, const 
 extern bool ak_row_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *nulls);
 extern Datum ak_digest_datum(const uint8 *digest);
 
-#endif							/* AK_ROWDIGEST_H */
+#endif /* AK_ROWDIGEST_H */

@@ -52,9 +52,8 @@ ak_trigger_data(FunctionCallInfo fcinfo, const char *name, int tables)
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) ||
 		!is_table_of(trigdata->tg_relation, tables))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as a row trigger of its table", name)));
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function \"%s\" must be called as a row trigger of its table", name)));
 	return trigdata;
 }
 
@@ -147,12 +146,12 @@ ak_installing(void)
 HeapTuple
 ak_row_written(const AkRow *row)
 {
-	int			columns[AK_ROW_NATTS_MAX];
+	int columns[AK_ROW_NATTS_MAX];
 
 	for (int i = 0; i < row->natts; i++)
 		columns[i] = i + 1;
-	return heap_modify_tuple_by_cols(row->tuple, row->desc, row->natts, columns,
-									 (Datum *) row->values, (bool *) row->nulls);
+	return heap_modify_tuple_by_cols(row->tuple, row->desc, row->natts, columns, (Datum *) row->values,
+									 (bool *) row->nulls);
 }
 
 /*
@@ -163,17 +162,17 @@ ak_row_written(const AkRow *row)
 HeapTuple
 ak_row_seal(AkRow *row)
 {
-	AttrNumber	digest_column = row->natts;
-	AttrNumber	id_column = SPI_fnumber(row->desc, "audit_id");
-	uint8		digest[AK_HASH_LEN];
-	int64		audit_id = 0;
+	AttrNumber digest_column = row->natts;
+	AttrNumber id_column = SPI_fnumber(row->desc, "audit_id");
+	uint8 digest[AK_HASH_LEN];
+	int64 audit_id = 0;
 
 	if (!ak_installing())
 	{
 		audit_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
 		if (fresh == NULL)
 		{
-			HASHCTL		ctl = {.keysize = sizeof(int64),.entrysize = sizeof(int64),.hcxt = TopTransactionContext};
+			HASHCTL ctl = {.keysize = sizeof(int64), .entrysize = sizeof(int64), .hcxt = TopTransactionContext};
 
 			fresh = hash_create("apikeys fresh entries", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 		}
@@ -189,7 +188,7 @@ ak_row_seal(AkRow *row)
 bool
 ak_take_fresh(int64 audit_id)
 {
-	bool		found = false;
+	bool found = false;
 
 	if (fresh != NULL)
 		hash_search(fresh, &audit_id, HASH_REMOVE, &found);
@@ -212,8 +211,7 @@ Datum
 ak_keep_here(PG_FUNCTION_ARGS)
 {
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(((TriggerData *) fcinfo->context)->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as a row trigger", "keep_here")));
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function \"%s\" must be called as a row trigger", "keep_here")));
 	return PointerGetDatum(NULL);
 }

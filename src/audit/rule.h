@@ -19,16 +19,16 @@
 /* Our columns of a row that a trigger reads and may change */
 typedef struct AkRow
 {
-	HeapTuple	tuple;			/* as the trigger got it */
-	TupleDesc	desc;
-	int			natts;			/* number of our columns, the first of desc */
-	Datum		values[AK_ROW_NATTS_MAX];
-	bool		nulls[AK_ROW_NATTS_MAX];
+	HeapTuple tuple; /* as the trigger got it */
+	TupleDesc desc;
+	int natts; /* number of our columns, the first of desc */
+	Datum values[AK_ROW_NATTS_MAX];
+	bool nulls[AK_ROW_NATTS_MAX];
 } AkRow;
 
 /* The n-th column (an Anum_) of a row */
-#define AK_VALUE(row, column)	((row)->values[(column) - 1])
-#define AK_IS_NULL(row, column) ((row)->nulls[(column) - 1])
+#define AK_VALUE(row, column)   ((row)->values[AttrNumberGetAttrOffset(column)])
+#define AK_IS_NULL(row, column) ((row)->nulls[AttrNumberGetAttrOffset(column)])
 
 extern TriggerData *ak_trigger_data(FunctionCallInfo fcinfo, const char *name, int tables);
 extern void ak_row_begin(AkRow *row, Relation rel);
@@ -46,4 +46,4 @@ extern HeapTuple ak_row_seal(AkRow *row);
 extern bool ak_take_fresh(int64 audit_id);
 extern void ak_forget_fresh(void);
 
-#endif							/* AK_RULE_H */
+#endif /* AK_RULE_H */

@@ -37,62 +37,50 @@
 
 PG_FUNCTION_INFO_V1(ak_audit);
 
-bool		ak_importing = false;
-bool		ak_making_way = false;
+bool ak_importing = false;
+bool ak_making_way = false;
 const char *ak_story_access_why = NULL;
 
 /* A column whose changes are recorded, and its label in the activity */
 typedef struct AkTold
 {
-	AttrNumber	column;
-	const char *label;			/* NULL: not named in the activity */
+	AttrNumber column;
+	const char *label; /* NULL: not named in the activity */
 } AkTold;
 
-static const AkTold key_columns[] = {
-	{Anum_key_name, "name"},
-	{Anum_key_apis, "API access"},
-	{Anum_key_team, "team"},
-	{Anum_key_expires_at, "expiry"},
-	{Anum_key_allowed_cidrs, "addresses"},
-	{Anum_key_rate_limit, "rate limit"},
-	{Anum_key_rate_window, "rate window"},
-	{Anum_key_metadata, "metadata"},
-	{Anum_key_hint, "hint"},
-	{Anum_key_old_valid_until, NULL},
-	{Anum_key_archived_at, NULL},
-	{0, NULL}
-};
+static const AkTold key_columns[] = {{Anum_key_name, "name"},
+									 {Anum_key_apis, "API access"},
+									 {Anum_key_team, "team"},
+									 {Anum_key_expires_at, "expiry"},
+									 {Anum_key_allowed_cidrs, "addresses"},
+									 {Anum_key_rate_limit, "rate limit"},
+									 {Anum_key_rate_window, "rate window"},
+									 {Anum_key_metadata, "metadata"},
+									 {Anum_key_hint, "hint"},
+									 {Anum_key_old_valid_until, NULL},
+									 {Anum_key_archived_at, NULL},
+									 {0, NULL}};
 
 /* Of a JSON object above this number of bytes, only the members that changed are recorded */
-#define LARGE_OBJECT	2048
+#define LARGE_OBJECT 2048
 
-static const AkTold workspace_columns[] = {
-	{Anum_workspace_workspace, "workspace"},
-	{Anum_workspace_name, "name"},
-	{Anum_workspace_prefix, "prefix"},
-	{Anum_workspace_archive_limit, "archive limit"},
-	{0, NULL}
-};
+static const AkTold workspace_columns[] = {{Anum_workspace_workspace, "workspace"},
+										   {Anum_workspace_name, "name"},
+										   {Anum_workspace_prefix, "prefix"},
+										   {Anum_workspace_archive_limit, "archive limit"},
+										   {0, NULL}};
 
-static const AkTold api_columns[] = {
-	{Anum_api_api, "API"},
-	{Anum_api_description, "description"},
-	{0, NULL}
-};
+static const AkTold api_columns[] = {{Anum_api_api, "API"}, {Anum_api_description, "description"}, {0, NULL}};
 
-static const AkTold team_member_columns[] = {
-	{Anum_team_member_actor, "actor"},
-	{Anum_team_member_team, "team"},
-	{0, NULL}
-};
+static const AkTold team_member_columns[] = {{Anum_team_member_actor, "actor"},
+											 {Anum_team_member_team, "team"},
+											 {0, NULL}};
 
-static const AkTold access_columns[] = {
-	{Anum_access_role, "role"},
-	{Anum_access_capability, "capability"},
-	{Anum_access_workspace, "workspace"},
-	{Anum_access_grant_id, NULL},
-	{0, NULL}
-};
+static const AkTold access_columns[] = {{Anum_access_role, "role"},
+										{Anum_access_capability, "capability"},
+										{Anum_access_workspace, "workspace"},
+										{Anum_access_grant_id, NULL},
+										{0, NULL}};
 
 /* Appends a value as JSON, free of DateStyle, TimeZone and the like. */
 static void
@@ -113,51 +101,51 @@ append_json(StringInfo json, Oid type, Datum value)
 			escape_json(json, DatumGetCString(DirectFunctionCall1(uuid_out, value)));
 			break;
 		case TIMESTAMPTZOID:
-			{
-				char		buf[MAXDATELEN + 1];
-				int			utc = 0;
+		{
+			char buf[MAXDATELEN + 1];
+			int utc = 0;
 
-				JsonEncodeDateTime(buf, value, TIMESTAMPTZOID, &utc);
-				escape_json(json, buf);
-				break;
-			}
+			JsonEncodeDateTime(buf, value, TIMESTAMPTZOID, &utc);
+			escape_json(json, buf);
+			break;
+		}
 		case INTERVALOID:
-			{
-				int			style = IntervalStyle;
-				char	   *written;
+		{
+			int style = IntervalStyle;
+			char *written;
 
-				IntervalStyle = INTSTYLE_POSTGRES;
-				written = DatumGetCString(DirectFunctionCall1(interval_out, value));
-				IntervalStyle = style;
-				escape_json(json, written);
-				break;
-			}
+			IntervalStyle = INTSTYLE_POSTGRES;
+			written = DatumGetCString(DirectFunctionCall1(interval_out, value));
+			IntervalStyle = style;
+			escape_json(json, written);
+			break;
+		}
 		case JSONBOID:
-			{
-				Jsonb	   *j = DatumGetJsonbP(value);
+		{
+			Jsonb *j = DatumGetJsonbP(value);
 
-				JsonbToCString(json, &j->root, VARSIZE(j));
-				break;
-			}
+			JsonbToCString(json, &j->root, VARSIZE(j));
+			break;
+		}
 		case TEXTARRAYOID:
 		case CIDRARRAYOID:
-			{
-				Oid			element_type = type == TEXTARRAYOID ? TEXTOID : CIDROID;
-				Datum	   *elements;
-				int			count;
+		{
+			Oid element_type = type == TEXTARRAYOID ? TEXTOID : CIDROID;
+			Datum *elements;
+			int count;
 
-				deconstruct_array(DatumGetArrayTypeP(value), element_type, -1, false, TYPALIGN_INT,
-								  &elements, NULL, &count);
-				appendStringInfoChar(json, '[');
-				for (int i = 0; i < count; i++)
-				{
-					if (i > 0)
-						appendStringInfoString(json, ", ");
-					append_json(json, element_type, elements[i]);
-				}
-				appendStringInfoChar(json, ']');
-				break;
+			deconstruct_array(DatumGetArrayTypeP(value), element_type, -1, false, TYPALIGN_INT, &elements, NULL,
+							  &count);
+			appendStringInfoChar(json, '[');
+			for (int i = 0; i < count; i++)
+			{
+				if (i > 0)
+					appendStringInfoString(json, ", ");
+				append_json(json, element_type, elements[i]);
 			}
+			appendStringInfoChar(json, ']');
+			break;
+		}
 		case CIDROID:
 			escape_json(json, DatumGetCString(DirectFunctionCall1(cidr_out, value)));
 			break;
@@ -174,19 +162,20 @@ static void
 append_differing_members(StringInfo json, Jsonb *object, Jsonb *other)
 {
 	JsonbIterator *it;
-	JsonbValue	key;
-	JsonbValue	value;
+	JsonbValue key;
+	JsonbValue value;
 	const char *separator = "";
 
 	check_stack_depth();
 	it = JsonbIteratorInit(&object->root);
-	(void) JsonbIteratorNext(&it, &key, true);	/* the object's begin */
+	(void) JsonbIteratorNext(&it, &key, true); /* the object's begin */
 	appendStringInfoChar(json, '{');
 	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
 	{
-		JsonbValue *other_value = getKeyJsonValueFromContainer(&other->root, key.val.string.val, key.val.string.len, NULL);
-		Jsonb	   *member;
-		Jsonb	   *other_member = other_value != NULL ? JsonbValueToJsonb(other_value) : NULL;
+		JsonbValue *other_value =
+			getKeyJsonValueFromContainer(&other->root, key.val.string.val, key.val.string.len, NULL);
+		Jsonb *member;
+		Jsonb *other_member = other_value != NULL ? JsonbValueToJsonb(other_value) : NULL;
 
 		(void) JsonbIteratorNext(&it, &value, true);
 		member = JsonbValueToJsonb(&value);
@@ -211,11 +200,11 @@ append_changed_json(StringInfo json, Oid type, const AkRow *row, const AkRow *ot
 {
 	if (type == JSONBOID && other != NULL && !AK_IS_NULL(other, column))
 	{
-		Jsonb	   *object = DatumGetJsonbP(AK_VALUE(row, column));
-		Jsonb	   *other_object = DatumGetJsonbP(AK_VALUE(other, column));
+		Jsonb *object = DatumGetJsonbP(AK_VALUE(row, column));
+		Jsonb *other_object = DatumGetJsonbP(AK_VALUE(other, column));
 
-		if (Max(VARSIZE(object), VARSIZE(other_object)) > LARGE_OBJECT &&
-			JB_ROOT_IS_OBJECT(object) && JB_ROOT_IS_OBJECT(other_object))
+		if (Max(VARSIZE(object), VARSIZE(other_object)) > LARGE_OBJECT && JB_ROOT_IS_OBJECT(object) &&
+			JB_ROOT_IS_OBJECT(other_object))
 		{
 			append_differing_members(json, object, other_object);
 			return;
@@ -240,8 +229,8 @@ tell_changes(StringInfo changes, StringInfo labels, const AkTold *told, const Ak
 	{
 		Form_pg_attribute attr = TupleDescAttr((new ? new : old)->desc, told->column - 1);
 
-		if (old != NULL && new != NULL ? !ak_column_changed(old, new, told->column) :
-			AK_IS_NULL(old ? old : new, told->column))
+		if (old != NULL && new != NULL ? !ak_column_changed(old, new, told->column)
+									   : AK_IS_NULL(old ? old : new, told->column))
 			continue;
 		if (changes->len > 1)
 			appendStringInfoString(changes, ", ");
@@ -264,27 +253,24 @@ tell_changes(StringInfo changes, StringInfo labels, const AkTold *told, const Ak
 static void
 refuse_old_hash(const AkRow *new)
 {
-	bytea	   *hash = DatumGetByteaPP(AK_VALUE(new, Anum_key_key_hash));
+	bytea *hash = DatumGetByteaPP(AK_VALUE(new, Anum_key_key_hash));
 
 	if (ak_hash_is_old((const uint8 *) VARDATA_ANY(hash)))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 errmsg("a key with this hash is already known")));
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("a key with this hash is already known")));
 }
 
 static bool
 overlap_ended(const AkRow *key)
 {
 	return AK_IS_NULL(key, Anum_key_old_valid_until) ||
-		DatumGetTimestampTz(AK_VALUE(key, Anum_key_old_valid_until)) <= GetCurrentTimestamp();
+		   DatumGetTimestampTz(AK_VALUE(key, Anum_key_old_valid_until)) <= GetCurrentTimestamp();
 }
 
 static void
 tell_key(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
 {
-	StringInfoData labels,
-				evicted;
-	char	   *name = ak_row_text(new, Anum_key_name);
+	StringInfoData labels, evicted;
+	char *name = ak_row_text(new, Anum_key_name);
 	AkWorkspace settings;
 
 	initStringInfo(&labels);
@@ -317,8 +303,8 @@ tell_key(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
 			entry->activity = psprintf("Regenerated key \"%s\"%s", name,
 									   AK_IS_NULL(new, Anum_key_old_valid_until) ? "" : " with an overlap");
 		else if (ak_column_changed(old, new, Anum_key_old_valid_until))
-			entry->activity = psprintf("%s the overlap of key \"%s\"",
-									   overlap_ended(new) ? "Ended" : "Shortened", name);
+			entry->activity =
+				psprintf("%s the overlap of key \"%s\"", overlap_ended(new) ? "Ended" : "Shortened", name);
 		else
 			entry->activity = psprintf("Updated key \"%s\": %s", name, labels.data);
 	}
@@ -327,10 +313,9 @@ tell_key(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
 static void
 tell_workspace(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
 {
-	StringInfoData labels,
-				evicted;
-	char	   *name = ak_row_text(new ? new : old, Anum_workspace_workspace);
-	int			limit;
+	StringInfoData labels, evicted;
+	char *name = ak_row_text(new ? new : old, Anum_workspace_workspace);
+	int limit;
 
 	initStringInfo(&labels);
 	initStringInfo(&evicted);
@@ -359,9 +344,9 @@ static void
 tell_api(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
 {
 	StringInfoData labels;
-	char	   *name = ak_row_text(new, Anum_api_api);
-	bool		was_registered = old != NULL && AK_IS_NULL(old, Anum_api_unregistered_at);
-	bool		is_registered = AK_IS_NULL(new, Anum_api_unregistered_at);
+	char *name = ak_row_text(new, Anum_api_api);
+	bool was_registered = old != NULL && AK_IS_NULL(old, Anum_api_unregistered_at);
+	bool is_registered = AK_IS_NULL(new, Anum_api_unregistered_at);
 
 	initStringInfo(&labels);
 	entry->entity = "APIs";
@@ -388,17 +373,18 @@ tell_team_member(AkEntry *entry, StringInfo changes, const AkRow *old, const AkR
 {
 	StringInfoData labels;
 	const AkRow *row = new ? new : old;
-	char	   *actor = ak_row_text(row, Anum_team_member_actor);
-	char	   *team = ak_row_text(row, Anum_team_member_team);
+	char *actor = ak_row_text(row, Anum_team_member_actor);
+	char *team = ak_row_text(row, Anum_team_member_team);
 
 	initStringInfo(&labels);
 	entry->entity = "Teams";
 	entry->workspace = ak_row_text(row, Anum_team_member_workspace);
 	tell_changes(changes, &labels, team_member_columns, old, new);
 	entry->action = old == NULL ? "Create" : new == NULL ? "Delete" : "Update";
-	entry->activity = psprintf(old == NULL ? "Added \"%s\" to team \"%s\"" :
-							   new == NULL ? "Removed \"%s\" from team \"%s\"" :
-							   "Moved \"%s\" to team \"%s\"", actor, team);
+	entry->activity = psprintf(old == NULL   ? "Added \"%s\" to team \"%s\""
+							   : new == NULL ? "Removed \"%s\" from team \"%s\""
+											 : "Moved \"%s\" to team \"%s\"",
+							   actor, team);
 }
 
 static void
@@ -406,9 +392,9 @@ tell_access(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *n
 {
 	StringInfoData labels;
 	const AkRow *row = new ? new : old;
-	char	   *role = NameStr(*DatumGetName(AK_VALUE(row, Anum_access_role)));
-	char	   *capability = ak_row_text(row, Anum_access_capability);
-	char	   *workspace = ak_row_text(row, Anum_access_workspace);
+	char *role = NameStr(*DatumGetName(AK_VALUE(row, Anum_access_role)));
+	char *capability = ak_row_text(row, Anum_access_capability);
+	char *workspace = ak_row_text(row, Anum_access_workspace);
 
 	initStringInfo(&labels);
 	entry->entity = "Access";
@@ -416,22 +402,20 @@ tell_access(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *n
 	tell_changes(changes, &labels, access_columns, old, new);
 	entry->action = old == NULL ? "Create" : new == NULL ? "Delete" : "Update";
 	entry->activity = psprintf("%s \"%s\" %s %s role \"%s\"%s%s",
-							   old == NULL ? "Granted" : new == NULL ? "Revoked" : "Changed",
-							   capability,
-							   workspace ? psprintf("in workspace \"%s\"", workspace) : "in all workspaces",
-							   new == NULL ? "from" : "to", role,
-							   ak_story_access_why ? ", which " : "", ak_story_access_why ? ak_story_access_why : "");
+							   old == NULL   ? "Granted"
+							   : new == NULL ? "Revoked"
+											 : "Changed",
+							   capability, workspace ? psprintf("in workspace \"%s\"", workspace) : "in all workspaces",
+							   new == NULL ? "from" : "to", role, ak_story_access_why ? ", which " : "",
+							   ak_story_access_why ? ak_story_access_why : "");
 }
 
 static const struct
 {
-	AkRelation	relation;
-	void		(*tell) (AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new);
-}			stories[] = {
-	{AK_KEY, tell_key},
-	{AK_WORKSPACE, tell_workspace},
-	{AK_API, tell_api},
-	{AK_TEAM_MEMBER, tell_team_member},
+	AkRelation relation;
+	void (*tell)(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new);
+} stories[] = {
+	{AK_KEY, tell_key},       {AK_WORKSPACE, tell_workspace}, {AK_API, tell_api}, {AK_TEAM_MEMBER, tell_team_member},
 	{AK_ACCESS, tell_access},
 };
 
@@ -446,16 +430,15 @@ Datum
 ak_audit(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = ak_trigger_data(fcinfo, "audit",
-											AK_TABLE_BIT(AK_KEY) |
-											AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API) |
-											AK_TABLE_BIT(AK_TEAM_MEMBER) | AK_TABLE_BIT(AK_ACCESS));
-	Relation	rel = trigdata->tg_relation;
-	AttrNumber	id_column = SPI_fnumber(RelationGetDescr(rel), "audit_id");
-	AkEntry		entry = {0};
+											AK_TABLE_BIT(AK_KEY) | AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API) |
+												AK_TABLE_BIT(AK_TEAM_MEMBER) | AK_TABLE_BIT(AK_ACCESS));
+	Relation rel = trigdata->tg_relation;
+	AttrNumber id_column = SPI_fnumber(RelationGetDescr(rel), "audit_id");
+	AkEntry entry = {0};
 	StringInfoData changes;
-	AkRow		rows[2];
-	AkRow	   *old = NULL;
-	AkRow	   *new = NULL;
+	AkRow rows[2];
+	AkRow *old = NULL;
+	AkRow *new = NULL;
 
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) && ak_making_way)
 		return PointerGetDatum(NULL);

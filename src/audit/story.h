@@ -17,4 +17,4 @@ extern bool ak_making_way;
 /* Why accesses end or begin without a revoke or a grant: ends the activity, as in ", which was dropped" */
 extern const char *ak_story_access_why;
 
-#endif							/* AK_STORY_H */
+#endif /* AK_STORY_H */

@@ -14,4 +14,4 @@
 extern void ak_need_argument(FunctionCallInfo fcinfo, int n, const char *what);
 extern TupleDesc ak_result_descriptor(FunctionCallInfo fcinfo);
 
-#endif							/* AK_ARGS_H */
+#endif /* AK_ARGS_H */

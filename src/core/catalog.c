@@ -44,21 +44,45 @@
 #include "core/catalog.h"
 #include "core/compat.h"
 
-static const char *const ak_relation_names[AK_RELATION_COUNT] = {
-	"workspace", "api", "key", "team_member", "access", "audit_log", "audit_link", "audit_purged",
-	"report", "lock_salt", "access_role",
-	"workspace_pkey", "api_pkey", "key_pkey", "key_key_hash_key", "key_old_key_hash",
-	"key_active", "key_archived",
-	"team_member_pkey", "audit_log_pkey", "audit_log_key_id", "audit_log_workspace", "audit_log_team",
-	"audit_log_actor", "audit_log_entity", "audit_log_time", "audit_link_pkey", "audit_purged_pkey",
-	"audit_id_seq", "verdict", "usage", "usage_pkey"
-};
+static const char *const ak_relation_names[AK_RELATION_COUNT] = {"workspace",
+																 "api",
+																 "key",
+																 "team_member",
+																 "access",
+																 "audit_log",
+																 "audit_link",
+																 "audit_purged",
+																 "report",
+																 "lock_salt",
+																 "access_role",
+																 "workspace_pkey",
+																 "api_pkey",
+																 "key_pkey",
+																 "key_key_hash_key",
+																 "key_old_key_hash",
+																 "key_active",
+																 "key_archived",
+																 "team_member_pkey",
+																 "audit_log_pkey",
+																 "audit_log_key_id",
+																 "audit_log_workspace",
+																 "audit_log_team",
+																 "audit_log_actor",
+																 "audit_log_entity",
+																 "audit_log_time",
+																 "audit_link_pkey",
+																 "audit_purged_pkey",
+																 "audit_id_seq",
+																 "verdict",
+																 "usage",
+																 "usage_pkey"};
 
-static const int ak_table_natts[AK_TABLE_COUNT] = {
-	_Anum_workspace_max - 1, _Anum_api_max - 1, _Anum_key_max - 1, _Anum_team_member_max - 1,
-	_Anum_access_max - 1, _Anum_audit_log_max - 1, _Anum_audit_link_max - 1, _Anum_audit_purged_max - 1,
-	_Anum_report_max - 1, _Anum_lock_salt_max - 1, _Anum_access_role_max - 1
-};
+static const int ak_table_natts[AK_TABLE_COUNT] = {_Anum_workspace_max - 1,  _Anum_api_max - 1,
+												   _Anum_key_max - 1,        _Anum_team_member_max - 1,
+												   _Anum_access_max - 1,     _Anum_audit_log_max - 1,
+												   _Anum_audit_link_max - 1, _Anum_audit_purged_max - 1,
+												   _Anum_report_max - 1,     _Anum_lock_salt_max - 1,
+												   _Anum_access_role_max - 1};
 
 /* Their columns, as the Anum_ enums number them: a dropped column has no name in pg_attribute */
 static const char *const ak_table_columns[AK_TABLE_COUNT] = {
@@ -78,18 +102,17 @@ static const char *const ak_table_columns[AK_TABLE_COUNT] = {
 	"report_id workspace scope recipient filters entries size encrypted asked_at asked_by state "
 	"queued_at attempts next_attempt_at finished_at last_error id_domain content origin",
 	"salt",
-	"grant_id roleid"
-};
+	"grant_id roleid"};
 
-#define LOOK_UPS_MAX	8			/* attempts in a row */
+#define LOOK_UPS_MAX 8 /* attempts in a row */
 
-static Oid	relids[AK_RELATION_COUNT];
-static Oid	extension;
-static Oid	owner;
-static uint32 schema_hash;		/* of the schema, in invalidation messages */
+static Oid relids[AK_RELATION_COUNT];
+static Oid extension;
+static Oid owner;
+static uint32 schema_hash; /* of the schema, in invalidation messages */
 static bool relids_valid = false;
 static uint64 generation = 0;
-static uint64 changes = 0;		/* number of messages that may concern us, for a look-up to notice new ones */
+static uint64 changes = 0; /* number of messages that may concern us, for a look-up to notice new ones */
 
 /*
  * Relation cache callback: forgets all OIDs if the relation is one of ours, or
@@ -139,7 +162,7 @@ schema_changed(Datum arg, int cacheid, uint32 hashvalue)
 static inline int
 count_names(const char *names)
 {
-	int			count = 1;
+	int count = 1;
 
 	for (; *names; names++)
 		count += *names == ' ';
@@ -163,11 +186,11 @@ ak_catalog_init(void)
 static bool
 find_extension(void)
 {
-	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
+	Relation rel = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		found;
+	HeapTuple tuple;
+	bool found;
 
 	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum("apikeys"));
 	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
@@ -187,7 +210,7 @@ find_extension(void)
 static Oid
 find_schema(void)
 {
-	Oid			schema;
+	Oid schema;
 
 	if (!find_extension())
 		return InvalidOid;
@@ -212,8 +235,8 @@ relation_kind(AkRelation which)
 static Oid
 find_relation(AkRelation which, Oid schema)
 {
-	HeapTuple	tuple = SearchSysCache2(RELNAMENSP, CStringGetDatum(ak_relation_names[which]), ObjectIdGetDatum(schema));
-	Oid			relid = InvalidOid;
+	HeapTuple tuple = SearchSysCache2(RELNAMENSP, CStringGetDatum(ak_relation_names[which]), ObjectIdGetDatum(schema));
+	Oid relid = InvalidOid;
 
 	if (HeapTupleIsValid(tuple))
 	{
@@ -229,7 +252,7 @@ find_relation(AkRelation which, Oid schema)
 static bool
 look_up_once(bool missing_ok)
 {
-	Oid			schema = find_schema();
+	Oid schema = find_schema();
 
 	for (int i = 0; i < AK_RELATION_COUNT; i++)
 	{
@@ -237,10 +260,12 @@ look_up_once(bool missing_ok)
 		if (!OidIsValid(relids[i]) && missing_ok)
 			return false;
 		if (!OidIsValid(relids[i]))
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_TABLE),
-					 errmsg("relation \"apikeys.%s\" does not exist", ak_relation_names[i]),
-					 errhint("CREATE EXTENSION apikeys makes it. What others made under that name, or own, does not count.")));
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"apikeys.%s\" does not exist", ak_relation_names[i]),
+				 errhint(
+					 "CREATE EXTENSION apikeys makes it. What others made under that name, or own, does not count.")));
 	}
 	return true;
 }
@@ -255,7 +280,7 @@ look_up(bool missing_ok)
 {
 	for (int i = 0; i < LOOK_UPS_MAX && !relids_valid; i++)
 	{
-		uint64		seen = changes;
+		uint64 seen = changes;
 
 		if (!look_up_once(missing_ok))
 			return false;
@@ -324,7 +349,7 @@ ak_lock_extension(void)
 {
 	for (;;)
 	{
-		Oid			locked;
+		Oid locked;
 
 		(void) ak_extension_owner();
 		locked = extension;
@@ -345,7 +370,7 @@ static inline void
 check_columns(Relation rel, AkRelation which)
 {
 	static uint64 checked[AK_TABLE_COUNT];
-	TupleDesc	desc = RelationGetDescr(rel);
+	TupleDesc desc = RelationGetDescr(rel);
 	const char *name = ak_table_columns[which];
 
 	if (likely(checked[which] == generation))
@@ -353,18 +378,16 @@ check_columns(Relation rel, AkRelation which)
 	if (desc->natts < ak_table_natts[which])
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"apikeys.%s\" is not of the version of the loaded library",
-						ak_relation_names[which]),
+				 errmsg("table \"apikeys.%s\" is not of the version of the loaded library", ak_relation_names[which]),
 				 errhint("Run ALTER EXTENSION apikeys UPDATE, or reconnect.")));
 	for (int i = 0; i < ak_table_natts[which]; i++)
 	{
-		int			len = strcspn(name, " ");
+		int len = strcspn(name, " ");
 
 		if (TupleDescAttr(desc, i)->attisdropped)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("column \"%.*s\" of table \"apikeys.%s\" was dropped", len, name,
-							ak_relation_names[which]),
+					 errmsg("column \"%.*s\" of table \"apikeys.%s\" was dropped", len, name, ak_relation_names[which]),
 					 errdetail("Nothing works without it."),
 					 errhint("It cannot be added again. Restore the database from a backup.")));
 		name += len + 1;
@@ -394,8 +417,8 @@ ak_own_columns(Relation rel)
 void
 ak_deform(HeapTuple tuple, TupleDesc desc, int natts, Datum *values, bool *nulls)
 {
-	Datum	   *all_values;
-	bool	   *all_nulls;
+	Datum *all_values;
+	bool *all_nulls;
 
 	if (likely(desc->natts == natts))
 	{
@@ -420,11 +443,11 @@ ak_deform(HeapTuple tuple, TupleDesc desc, int natts, Datum *values, bool *nulls
 Relation
 ak_table_open(AkRelation which, LOCKMODE lockmode)
 {
-	Relation	rel;
+	Relation rel;
 
 	for (;;)
 	{
-		Oid			relid = ak_relid(which);
+		Oid relid = ak_relid(which);
 
 		/* processes the invalidations of those who had the lock before */
 		LockRelationOid(relid, lockmode);
@@ -448,8 +471,8 @@ ak_table_open(AkRelation which, LOCKMODE lockmode)
 static bool
 is_trusted_subscription(Oid subscription)
 {
-	HeapTuple	tuple = SearchSysCache1(SUBSCRIPTIONOID, ObjectIdGetDatum(subscription));
-	bool		trusted;
+	HeapTuple tuple = SearchSysCache1(SUBSCRIPTIONOID, ObjectIdGetDatum(subscription));
+	bool trusted;
 
 	if (!HeapTupleIsValid(tuple))
 		return false;
@@ -467,9 +490,9 @@ bool
 ak_is_subscriber(void)
 {
 	static uint64 looked_at = 0;
-	Relation	rel;
+	Relation rel;
 	SysScanDesc scan;
-	HeapTuple	tuple;
+	HeapTuple tuple;
 
 	if (likely(subscribes_valid && looked_at == ak_catalog_generation()))
 		return subscribes;
@@ -485,7 +508,7 @@ ak_is_subscriber(void)
 		Form_pg_subscription_rel subscribed = (Form_pg_subscription_rel) GETSTRUCT(tuple);
 
 		subscribes = (subscribed->srrelid == ak_relid(AK_KEY) || subscribed->srrelid == ak_relid(AK_AUDIT_LOG)) &&
-			is_trusted_subscription(subscribed->srsubid);
+					 is_trusted_subscription(subscribed->srsubid);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -497,9 +520,7 @@ void
 ak_refuse_on_subscriber(void)
 {
 	if (ak_is_subscriber())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("keys cannot be managed here"),
-				 errdetail("They come from another database by logical replication."),
-				 errhint("Make the change on the publisher.")));
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("keys cannot be managed here"),
+						errdetail("They come from another database by logical replication."),
+						errhint("Make the change on the publisher.")));
 }

@@ -59,8 +59,8 @@ typedef enum AkRelation
 	AK_RELATION_COUNT
 } AkRelation;
 
-#define AK_TABLE_COUNT	(AK_ACCESS_ROLE + 1)
-#define AK_TABLE_BIT(table)	(1 << (table))	/* in a set of tables */
+#define AK_TABLE_COUNT      (AK_ACCESS_ROLE + 1)
+#define AK_TABLE_BIT(table) (1 << (table)) /* in a set of tables */
 
 enum
 {
@@ -221,15 +221,15 @@ enum
 
 extern void ak_catalog_init(void);
 extern uint64 ak_catalog_generation(void);
-extern Oid	ak_relid(AkRelation which);
-extern Oid	ak_relid_if_any(AkRelation which);
+extern Oid ak_relid(AkRelation which);
+extern Oid ak_relid_if_any(AkRelation which);
 extern bool ak_is_relation(Oid relid, AkRelation which);
-extern int	ak_own_columns(Relation rel);
+extern int ak_own_columns(Relation rel);
 extern void ak_deform(HeapTuple tuple, TupleDesc desc, int natts, Datum *values, bool *nulls);
 extern Relation ak_table_open(AkRelation which, LOCKMODE lockmode);
-extern Oid	ak_extension_owner(void);
-extern Oid	ak_lock_extension(void);
+extern Oid ak_extension_owner(void);
+extern Oid ak_lock_extension(void);
 extern bool ak_is_subscriber(void);
 extern void ak_refuse_on_subscriber(void);
 
-#endif							/* AK_CATALOG_H */
+#endif /* AK_CATALOG_H */

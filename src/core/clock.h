@@ -20,8 +20,8 @@
 /* A reading of the monotonic clock, in microseconds */
 typedef int64 AkTicks;
 
-#define AK_TICKS_NEVER		PG_INT64_MAX
-#define AK_TICKS_OF_MS(ms)	((AkTicks) (ms) * 1000)
+#define AK_TICKS_NEVER     PG_INT64_MAX
+#define AK_TICKS_OF_MS(ms) ((AkTicks) (ms) *1000)
 
 static inline AkTicks
 ak_ticks(void)
@@ -32,4 +32,4 @@ ak_ticks(void)
 	return (AkTicks) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-#endif							/* AK_CLOCK_H */
+#endif /* AK_CLOCK_H */

@@ -144,7 +144,7 @@ LWLockRegisterTranche_compat(int tranche, const char *name)
  * request() first calls *previous, unless that is NULL.
  */
 #if PG_VERSION_NUM < 150000
-typedef void (*shmem_request_hook_type) (void);
+typedef void (*shmem_request_hook_type)(void);
 #endif
 
 static inline void
@@ -181,12 +181,11 @@ InitMaterializedSRF_compat(FunctionCallInfo fcinfo)
 #else
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext old;
-	TupleDesc	desc;
+	TupleDesc desc;
 
 	if (rsinfo == NULL || !IsA(rsinfo, ReturnSetInfo) || !(rsinfo->allowedModes & SFRM_Materialize))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("set-valued function called in context that cannot accept a set")));
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("set-valued function called in context that cannot accept a set")));
 	old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -197,4 +196,4 @@ InitMaterializedSRF_compat(FunctionCallInfo fcinfo)
 #endif
 }
 
-#endif							/* AK_COMPAT_H */
+#endif /* AK_COMPAT_H */

@@ -23,7 +23,7 @@
  * workspace.  A workspace argument must then be NULL or the same.
  * Default: empty, no bound.
  */
-char	   *ak_guc_workspace = NULL;
+char *ak_guc_workspace = NULL;
 
 /*
  * apikeys.actor, apikeys.team, apikeys.client: the actor of management actions,
@@ -32,53 +32,51 @@ char	   *ak_guc_workspace = NULL;
  * means session_user, that actor's team in apikeys.team_member, and
  * inet_client_addr().
  */
-char	   *ak_guc_actor = NULL;
-char	   *ak_guc_team = NULL;
-char	   *ak_guc_client = NULL;
+char *ak_guc_actor = NULL;
+char *ak_guc_team = NULL;
+char *ak_guc_client = NULL;
 
 /*
  * apikeys.track_usage: count validations.  Only a superuser can switch it off,
  * for a session, a role, a database or the server.  Rate limits do not need it.
  * Default: on.
  */
-bool		ak_guc_track_usage = true;
+bool ak_guc_track_usage = true;
 
 /*
  * apikeys.flush_interval: how often the worker writes counted usage to the
  * tables; a crash loses at most that much of it.  Default: 10 seconds.
  */
-int			ak_guc_flush_interval = 10000;
+int ak_guc_flush_interval = 10000;
 
 /*
  * apikeys.usage_memory: the most shared memory for counters and rate limits,
  * for the whole server.  It is allocated in steps, as needed.  A quarter is for
  * rate limits.  Default: 256 MB.
  */
-int			ak_guc_usage_memory = 256 * 1024;
+int ak_guc_usage_memory = 256 * 1024;
 
 /*
  * apikeys.limits_when_full: whether a request whose rate limit finds no room in
  * memory passes (allow) or is RATE_LIMITED (deny).  Default: allow.
  */
-int			ak_guc_limits_when_full = AK_LIMITS_ALLOW;
+int ak_guc_limits_when_full = AK_LIMITS_ALLOW;
 
-static const struct config_enum_entry limits_when_full_values[] = {
-	{"allow", AK_LIMITS_ALLOW, false},
-	{"deny", AK_LIMITS_DENY, false},
-	{NULL, 0, false}
-};
+static const struct config_enum_entry limits_when_full_values[] = {{"allow", AK_LIMITS_ALLOW, false},
+																   {"deny", AK_LIMITS_DENY, false},
+																   {NULL, 0, false}};
 
 /*
  * apikeys.max_workers: the number of background workers that serve the server's
  * databases, in turn.  Default: 2.
  */
-int			ak_guc_max_workers = 2;
+int ak_guc_max_workers = 2;
 
 /*
  * apikeys.usage_retention: for how long usage_history is kept; 0: for ever.
  * Default: 400 days.
  */
-int			ak_guc_usage_retention = 400 * 24 * 60;
+int ak_guc_usage_retention = 400 * 24 * 60;
 
 /*
  * apikeys.smtp_url: the server that takes the reports by email,
@@ -93,10 +91,10 @@ int			ak_guc_usage_retention = 400 * 24 * 60;
  * apikeys.mail_from: the reports' sender, an address or "Name <address>".
  * Default: empty, which means apikeys at this machine's name.
  */
-char	   *ak_guc_smtp_url = NULL;
-char	   *ak_guc_smtp_netrc = NULL;
-char	   *ak_guc_smtp_ca = NULL;
-char	   *ak_guc_mail_from = NULL;
+char *ak_guc_smtp_url = NULL;
+char *ak_guc_smtp_netrc = NULL;
+char *ak_guc_smtp_ca = NULL;
+char *ak_guc_mail_from = NULL;
 
 /*
  * apikeys.smtp_timeout: how long the mail server may be silent.
@@ -108,21 +106,21 @@ char	   *ak_guc_mail_from = NULL;
  * apikeys.max_report_size: the largest CSV that is mailed, before compression
  * and encryption.  Default: 20 MB.
  */
-int			ak_guc_smtp_timeout = 60 * 1000;
-int			ak_guc_mail_retry_pause = 60 * 1000;
-int			ak_guc_max_report_size = 20 * 1024;
+int ak_guc_smtp_timeout = 60 * 1000;
+int ak_guc_mail_retry_pause = 60 * 1000;
+int ak_guc_max_report_size = 20 * 1024;
 
 /*
  * apikeys.audit_retention: entries older than this are purged by the worker.
  * Default: 0, off.
  */
-int			ak_guc_audit_retention = 0;
+int ak_guc_audit_retention = 0;
 
 /*
  * apikeys.notify: whether each management action of a key also sends NOTIFY
  * apikeys with the key's id.  Default: off.
  */
-bool		ak_guc_notify = false;
+bool ak_guc_notify = false;
 
 /*
  * The actor is set by the session, or for its role.  The owner of a database
@@ -140,7 +138,7 @@ check_actor(char **newval, void **extra, GucSource source)
 static bool
 check_smtp_url(char **newval, void **extra, GucSource source)
 {
-	AkSmtpUrl	parsed;
+	AkSmtpUrl parsed;
 	const char *problem = NULL;
 
 	if (**newval != '\0')
@@ -156,7 +154,7 @@ check_smtp_url(char **newval, void **extra, GucSource source)
 static bool
 check_mail_from(char **newval, void **extra, GucSource source)
 {
-	AkMailbox	mailbox;
+	AkMailbox mailbox;
 
 	if (**newval == '\0' || ak_mailbox_parse(*newval, &mailbox))
 		return true;
@@ -166,18 +164,16 @@ check_mail_from(char **newval, void **extra, GucSource source)
 
 /* A setting of the whole server, which a session cannot change. */
 static void
-define_server_text(const char *name, const char *description, char **variable, int flags,
-				   GucStringCheckHook check_hook)
+define_server_text(const char *name, const char *description, char **variable, int flags, GucStringCheckHook check_hook)
 {
-	DefineCustomStringVariable(name, description, NULL, variable, "",
-							   PGC_SIGHUP, flags, check_hook, NULL, NULL);
+	DefineCustomStringVariable(name, description, NULL, variable, "", PGC_SIGHUP, flags, check_hook, NULL, NULL);
 }
 
 static void
 define_text(const char *name, const char *description, char **variable, GucStringCheckHook check_hook)
 {
-	DefineCustomStringVariable(name, description, NULL, variable, "",
-							   PGC_USERSET, GUC_ALLOW_IN_PARALLEL, check_hook, NULL, NULL);
+	DefineCustomStringVariable(name, description, NULL, variable, "", PGC_USERSET, GUC_ALLOW_IN_PARALLEL, check_hook,
+							   NULL, NULL);
 }
 
 /*
@@ -196,48 +192,44 @@ ak_guc_init(void)
 	define_text("apikeys.team", "The team that the actor acts for.", &ak_guc_team, check_actor);
 	define_text("apikeys.client", "The address that the actor acts from.", &ak_guc_client, check_actor);
 
-	define_server_text("apikeys.smtp_url", "The server that takes the reports by email.",
-					   &ak_guc_smtp_url, 0, check_smtp_url);
-	define_server_text("apikeys.smtp_netrc", "The file with the login for the mail server.",
-					   &ak_guc_smtp_netrc, GUC_SUPERUSER_ONLY, NULL);
+	define_server_text("apikeys.smtp_url", "The server that takes the reports by email.", &ak_guc_smtp_url, 0,
+					   check_smtp_url);
+	define_server_text("apikeys.smtp_netrc", "The file with the login for the mail server.", &ak_guc_smtp_netrc,
+					   GUC_SUPERUSER_ONLY, NULL);
 	define_server_text("apikeys.smtp_ca", "The certificates that the mail server's is checked against.",
 					   &ak_guc_smtp_ca, 0, NULL);
-	define_server_text("apikeys.mail_from", "Who sends the reports by email.",
-					   &ak_guc_mail_from, 0, check_mail_from);
+	define_server_text("apikeys.mail_from", "Who sends the reports by email.", &ak_guc_mail_from, 0, check_mail_from);
 	DefineCustomIntVariable("apikeys.smtp_timeout", "How long the mail server may be silent.", NULL,
-							&ak_guc_smtp_timeout, 60 * 1000, 1000, 600 * 1000,
-							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+							&ak_guc_smtp_timeout, 60 * 1000, 1000, 600 * 1000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL,
+							NULL);
 	DefineCustomIntVariable("apikeys.mail_retry_pause", "The pause after the first attempt to send a report.",
-							"Each further pause is four times as long.",
-							&ak_guc_mail_retry_pause, 60 * 1000, 1, 3600 * 1000,
-							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+							"Each further pause is four times as long.", &ak_guc_mail_retry_pause, 60 * 1000, 1,
+							3600 * 1000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("apikeys.max_report_size", "The largest report that is mailed.", NULL,
-							&ak_guc_max_report_size, 20 * 1024, 1, 256 * 1024,
-							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+							&ak_guc_max_report_size, 20 * 1024, 1, 256 * 1024, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL,
+							NULL);
 
-	DefineCustomBoolVariable("apikeys.track_usage", "Counts validations.", NULL,
-							 &ak_guc_track_usage, true, PGC_SUSET, GUC_ALLOW_IN_PARALLEL, NULL, NULL, NULL);
+	DefineCustomBoolVariable("apikeys.track_usage", "Counts validations.", NULL, &ak_guc_track_usage, true, PGC_SUSET,
+							 GUC_ALLOW_IN_PARALLEL, NULL, NULL, NULL);
 	DefineCustomIntVariable("apikeys.flush_interval", "How often counted usage is written to tables.", NULL,
-							&ak_guc_flush_interval, 10000, 100, 3600000, PGC_SIGHUP, GUC_UNIT_MS,
-							NULL, NULL, NULL);
+							&ak_guc_flush_interval, 10000, 100, 3600000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("apikeys.usage_memory", "The most shared memory for counters and rate limits.",
-							"It is taken in steps, as it is needed.",
-							&ak_guc_usage_memory, 256 * 1024, 256, 64 * 1024 * 1024,
-							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
-	DefineCustomEnumVariable("apikeys.limits_when_full", "What becomes of a request whose rate limit finds no room in memory.",
-							 NULL, &ak_guc_limits_when_full, AK_LIMITS_ALLOW, limits_when_full_values,
-							 PGC_SIGHUP, 0, NULL, NULL, NULL);
-	DefineCustomIntVariable("apikeys.max_workers", "How many background workers serve the server's databases, in turn.", NULL,
-							&ak_guc_max_workers, 2, 1, 64, PGC_SIGHUP, 0, NULL, NULL, NULL);
+							"It is taken in steps, as it is needed.", &ak_guc_usage_memory, 256 * 1024, 256,
+							64 * 1024 * 1024, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomEnumVariable("apikeys.limits_when_full",
+							 "What becomes of a request whose rate limit finds no room in memory.", NULL,
+							 &ak_guc_limits_when_full, AK_LIMITS_ALLOW, limits_when_full_values, PGC_SIGHUP, 0, NULL,
+							 NULL, NULL);
+	DefineCustomIntVariable("apikeys.max_workers", "How many background workers serve the server's databases, in turn.",
+							NULL, &ak_guc_max_workers, 2, 1, 64, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("apikeys.usage_retention", "For how long usage_history is kept.", "0 keeps it for ever.",
-							&ak_guc_usage_retention, 400 * 24 * 60, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN,
-							NULL, NULL, NULL);
+							&ak_guc_usage_retention, 400 * 24 * 60, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL,
+							NULL);
 	DefineCustomIntVariable("apikeys.audit_retention", "Older entries of the audit log are purged.",
-							"0 turns that off.",
-							&ak_guc_audit_retention, 0, 0, INT_MAX,
-							PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
-	DefineCustomBoolVariable("apikeys.notify", "Sends NOTIFY apikeys with the key's id at every management action.", NULL,
-							 &ak_guc_notify, false, PGC_SUSET, GUC_ALLOW_IN_PARALLEL, NULL, NULL, NULL);
+							"0 turns that off.", &ak_guc_audit_retention, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL,
+							NULL, NULL);
+	DefineCustomBoolVariable("apikeys.notify", "Sends NOTIFY apikeys with the key's id at every management action.",
+							 NULL, &ak_guc_notify, false, PGC_SUSET, GUC_ALLOW_IN_PARALLEL, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved_compat("apikeys");
 }

@@ -16,18 +16,18 @@ extern char *ak_guc_smtp_url;
 extern char *ak_guc_smtp_netrc;
 extern char *ak_guc_smtp_ca;
 extern char *ak_guc_mail_from;
-extern int	ak_guc_smtp_timeout;
-extern int	ak_guc_mail_retry_pause;
-extern int	ak_guc_max_report_size;
-extern int	ak_guc_audit_retention;
+extern int ak_guc_smtp_timeout;
+extern int ak_guc_mail_retry_pause;
+extern int ak_guc_max_report_size;
+extern int ak_guc_audit_retention;
 extern bool ak_guc_notify;
 
 extern bool ak_guc_track_usage;
-extern int	ak_guc_flush_interval;
-extern int	ak_guc_usage_memory;
-extern int	ak_guc_limits_when_full;
-extern int	ak_guc_max_workers;
-extern int	ak_guc_usage_retention;
+extern int ak_guc_flush_interval;
+extern int ak_guc_usage_memory;
+extern int ak_guc_limits_when_full;
+extern int ak_guc_max_workers;
+extern int ak_guc_usage_retention;
 
 /* Values of limits_when_full */
 enum
@@ -38,4 +38,4 @@ enum
 
 extern void ak_guc_init(void);
 
-#endif							/* AK_GUC_H */
+#endif /* AK_GUC_H */

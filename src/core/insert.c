@@ -27,12 +27,12 @@
 static void
 fill_defaults(TupleTableSlot *slot, Relation rel, int natts, EState *estate)
 {
-	TupleDesc	desc = RelationGetDescr(rel);
+	TupleDesc desc = RelationGetDescr(rel);
 
 	for (int i = natts; i < desc->natts; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
-		Expr	   *value;
+		Expr *value;
 
 		slot->tts_values[i] = (Datum) 0;
 		slot->tts_isnull[i] = true;
@@ -40,8 +40,8 @@ fill_defaults(TupleTableSlot *slot, Relation rel, int natts, EState *estate)
 			continue;
 		value = (Expr *) build_column_default(rel, i + 1);
 		if (value != NULL)
-			slot->tts_values[i] = ExecEvalExpr(ExecPrepareExpr(value, estate),
-											   GetPerTupleExprContext(estate), &slot->tts_isnull[i]);
+			slot->tts_values[i] =
+				ExecEvalExpr(ExecPrepareExpr(value, estate), GetPerTupleExprContext(estate), &slot->tts_isnull[i]);
 	}
 }
 
@@ -62,11 +62,11 @@ fill_defaults(TupleTableSlot *slot, Relation rel, int natts, EState *estate)
 HeapTuple
 ak_insert_row(Relation rel, int natts, const Datum *values, const bool *nulls)
 {
-	EState	   *estate = CreateExecutorState();
+	EState *estate = CreateExecutorState();
 	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
 	ResultRelInfo *target = makeNode(ResultRelInfo);
 	TupleTableSlot *slot = ExecInitExtraTupleSlot(estate, RelationGetDescr(rel), table_slot_callbacks(rel));
-	HeapTuple	row = NULL;
+	HeapTuple row = NULL;
 
 	memcpy(slot->tts_values, values, natts * sizeof(Datum));
 	memcpy(slot->tts_isnull, nulls, natts * sizeof(bool));

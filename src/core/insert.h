@@ -13,4 +13,4 @@
 
 extern HeapTuple ak_insert_row(Relation rel, int natts, const Datum *values, const bool *nulls);
 
-#endif							/* AK_INSERT_H */
+#endif /* AK_INSERT_H */

@@ -37,13 +37,13 @@ ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot *slot, AkRelation w
 	union
 	{
 		struct varlena header;
-		char		bytes[VARHDRSZ + AK_HASH_LEN];
-	}			value;
-	Relation	index = index_open(ak_relid(which), AccessShareLock);
+		char bytes[VARHDRSZ + AK_HASH_LEN];
+	} value;
+	Relation index = index_open(ak_relid(which), AccessShareLock);
 	ScanKeyData scan_key;
 	IndexScanDesc scan;
 	ItemPointer tid;
-	bool		found = false;
+	bool found = false;
 
 	SET_VARSIZE(&value, sizeof(value));
 	memcpy(VARDATA(&value), hash, AK_HASH_LEN);
@@ -53,8 +53,8 @@ ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot *slot, AkRelation w
 	index_rescan(scan, &scan_key, 1, NULL, 0);
 	while (!found && (tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
 	{
-		bool		isnull;
-		Datum		datum;
+		bool isnull;
+		Datum datum;
 
 		*root = *tid;
 		if (!index_fetch_heap(scan, slot))
@@ -72,14 +72,14 @@ ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot *slot, AkRelation w
 static char *
 workspace_of(AkRelation index, AttrNumber column, const uint8 *hash, Snapshot snapshot)
 {
-	Relation	key = ak_table_open(AK_KEY, AccessShareLock);
+	Relation key = ak_table_open(AK_KEY, AccessShareLock);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(key), table_slot_callbacks(key));
 	ItemPointerData root;
-	char	   *workspace = NULL;
+	char *workspace = NULL;
 
 	if (ak_key_probe(key, snapshot, slot, index, column, hash, &root))
 	{
-		bool		isnull;
+		bool isnull;
 
 		workspace = TextDatumGetCString(slot_getattr(slot, Anum_key_workspace, &isnull));
 	}
@@ -97,8 +97,8 @@ workspace_of(AkRelation index, AttrNumber column, const uint8 *hash, Snapshot sn
 bool
 ak_hash_is_old(const uint8 *hash)
 {
-	Snapshot	snapshot;
-	bool		found;
+	Snapshot snapshot;
+	bool found;
 
 	if (IsolationIsSerializable())
 		return workspace_of(AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, SnapshotSelf) != NULL;
@@ -119,7 +119,7 @@ ak_hash_is_old(const uint8 *hash)
 char *
 ak_hash_whose(const uint8 *hash)
 {
-	char	   *workspace = workspace_of(AK_KEY_HASH, Anum_key_key_hash, hash, SnapshotSelf);
+	char *workspace = workspace_of(AK_KEY_HASH, Anum_key_key_hash, hash, SnapshotSelf);
 
 	return workspace != NULL ? workspace : workspace_of(AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, SnapshotSelf);
 }

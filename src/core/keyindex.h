@@ -40,8 +40,7 @@ ak_is_hash(Datum column, bool isnull, const uint8 *hash)
 	if (isnull)
 		return false;
 	stored = (const struct varlena *) DatumGetPointer(ak_as_written(column));
-	return VARSIZE_ANY_EXHDR(stored) == AK_HASH_LEN &&
-		ak_hash_equal((const uint8 *) VARDATA_ANY(stored), hash);
+	return VARSIZE_ANY_EXHDR(stored) == AK_HASH_LEN && ak_hash_equal((const uint8 *) VARDATA_ANY(stored), hash);
 }
 
 extern bool ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot *slot, AkRelation which, AttrNumber column,
@@ -49,4 +48,4 @@ extern bool ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot *slot, 
 extern bool ak_hash_is_old(const uint8 *hash);
 extern char *ak_hash_whose(const uint8 *hash);
 
-#endif							/* AK_KEYINDEX_H */
+#endif /* AK_KEYINDEX_H */

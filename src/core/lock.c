@@ -49,40 +49,39 @@
 #include "pure/digest.h"
 
 /* objsubid of the two kinds of lock */
-#define ONE_NAME	0
-#define ALL_NAMES	1
+#define ONE_NAME  0
+#define ALL_NAMES 1
 
 /* The names that this transaction locked, up to AK_LOCK_MANY; those of outer (sub)transactions first */
 static struct
 {
-	int			count;
+	int count;
 	struct
 	{
-		uint32		tag;
-		int			nest_level; /* of the (sub)transaction that locked it */
-	}			names[AK_LOCK_MANY];
-}			locked[AK_TABLE_COUNT];
+		uint32 tag;
+		int nest_level; /* of the (sub)transaction that locked it */
+	} names[AK_LOCK_MANY];
+} locked[AK_TABLE_COUNT];
 
 /* The function because of which this transaction cannot be prepared; NULL: none */
 static const char *unpreparable = NULL;
 
 static pg_uuid_t salt;
-static uint64 salt_generation = 0;	/* ak_catalog_generation() when the salt was read; 0: not read */
+static uint64 salt_generation = 0; /* ak_catalog_generation() when the salt was read; 0: not read */
 
 /* Reads the salt.  Raises 55000 when its table is empty. */
 static void
 read_salt(void)
 {
-	Relation	rel = ak_table_open(AK_LOCK_SALT, AccessShareLock);
+	Relation rel = ak_table_open(AK_LOCK_SALT, AccessShareLock);
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	HeapTuple	tuple = systable_getnext(scan);
-	bool		isnull;
+	HeapTuple tuple = systable_getnext(scan);
+	bool isnull;
 
 	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"apikeys.%s\" is empty", "lock_salt"),
-				 errhint("Insert pg_catalog.gen_random_uuid() while nobody manages keys.")));
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("table \"apikeys.%s\" is empty", "lock_salt"),
+						errhint("Insert pg_catalog.gen_random_uuid() while nobody manages keys.")));
 	salt = *DatumGetUUIDP(heap_getattr(tuple, Anum_lock_salt_salt, RelationGetDescr(rel), &isnull));
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -95,11 +94,11 @@ read_salt(void)
 uint32
 ak_lock_tag(const char *name)
 {
-	uint64		generation = ak_catalog_generation();
-	size_t		length = strlen(name);
-	uint8		hash[AK_HASH_LEN];
-	uint8	   *salted;
-	uint32		tag;
+	uint64 generation = ak_catalog_generation();
+	size_t length = strlen(name);
+	uint8 hash[AK_HASH_LEN];
+	uint8 *salted;
+	uint32 tag;
 
 	if (unlikely(salt_generation != generation))
 	{
@@ -120,7 +119,7 @@ ak_lock_tag(const char *name)
 static bool
 too_many(AkRelation relation, uint32 tag)
 {
-	int			count = locked[relation].count;
+	int count = locked[relation].count;
 
 	for (int i = count - 1; i >= 0; i--)
 		if (locked[relation].names[i].tag == tag)
@@ -147,7 +146,7 @@ lock_all_weakly(AkRelation relation, LOCKMODE mode)
 void
 ak_lock_object(AkRelation relation, const char *name, LOCKMODE mode)
 {
-	uint32		tag = ak_lock_tag(name);
+	uint32 tag = ak_lock_tag(name);
 
 	Assert(relation < AK_TABLE_COUNT);
 	Assert(mode == ShareLock || mode == ExclusiveLock);
@@ -168,7 +167,7 @@ ak_lock_object(AkRelation relation, const char *name, LOCKMODE mode)
 bool
 ak_try_lock_object(AkRelation relation, const char *name)
 {
-	LOCKTAG		tag;
+	LOCKTAG tag;
 
 	lock_all_weakly(relation, ExclusiveLock);
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ak_relid(relation), ak_lock_tag(name), ONE_NAME);
@@ -186,7 +185,7 @@ ak_try_lock_object(AkRelation relation, const char *name)
 void
 ak_lock_object_behind(AkRelation relation, const char *name)
 {
-	LOCKTAG		tag;
+	LOCKTAG tag;
 
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ak_relid(relation), ak_lock_tag(name), ONE_NAME);
 	while (!ak_try_lock_object(relation, name))
@@ -215,11 +214,10 @@ void
 ak_check_prepare(void)
 {
 	if (unpreparable != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot PREPARE a transaction that has called %s()", unpreparable),
-				 errdetail("Others would wait for it until it is finished."),
-				 errhint("Call the function in a transaction of its own.")));
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("cannot PREPARE a transaction that has called %s()", unpreparable),
+						errdetail("Others would wait for it until it is finished."),
+						errhint("Call the function in a transaction of its own.")));
 }
 
 /*

@@ -13,7 +13,7 @@
 #include "core/catalog.h"
 
 /* How many names under one table a transaction locks one by one */
-#define AK_LOCK_MANY	1000
+#define AK_LOCK_MANY 1000
 
 extern uint32 ak_lock_tag(const char *name);
 extern void ak_lock_object(AkRelation relation, const char *name, LOCKMODE mode);
@@ -25,4 +25,4 @@ extern void ak_check_prepare(void);
 extern void ak_locks_end_subtransaction(int level, bool committed);
 extern void ak_forget_locks(void);
 
-#endif							/* AK_LOCK_H */
+#endif /* AK_LOCK_H */

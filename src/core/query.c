@@ -44,8 +44,8 @@ ak_become_caller(const AkCaller *caller)
 void
 ak_restrict_security(void)
 {
-	Oid			userid;
-	int			sec_context;
+	Oid userid;
+	int sec_context;
 
 	GetUserIdAndSecContext(&userid, &sec_context);
 	SetUserIdAndSecContext(userid, sec_context | SECURITY_RESTRICTED_OPERATION);
@@ -58,7 +58,7 @@ plan_of(AkQuery *query)
 	Assert(query->nargs <= AK_QUERY_MAX_ARGS);
 	if (query->plan == NULL)
 	{
-		SPIPlanPtr	plan = SPI_prepare(query->sql, query->nargs, query->argtypes);
+		SPIPlanPtr plan = SPI_prepare(query->sql, query->nargs, query->argtypes);
 
 		if (plan == NULL)
 			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
@@ -76,12 +76,12 @@ plan_of(AkQuery *query)
 int
 ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 {
-	SPIPlanPtr	plan = plan_of(query);
-	int			rc;
+	SPIPlanPtr plan = plan_of(query);
+	int rc;
 
 	if (sight == AK_SEE_LATEST && IsolationUsesXactSnapshot())
 	{
-		Snapshot	snapshot;
+		Snapshot snapshot;
 
 		CommandCounterIncrement();
 		snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -99,7 +99,7 @@ ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 void
 ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Snapshot snapshot)
 {
-	int			rc = SPI_execute_snapshot(plan_of(query), args, nulls, snapshot, InvalidSnapshot, true, false, 0);
+	int rc = SPI_execute_snapshot(plan_of(query), args, nulls, snapshot, InvalidSnapshot, true, false, 0);
 
 	if (rc < 0)
 		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(rc));
@@ -112,7 +112,7 @@ ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Snapshot snaps
 Portal
 ak_query_cursor(AkQuery *query, Datum *args, const char *nulls)
 {
-	Portal		portal = SPI_cursor_open(NULL, plan_of(query), args, nulls, true);
+	Portal portal = SPI_cursor_open(NULL, plan_of(query), args, nulls, true);
 
 	if (portal == NULL)
 		elog(ERROR, "SPI_cursor_open failed: %s", SPI_result_code_string(SPI_result));
@@ -145,19 +145,20 @@ ak_refuse_foreign_actions(bool keys)
 		"AND c.confdeltype OPERATOR(pg_catalog.=) ANY (ARRAY['c', 'n', 'd']::pg_catalog.\"char\"[]) "
 		"AND (p.oid OPERATOR(pg_catalog.=) $2) OPERATOR(pg_catalog.=) $3 AND NOT r.rolsuper "
 		"AND f.relowner OPERATOR(pg_catalog.<>) p.relowner LIMIT 1",
-		3, {OIDOID, OIDOID, BOOLOID}, NULL
-	};
-	Datum		args[3] = {ObjectIdGetDatum(get_namespace_oid("apikeys", false)), ObjectIdGetDatum(ak_relid(AK_KEY)), BoolGetDatum(keys)};
+		3,
+		{OIDOID, OIDOID, BOOLOID},
+		NULL};
+	Datum args[3] = {ObjectIdGetDatum(get_namespace_oid("apikeys", false)), ObjectIdGetDatum(ak_relid(AK_KEY)),
+					 BoolGetDatum(keys)};
 
 	if (!AK_TRIGGERS_RUN_AS_CURRENT_USER)
 		return;
 	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
 	if (SPI_processed > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" must not act on deletions from \"%s\"",
-						SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1),
-						SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2)),
-				 errdetail("Its triggers would run as a superuser, and its owner is none."),
-				 errhint("Drop that foreign key, or make it one without ON DELETE.")));
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("table \"%s\" must not act on deletions from \"%s\"",
+							   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1),
+							   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2)),
+						errdetail("Its triggers would run as a superuser, and its owner is none."),
+						errhint("Drop that foreign key, or make it one without ON DELETE.")));
 }

@@ -25,7 +25,7 @@
 
 PG_FUNCTION_INFO_V1(ak_usage_chart);
 
-#define CHART_WIDTH 50
+#define CHART_WIDTH     50
 #define CHART_HOURS_MAX 10000
 
 /* Starts the result, a set of text; returns its tuplestore. */
@@ -36,9 +36,8 @@ start_lines(FunctionCallInfo fcinfo)
 	MemoryContext old;
 
 	if (rsinfo == NULL || !IsA(rsinfo, ReturnSetInfo) || !(rsinfo->allowedModes & SFRM_Materialize))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("set-valued function called in context that cannot accept a set")));
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("set-valued function called in context that cannot accept a set")));
 	old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
 	rsinfo->returnMode = SFRM_Materialize;
 	rsinfo->setDesc = CreateTemplateTupleDesc(1);
@@ -53,13 +52,13 @@ start_lines(FunctionCallInfo fcinfo)
 static text *
 chart_line(int row, int64 max)
 {
-	bool		isnull;
-	char	   *hour = TextDatumGetCString(ak_query_result(row, 1, &isnull));
-	int64		valid = DatumGetInt64(ak_query_result(row, 2, &isnull));
-	int64		denied = DatumGetInt64(ak_query_result(row, 3, &isnull));
+	bool isnull;
+	char *hour = TextDatumGetCString(ak_query_result(row, 1, &isnull));
+	int64 valid = DatumGetInt64(ak_query_result(row, 2, &isnull));
+	int64 denied = DatumGetInt64(ak_query_result(row, 3, &isnull));
 	StringInfoData line;
-	int			bars;
-	int			denied_bars;
+	int bars;
+	int denied_bars;
 
 	/* rounded up: a single request gets a bar */
 	bars = (int) ceil((double) (valid + denied) / max * CHART_WIDTH);
@@ -96,27 +95,27 @@ ak_usage_chart(PG_FUNCTION_ARGS)
 		"LEFT JOIN (SELECT hour, code, count FROM apikeys.usage_hours_live "
 		"WHERE key_id OPERATOR(pg_catalog.=) $1 AND hour OPERATOR(pg_catalog.>=) $2) AS l "
 		"ON l.hour OPERATOR(pg_catalog.=) t.hour GROUP BY t.hour ORDER BY t.hour",
-		3, {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID}, NULL
-	};
+		3,
+		{UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+		NULL};
 	TimestampTz now = GetCurrentTimestamp();
 	Tuplestorestate *lines;
-	AkWhere		where;
-	AkCaller	caller;
-	Interval   *span;
-	double		hours;
+	AkWhere where;
+	AkCaller caller;
+	Interval *span;
+	double hours;
 	TimestampTz first;
-	Datum		args[3];
-	int64		max = 1;
-	bool		isnull;
+	Datum args[3];
+	int64 max = 1;
+	bool isnull;
 
 	ak_find_key(fcinfo, AK_VIEW, &where);
 	ak_need_argument(fcinfo, 1, "span");
 	span = PG_GETARG_INTERVAL_P(1);
 	hours = ((double) span->month * DAYS_PER_MONTH + span->day) * HOURS_PER_DAY + (double) span->time / USECS_PER_HOUR;
 	if (!(hours > 0 && hours <= CHART_HOURS_MAX))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("span must be positive and at most %d hours", CHART_HOURS_MAX)));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("span must be positive and at most %d hours", CHART_HOURS_MAX)));
 
 	lines = start_lines(fcinfo);
 	now -= now % USECS_PER_HOUR;
@@ -132,8 +131,8 @@ ak_usage_chart(PG_FUNCTION_ARGS)
 		max = Max(max, DatumGetInt64(ak_query_result(i, 2, &isnull)) + DatumGetInt64(ak_query_result(i, 3, &isnull)));
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		Datum		value = PointerGetDatum(chart_line(i, max));
-		bool		null = false;
+		Datum value = PointerGetDatum(chart_line(i, max));
+		bool null = false;
 
 		tuplestore_putvalues(lines, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc, &value, &null);
 	}

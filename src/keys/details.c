@@ -46,12 +46,13 @@ ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where)
 {
 	static AkQuery query = {
 		"SELECT workspace, name, archived_at IS NOT NULL FROM apikeys.key WHERE key_id OPERATOR(pg_catalog.=) $1",
-		1, {UUIDOID}, NULL
-	};
+		1,
+		{UUIDOID},
+		NULL};
 	MemoryContext context = CurrentMemoryContext;
-	AkCaller	caller;
-	Datum		args[1];
-	bool		archived = false;
+	AkCaller caller;
+	Datum args[1];
+	bool archived = false;
 
 	ak_need_argument(fcinfo, 0, "key_id");
 	ak_require_anywhere(capability);
@@ -65,7 +66,7 @@ ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where)
 	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
 	if (SPI_processed > 0)
 	{
-		bool		isnull;
+		bool isnull;
 		MemoryContext spi = MemoryContextSwitchTo(context);
 
 		where->workspace = TextDatumGetCString(ak_query_result(0, 1, &isnull));
@@ -77,16 +78,13 @@ ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where)
 	ak_become_caller(&caller);
 
 	if (where->workspace == NULL || !ak_sees(AK_VIEW, where->workspace))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("key %s does not exist",
-						DatumGetCString(DirectFunctionCall1(uuid_out, where->key_id))),
-				 errhint("apikeys.active_keys and apikeys.archived_keys list the keys that you may see.")));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("key %s does not exist", DatumGetCString(DirectFunctionCall1(uuid_out, where->key_id))),
+						errhint("apikeys.active_keys and apikeys.archived_keys list the keys that you may see.")));
 	ak_require(capability, where->workspace);
 	if (archived && capability == AK_MANAGE)
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("key \"%s\" is archived", where->name),
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("key \"%s\" is archived", where->name),
 				 errdetail("An archived key cannot be changed any more.")));
 }
 
@@ -102,11 +100,12 @@ detail(FunctionCallInfo fcinfo, TupleDesc desc, Datum key_id, bool *isnull)
 		"rate_limit, rate_window, metadata, created_at, created_by, updated_at, updated_by, "
 		"regenerated_at, regenerated_by, old_valid_until, archived_at, archived_by "
 		"FROM apikeys.key_rows WHERE key_id OPERATOR(pg_catalog.=) $1",
-		1, {UUIDOID}, NULL
-	};
-	Datum		args[1] = {key_id};
-	AkCaller	caller;
-	Datum		result = (Datum) 0;
+		1,
+		{UUIDOID},
+		NULL};
+	Datum args[1] = {key_id};
+	AkCaller caller;
+	Datum result = (Datum) 0;
 
 	ak_become_owner(&caller);
 	SPI_connect();
@@ -114,8 +113,8 @@ detail(FunctionCallInfo fcinfo, TupleDesc desc, Datum key_id, bool *isnull)
 	*isnull = SPI_processed == 0;
 	if (!*isnull)
 	{
-		Datum	   *values = palloc(desc->natts * sizeof(Datum));
-		bool	   *nulls = palloc(desc->natts * sizeof(bool));
+		Datum *values = palloc(desc->natts * sizeof(Datum));
+		bool *nulls = palloc(desc->natts * sizeof(bool));
 
 		heap_deform_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, values, nulls);
 		result = HeapTupleHeaderGetDatum(SPI_returntuple(heap_form_tuple(desc, values, nulls), desc));
@@ -129,8 +128,8 @@ detail(FunctionCallInfo fcinfo, TupleDesc desc, Datum key_id, bool *isnull)
 Datum
 ak_return_detail(FunctionCallInfo fcinfo, Datum key_id)
 {
-	bool		isnull;
-	Datum		result = detail(fcinfo, ak_result_descriptor(fcinfo), key_id, &isnull);
+	bool isnull;
+	Datum result = detail(fcinfo, ak_result_descriptor(fcinfo), key_id, &isnull);
 
 	if (isnull)
 		PG_RETURN_NULL();
@@ -141,7 +140,7 @@ ak_return_detail(FunctionCallInfo fcinfo, Datum key_id)
 Datum
 ak_key_details(PG_FUNCTION_ARGS)
 {
-	AkWhere		where;
+	AkWhere where;
 
 	ak_find_key(fcinfo, AK_VIEW, &where);
 	return ak_return_detail(fcinfo, where.key_id);
@@ -157,19 +156,19 @@ ak_key_details(PG_FUNCTION_ARGS)
 Datum
 ak_key_id(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {
-		"SELECT key_id, workspace FROM apikeys.key WHERE archived_at IS NULL "
-		"AND name_folded OPERATOR(pg_catalog.=) $1 "
-		"AND ($2 IS NULL OR workspace OPERATOR(pg_catalog.=) ANY ($2))",
-		2, {BYTEAOID, TEXTARRAYOID}, NULL
-	};
+	static AkQuery query = {"SELECT key_id, workspace FROM apikeys.key WHERE archived_at IS NULL "
+							"AND name_folded OPERATOR(pg_catalog.=) $1 "
+							"AND ($2 IS NULL OR workspace OPERATOR(pg_catalog.=) ANY ($2))",
+							2,
+							{BYTEAOID, TEXTARRAYOID},
+							NULL};
 	MemoryContext context = CurrentMemoryContext;
-	AkCaller	caller;
-	Datum		args[2] = {0};
-	char		nulls[2] = {' ', ' '};
-	char	   *name;
-	uint64		found;
-	Datum		key_id = (Datum) 0;
+	AkCaller caller;
+	Datum args[2] = {0};
+	char nulls[2] = {' ', ' '};
+	char *name;
+	uint64 found;
+	Datum key_id = (Datum) 0;
 
 	ak_need_argument(fcinfo, 0, "key name");
 	ak_require_anywhere(AK_VIEW);
@@ -184,7 +183,7 @@ ak_key_id(PG_FUNCTION_ARGS)
 	}
 	else
 	{
-		char	   *workspace = text_to_cstring(PG_GETARG_TEXT_PP(1));
+		char *workspace = text_to_cstring(PG_GETARG_TEXT_PP(1));
 
 		ak_check_workspace_argument(workspace);
 		ak_require_workspace(AK_VIEW, workspace);
@@ -197,7 +196,7 @@ ak_key_id(PG_FUNCTION_ARGS)
 	found = SPI_processed;
 	if (found == 1)
 	{
-		bool		isnull;
+		bool isnull;
 		MemoryContext spi = MemoryContextSwitchTo(context);
 
 		key_id = datumCopy(ak_query_result(0, 1, &isnull), false, UUID_LEN);
@@ -207,15 +206,12 @@ ak_key_id(PG_FUNCTION_ARGS)
 	ak_become_caller(&caller);
 
 	if (found == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("active key \"%s\" does not exist", ak_quoted(name)),
-				 errhint("apikeys.active_keys lists the keys that you may see.")));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("active key \"%s\" does not exist", ak_quoted(name)),
+						errhint("apikeys.active_keys lists the keys that you may see.")));
 	if (found > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_CARDINALITY_VIOLATION),
-				 errmsg("several workspaces have an active key \"%s\"", ak_quoted(name)),
-				 errhint("Name the workspace.")));
+		ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
+						errmsg("several workspaces have an active key \"%s\"", ak_quoted(name)),
+						errhint("Name the workspace.")));
 	return key_id;
 }
 
@@ -228,10 +224,10 @@ ak_key_id(PG_FUNCTION_ARGS)
 Datum
 ak_identify_key(PG_FUNCTION_ARGS)
 {
-	AkLookup	lookup;
-	uint8		hash[AK_HASH_LEN];
-	text	   *key;
-	Datum		key_id = (Datum) 0;
+	AkLookup lookup;
+	uint8 hash[AK_HASH_LEN];
+	text *key;
+	Datum key_id = (Datum) 0;
 	ReturnSetInfo *rsinfo;
 
 	ak_require_anywhere(AK_VIEW);
@@ -253,13 +249,13 @@ ak_identify_key(PG_FUNCTION_ARGS)
 
 	if (key_id != 0)
 	{
-		bool		isnull;
-		Datum		row = detail(fcinfo, BlessTupleDesc(rsinfo->setDesc), key_id, &isnull);
+		bool isnull;
+		Datum row = detail(fcinfo, BlessTupleDesc(rsinfo->setDesc), key_id, &isnull);
 
 		if (!isnull)
 		{
 			HeapTupleHeader header = DatumGetHeapTupleHeader(row);
-			HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header),.t_data = header};
+			HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
 
 			tuplestore_puttuple(rsinfo->setResult, &tuple);
 		}

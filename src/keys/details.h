@@ -16,12 +16,12 @@
 /* The key that a function's key_id argument names */
 typedef struct AkWhere
 {
-	char	   *workspace;
-	char	   *name;
-	Datum		key_id;
+	char *workspace;
+	char *name;
+	Datum key_id;
 } AkWhere;
 
 extern void ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where);
 extern Datum ak_return_detail(FunctionCallInfo fcinfo, Datum key_id);
 
-#endif							/* AK_DETAILS_H */
+#endif /* AK_DETAILS_H */

@@ -52,10 +52,10 @@ PG_FUNCTION_INFO_V1(ak_guard_key);
  * Limits of one key.  A validation reads the whole row, and an entry records
  * it: a manager must not make either slow for others.
  */
-#define APIS_MAX		1000
-#define NETWORKS_MAX	1000
-#define METADATA_MAX	(1024 * 1024)	/* bytes, as jsonb */
-#define HINT_MAX		32		/* characters */
+#define APIS_MAX     1000
+#define NETWORKS_MAX 1000
+#define METADATA_MAX (1024 * 1024) /* bytes, as jsonb */
+#define HINT_MAX     32            /* characters */
 
 /*
  * Trims the name and folds it.
@@ -63,12 +63,10 @@ PG_FUNCTION_INFO_V1(ak_guard_key);
 static void
 normalize_name(AkRow *row)
 {
-	char	   *name;
+	char *name;
 
 	if (AK_IS_NULL(row, Anum_key_name))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("key name must not be null")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("key name must not be null")));
 	name = ak_trim_name(ak_row_text(row, Anum_key_name));
 	ak_row_set_text(row, Anum_key_name, name);
 	ak_row_set(row, Anum_key_name_folded, ak_fold_name(name));
@@ -76,8 +74,8 @@ normalize_name(AkRow *row)
 
 typedef struct AkApi
 {
-	int			ordinal;
-	char	   *name;
+	int ordinal;
+	char *name;
 } AkApi;
 
 static int
@@ -95,15 +93,14 @@ api_order(const void *a, const void *b)
 static int
 api_ordinal(const char *api)
 {
-	Relation	rel = ak_table_open(AK_API, AccessShareLock);
+	Relation rel = ak_table_open(AK_API, AccessShareLock);
 	SysScanDesc scan = ak_begin_lookup(rel, AK_API_PKEY, NULL, 1, &api);
-	HeapTuple	tuple = systable_getnext(scan);
-	int			ordinal = 0;
+	HeapTuple tuple = systable_getnext(scan);
+	int ordinal = 0;
 
-	if (HeapTupleIsValid(tuple) &&
-		heap_attisnull(tuple, Anum_api_unregistered_at, RelationGetDescr(rel)))
+	if (HeapTupleIsValid(tuple) && heap_attisnull(tuple, Anum_api_unregistered_at, RelationGetDescr(rel)))
 	{
-		bool		isnull;
+		bool isnull;
 
 		ordinal = DatumGetInt32(heap_getattr(tuple, Anum_api_ordinal, RelationGetDescr(rel), &isnull));
 	}
@@ -121,22 +118,19 @@ api_ordinal(const char *api)
 static void
 normalize_apis(AkRow *row)
 {
-	Datum	   *elements;
-	bool	   *nulls;
-	int			count;
-	AkApi	   *apis;
-	int			kept = 0;
-	ArrayType  *array;
+	Datum *elements;
+	bool *nulls;
+	int count;
+	AkApi *apis;
+	int kept = 0;
+	ArrayType *array;
 
 	if (AK_IS_NULL(row, Anum_key_apis))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("API list must not be null")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("API list must not be null")));
 	array = DatumGetArrayTypeP(AK_VALUE(row, Anum_key_apis));
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
 	if (count == 0)
-		bad_value(errmsg("API list must not be empty"),
-				  errhint("Name at least one of apikeys.apis."));
+		bad_value(errmsg("API list must not be empty"), errhint("Name at least one of apikeys.apis."));
 	if (ARR_NDIM(array) != 1)
 		bad_value(errmsg("API list must have one dimension"));
 	if (count > APIS_MAX)
@@ -146,9 +140,7 @@ normalize_apis(AkRow *row)
 	for (int i = 0; i < count; i++)
 	{
 		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("API list must not contain null")));
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("API list must not contain null")));
 		apis[i].name = TextDatumGetCString(elements[i]);
 		(void) api_ordinal(apis[i].name);
 		ak_lock_object(AK_API, apis[i].name, ShareLock);
@@ -158,8 +150,7 @@ normalize_apis(AkRow *row)
 	for (int i = 0; i < count; i++)
 		if (i == 0 || strcmp(apis[i].name, apis[i - 1].name) != 0)
 			elements[kept++] = CStringGetTextDatum(apis[i].name);
-	ak_row_set(row, Anum_key_apis,
-			   PointerGetDatum(construct_array(elements, kept, TEXTOID, -1, false, TYPALIGN_INT)));
+	ak_row_set(row, Anum_key_apis, PointerGetDatum(construct_array(elements, kept, TEXTOID, -1, false, TYPALIGN_INT)));
 }
 
 /* A rate limit without a window is per minute; a window needs a limit. */
@@ -178,7 +169,7 @@ normalize_limit(AkRow *row)
 		bad_value(errmsg("rate limit must be positive"));
 	if (AK_IS_NULL(row, Anum_key_rate_window))
 	{
-		Interval   *minute = palloc0(sizeof(Interval));
+		Interval *minute = palloc0(sizeof(Interval));
 
 		minute->time = USECS_PER_MINUTE;
 		ak_row_set(row, Anum_key_rate_window, IntervalPGetDatum(minute));
@@ -202,10 +193,10 @@ static void
 normalize_networks(AkRow *row)
 {
 	static const uint8 mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	ArrayType  *array = DatumGetArrayTypeP(AK_VALUE(row, Anum_key_allowed_cidrs));
-	Datum	   *elements;
-	int			count;
-	bool		changed = false;
+	ArrayType *array = DatumGetArrayTypeP(AK_VALUE(row, Anum_key_allowed_cidrs));
+	Datum *elements;
+	int count;
+	bool changed = false;
 
 	if (ARR_NDIM(array) == 0)
 	{
@@ -219,15 +210,15 @@ normalize_networks(AkRow *row)
 	deconstruct_array(array, CIDROID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
 	for (int i = 0; i < count; i++)
 	{
-		inet	   *network = DatumGetInetPP(elements[i]);
-		uint8	   *address = ip_addr(network);
+		inet *network = DatumGetInetPP(elements[i]);
+		uint8 *address = ip_addr(network);
 
 		if (ip_family(network) != PGSQL_AF_INET6 || ip_bits(network) < 96 ||
 			memcmp(address, mapped, sizeof(mapped)) != 0)
 			continue;
-		elements[i] = DirectFunctionCall1(cidr_in,
-										  CStringGetDatum(psprintf("%u.%u.%u.%u/%d", address[12], address[13],
-																   address[14], address[15], ip_bits(network) - 96)));
+		elements[i] =
+			DirectFunctionCall1(cidr_in, CStringGetDatum(psprintf("%u.%u.%u.%u/%d", address[12], address[13],
+																  address[14], address[15], ip_bits(network) - 96)));
 		changed = true;
 	}
 	if (changed)
@@ -241,19 +232,18 @@ normalize_rest(AkRow *row)
 {
 	if (!AK_IS_NULL(row, Anum_key_team))
 	{
-		char	   *team = ak_row_text(row, Anum_key_team);
+		char *team = ak_row_text(row, Anum_key_team);
 
 		if (team[0] == '\0')
 			ak_row_clear(row, Anum_key_team);
 	}
-	if (!AK_IS_NULL(row, Anum_key_expires_at) &&
-		DatumGetTimestampTz(AK_VALUE(row, Anum_key_expires_at)) == DT_NOEND)
+	if (!AK_IS_NULL(row, Anum_key_expires_at) && DatumGetTimestampTz(AK_VALUE(row, Anum_key_expires_at)) == DT_NOEND)
 		ak_row_clear(row, Anum_key_expires_at);
 	if (!AK_IS_NULL(row, Anum_key_allowed_cidrs))
 		normalize_networks(row);
 	if (!AK_IS_NULL(row, Anum_key_metadata))
 	{
-		Jsonb	   *metadata = DatumGetJsonbP(AK_VALUE(row, Anum_key_metadata));
+		Jsonb *metadata = DatumGetJsonbP(AK_VALUE(row, Anum_key_metadata));
 
 		if (JB_ROOT_IS_OBJECT(metadata) && JB_ROOT_COUNT(metadata) == 0)
 			ak_row_clear(row, Anum_key_metadata);
@@ -268,12 +258,12 @@ static void
 check_hash(const AkRow *row)
 {
 	if (AK_IS_NULL(row, Anum_key_key_hash))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("key hash must not be null")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("key hash must not be null")));
 	if (VARSIZE_ANY_EXHDR(DatumGetByteaPP(AK_VALUE(row, Anum_key_key_hash))) != AK_HASH_LEN)
-		bad_value(errmsg("key hash must have 32 bytes"),
-				  errhint("It is the SHA-256 of the key's whole text: pg_catalog.sha256(pg_catalog.convert_to(key, 'UTF8'))."));
+		bad_value(
+			errmsg("key hash must have 32 bytes"),
+			errhint(
+				"It is the SHA-256 of the key's whole text: pg_catalog.sha256(pg_catalog.convert_to(key, 'UTF8'))."));
 }
 
 /*
@@ -286,18 +276,16 @@ check_labels(const AkRow *old, const AkRow *new)
 {
 	static const struct
 	{
-		AttrNumber	column;
+		AttrNumber column;
 		const char *what;
-	}			labels[] = {
-		{Anum_key_name, "key name"}, {Anum_key_team, "team"}, {Anum_key_hint, "hint"}
-	};
-	bytea	   *hash = DatumGetByteaPP(AK_VALUE(new, Anum_key_key_hash));
-	char	   *workspace = ak_row_text(new, Anum_key_workspace);
-	uint8		digest[AK_HASH_LEN];
+	} labels[] = {{Anum_key_name, "key name"}, {Anum_key_team, "team"}, {Anum_key_hint, "hint"}};
+	bytea *hash = DatumGetByteaPP(AK_VALUE(new, Anum_key_key_hash));
+	char *workspace = ak_row_text(new, Anum_key_workspace);
+	uint8 digest[AK_HASH_LEN];
 
 	for (int i = 0; i < (int) lengthof(labels); i++)
 	{
-		char	   *text = ak_row_text(new, labels[i].column);
+		char *text = ak_row_text(new, labels[i].column);
 
 		if (text == NULL || (old != NULL && !ak_column_changed(old, new, labels[i].column)))
 			continue;
@@ -316,13 +304,12 @@ check_labels(const AkRow *old, const AkRow *new)
 static HeapTuple
 guard_insert(AkRow *row)
 {
-	static const AttrNumber later[] = {
-		Anum_key_archived_at, Anum_key_archived_by, Anum_key_old_key_hash, Anum_key_old_valid_until,
-		Anum_key_updated_at, Anum_key_updated_by, Anum_key_regenerated_at, Anum_key_regenerated_by
-	};
+	static const AttrNumber later[] = {Anum_key_archived_at,     Anum_key_archived_by,   Anum_key_old_key_hash,
+									   Anum_key_old_valid_until, Anum_key_updated_at,    Anum_key_updated_by,
+									   Anum_key_regenerated_at,  Anum_key_regenerated_by};
 	TimestampTz now = GetCurrentTimestamp();
-	AkActor		actor;
-	char	   *workspace;
+	AkActor actor;
+	char *workspace;
 
 	for (int i = 0; i < (int) lengthof(later); i++)
 		if (!AK_IS_NULL(row, later[i]))
@@ -330,9 +317,7 @@ guard_insert(AkRow *row)
 						  NameStr(TupleDescAttr(row->desc, later[i] - 1)->attname)));
 	check_hash(row);
 	if (AK_IS_NULL(row, Anum_key_workspace))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("workspace of a key must not be null")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("workspace of a key must not be null")));
 	workspace = ak_row_text(row, Anum_key_workspace);
 	ak_hold_workspace(workspace);
 	if (AK_IS_NULL(row, Anum_key_key_id))
@@ -345,8 +330,7 @@ guard_insert(AkRow *row)
 	normalize_apis(row);
 	normalize_rest(row);
 	check_labels(NULL, row);
-	if (!AK_IS_NULL(row, Anum_key_expires_at) &&
-		DatumGetTimestampTz(AK_VALUE(row, Anum_key_expires_at)) <= now)
+	if (!AK_IS_NULL(row, Anum_key_expires_at) && DatumGetTimestampTz(AK_VALUE(row, Anum_key_expires_at)) <= now)
 		bad_value(errmsg("expiry is in the past"));
 
 	ak_row_set(row, Anum_key_created_at, TimestampTzGetDatum(now));
@@ -358,7 +342,7 @@ guard_insert(AkRow *row)
 static void
 guard_secrets(const AkRow *old, AkRow *new)
 {
-	bool		until_changed = ak_column_changed(old, new, Anum_key_old_valid_until);
+	bool until_changed = ak_column_changed(old, new, Anum_key_old_valid_until);
 
 	if (ak_column_changed(old, new, Anum_key_key_hash))
 	{
@@ -374,9 +358,8 @@ guard_secrets(const AkRow *old, AkRow *new)
 	if (ak_column_changed(old, new, Anum_key_old_key_hash))
 		refuse(errmsg("the old hash of a key cannot be changed"));
 	if (until_changed && !AK_IS_NULL(new, Anum_key_old_valid_until) &&
-		(AK_IS_NULL(old, Anum_key_old_valid_until) ||
-		 DatumGetTimestampTz(AK_VALUE(new, Anum_key_old_valid_until)) >
-		 DatumGetTimestampTz(AK_VALUE(old, Anum_key_old_valid_until))))
+		(AK_IS_NULL(old, Anum_key_old_valid_until) || DatumGetTimestampTz(AK_VALUE(new, Anum_key_old_valid_until)) >
+														  DatumGetTimestampTz(AK_VALUE(old, Anum_key_old_valid_until))))
 		refuse(errmsg("an overlap can only be shortened"));
 }
 
@@ -384,15 +367,15 @@ guard_secrets(const AkRow *old, AkRow *new)
 static TimestampTz
 last_archived(const char *workspace)
 {
-	static AkQuery query = {
-		"SELECT pg_catalog.max(archived_at) FROM apikeys.key "
-		"WHERE workspace OPERATOR(pg_catalog.=) $1 AND archived_at IS NOT NULL",
-		1, {TEXTOID}, NULL
-	};
-	Datum		args[1] = {CStringGetTextDatum(workspace)};
-	AkCaller	caller;
-	bool		isnull;
-	Datum		last;
+	static AkQuery query = {"SELECT pg_catalog.max(archived_at) FROM apikeys.key "
+							"WHERE workspace OPERATOR(pg_catalog.=) $1 AND archived_at IS NOT NULL",
+							1,
+							{TEXTOID},
+							NULL};
+	Datum args[1] = {CStringGetTextDatum(workspace)};
+	AkCaller caller;
+	bool isnull;
+	Datum last;
 
 	ak_become_owner(&caller);
 	SPI_connect();
@@ -406,25 +389,22 @@ last_archived(const char *workspace)
 static HeapTuple
 guard_update(const AkRow *old, AkRow *new)
 {
-	static const AttrNumber fixed[] = {
-		Anum_key_key_id, Anum_key_workspace, Anum_key_created_at, Anum_key_created_by,
-		Anum_key_updated_at, Anum_key_updated_by, Anum_key_regenerated_at, Anum_key_regenerated_by,
-		Anum_key_archived_by, Anum_key_name_folded, Anum_key_audit_id, Anum_key_row_digest
-	};
-	char	   *workspace = ak_row_text(old, Anum_key_workspace);
-	char	   *name = ak_row_text(old, Anum_key_name);
+	static const AttrNumber fixed[] = {Anum_key_key_id,         Anum_key_workspace,      Anum_key_created_at,
+									   Anum_key_created_by,     Anum_key_updated_at,     Anum_key_updated_by,
+									   Anum_key_regenerated_at, Anum_key_regenerated_by, Anum_key_archived_by,
+									   Anum_key_name_folded,    Anum_key_audit_id,       Anum_key_row_digest};
+	char *workspace = ak_row_text(old, Anum_key_workspace);
+	char *name = ak_row_text(old, Anum_key_name);
 	TimestampTz now;
-	AkActor		actor;
+	AkActor actor;
 
 	if (!ak_row_changed(old, new))
 		return new->tuple;
 	if (!AK_IS_NULL(old, Anum_key_archived_at))
 	{
 		if (AK_IS_NULL(new, Anum_key_archived_at))
-			refuse(errmsg("key \"%s\" cannot be un-archived", name),
-				   errhint("Create a new key instead."));
-		refuse(errmsg("key \"%s\" is archived", name),
-			   errdetail("An archived key cannot be changed any more."));
+			refuse(errmsg("key \"%s\" cannot be un-archived", name), errhint("Create a new key instead."));
+		refuse(errmsg("key \"%s\" is archived", name), errdetail("An archived key cannot be changed any more."));
 	}
 	for (int i = 0; i < (int) lengthof(fixed); i++)
 		if (ak_column_changed(old, new, fixed[i]))
@@ -439,7 +419,7 @@ guard_update(const AkRow *old, AkRow *new)
 	normalize_rest(new);
 	check_labels(old, new);
 	if (!ak_row_changed(old, new))
-		return ak_row_written(new);	/* the same values, once they are normalized */
+		return ak_row_written(new); /* the same values, once they are normalized */
 
 	if (!AK_IS_NULL(new, Anum_key_archived_at))
 	{
@@ -477,14 +457,15 @@ Datum
 ak_guard_key(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_key", AK_TABLE_BIT(AK_KEY));
-	AkRow		old,
-				new;
+	AkRow old, new;
 
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 	{
 		if (!ak_evicting)
-			refuse(errmsg("a key cannot be deleted"),
-				   errhint("apikeys.archive_key() ends a key; beyond the archive limit the key archived first is dropped."));
+			refuse(
+				errmsg("a key cannot be deleted"),
+				errhint(
+					"apikeys.archive_key() ends a key; beyond the archive limit the key archived first is dropped."));
 		return PointerGetDatum(trigdata->tg_trigtuple);
 	}
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))

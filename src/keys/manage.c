@@ -62,21 +62,19 @@ enum
 /* A new secret: its text, which is returned once and wiped, and what is stored of it */
 typedef struct AkSecret
 {
-	char		text[AK_SECRET_MAX + 1];
-	char		hint[AK_PREFIX_MAX + 3 + AK_HINT_TAIL + 1];
-	uint8		hash[AK_HASH_LEN];
+	char text[AK_SECRET_MAX + 1];
+	char hint[AK_PREFIX_MAX + 3 + AK_HINT_TAIL + 1];
+	uint8 hash[AK_HASH_LEN];
 } AkSecret;
 
 /* Makes a secret with the workspace's prefix. */
 static void
 make_secret(AkSecret *secret, const char *prefix)
 {
-	size_t		len;
+	size_t len;
 
 	if (!ak_token_make(prefix, pg_strong_random, secret->text))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate random values")));
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values")));
 	len = strlen(secret->text);
 	if (!ak_sha256(secret->text, len, secret->hash))
 		ak_hash_failed();
@@ -92,17 +90,18 @@ static Datum
 cidr_from_text(char *written)
 {
 	const char *slash = strchr(written, '/');
-	size_t		len = slash ? (size_t) (slash - written) : strlen(written);
-	int			width = strchr(written, ':') ? 128 : 32;
-	int			bits = width;
-	AkAddress	address;
-	Datum		network;
+	size_t len = slash ? (size_t) (slash - written) : strlen(written);
+	int width = strchr(written, ':') ? 128 : 32;
+	int bits = width;
+	AkAddress address;
+	Datum network;
 
 	if (slash != NULL)
 	{
 		/* one to three digits */
-		bits = strspn(slash + 1, "0123456789") == strlen(slash + 1) &&
-			slash[1] != '\0' && strlen(slash + 1) <= 3 ? atoi(slash + 1) : 1000;
+		bits = strspn(slash + 1, "0123456789") == strlen(slash + 1) && slash[1] != '\0' && strlen(slash + 1) <= 3
+				   ? atoi(slash + 1)
+				   : 1000;
 	}
 	if (!ak_address_parse(written, len, &address) || bits > width)
 		bad_value(errmsg("\"%s\" is neither an IP address nor a network", ak_quoted(written)),
@@ -118,9 +117,9 @@ cidr_from_text(char *written)
 static Datum
 cidrs_from_text(ArrayType *array)
 {
-	Datum	   *elements;
-	bool	   *nulls;
-	int			count;
+	Datum *elements;
+	bool *nulls;
+	int count;
 
 	if (ARR_NDIM(array) > 1)
 		bad_value(errmsg("address list must have one dimension"));
@@ -128,9 +127,7 @@ cidrs_from_text(ArrayType *array)
 	for (int i = 0; i < count; i++)
 	{
 		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("address list must not contain null")));
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("address list must not contain null")));
 		elements[i] = cidr_from_text(TextDatumGetCString(elements[i]));
 	}
 	return PointerGetDatum(construct_array(elements, count, CIDROID, -1, false, TYPALIGN_INT));
@@ -143,16 +140,16 @@ cidrs_from_text(ArrayType *array)
 static TimestampTz
 overlap_end(TimestampTz now, const Interval *overlap)
 {
-	const int64 years = 90000;	/* three times this is still a timestamp */
+	const int64 years = 90000; /* three times this is still a timestamp */
 	TimestampTz until;
 
 	if (overlap->month > years * MONTHS_PER_YEAR || overlap->month < -years * MONTHS_PER_YEAR ||
-		overlap->day > years * 365 || overlap->day < -years * 365 ||
-		overlap->time > years * 365 * USECS_PER_DAY || overlap->time < -years * 365 * USECS_PER_DAY)
+		overlap->day > years * 365 || overlap->day < -years * 365 || overlap->time > years * 365 * USECS_PER_DAY ||
+		overlap->time < -years * 365 * USECS_PER_DAY)
 		until = DT_NOEND;
 	else
-		until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now),
-														IntervalPGetDatum(overlap)));
+		until = DatumGetTimestampTz(
+			DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now), IntervalPGetDatum(overlap)));
 	if (until < now || TIMESTAMP_NOT_FINITE(until))
 		bad_value(errmsg("overlap must be finite and not negative"));
 	return until;
@@ -166,7 +163,7 @@ overlap_end(TimestampTz now, const Interval *overlap)
 static void
 rethrow_mistake(MemoryContext context)
 {
-	ErrorData  *error;
+	ErrorData *error;
 
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
@@ -175,18 +172,15 @@ rethrow_mistake(MemoryContext context)
 		 strcmp(error->constraint_name, "key_old_key_hash") == 0))
 	{
 		FlushErrorState();
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 errmsg("a key with this hash is already known")));
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("a key with this hash is already known")));
 	}
 	if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && error->constraint_name != NULL &&
 		strcmp(error->constraint_name, "key_active_name") == 0)
 	{
 		FlushErrorState();
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 errmsg("an active key of this name already exists in the workspace"),
-				 errhint("Names are compared without regard to case; archived keys do not count.")));
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+						errmsg("an active key of this name already exists in the workspace"),
+						errhint("Names are compared without regard to case; archived keys do not count.")));
 	}
 	/* a constraint that a user added: its detail shows the whole row, including the hash */
 	if (error->sqlerrcode == ERRCODE_NOT_NULL_VIOLATION ||
@@ -241,8 +235,7 @@ change_key(AkQuery *query, const AkWhere *where, Datum *args, const char *nulls,
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("key %s does not exist",
-						DatumGetCString(DirectFunctionCall1(uuid_out, where->key_id)))));
+				 errmsg("key %s does not exist", DatumGetCString(DirectFunctionCall1(uuid_out, where->key_id)))));
 }
 
 /* Sets the n-th argument of a query. */
@@ -264,29 +257,28 @@ set_common_args(FunctionCallInfo fcinfo, int from, Datum *args, char *nulls, int
 {
 	for (int i = 0; i < 6; i++)
 	{
-		bool		isnull = PG_ARGISNULL(from + i);
+		bool isnull = PG_ARGISNULL(from + i);
 
 		set_arg(args, nulls, to + i,
-				isnull ? (Datum) 0 :
-				i == 2 ? cidrs_from_text(PG_GETARG_ARRAYTYPE_P(from + i)) :
-				PG_GETARG_DATUM(from + i), isnull);
+				isnull   ? (Datum) 0
+				: i == 2 ? cidrs_from_text(PG_GETARG_ARRAYTYPE_P(from + i))
+						 : PG_GETARG_DATUM(from + i),
+				isnull);
 	}
 }
 
 /* Inserts a key, and returns the inserted row. */
 static void
-insert_key(FunctionCallInfo fcinfo, const char *workspace, const uint8 *hash, const char *hint,
-		   int common_args, AkRow *row)
+insert_key(FunctionCallInfo fcinfo, const char *workspace, const uint8 *hash, const char *hint, int common_args,
+		   AkRow *row)
 {
-	static const AttrNumber common[] = {
-		Anum_key_team, Anum_key_expires_at, Anum_key_allowed_cidrs,
-		Anum_key_rate_limit, Anum_key_rate_window, Anum_key_metadata
-	};
+	static const AttrNumber common[] = {Anum_key_team,       Anum_key_expires_at,  Anum_key_allowed_cidrs,
+										Anum_key_rate_limit, Anum_key_rate_window, Anum_key_metadata};
 	MemoryContext context = CurrentMemoryContext;
-	Datum		args[lengthof(common)];
-	char		nulls[lengthof(common)];
-	AkCaller	caller;
-	Relation	rel;
+	Datum args[lengthof(common)];
+	char nulls[lengthof(common)];
+	AkCaller caller;
+	Relation rel;
 
 	PreventCommandIfReadOnly("INSERT");
 	rel = ak_table_open(AK_KEY, RowExclusiveLock);
@@ -316,9 +308,8 @@ insert_key(FunctionCallInfo fcinfo, const char *workspace, const uint8 *hash, co
 	PG_END_TRY();
 	ak_become_caller(&caller);
 	if (row->tuple == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
-				 errmsg("a trigger of table \"apikeys.key\" refused the key")));
+		ereport(ERROR, (errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+						errmsg("a trigger of table \"apikeys.key\" refused the key")));
 	ak_row_read(row, rel, row->tuple);
 	table_close(rel, NoLock);
 }
@@ -327,11 +318,11 @@ insert_key(FunctionCallInfo fcinfo, const char *workspace, const uint8 *hash, co
 static bool
 among(Datum wanted, const Datum *elements, int count)
 {
-	text	   *w = DatumGetTextPP(wanted);
+	text *w = DatumGetTextPP(wanted);
 
 	for (int i = 0; i < count; i++)
 	{
-		text	   *t = DatumGetTextPP(elements[i]);
+		text *t = DatumGetTextPP(elements[i]);
 
 		if (VARSIZE_ANY_EXHDR(t) == VARSIZE_ANY_EXHDR(w) &&
 			memcmp(VARDATA_ANY(t), VARDATA_ANY(w), VARSIZE_ANY_EXHDR(w)) == 0)
@@ -348,18 +339,18 @@ among(Datum wanted, const Datum *elements, int count)
 static const char *
 access_by(Datum apis)
 {
-	Relation	rel = ak_table_open(AK_API, AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	Relation rel = ak_table_open(AK_API, AccessShareLock);
+	Snapshot snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
-	HeapTuple	tuple;
-	Datum	   *elements;
-	int			count;
-	bool		full = true;
+	HeapTuple tuple;
+	Datum *elements;
+	int count;
+	bool full = true;
 
 	deconstruct_array(DatumGetArrayTypeP(apis), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
 	while (full && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		bool		isnull;
+		bool isnull;
 
 		if (heap_attisnull(tuple, Anum_api_unregistered_at, RelationGetDescr(rel)))
 			full = among(heap_getattr(tuple, Anum_api_api, RelationGetDescr(rel), &isnull), elements, count);
@@ -374,18 +365,16 @@ access_by(Datum apis)
 static Datum
 issue(FunctionCallInfo fcinfo, AkSecret *secret, const AkRow *row)
 {
-	static const AttrNumber columns[][2] = {
-		{Anum_issued_key_key_id, Anum_key_key_id},
-		{Anum_issued_key_name, Anum_key_name},
-		{Anum_issued_key_apis, Anum_key_apis},
-		{Anum_issued_key_workspace, Anum_key_workspace},
-		{Anum_issued_key_old_valid_until, Anum_key_old_valid_until}
-	};
-	TupleDesc	desc = ak_result_descriptor(fcinfo);
-	Datum		values[_Anum_issued_key_max - 1];
-	bool		nulls[_Anum_issued_key_max - 1];
-	text	   *key = cstring_to_text(secret->text);
-	HeapTuple	result;
+	static const AttrNumber columns[][2] = {{Anum_issued_key_key_id, Anum_key_key_id},
+											{Anum_issued_key_name, Anum_key_name},
+											{Anum_issued_key_apis, Anum_key_apis},
+											{Anum_issued_key_workspace, Anum_key_workspace},
+											{Anum_issued_key_old_valid_until, Anum_key_old_valid_until}};
+	TupleDesc desc = ak_result_descriptor(fcinfo);
+	Datum values[_Anum_issued_key_max - 1];
+	bool nulls[_Anum_issued_key_max - 1];
+	text *key = cstring_to_text(secret->text);
+	HeapTuple result;
 
 	for (int i = 0; i < (int) lengthof(columns); i++)
 	{
@@ -406,7 +395,7 @@ issue(FunctionCallInfo fcinfo, AkSecret *secret, const AkRow *row)
 static char *
 new_key_workspace(FunctionCallInfo fcinfo, int n, AkWorkspace *settings)
 {
-	char	   *workspace;
+	char *workspace;
 
 	ak_require_anywhere(AK_MANAGE);
 	workspace = ak_target_workspace(PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)));
@@ -427,9 +416,9 @@ Datum
 ak_create_key(PG_FUNCTION_ARGS)
 {
 	AkWorkspace settings;
-	AkSecret	secret;
-	AkRow		row;
-	char	   *workspace = new_key_workspace(fcinfo, 2, &settings);
+	AkSecret secret;
+	AkRow row;
+	char *workspace = new_key_workspace(fcinfo, 2, &settings);
 
 	make_secret(&secret, settings.prefix);
 	insert_key(fcinfo, workspace, secret.hash, secret.hint, 3, &row);
@@ -446,15 +435,17 @@ Datum
 ak_import_key(PG_FUNCTION_ARGS)
 {
 	AkWorkspace settings;
-	AkRow		row;
-	char	   *workspace = new_key_workspace(fcinfo, 4, &settings);
-	bytea	   *hash;
+	AkRow row;
+	char *workspace = new_key_workspace(fcinfo, 4, &settings);
+	bytea *hash;
 
 	ak_need_argument(fcinfo, 2, "key hash");
 	hash = PG_GETARG_BYTEA_PP(2);
 	if (VARSIZE_ANY_EXHDR(hash) != AK_HASH_LEN)
-		bad_value(errmsg("key hash must have 32 bytes"),
-				  errhint("It is the SHA-256 of the key's whole text: pg_catalog.sha256(pg_catalog.convert_to(key, 'UTF8'))."));
+		bad_value(
+			errmsg("key hash must have 32 bytes"),
+			errhint(
+				"It is the SHA-256 of the key's whole text: pg_catalog.sha256(pg_catalog.convert_to(key, 'UTF8'))."));
 	ak_importing = true;
 	PG_TRY();
 	{
@@ -478,19 +469,19 @@ ak_import_key(PG_FUNCTION_ARGS)
 Datum
 ak_regenerate_key(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {
-		"UPDATE apikeys.key AS k SET key_hash = $2, hint = $3, old_valid_until = $4 "
-		"WHERE k.key_id OPERATOR(pg_catalog.=) $1 "
-		"RETURNING k.*",
-		4, {UUIDOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID}, NULL
-	};
+	static AkQuery query = {"UPDATE apikeys.key AS k SET key_hash = $2, hint = $3, old_valid_until = $4 "
+							"WHERE k.key_id OPERATOR(pg_catalog.=) $1 "
+							"RETURNING k.*",
+							4,
+							{UUIDOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID},
+							NULL};
 	AkWorkspace settings;
-	AkSecret	secret;
-	AkCaller	caller;
-	AkWhere		where;
-	AkRow		row = {0};
-	Datum		args[4];
-	char		nulls[4];
+	AkSecret secret;
+	AkCaller caller;
+	AkWhere where;
+	AkRow row = {0};
+	Datum args[4];
+	char nulls[4];
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz until;
 
@@ -524,10 +515,11 @@ ak_end_overlap(PG_FUNCTION_ARGS)
 		"UPDATE apikeys.key SET old_valid_until = CASE "
 		"WHEN old_valid_until OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp() THEN old_valid_until END "
 		"WHERE key_id OPERATOR(pg_catalog.=) $1",
-		1, {UUIDOID}, NULL
-	};
-	AkWhere		where;
-	AkCaller	caller;
+		1,
+		{UUIDOID},
+		NULL};
+	AkWhere where;
+	AkCaller caller;
 
 	ak_find_key(fcinfo, AK_MANAGE, &where);
 	change_key(&query, &where, &where.key_id, NULL, &caller);
@@ -542,12 +534,11 @@ ak_end_overlap(PG_FUNCTION_ARGS)
 static void
 refuse_outdated(FunctionCallInfo fcinfo)
 {
-	AkWhere		where;
+	AkWhere where;
 
 	ak_find_key(fcinfo, AK_MANAGE, &where);
 	ereport(ERROR,
-			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-			 errmsg("key \"%s\" was changed since it was read", where.name),
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("key \"%s\" was changed since it was read", where.name),
 			 errhint("Read it again with apikeys.key_details(), and repeat the change.")));
 }
 
@@ -572,13 +563,14 @@ ak_update_key(PG_FUNCTION_ARGS)
 		"metadata = COALESCE($9, metadata) "
 		"WHERE key_id OPERATOR(pg_catalog.=) $1 "
 		"AND ($10 IS NULL OR COALESCE(updated_at, created_at) OPERATOR(pg_catalog.=) $10)",
-		10, {UUIDOID, TEXTOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, CIDRARRAYOID, INT4OID, INTERVALOID, JSONBOID,
-		TIMESTAMPTZOID}, NULL
-	};
-	AkWhere		where;
-	AkCaller	caller;
-	Datum		args[10];
-	char		nulls[10];
+		10,
+		{UUIDOID, TEXTOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, CIDRARRAYOID, INT4OID, INTERVALOID, JSONBOID,
+		 TIMESTAMPTZOID},
+		NULL};
+	AkWhere where;
+	AkCaller caller;
+	Datum args[10];
+	char nulls[10];
 
 	ak_find_key(fcinfo, AK_MANAGE, &where);
 	for (int i = 0; i < 3; i++)
@@ -606,10 +598,11 @@ ak_archive_key(PG_FUNCTION_ARGS)
 {
 	static AkQuery query = {
 		"UPDATE apikeys.key SET archived_at = pg_catalog.clock_timestamp() WHERE key_id OPERATOR(pg_catalog.=) $1",
-		1, {UUIDOID}, NULL
-	};
-	AkWhere		where;
-	AkCaller	caller;
+		1,
+		{UUIDOID},
+		NULL};
+	AkWhere where;
+	AkCaller caller;
 
 	ak_find_key(fcinfo, AK_MANAGE, &where);
 	change_key(&query, &where, &where.key_id, NULL, &caller);

@@ -52,54 +52,50 @@
 #include "log/logtext.h"
 
 /* Entries of a run to step over before a new descent of the index */
-#define STEPS_BEFORE_LEAP	16
+#define STEPS_BEFORE_LEAP 16
 
 /* A filter with more values is checked row by row */
-#define RUNS_MAX			64
+#define RUNS_MAX 64
 
 /* A bucket of audit_log_time has 2^BUCKET_BITS audit_ids */
-#define BUCKET_BITS			13
+#define BUCKET_BITS 13
 
-#define AT_END				PG_INT64_MIN
+#define AT_END PG_INT64_MIN
 
 /* The entries of one value, in an index whose last column is audit_id */
 typedef struct AkRun
 {
 	IndexScanDesc scan;
-	int			equal;			/* number of leading columns with a fixed value */
+	int equal; /* number of leading columns with a fixed value */
 	ScanKeyData keys[3];
-	bool		started;		/* "current" is set */
-	int64		current;		/* audit_id of the current entry, or AT_END */
+	bool started;  /* "current" is set */
+	int64 current; /* audit_id of the current entry, or AT_END */
 } AkRun;
 
 /* The union of the runs of one filter */
 typedef struct AkStream
 {
-	Relation	index;
-	AkRun	   *runs;
-	int			count;
+	Relation index;
+	AkRun *runs;
+	int count;
 } AkStream;
 
-#define STREAMS_MAX			8
+#define STREAMS_MAX 8
 
 struct AkLogScan
 {
 	MemoryContext context;
-	MemoryContext row_context;	/* for the checks of one row */
+	MemoryContext row_context; /* for the checks of one row */
 	const AkLogFilter *filter;
-	Snapshot	snapshot;
-	Relation	log;
+	Snapshot snapshot;
+	Relation log;
 	TupleTableSlot *slot;
-	AkStream	streams[STREAMS_MAX];	/* the first one fetches the rows */
-	int			count;
-	int64		next;			/* the highest audit_id not yet passed */
-	int64		lowest;			/* the lowest audit_id that can pass */
-	bool		check_workspace,
-				check_team,
-				check_action,
-				check_actor,
-				check_entity;
-	AkNeedle   *needle;			/* NULL: no substring is searched */
+	AkStream streams[STREAMS_MAX]; /* the first one fetches the rows */
+	int count;
+	int64 next;   /* the highest audit_id not yet passed */
+	int64 lowest; /* the lowest audit_id that can pass */
+	bool check_workspace, check_team, check_action, check_actor, check_entity;
+	AkNeedle *needle; /* NULL: no substring is searched */
 };
 
 /* Moves a run to its next entry. */
@@ -107,7 +103,7 @@ static void
 run_step(AkRun *run)
 {
 	IndexScanDesc scan = run->scan;
-	bool		isnull;
+	bool isnull;
 
 	if (index_getnext_tid(scan, BackwardScanDirection) != NULL)
 		run->current = DatumGetInt64(index_getattr(scan->xs_itup, run->equal + 1, scan->xs_itupdesc, &isnull));
@@ -127,8 +123,7 @@ run_seek(AkRun *run, int64 target)
 			return;
 	}
 	run->started = true;
-	ScanKeyInit(&run->keys[run->equal], run->equal + 1, BTLessEqualStrategyNumber, F_INT8LE,
-				Int64GetDatum(target));
+	ScanKeyInit(&run->keys[run->equal], run->equal + 1, BTLessEqualStrategyNumber, F_INT8LE, Int64GetDatum(target));
 	index_rescan(run->scan, run->keys, run->equal + 1, NULL, 0);
 	run_step(run);
 }
@@ -137,7 +132,7 @@ run_seek(AkRun *run, int64 target)
 static int64
 stream_seek(AkStream *stream, int64 target)
 {
-	int64		highest = AT_END;
+	int64 highest = AT_END;
 
 	for (int i = 0; i < stream->count; i++)
 	{
@@ -151,7 +146,7 @@ stream_seek(AkStream *stream, int64 target)
 static AkStream *
 add_stream(AkLogScan *scan, AkRelation index, int count)
 {
-	AkStream   *stream = &scan->streams[scan->count++];
+	AkStream *stream = &scan->streams[scan->count++];
 
 	Assert(scan->count <= STREAMS_MAX);
 	stream->index = index_open(ak_relid(index), AccessShareLock);
@@ -164,13 +159,13 @@ add_stream(AkLogScan *scan, AkRelation index, int count)
 static AkRun *
 add_run(AkLogScan *scan, AkStream *stream, int equal, const Datum *values, Oid collation)
 {
-	AkRun	   *run = &stream->runs[stream->count++];
+	AkRun *run = &stream->runs[stream->count++];
 
 	run->equal = equal;
 	for (int i = 0; i < equal; i++)
 	{
-		ScanKeyInit(&run->keys[i], i + 1, BTEqualStrategyNumber,
-					OidIsValid(collation) ? F_TEXTEQ : F_UUID_EQ, values[i]);
+		ScanKeyInit(&run->keys[i], i + 1, BTEqualStrategyNumber, OidIsValid(collation) ? F_TEXTEQ : F_UUID_EQ,
+					values[i]);
 		run->keys[i].sk_collation = collation;
 	}
 	run->scan = index_beginscan_compat(scan->log, stream->index, scan->snapshot, equal + 1);
@@ -182,7 +177,7 @@ add_run(AkLogScan *scan, AkStream *stream, int equal, const Datum *values, Oid c
 static bool
 add_texts(AkLogScan *scan, const AkTexts *texts, AkRelation index)
 {
-	AkStream   *stream;
+	AkStream *stream;
 
 	if (texts == NULL)
 		return true;
@@ -191,7 +186,7 @@ add_texts(AkLogScan *scan, const AkTexts *texts, AkRelation index)
 	stream = add_stream(scan, index, texts->count);
 	for (int i = 0; i < texts->count; i++)
 	{
-		Datum		value = CStringGetTextDatum(texts->values[i]);
+		Datum value = CStringGetTextDatum(texts->values[i]);
 
 		add_run(scan, stream, 1, &value, stream->index->rd_indcollation[0]);
 	}
@@ -208,7 +203,7 @@ text_order(const void *a, const void *b)
 void
 ak_make_set(AkTexts *texts)
 {
-	int			kept = 0;
+	int kept = 0;
 
 	qsort(texts->values, texts->count, sizeof(char *), text_order);
 	for (int i = 0; i < texts->count; i++)
@@ -231,8 +226,8 @@ static bool
 next_pair(AkLogScan *scan, Relation index, ScanKey keys, int nkeys, Datum *pair)
 {
 	IndexScanDesc probe = index_beginscan_compat(scan->log, index, scan->snapshot, nkeys);
-	bool		found;
-	bool		isnull;
+	bool found;
+	bool isnull;
 
 	probe->xs_want_itup = true;
 	index_rescan(probe, keys, nkeys, NULL, 0);
@@ -251,10 +246,10 @@ static void
 add_entities(AkLogScan *scan)
 {
 	const AkLogFilter *filter = scan->filter;
-	AkStream   *stream;
+	AkStream *stream;
 	ScanKeyData keys[2];
-	Datum		pair[2];
-	int			nkeys = 0;
+	Datum pair[2];
+	int nkeys = 0;
 
 	if (filter->entities == NULL && filter->actions == NULL)
 		return;
@@ -297,11 +292,12 @@ static bool
 bucket_probe(IndexScanDesc probe, StrategyNumber strategy, int64 *bucket, ScanDirection direction, TimestampTz *time)
 {
 	ScanKeyData key;
-	bool		isnull;
+	bool isnull;
 
 	ScanKeyInit(&key, 1, strategy,
-				strategy == BTEqualStrategyNumber ? F_INT8EQ :
-				strategy == BTLessEqualStrategyNumber ? F_INT8LE : F_INT8GE,
+				strategy == BTEqualStrategyNumber       ? F_INT8EQ
+				: strategy == BTLessEqualStrategyNumber ? F_INT8LE
+														: F_INT8GE,
 				Int64GetDatum(*bucket));
 	index_rescan(probe, &key, 1, NULL, 0);
 	if (index_getnext_tid(probe, direction) == NULL)
@@ -316,9 +312,9 @@ static void
 bound_by_time(AkLogScan *scan)
 {
 	const AkLogFilter *filter = scan->filter;
-	Relation	index;
+	Relation index;
 	IndexScanDesc probe;
-	int64		bucket;
+	int64 bucket;
 	TimestampTz time;
 
 	if (!filter->has_since && !filter->has_until)
@@ -380,7 +376,7 @@ ak_log_begin(const AkLogFilter *filter, Snapshot snapshot)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "apikeys log scan", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	AkLogScan  *scan = palloc0(sizeof(AkLogScan));
+	AkLogScan *scan = palloc0(sizeof(AkLogScan));
 
 	scan->context = context;
 	scan->row_context = AllocSetContextCreate(context, "apikeys log scan row", ALLOCSET_SMALL_SIZES);
@@ -396,7 +392,7 @@ ak_log_begin(const AkLogFilter *filter, Snapshot snapshot)
 	bound_by_time(scan);
 	if (filter->has_key_id)
 	{
-		Datum		key_id = UUIDPGetDatum(&filter->key_id);
+		Datum key_id = UUIDPGetDatum(&filter->key_id);
 
 		add_run(scan, add_stream(scan, AK_AUDIT_LOG_KEY_ID, 1), 1, &key_id, InvalidOid);
 	}
@@ -429,8 +425,7 @@ ak_log_end(AkLogScan *scan)
 static bool
 column_in(TupleTableSlot *slot, AttrNumber column, const AkTexts *texts)
 {
-	return !slot->tts_isnull[column - 1] &&
-		texts_contain(texts, TextDatumGetCString(slot->tts_values[column - 1]));
+	return !slot->tts_isnull[column - 1] && texts_contain(texts, TextDatumGetCString(slot->tts_values[column - 1]));
 }
 
 /* Checks a row against the filters that are not streams. */
@@ -461,12 +456,12 @@ row_passes(AkLogScan *scan)
 static bool
 fetch(AkLogScan *scan, int64 audit_id)
 {
-	AkStream   *stream = &scan->streams[0];
+	AkStream *stream = &scan->streams[0];
 
 	/* an index may have several versions of one audit_id, of which one is visible */
 	for (int i = 0; i < stream->count; i++)
 	{
-		AkRun	   *run = &stream->runs[i];
+		AkRun *run = &stream->runs[i];
 
 		for (; run->current == audit_id; run_step(run))
 			if (index_fetch_heap(run->scan, scan->slot))
@@ -488,12 +483,12 @@ ak_log_next(AkLogScan *scan)
 
 	while (result == NULL && scan->next >= scan->lowest)
 	{
-		int64		target = scan->next;
+		int64 target = scan->next;
 
 		CHECK_FOR_INTERRUPTS();
 		for (int i = 0, agreed = 0; agreed < scan->count && target >= scan->lowest; i = (i + 1) % scan->count)
 		{
-			int64		position = stream_seek(&scan->streams[i], target);
+			int64 position = stream_seek(&scan->streams[i], target);
 
 			if (position < target)
 			{

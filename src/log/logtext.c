@@ -37,22 +37,19 @@
 /* A text to search for */
 struct AkNeedle
 {
-	char	   *text;			/* in lower case */
-	int			length;
-	bool		plain;			/* ASCII texts can be compared byte by byte */
-	char	   *as_time;		/* the text in the format of our times; NULL: no part of a time */
-	bool		may_be_ip;
-	StringInfoData buf;			/* a column in lower case */
+	char *text; /* in lower case */
+	int length;
+	bool plain;    /* ASCII texts can be compared byte by byte */
+	char *as_time; /* the text in the format of our times; NULL: no part of a time */
+	bool may_be_ip;
+	StringInfoData buf; /* a column in lower case */
 };
 
-static const AttrNumber shown[AK_SHOWN_COUNT] = {
-	Anum_audit_log_time, Anum_audit_log_team, Anum_audit_log_entity, Anum_audit_log_activity,
-	Anum_audit_log_action, Anum_audit_log_actor, Anum_audit_log_ip
-};
+static const AttrNumber shown[AK_SHOWN_COUNT] = {Anum_audit_log_time,     Anum_audit_log_team,   Anum_audit_log_entity,
+												 Anum_audit_log_activity, Anum_audit_log_action, Anum_audit_log_actor,
+												 Anum_audit_log_ip};
 
-static const char *const shown_names[AK_SHOWN_COUNT] = {
-	"Time", "Team", "Entity", "Activity", "Action", "Actor", "IP"
-};
+static const char *const shown_names[AK_SHOWN_COUNT] = {"Time", "Team", "Entity", "Activity", "Action", "Actor", "IP"};
 
 /* Appends two digits. */
 static inline char *
@@ -71,18 +68,18 @@ two_digits(char *to, int n)
 static void
 append_time(StringInfo buf, TimestampTz time)
 {
-	static TimestampTz day = DT_NOBEGIN;	/* beginning of the cached day */
-	static char date[MAXDATELEN + 1];	/* its date, with a blank at the end */
-	static int	date_len;
-	char		written[MAXDATELEN + 1];
+	static TimestampTz day = DT_NOBEGIN; /* beginning of the cached day */
+	static char date[MAXDATELEN + 1];    /* its date, with a blank at the end */
+	static int date_len;
+	char written[MAXDATELEN + 1];
 	struct pg_tm tm;
-	fsec_t		fsec;
+	fsec_t fsec;
 
 	if (day != DT_NOBEGIN && time >= day && (uint64) time - (uint64) day < (uint64) USECS_PER_DAY)
 	{
-		int			seconds = (time - day) / USECS_PER_SEC;
-		int			fraction = (time - day) % USECS_PER_SEC;
-		char	   *to = written;
+		int seconds = (time - day) / USECS_PER_SEC;
+		int fraction = (time - day) % USECS_PER_SEC;
+		char *to = written;
 
 		to = two_digits(to, seconds / SECS_PER_HOUR);
 		*to++ = ':';
@@ -107,20 +104,19 @@ append_time(StringInfo buf, TimestampTz time)
 		EncodeSpecialTimestamp(time, written);
 	else if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) == 0)
 	{
-		tm.tm_isdst = 0;		/* known; otherwise the zone would be omitted */
+		tm.tm_isdst = 0; /* known; otherwise the zone would be omitted */
 		EncodeDateTime(&tm, fsec, true, 0, NULL, USE_ISO_DATES, written);
 		/* years BC have their BC at the end: not cached */
 		if (tm.tm_year > 0)
 		{
-			day = time - (((tm.tm_hour * MINS_PER_HOUR + tm.tm_min) * SECS_PER_MINUTE + tm.tm_sec) * USECS_PER_SEC + fsec);
+			day = time -
+				  (((tm.tm_hour * MINS_PER_HOUR + tm.tm_min) * SECS_PER_MINUTE + tm.tm_sec) * USECS_PER_SEC + fsec);
 			date_len = strchr(written, ' ') + 1 - written;
 			memcpy(date, written, date_len);
 		}
 	}
 	else
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range")));
+		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range")));
 	appendStringInfoString(buf, written);
 }
 
@@ -128,12 +124,12 @@ append_time(StringInfo buf, TimestampTz time)
 static bool
 ascii_lowers_plainly(void)
 {
-	static int	plainly = -1;
+	static int plainly = -1;
 
 	if (plainly < 0)
 	{
-		char		upper[27];
-		char	   *lower;
+		char upper[27];
+		char *lower;
 
 		for (int i = 0; i < 26; i++)
 			upper[i] = 'A' + i;
@@ -155,13 +151,13 @@ ascii_lower(char c)
 static void
 append_lower(StringInfo buf, const char *data, int len)
 {
-	int			start = buf->len;
-	char	   *lower;
+	int start = buf->len;
+	char *lower;
 
 	if (ascii_lowers_plainly())
 	{
-		char	   *out;
-		int			i;
+		char *out;
+		int i;
 
 		enlargeStringInfo(buf, len);
 		out = buf->data + start;
@@ -198,7 +194,7 @@ append_ip(StringInfo buf, inet *ip)
 	}
 	else
 	{
-		char	   *written = DatumGetCString(DirectFunctionCall1(inet_out, InetPGetDatum(ip)));
+		char *written = DatumGetCString(DirectFunctionCall1(inet_out, InetPGetDatum(ip)));
 
 		appendStringInfoString(buf, written);
 		pfree(written);
@@ -218,16 +214,16 @@ append_shown(StringInfo buf, AttrNumber column, Datum value, bool lower)
 			append_ip(buf, DatumGetInetPP(value));
 			break;
 		default:
-			{
-				text	   *t = DatumGetTextPP(value);
+		{
+			text *t = DatumGetTextPP(value);
 
-				if (lower)
-					append_lower(buf, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
-				else
-					appendBinaryStringInfo(buf, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
-				if ((Pointer) t != DatumGetPointer(value))
-					pfree(t);
-			}
+			if (lower)
+				append_lower(buf, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+			else
+				appendBinaryStringInfo(buf, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+			if ((Pointer) t != DatumGetPointer(value))
+				pfree(t);
+		}
 	}
 }
 
@@ -244,7 +240,7 @@ part_of_time(const char *text)
 	initStringInfo(&buf);
 	for (const char *p = text; *p; p++)
 	{
-		bool		after_digit = p > text && isdigit((unsigned char) p[-1]);
+		bool after_digit = p > text && isdigit((unsigned char) p[-1]);
 
 		if (*p == 't' && after_digit && isdigit((unsigned char) p[1]))
 			appendStringInfoChar(&buf, ' ');
@@ -263,7 +259,7 @@ part_of_time(const char *text)
 AkNeedle *
 ak_needle(const char *search)
 {
-	AkNeedle   *needle = palloc(sizeof(AkNeedle));
+	AkNeedle *needle = palloc(sizeof(AkNeedle));
 
 	needle->text = str_tolower(search, strlen(search), DEFAULT_COLLATION_OID);
 	needle->length = strlen(needle->text);
@@ -281,11 +277,11 @@ ak_needle(const char *search)
 static bool
 ascii_contains(const char *data, int len, const char *needle, int needle_len, bool *ascii)
 {
-	char		first = needle[0];
+	char first = needle[0];
 
 	for (int i = 0; i < len; i++)
 	{
-		int			k = 0;
+		int k = 0;
 
 		if (IS_HIGHBIT_SET(data[i]))
 		{
@@ -306,10 +302,9 @@ ascii_contains(const char *data, int len, const char *needle, int needle_len, bo
 static bool
 text_contains(AkNeedle *needle, Datum value)
 {
-	text	   *t = DatumGetTextPP(value);
-	bool		ascii = needle->plain && needle->length > 0;
-	bool		found = ascii &&
-		ascii_contains(VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t), needle->text, needle->length, &ascii);
+	text *t = DatumGetTextPP(value);
+	bool ascii = needle->plain && needle->length > 0;
+	bool found = ascii && ascii_contains(VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t), needle->text, needle->length, &ascii);
 
 	if (!ascii)
 	{
@@ -326,9 +321,9 @@ ak_needle_found(AkNeedle *needle, const Datum *values, const bool *nulls)
 {
 	for (int i = 0; i < AK_SHOWN_COUNT; i++)
 	{
-		AttrNumber	column = shown[i];
-		bool		is_time = column == Anum_audit_log_time;
-		bool		is_ip = column == Anum_audit_log_ip;
+		AttrNumber column = shown[i];
+		bool is_time = column == Anum_audit_log_time;
+		bool is_ip = column == Anum_audit_log_ip;
 
 		if (nulls[column - 1])
 			continue;
@@ -360,14 +355,13 @@ ak_csv_header(StringInfo buf)
 static void
 quote_cell(StringInfo buf, int start)
 {
-	int			quotes = 0;
-	bool		special = false;
-	char	   *from,
-			   *to;
+	int quotes = 0;
+	bool special = false;
+	char *from, *to;
 
 	for (int i = start; i < buf->len; i++)
 	{
-		char		c = buf->data[i];
+		char c = buf->data[i];
 
 		quotes += c == '"';
 		special |= c == '"' || c == ',' || c == '\n' || c == '\r';
@@ -384,7 +378,7 @@ quote_cell(StringInfo buf, int start)
 	*--to = '"';
 	while (from > buf->data + start)
 	{
-		char		c = *--from;
+		char c = *--from;
 
 		*--to = c;
 		if (c == '"')
@@ -404,8 +398,8 @@ ak_csv_line(StringInfo buf, const Datum *values, const bool *nulls)
 {
 	for (int i = 0; i < AK_SHOWN_COUNT; i++)
 	{
-		AttrNumber	column = shown[i];
-		int			start;
+		AttrNumber column = shown[i];
+		int start;
 
 		if (i > 0)
 			appendStringInfoChar(buf, ',');

@@ -14,10 +14,10 @@
 #include "core/catalog.h"
 
 /* The shown columns, in the order in which they are shown */
-#define AK_SHOWN_COUNT	7
+#define AK_SHOWN_COUNT 7
 
 /* The last of the shown columns in the table */
-#define AK_SHOWN_LAST	Anum_audit_log_ip
+#define AK_SHOWN_LAST Anum_audit_log_ip
 
 typedef struct AkNeedle AkNeedle;
 
@@ -27,4 +27,4 @@ extern bool ak_needle_found(AkNeedle *needle, const Datum *values, const bool *n
 extern void ak_csv_header(StringInfo buf);
 extern void ak_csv_line(StringInfo buf, const Datum *values, const bool *nulls);
 
-#endif							/* AK_LOGTEXT_H */
+#endif /* AK_LOGTEXT_H */

@@ -40,36 +40,36 @@
 #include "pure/chain.h"
 
 /* Links of a chain to read at once */
-#define LINKS_AHEAD		32
+#define LINKS_AHEAD 32
 
 typedef struct AkLink
 {
-	int64		position;
-	int64		audit_id;
-	bool		broken;			/* previous links are missing, or the link is not 32 bytes */
-	uint8		previous[AK_HASH_LEN];
-	uint8		link[AK_HASH_LEN];
+	int64 position;
+	int64 audit_id;
+	bool broken; /* previous links are missing, or the link is not 32 bytes */
+	uint8 previous[AK_HASH_LEN];
+	uint8 link[AK_HASH_LEN];
 } AkLink;
 
 /* A link whose entry was not read yet, or an entry whose link was not */
 typedef struct AkHalf
 {
-	int64		audit_id;		/* the hash key */
-	AkChain    *chain;
-	bool		is_link;
-	AkLink		link;			/* for an entry, link.link is its digest */
+	int64 audit_id; /* the hash key */
+	AkChain *chain;
+	bool is_link;
+	AkLink link; /* for an entry, link.link is its digest */
 } AkHalf;
 
 typedef struct AkWalk
 {
 	AkVerification *v;
-	Relation	links;
-	Relation	links_index;
-	Relation	runs;
-	Relation	runs_index;
-	HTAB	   *halves;
+	Relation links;
+	Relation links_index;
+	Relation runs;
+	Relation runs_index;
+	HTAB *halves;
 	MemoryContext context;
-	MemoryContext row_context;	/* for one entry */
+	MemoryContext row_context; /* for one entry */
 } AkWalk;
 
 static SysScanDesc
@@ -78,7 +78,7 @@ begin_positions(const AkWalk *walk, Relation rel, Relation index, AkChain *chain
 	ScanKeyData keys[2];
 
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(chain->workspace));
-	keys[0].sk_collation = DEFAULT_COLLATION_OID;	/* the column's */
+	keys[0].sk_collation = DEFAULT_COLLATION_OID; /* the column's */
 	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(from));
 	return systable_beginscan_ordered(rel, index, walk->v->snapshot, 2, keys);
 }
@@ -87,9 +87,9 @@ begin_positions(const AkWalk *walk, Relation rel, Relation index, AkChain *chain
 static void
 read_ahead(const AkWalk *walk, AkChain *chain, int64 after)
 {
-	TupleDesc	desc = RelationGetDescr(walk->links);
+	TupleDesc desc = RelationGetDescr(walk->links);
 	SysScanDesc scan;
-	HeapTuple	tuple;
+	HeapTuple tuple;
 
 	if (chain->ahead == NULL)
 		chain->ahead = MemoryContextAlloc(walk->context, LINKS_AHEAD * sizeof(AkLink));
@@ -98,9 +98,9 @@ read_ahead(const AkWalk *walk, AkChain *chain, int64 after)
 	while (chain->ahead_count < LINKS_AHEAD &&
 		   HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
 	{
-		AkLink	   *link = &chain->ahead[chain->ahead_count++];
-		Datum		values[_Anum_audit_link_max - 1];
-		bool		nulls[_Anum_audit_link_max - 1];
+		AkLink *link = &chain->ahead[chain->ahead_count++];
+		Datum values[_Anum_audit_link_max - 1];
+		bool nulls[_Anum_audit_link_max - 1];
 		const uint8 *bytes;
 
 		ak_deform(tuple, desc, lengthof(values), values, nulls);
@@ -135,16 +135,15 @@ static bool
 follow_run(const AkWalk *walk, AkChain *chain, int64 next)
 {
 	SysScanDesc scan = begin_positions(walk, walk->runs, walk->runs_index, chain, chain->position + 1);
-	HeapTuple	tuple = systable_getnext_ordered(scan, ForwardScanDirection);
-	bool		found = false;
+	HeapTuple tuple = systable_getnext_ordered(scan, ForwardScanDirection);
+	bool found = false;
 
 	if (HeapTupleIsValid(tuple))
 	{
-		Datum		values[_Anum_audit_purged_max - 1];
-		bool		nulls[_Anum_audit_purged_max - 1];
-		int64		first,
-					last;
-		bytea	   *digests;
+		Datum values[_Anum_audit_purged_max - 1];
+		bool nulls[_Anum_audit_purged_max - 1];
+		int64 first, last;
+		bytea *digests;
 		const uint8 *stored;
 
 		ak_deform(tuple, RelationGetDescr(walk->runs), lengthof(values), values, nulls);
@@ -156,14 +155,14 @@ follow_run(const AkWalk *walk, AkChain *chain, int64 next)
 			next = DatumGetInt64(values[Anum_audit_purged_audit_id - 1]);
 
 		found = first == chain->position + 1 && last >= first &&
-			VARSIZE_ANY_EXHDR(digests) == (last - first + 1) * AK_HASH_LEN;
+				VARSIZE_ANY_EXHDR(digests) == (last - first + 1) * AK_HASH_LEN;
 		if (found)
 		{
 			const uint8 *digest = (const uint8 *) VARDATA_ANY(digests);
 
 			for (int64 position = first; position <= last; position++, digest += AK_HASH_LEN)
 			{
-				uint8		link[AK_HASH_LEN];
+				uint8 link[AK_HASH_LEN];
 
 				if (!ak_link(position > 1 ? chain->head : NULL, position, digest, link))
 					ak_hash_failed();
@@ -214,14 +213,13 @@ next_link(const AkWalk *walk, AkChain *chain, AkLink *link)
 static void
 join_halves(AkChain *of_link, const AkLink *link, AkChain *of_entry, const uint8 *digest)
 {
-	uint8		expected[AK_HASH_LEN];
+	uint8 expected[AK_HASH_LEN];
 
 	of_link->entries++;
 	if (of_link != of_entry)
 		ak_note(of_link, link->audit_id, "the entry belongs to another workspace");
-	else if (!link->broken &&
-			 !(ak_link(link->position > 1 ? link->previous : NULL, link->position, digest, expected) &&
-			   ak_hash_equal(expected, link->link)))
+	else if (!link->broken && !(ak_link(link->position > 1 ? link->previous : NULL, link->position, digest, expected) &&
+								ak_hash_equal(expected, link->link)))
 		ak_note(of_link, link->audit_id, "the link does not follow from the entry and the link before");
 }
 
@@ -229,8 +227,8 @@ join_halves(AkChain *of_link, const AkLink *link, AkChain *of_entry, const uint8
 static void
 meet_entry(AkWalk *walk, AkChain *chain, const AkLink *link)
 {
-	bool		found;
-	AkHalf	   *half = hash_search(walk->halves, &link->audit_id, HASH_ENTER, &found);
+	bool found;
+	AkHalf *half = hash_search(walk->halves, &link->audit_id, HASH_ENTER, &found);
 
 	if (!found)
 	{
@@ -251,8 +249,8 @@ meet_entry(AkWalk *walk, AkChain *chain, const AkLink *link)
 static void
 meet_link(AkWalk *walk, AkChain *chain, int64 audit_id, const uint8 *digest)
 {
-	AkHalf	   *half = NULL;
-	AkLink		link;
+	AkHalf *half = NULL;
+	AkLink link;
 
 	if (hash_get_num_entries(walk->halves) > 0)
 		half = hash_search(walk->halves, &audit_id, HASH_FIND, NULL);
@@ -283,10 +281,10 @@ prove_entry(AkWalk *walk, AkRowProof *rows, TupleTableSlot *slot)
 {
 	const Datum *values = slot->tts_values;
 	const bool *nulls = slot->tts_isnull;
-	uint8		digest[AK_HASH_LEN];
+	uint8 digest[AK_HASH_LEN];
 	const uint8 *stored;
-	AkChain    *chain;
-	int64		audit_id;
+	AkChain *chain;
+	int64 audit_id;
 
 	slot_getallattrs(slot);
 	chain = ak_chain_of_value(walk->v, values[Anum_audit_log_workspace - 1], nulls[Anum_audit_log_workspace - 1]);
@@ -306,8 +304,8 @@ static void
 prove_entries(AkWalk *walk, AkRowProof *rows)
 {
 	AkVerification *v = walk->v;
-	Relation	log = ak_table_open(AK_AUDIT_LOG, AccessShareLock);
-	Relation	index = index_open(ak_relid(v->one ? AK_AUDIT_LOG_WORKSPACE : AK_AUDIT_LOG_PKEY), AccessShareLock);
+	Relation log = ak_table_open(AK_AUDIT_LOG, AccessShareLock);
+	Relation index = index_open(ak_relid(v->one ? AK_AUDIT_LOG_WORKSPACE : AK_AUDIT_LOG_PKEY), AccessShareLock);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(log), table_slot_callbacks(log));
 	IndexScanDesc scan = index_beginscan_compat(log, index, v->snapshot, v->one ? 1 : 0);
 	ScanKeyData key;
@@ -335,10 +333,10 @@ prove_entries(AkWalk *walk, AkRowProof *rows)
 static void
 note_halves(AkWalk *walk)
 {
-	Relation	log = ak_table_open(AK_AUDIT_LOG, AccessShareLock);
-	Relation	index = index_open(ak_relid(AK_AUDIT_LOG_PKEY), AccessShareLock);
+	Relation log = ak_table_open(AK_AUDIT_LOG, AccessShareLock);
+	Relation index = index_open(ak_relid(AK_AUDIT_LOG_PKEY), AccessShareLock);
 	HASH_SEQ_STATUS status;
-	AkHalf	   *half;
+	AkHalf *half;
 
 	hash_seq_init(&status, walk->halves);
 	while ((half = hash_seq_search(&status)) != NULL)
@@ -356,7 +354,7 @@ note_halves(AkWalk *walk)
 		{
 			ScanKeyData key;
 			SysScanDesc scan;
-			HeapTuple	tuple;
+			HeapTuple tuple;
 
 			/* the entry may be in another chain */
 			ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(half->audit_id));
@@ -364,11 +362,12 @@ note_halves(AkWalk *walk)
 			tuple = systable_getnext_ordered(scan, ForwardScanDirection);
 			if (HeapTupleIsValid(tuple))
 			{
-				bool		isnull;
-				Datum		workspace = heap_getattr(tuple, Anum_audit_log_workspace, RelationGetDescr(log), &isnull);
+				bool isnull;
+				Datum workspace = heap_getattr(tuple, Anum_audit_log_workspace, RelationGetDescr(log), &isnull);
 
-				problem = ak_chain_of_value(walk->v, workspace, isnull) == half->chain ?
-					"the entry has two links" : "the entry belongs to another workspace";
+				problem = ak_chain_of_value(walk->v, workspace, isnull) == half->chain
+							  ? "the entry has two links"
+							  : "the entry belongs to another workspace";
 			}
 			systable_endscan_ordered(scan);
 			ak_note(half->chain, half->audit_id, problem);
@@ -385,9 +384,9 @@ note_halves(AkWalk *walk)
 void
 ak_prove_log(AkVerification *v, AkRowProof *rows)
 {
-	AkWalk		walk = {.v = v,.context = CurrentMemoryContext};
-	HASHCTL		ctl = {.keysize = sizeof(int64),.entrysize = sizeof(AkHalf),.hcxt = CurrentMemoryContext};
-	AkLink		link;
+	AkWalk walk = {.v = v, .context = CurrentMemoryContext};
+	HASHCTL ctl = {.keysize = sizeof(int64), .entrysize = sizeof(AkHalf), .hcxt = CurrentMemoryContext};
+	AkLink link;
 
 	walk.halves = hash_create("apikeys entries and links", 1024, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	walk.row_context = AllocSetContextCreate(CurrentMemoryContext, "apikeys verify", ALLOCSET_DEFAULT_SIZES);
@@ -399,7 +398,7 @@ ak_prove_log(AkVerification *v, AkRowProof *rows)
 	prove_entries(&walk, rows);
 	for (int i = 0; i < v->count; i++)
 	{
-		AkChain    *chain = &v->chains[i];
+		AkChain *chain = &v->chains[i];
 
 		while (next_link(&walk, chain, &link))
 		{

@@ -45,42 +45,42 @@
 #include "log/proof.h"
 
 /* Bytes of a digest to keep for comparison: enough that no other row can be made with the same */
-#define DIGEST_KEPT		16
+#define DIGEST_KEPT 16
 
 /* A key that has a row, or that entries describe */
 typedef struct AkProvenKey
 {
-	pg_uuid_t	key_id;
-	int64		audit_id;		/* of the row, or else of the last entry */
-	uint8		digest[DIGEST_KEPT];	/* of the row */
-	AkChain    *chain;
-	uint32		hash;			/* "hash" and "status" belong to the hash table */
-	char		status;
-	bool		exists;			/* it has a row */
-	bool		met;			/* its entry was found */
-	bool		dropped;		/* an entry records that it was dropped */
+	pg_uuid_t key_id;
+	int64 audit_id;            /* of the row, or else of the last entry */
+	uint8 digest[DIGEST_KEPT]; /* of the row */
+	AkChain *chain;
+	uint32 hash; /* "hash" and "status" belong to the hash table */
+	char status;
+	bool exists;  /* it has a row */
+	bool met;     /* its entry was found */
+	bool dropped; /* an entry records that it was dropped */
 } AkProvenKey;
 
 /* Cheap, since most uuids are random */
 static inline uint32
 hash_uuid(const pg_uuid_t *uuid)
 {
-	uint64		half[2];
+	uint64 half[2];
 
 	memcpy(half, uuid->data, sizeof(half));
 	half[0] = hash_combine64(half[0], half[1]);
 	return murmurhash32((uint32) (half[0] ^ (half[0] >> 32)));
 }
 
-#define SH_PREFIX		keystate
-#define SH_ELEMENT_TYPE	AkProvenKey
-#define SH_KEY_TYPE		pg_uuid_t
-#define SH_KEY			key_id
-#define SH_HASH_KEY(tb, key)	hash_uuid(&(key))
+#define SH_PREFIX            keystate
+#define SH_ELEMENT_TYPE      AkProvenKey
+#define SH_KEY_TYPE          pg_uuid_t
+#define SH_KEY               key_id
+#define SH_HASH_KEY(tb, key) hash_uuid(&(key))
 #define SH_STORE_HASH
-#define SH_GET_HASH(tb, a)		(a)->hash
-#define SH_EQUAL(tb, a, b)		(memcmp((a).data, (b).data, UUID_LEN) == 0)
-#define SH_SCOPE		static inline
+#define SH_GET_HASH(tb, a) (a)->hash
+#define SH_EQUAL(tb, a, b) (memcmp((a).data, (b).data, UUID_LEN) == 0)
+#define SH_SCOPE           static inline
 #define SH_DECLARE
 #define SH_DEFINE
 #include "lib/simplehash.h"
@@ -88,38 +88,48 @@ hash_uuid(const pg_uuid_t *uuid)
 /* An object of another kind */
 typedef struct AkThing
 {
-	uint8		name[AK_HASH_LEN];	/* the hash key: SHA-256 of its names */
-	int64		audit_id;		/* of the row; 0: made by the script */
-	uint8		digest[DIGEST_KEPT];	/* of the row */
-	AkChain    *chain;
-	bool		exists;			/* it has a row */
-	bool		may_miss;		/* it may have no row although its entry left one */
-	int64		last;			/* the last entry that describes it; 0: none */
-	bool		left;			/* that entry left a row */
-	uint8		last_digest[DIGEST_KEPT];	/* of that row */
+	uint8 name[AK_HASH_LEN];   /* the hash key: SHA-256 of its names */
+	int64 audit_id;            /* of the row; 0: made by the script */
+	uint8 digest[DIGEST_KEPT]; /* of the row */
+	AkChain *chain;
+	bool exists;                    /* it has a row */
+	bool may_miss;                  /* it may have no row although its entry left one */
+	int64 last;                     /* the last entry that describes it; 0: none */
+	bool left;                      /* that entry left a row */
+	uint8 last_digest[DIGEST_KEPT]; /* of that row */
 } AkThing;
 
 struct AkRowProof
 {
 	AkVerification *v;
 	keystate_hash *keys;
-	HTAB	   *things;
-	MemoryContext row_context;	/* for one row */
+	HTAB *things;
+	MemoryContext row_context; /* for one row */
 };
 
 /* The kinds of objects that are not keys */
 static const struct
 {
-	AkRelation	relation;
+	AkRelation relation;
 	const char *entity;
-	AttrNumber	workspace;		/* the column; 0: no workspace */
-	AttrNumber	names[3];		/* the columns with its names */
-	AttrNumber	audit_id;
-	int			natts;			/* number of our columns */
-}			kinds[] = {
-	{AK_WORKSPACE, "Workspaces", Anum_workspace_workspace, {Anum_workspace_workspace}, Anum_workspace_audit_id, _Anum_workspace_max - 1},
+	AttrNumber workspace; /* the column; 0: no workspace */
+	AttrNumber names[3];  /* the columns with its names */
+	AttrNumber audit_id;
+	int natts; /* number of our columns */
+} kinds[] = {
+	{AK_WORKSPACE,
+	 "Workspaces",
+	 Anum_workspace_workspace,
+	 {Anum_workspace_workspace},
+	 Anum_workspace_audit_id,
+	 _Anum_workspace_max - 1},
 	{AK_API, "APIs", 0, {Anum_api_api}, Anum_api_audit_id, _Anum_api_max - 1},
-	{AK_TEAM_MEMBER, "Teams", Anum_team_member_workspace, {Anum_team_member_workspace, Anum_team_member_actor}, Anum_team_member_audit_id, _Anum_team_member_max - 1},
+	{AK_TEAM_MEMBER,
+	 "Teams",
+	 Anum_team_member_workspace,
+	 {Anum_team_member_workspace, Anum_team_member_actor},
+	 Anum_team_member_audit_id,
+	 _Anum_team_member_max - 1},
 	{AK_ACCESS, "Access", Anum_access_workspace, {Anum_access_grant_id}, Anum_access_audit_id, _Anum_access_max - 1},
 };
 
@@ -155,7 +165,7 @@ add_name(StringInfo name, const char *part, int length)
 static AkChain *
 chain_of_row(const AkRowProof *proof, Datum workspace, bool isnull)
 {
-	AkChain    *chain = ak_chain_of_value(proof->v, workspace, isnull);
+	AkChain *chain = ak_chain_of_value(proof->v, workspace, isnull);
 
 	return chain == NULL && proof->v->everywhere ? ak_chain_of(proof->v, "", 0) : chain;
 }
@@ -163,8 +173,8 @@ chain_of_row(const AkRowProof *proof, Datum workspace, bool isnull)
 static AkThing *
 thing_of(AkRowProof *proof, StringInfo name, bool *found)
 {
-	uint8		hash[AK_HASH_LEN];
-	AkThing    *thing;
+	uint8 hash[AK_HASH_LEN];
+	AkThing *thing;
 
 	if (!ak_sha256(name->data, name->len, hash))
 		ak_hash_failed();
@@ -176,21 +186,23 @@ thing_of(AkRowProof *proof, StringInfo name, bool *found)
 
 /* Notes a wrong digest of a row, and returns the row's digest. */
 static const uint8 *
-check_row(AkChain *chain, TupleDesc desc, int natts, const Datum *values, const bool *nulls, int64 audit_id, bool is_key)
+check_row(AkChain *chain, TupleDesc desc, int natts, const Datum *values, const bool *nulls, int64 audit_id,
+		  bool is_key)
 {
 	if (!ak_row_digest_right(desc, natts, values, nulls))
-		ak_note_row(chain, audit_id, is_key ? "a key was altered after this entry" : "what this entry tells of was altered after it");
+		ak_note_row(chain, audit_id,
+					is_key ? "a key was altered after this entry" : "what this entry tells of was altered after it");
 	return ak_hash_bytes(values[natts - 1], nulls[natts - 1]);
 }
 
 static void
 read_key(AkRowProof *proof, TupleDesc desc, const Datum *values, const bool *nulls)
 {
-	AkChain    *chain = chain_of_row(proof, values[Anum_key_workspace - 1], false);
-	int64		audit_id = DatumGetInt64(values[Anum_key_audit_id - 1]);
+	AkChain *chain = chain_of_row(proof, values[Anum_key_workspace - 1], false);
+	int64 audit_id = DatumGetInt64(values[Anum_key_audit_id - 1]);
 	const uint8 *digest;
 	AkProvenKey *key;
-	bool		found;
+	bool found;
 
 	if (chain == NULL)
 		return;
@@ -209,26 +221,27 @@ read_key(AkRowProof *proof, TupleDesc desc, const Datum *values, const bool *nul
 static void
 read_thing(AkRowProof *proof, int kind, TupleDesc desc, const Datum *values, const bool *nulls)
 {
-	AttrNumber	workspace = kinds[kind].workspace;
-	AkChain    *chain = chain_of_row(proof, workspace ? values[workspace - 1] : (Datum) 0,
-									 workspace == 0 || nulls[workspace - 1]);
-	int64		audit_id = DatumGetInt64(values[kinds[kind].audit_id - 1]);
+	AttrNumber workspace = kinds[kind].workspace;
+	AkChain *chain =
+		chain_of_row(proof, workspace ? values[workspace - 1] : (Datum) 0, workspace == 0 || nulls[workspace - 1]);
+	int64 audit_id = DatumGetInt64(values[kinds[kind].audit_id - 1]);
 	StringInfoData name;
 	const uint8 *digest;
-	AkThing    *thing;
-	bool		found;
+	AkThing *thing;
+	bool found;
 
 	if (chain == NULL)
 		return;
 	begin_name(&name, kind);
 	for (int i = 0; i < 3 && kinds[kind].names[i] != 0; i++)
 	{
-		AttrNumber	column = kinds[kind].names[i];
-		char	   *part = NULL;
+		AttrNumber column = kinds[kind].names[i];
+		char *part = NULL;
 
 		if (!nulls[column - 1])
-			part = TupleDescAttr(desc, column - 1)->atttypid == UUIDOID ?
-				DatumGetCString(DirectFunctionCall1(uuid_out, values[column - 1])) : TextDatumGetCString(values[column - 1]);
+			part = TupleDescAttr(desc, column - 1)->atttypid == UUIDOID
+					   ? DatumGetCString(DirectFunctionCall1(uuid_out, values[column - 1]))
+					   : TextDatumGetCString(values[column - 1]);
 		add_name(&name, part, part ? strlen(part) : 0);
 	}
 	digest = check_row(chain, desc, kinds[kind].natts, values, nulls, audit_id, false);
@@ -241,7 +254,7 @@ read_thing(AkRowProof *proof, int kind, TupleDesc desc, const Datum *values, con
 
 	if (audit_id == 0)
 	{
-		bool		seed = false;
+		bool seed = false;
 
 		for (int i = 0; i < 4 && seeds[kind][i] != NULL; i++)
 			seed |= strcmp(seeds[kind][i], TextDatumGetCString(values[0])) == 0;
@@ -270,7 +283,7 @@ read_row(AkRowProof *proof, int kind, TupleTableSlot *slot)
 static void
 read_rows(AkRowProof *proof, AkRelation relation, int kind)
 {
-	Relation	rel = ak_table_open(relation, AccessShareLock);
+	Relation rel = ak_table_open(relation, AccessShareLock);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), table_slot_callbacks(rel));
 	TableScanDesc scan = table_beginscan_compat(rel, proof->v->snapshot);
 
@@ -285,14 +298,14 @@ read_rows(AkRowProof *proof, AkRelation relation, int kind)
 static void
 read_rows_of_one(AkRowProof *proof, AkRelation relation, int kind, AkRelation index)
 {
-	Relation	rel = ak_table_open(relation, AccessShareLock);
-	Relation	idx = index_open(ak_relid(index), AccessShareLock);
+	Relation rel = ak_table_open(relation, AccessShareLock);
+	Relation idx = index_open(ak_relid(index), AccessShareLock);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), table_slot_callbacks(rel));
 	IndexScanDesc scan = index_beginscan_compat(rel, idx, proof->v->snapshot, 1);
 	ScanKeyData key;
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(proof->v->chains[0].workspace));
-	key.sk_collation = DEFAULT_COLLATION_OID;	/* the column's */
+	key.sk_collation = DEFAULT_COLLATION_OID; /* the column's */
 	index_rescan(scan, &key, 1, NULL, 0);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 		read_row(proof, kind, slot);
@@ -306,8 +319,8 @@ read_rows_of_one(AkRowProof *proof, AkRelation relation, int kind, AkRelation in
 static uint32
 estimated_keys(void)
 {
-	Relation	rel = ak_table_open(AK_KEY, AccessShareLock);
-	double		keys = rel->rd_rel->reltuples;
+	Relation rel = ak_table_open(AK_KEY, AccessShareLock);
+	double keys = rel->rd_rel->reltuples;
 
 	table_close(rel, AccessShareLock);
 	return (uint32) Min(Max(keys, 1024), 100000000);
@@ -318,7 +331,7 @@ AkRowProof *
 ak_prove_rows_begin(AkVerification *v)
 {
 	AkRowProof *proof = palloc(sizeof(AkRowProof));
-	HASHCTL		ctl = {.keysize = AK_HASH_LEN,.entrysize = sizeof(AkThing),.hcxt = CurrentMemoryContext};
+	HASHCTL ctl = {.keysize = AK_HASH_LEN, .entrysize = sizeof(AkThing), .hcxt = CurrentMemoryContext};
 
 	proof->v = v;
 	proof->keys = keystate_create(CurrentMemoryContext, v->one ? 1024 : estimated_keys(), NULL);
@@ -347,11 +360,11 @@ ak_prove_rows_begin(AkVerification *v)
 static void
 note_dropped(AkRowProof *proof, AkChain *chain, Jsonb *changes)
 {
-	JsonbValue	buf;
+	JsonbValue buf;
 	JsonbValue *list;
 	JsonbIterator *it;
 	JsonbIteratorToken token;
-	JsonbValue	value;
+	JsonbValue value;
 
 	if (!JB_ROOT_IS_OBJECT(changes))
 		return;
@@ -361,11 +374,11 @@ note_dropped(AkRowProof *proof, AkChain *chain, Jsonb *changes)
 	it = JsonbIteratorInit(list->val.binary.data);
 	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
 	{
-		JsonbValue	id_buf;
+		JsonbValue id_buf;
 		JsonbValue *id;
-		char		text[37];
+		char text[37];
 		AkProvenKey *key;
-		bool		found;
+		bool found;
 
 		if (token != WJB_ELEM || value.type != jbvBinary || !JsonContainerIsObject(value.val.binary.data))
 			continue;
@@ -392,7 +405,7 @@ note_dropped(AkRowProof *proof, AkChain *chain, Jsonb *changes)
 static void
 meet_key(AkRowProof *proof, AkChain *chain, int64 audit_id, pg_uuid_t *key_id, const uint8 *digest)
 {
-	bool		found;
+	bool found;
 	AkProvenKey *key = keystate_insert(proof->keys, *key_id, &found);
 
 	if (!found)
@@ -419,9 +432,9 @@ meet_key(AkRowProof *proof, AkChain *chain, int64 audit_id, pg_uuid_t *key_id, c
 static const char *
 between(const char *activity, const char *begin, const char *end, int *length)
 {
-	int			total = strlen(activity);
-	int			before = strlen(begin);
-	int			after = strlen(end);
+	int total = strlen(activity);
+	int before = strlen(begin);
+	int after = strlen(end);
 
 	if (total < before + after || strncmp(activity, begin, before) != 0 || strcmp(activity + total - after, end) != 0)
 		return NULL;
@@ -433,8 +446,8 @@ between(const char *activity, const char *begin, const char *end, int *length)
 static char *
 changed(Jsonb *changes, const char *column, const char *side)
 {
-	JsonbValue	buf;
-	JsonbValue	side_buf;
+	JsonbValue buf;
+	JsonbValue side_buf;
 	JsonbValue *value;
 
 	if (changes == NULL || !JB_ROOT_IS_OBJECT(changes))
@@ -454,8 +467,8 @@ name_from_entry(StringInfo name, int kind, AkChain *chain, const char *activity,
 {
 	const char *side = strcmp(action, "Delete") == 0 ? "old" : "new";
 	const char *part;
-	char	   *text;
-	int			length;
+	char *text;
+	int length;
 
 	begin_name(name, kind);
 	switch (kinds[kind].relation)
@@ -478,7 +491,8 @@ name_from_entry(StringInfo name, int kind, AkChain *chain, const char *activity,
 			else
 			{
 				text = changed(changes, "team", "new");
-				part = text == NULL ? NULL : between(activity, "Moved \"", psprintf("\" to team \"%s\"", text), &length);
+				part =
+					text == NULL ? NULL : between(activity, "Moved \"", psprintf("\" to team \"%s\"", text), &length);
 				if (part == NULL)
 					return false;
 				add_name(name, part, length);
@@ -500,7 +514,7 @@ static bool
 text_is(Datum value, const char *text)
 {
 	struct varlena *t = PG_DETOAST_DATUM_PACKED(value);
-	int			length = strlen(text);
+	int length = strlen(text);
 
 	return VARSIZE_ANY_EXHDR(t) == (Size) length && memcmp(VARDATA_ANY(t), text, length) == 0;
 }
@@ -508,10 +522,10 @@ text_is(Datum value, const char *text)
 static void
 meet_thing(AkRowProof *proof, int kind, AkChain *chain, const Datum *values, const bool *nulls, const uint8 *digest)
 {
-	Jsonb	   *changes = nulls[Anum_audit_log_changes - 1] ? NULL : DatumGetJsonbP(values[Anum_audit_log_changes - 1]);
+	Jsonb *changes = nulls[Anum_audit_log_changes - 1] ? NULL : DatumGetJsonbP(values[Anum_audit_log_changes - 1]);
 	StringInfoData name;
-	AkThing    *thing;
-	bool		found;
+	AkThing *thing;
+	bool found;
 
 	if (!name_from_entry(&name, kind, chain, TextDatumGetCString(values[Anum_audit_log_activity - 1]),
 						 TextDatumGetCString(values[Anum_audit_log_action - 1]), changes))
@@ -533,7 +547,7 @@ meet_thing(AkRowProof *proof, int kind, AkChain *chain, const Datum *values, con
 void
 ak_prove_rows_entry(AkRowProof *proof, AkChain *chain, const Datum *values, const bool *nulls)
 {
-	int64		audit_id = DatumGetInt64(values[Anum_audit_log_audit_id - 1]);
+	int64 audit_id = DatumGetInt64(values[Anum_audit_log_audit_id - 1]);
 	const uint8 *digest = ak_hash_bytes(values[Anum_audit_log_row_digest - 1], nulls[Anum_audit_log_row_digest - 1]);
 
 	if (!nulls[Anum_audit_log_key_id - 1])
@@ -562,7 +576,7 @@ ak_prove_rows_end(AkRowProof *proof)
 	keystate_iterator it;
 	AkProvenKey *key;
 	HASH_SEQ_STATUS status;
-	AkThing    *thing;
+	AkThing *thing;
 
 	keystate_start_iterate(proof->keys, &it);
 	while ((key = keystate_iterate(proof->keys, &it)) != NULL)
@@ -584,9 +598,9 @@ ak_prove_rows_end(AkRowProof *proof)
 			if (thing->audit_id != 0 && thing->chain->purge_id < thing->audit_id)
 				ak_note_row(thing->chain, thing->audit_id, "the entry that tells of something is missing");
 		}
-		else if (thing->exists ?
-				 thing->audit_id != thing->last || !thing->left || memcmp(thing->digest, thing->last_digest, DIGEST_KEPT) != 0 :
-				 thing->left && !thing->may_miss)
+		else if (thing->exists ? thing->audit_id != thing->last || !thing->left ||
+									 memcmp(thing->digest, thing->last_digest, DIGEST_KEPT) != 0
+							   : thing->left && !thing->may_miss)
 			ak_note_row(thing->chain, thing->last, "something is not as this entry left it");
 	}
 	MemoryContextDelete(proof->row_context);

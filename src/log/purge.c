@@ -57,21 +57,21 @@
 PG_FUNCTION_INFO_V1(ak_purge_audit_log);
 
 /* Links of a chain to read in one batch */
-#define PURGE_BATCH		4096
+#define PURGE_BATCH 4096
 
 /* Batches in one transaction of the worker: some tenths of a second */
-#define RETENTION_BATCHES	5
+#define RETENTION_BATCHES 5
 
 /* The progress of purging a chain */
 typedef struct AkPurge
 {
-	const char *workspace;		/* '' for entries without a workspace */
+	const char *workspace; /* '' for entries without a workspace */
 	TimestampTz older_than;
-	int64		position;		/* the last one read */
-	bool		done;			/* the end of the chain was reached */
-	int64		purge_id;		/* audit_id of the entry that records the purge; 0: nothing removed yet */
-	int64		entries;		/* number of entries removed */
-	bool		any_old;		/* an entry was old enough, removed or kept */
+	int64 position; /* the last one read */
+	bool done;      /* the end of the chain was reached */
+	int64 purge_id; /* audit_id of the entry that records the purge; 0: nothing removed yet */
+	int64 entries;  /* number of entries removed */
+	bool any_old;   /* an entry was old enough, removed or kept */
 } AkPurge;
 
 /*
@@ -83,8 +83,9 @@ typedef struct AkPurge
 static int
 begin_index_plans(void)
 {
-	static const char *const off[] = {"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit"};
-	int			nest_level = NewGUCNestLevel();
+	static const char *const off[] = {"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin",
+									  "jit"};
+	int nest_level = NewGUCNestLevel();
 
 	for (int i = 0; i < (int) lengthof(off); i++)
 		(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
@@ -121,8 +122,9 @@ purge_batch(AkPurge *purge)
 		"THEN (dropped OPERATOR(pg_catalog.->>) 'key_id')::pg_catalog.uuid END AND o.\"time\" OPERATOR(pg_catalog.>=) $3) AS gone "
 		"FROM apikeys.audit_log a WHERE a.audit_id OPERATOR(pg_catalog.=) b.audit_id "
 		"AND COALESCE(a.workspace, '') OPERATOR(pg_catalog.=) $1 OFFSET 0) AS e ON true",
-		4, {TEXTOID, INT8OID, TIMESTAMPTZOID, INT8OID}, NULL
-	};
+		4,
+		{TEXTOID, INT8OID, TIMESTAMPTZOID, INT8OID},
+		NULL};
 	static AkQuery make_runs = {
 		"INSERT INTO apikeys.audit_purged (workspace, first_position, last_position, audit_id, digests, link) "
 		"SELECT $1, pg_catalog.min(position), pg_catalog.max(position), $2, pg_catalog.string_agg(digest, '' ORDER BY position), "
@@ -131,27 +133,26 @@ purge_batch(AkPurge *purge)
 		"g.position OPERATOR(pg_catalog.-) pg_catalog.row_number() OVER (ORDER BY g.position) AS run "
 		"FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5)) AS g (position, link, digest)) "
 		"AS gone GROUP BY run",
-		5, {TEXTOID, INT8OID, INT8ARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID}, NULL
-	};
-	static AkQuery delete_entries = {
-		"DELETE FROM apikeys.audit_log a USING pg_catalog.unnest($1) AS gone (audit_id) "
-		"WHERE a.audit_id OPERATOR(pg_catalog.=) gone.audit_id",
-		1, {INT8ARRAYOID}, NULL
-	};
+		5,
+		{TEXTOID, INT8OID, INT8ARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID},
+		NULL};
+	static AkQuery delete_entries = {"DELETE FROM apikeys.audit_log a USING pg_catalog.unnest($1) AS gone (audit_id) "
+									 "WHERE a.audit_id OPERATOR(pg_catalog.=) gone.audit_id",
+									 1,
+									 {INT8ARRAYOID},
+									 NULL};
 	static AkQuery delete_links = {
 		"DELETE FROM apikeys.audit_link l USING pg_catalog.unnest($2) AS gone (position) "
 		"WHERE l.workspace OPERATOR(pg_catalog.=) $1 AND l.position OPERATOR(pg_catalog.=) gone.position",
-		2, {TEXTOID, INT8ARRAYOID}, NULL
-	};
-	Datum		args[5] = {
-		CStringGetTextDatum(purge->workspace), Int64GetDatum(purge->position),
-		TimestampTzGetDatum(purge->older_than), Int64GetDatum(PURGE_BATCH)
-	};
+		2,
+		{TEXTOID, INT8ARRAYOID},
+		NULL};
+	Datum args[5] = {CStringGetTextDatum(purge->workspace), Int64GetDatum(purge->position),
+					 TimestampTzGetDatum(purge->older_than), Int64GetDatum(PURGE_BATCH)};
 	SPITupleTable *found;
-	Datum		audit_ids;
-	bool		isnull;
-	int64		links,
-				gone;
+	Datum audit_ids;
+	bool isnull;
+	int64 links, gone;
 
 	ak_query(&find, args, NULL, AK_SEE_LATEST);
 	found = SPI_tuptable;
@@ -187,9 +188,10 @@ purged_through(Datum workspace)
 {
 	static AkQuery query = {
 		"SELECT pg_catalog.max(last_position) FROM apikeys.audit_purged WHERE workspace OPERATOR(pg_catalog.=) $1",
-		1, {TEXTOID}, NULL
-	};
-	bool		isnull;
+		1,
+		{TEXTOID},
+		NULL};
+	bool isnull;
 
 	ak_query(&query, &workspace, NULL, AK_SEE_LATEST);
 	return DatumGetInt64(ak_query_result(0, 1, &isnull));
@@ -202,10 +204,11 @@ hash_kept(Datum workspace, int64 through, uint8 *hash)
 	static AkQuery query = {
 		"SELECT position, link FROM apikeys.audit_link WHERE workspace OPERATOR(pg_catalog.=) $1 "
 		"AND position OPERATOR(pg_catalog.>) $2 AND position OPERATOR(pg_catalog.<=) $3 ORDER BY position LIMIT 10000",
-		3, {TEXTOID, INT8OID, INT8OID}, NULL
-	};
-	Datum		args[3] = {workspace, Int64GetDatum(0), Int64GetDatum(through)};
-	int64		kept = 0;
+		3,
+		{TEXTOID, INT8OID, INT8OID},
+		NULL};
+	Datum args[3] = {workspace, Int64GetDatum(0), Int64GetDatum(through)};
+	int64 kept = 0;
 
 	memset(hash, 0, AK_HASH_LEN);
 	for (;;)
@@ -215,16 +218,14 @@ hash_kept(Datum workspace, int64 through, uint8 *hash)
 			return kept;
 		for (uint64 i = 0; i < SPI_processed; i++)
 		{
-			bool		isnull;
-			int64		position = DatumGetInt64(ak_query_result(i, 1, &isnull));
-			bytea	   *link = DatumGetByteaPP(ak_query_result(i, 2, &isnull));
+			bool isnull;
+			int64 position = DatumGetInt64(ak_query_result(i, 1, &isnull));
+			bytea *link = DatumGetByteaPP(ak_query_result(i, 2, &isnull));
 
 			if (VARSIZE_ANY_EXHDR(link) != AK_HASH_LEN ||
 				!ak_link(kept > 0 ? hash : NULL, position, (const uint8 *) VARDATA_ANY(link), hash))
-				ereport(ERROR,
-						(errcode(ERRCODE_DATA_CORRUPTED),
-						 errmsg("a link of the audit log is damaged"),
-						 errhint("apikeys.verify_audit_log() tells more.")));
+				ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("a link of the audit log is damaged"),
+								errhint("apikeys.verify_audit_log() tells more.")));
 			kept++;
 			args[1] = Int64GetDatum(position);
 		}
@@ -236,14 +237,14 @@ hash_kept(Datum workspace, int64 through, uint8 *hash)
 static void
 tell(const AkPurge *purge)
 {
-	Datum		name = CStringGetTextDatum(purge->workspace);
-	uint8		hash[AK_HASH_LEN];
-	char		hex[2 * AK_HASH_LEN + 1];
-	char		time[MAXDATELEN + 1];
-	int			utc = 0;
-	int64		through = purged_through(name);
-	int64		kept = hash_kept(name, through, hash);
-	AkEntry		entry = {0};
+	Datum name = CStringGetTextDatum(purge->workspace);
+	uint8 hash[AK_HASH_LEN];
+	char hex[2 * AK_HASH_LEN + 1];
+	char time[MAXDATELEN + 1];
+	int utc = 0;
+	int64 through = purged_through(name);
+	int64 kept = hash_kept(name, through, hash);
+	AkEntry entry = {0};
 
 	hex[hex_encode((const char *) hash, AK_HASH_LEN, hex)] = '\0';
 	JsonEncodeDateTime(time, TimestampTzGetDatum(purge->older_than), TIMESTAMPTZOID, &utc);
@@ -251,8 +252,8 @@ tell(const AkPurge *purge)
 	entry.workspace = purge->workspace[0] != '\0' ? purge->workspace : NULL;
 	entry.entity = "Audit Logs";
 	entry.action = "Delete";
-	entry.activity = psprintf("Purged " INT64_FORMAT " %s from before %s",
-							  purge->entries, purge->entries == 1 ? "entry" : "entries", time);
+	entry.activity = psprintf("Purged " INT64_FORMAT " %s from before %s", purge->entries,
+							  purge->entries == 1 ? "entry" : "entries", time);
 	entry.changes = psprintf("{\"older_than\": \"%s\", \"entries\": " INT64_FORMAT ", \"through\": " INT64_FORMAT
 							 ", \"kept\": " INT64_FORMAT ", \"kept_sha256\": \"%s\"}",
 							 time, purge->entries, through, kept, hex);
@@ -268,7 +269,7 @@ tell(const AkPurge *purge)
 static void
 purge_chain(AkPurge *purge, int batches)
 {
-	int			nest_level = begin_index_plans();
+	int nest_level = begin_index_plans();
 
 	for (int i = 0; i < batches && !purge->done; i++)
 		purge_batch(purge);
@@ -290,18 +291,16 @@ Datum
 ak_purge_audit_log(PG_FUNCTION_ARGS)
 {
 	const char *workspace = PG_ARGISNULL(1) ? ak_bound_workspace() : text_to_cstring(PG_GETARG_TEXT_PP(1));
-	AkPurge		purge = {.workspace = workspace};
-	AkCaller	caller;
+	AkPurge purge = {.workspace = workspace};
+	AkCaller caller;
 
 	if (PG_ARGISNULL(0) || workspace == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", PG_ARGISNULL(0) ? "older_than" : "workspace")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("%s must not be null", PG_ARGISNULL(0) ? "older_than" : "workspace")));
 	purge.older_than = PG_GETARG_TIMESTAMPTZ(0);
 	if (purge.older_than > GetCurrentTimestamp())
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("older_than must not be in the future"),
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("older_than must not be in the future"),
 				 errhint("For what is older than a year: pg_catalog.now() OPERATOR(pg_catalog.-) interval '1 year'."),
 				 err_generic_string(PG_DIAG_COLUMN_NAME, "older_than")));
 	ak_require_anywhere(AK_ADMIN);
@@ -327,10 +326,11 @@ next_chain(const char *after)
 {
 	static AkQuery query = {
 		"SELECT pg_catalog.min(workspace) FROM apikeys.audit_link WHERE workspace OPERATOR(pg_catalog.>) $1",
-		1, {TEXTOID}, NULL
-	};
-	Datum		args[1] = {CStringGetTextDatum(after)};
-	int			nest_level = begin_index_plans();
+		1,
+		{TEXTOID},
+		NULL};
+	Datum args[1] = {CStringGetTextDatum(after)};
+	int nest_level = begin_index_plans();
 
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 	AtEOXact_GUC(true, nest_level);
@@ -350,7 +350,7 @@ AkJobNext
 ak_purge_job(void)
 {
 	MemoryContext context = CurrentMemoryContext;
-	AkPurge		purge = {.workspace = ""};	/* the first chain of all, whether it exists or not */
+	AkPurge purge = {.workspace = ""}; /* the first chain of all, whether it exists or not */
 
 	while (ak_guc_audit_retention > 0 && purge.workspace != NULL && !ak_worker_must_stop())
 	{
@@ -371,9 +371,9 @@ ak_purge_job(void)
 				purge.done = true;
 			if (purge.done || !purge.any_old)
 			{
-				char	   *next = next_chain(purge.workspace);
+				char *next = next_chain(purge.workspace);
 
-				purge = (AkPurge) {.workspace = next ? MemoryContextStrdup(context, next) : NULL};
+				purge = (AkPurge){.workspace = next ? MemoryContextStrdup(context, next) : NULL};
 			}
 		}
 		ak_job_commit();

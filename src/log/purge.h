@@ -12,4 +12,4 @@
 
 extern AkJobNext ak_purge_job(void);
 
-#endif							/* AK_PURGE_H */
+#endif /* AK_PURGE_H */

@@ -37,26 +37,25 @@ PG_FUNCTION_INFO_V1(ak_search_audit_logs);
 PG_FUNCTION_INFO_V1(ak_export_audit_logs);
 
 /* Every entry is compared with the text, so its length is limited */
-#define SEARCH_MAX	1000		/* characters */
+#define SEARCH_MAX 1000 /* characters */
 
 static const char *const known_actions[] = {"Create", "Update", "Delete", "Export", NULL};
 static const char *const known_entities[] = {"API Keys", "APIs", "Workspaces", "Access", "Teams", "Audit Logs", NULL};
 
 /* The columns of the view audit_logs, as columns of its table */
-static const AttrNumber view_columns[] = {
-	Anum_audit_log_time, Anum_audit_log_team, Anum_audit_log_entity, Anum_audit_log_activity,
-	Anum_audit_log_action, Anum_audit_log_actor, Anum_audit_log_ip, Anum_audit_log_workspace,
-	Anum_audit_log_key_id, Anum_audit_log_key_name, Anum_audit_log_changes, Anum_audit_log_db_user,
-	Anum_audit_log_audit_id
-};
+static const AttrNumber view_columns[] = {Anum_audit_log_time,     Anum_audit_log_team,      Anum_audit_log_entity,
+										  Anum_audit_log_activity, Anum_audit_log_action,    Anum_audit_log_actor,
+										  Anum_audit_log_ip,       Anum_audit_log_workspace, Anum_audit_log_key_id,
+										  Anum_audit_log_key_name, Anum_audit_log_changes,   Anum_audit_log_db_user,
+										  Anum_audit_log_audit_id};
 
 /* The state of a scan between calls */
 typedef struct AkReading
 {
-	AkLogScan  *scan;
-	Snapshot	snapshot;
-	int64		left;			/* number of rows still wanted; -1: all */
-	bool		header_sent;
+	AkLogScan *scan;
+	Snapshot snapshot;
+	int64 left; /* number of rows still wanted; -1: all */
+	bool header_sent;
 	StringInfoData line;
 } AkReading;
 
@@ -68,9 +67,9 @@ typedef struct AkReading
 static AkTexts *
 text_set(FunctionCallInfo fcinfo, int n, const char *what, const char *const *known)
 {
-	AkTexts    *texts;
-	Datum	   *elements;
-	bool	   *nulls;
+	AkTexts *texts;
+	Datum *elements;
+	bool *nulls;
 
 	if (PG_ARGISNULL(n))
 		return NULL;
@@ -79,19 +78,18 @@ text_set(FunctionCallInfo fcinfo, int n, const char *what, const char *const *kn
 	texts->values = palloc(Max(1, texts->count) * sizeof(char *));
 	for (int i = 0; i < texts->count; i++)
 	{
-		int			k = 0;
+		int k = 0;
 
 		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("%s list must not contain null", what)));
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s list must not contain null", what)));
 		texts->values[i] = TextDatumGetCString(elements[i]);
 		while (known != NULL && known[k] != NULL && strcmp(known[k], texts->values[i]) != 0)
 			k++;
 		if (known != NULL && known[k] == NULL)
 			bad_value(errmsg("unknown %s \"%s\"", what, ak_quoted(texts->values[i])),
-					  known == known_actions ? errhint("There are Create, Update, Delete and Export.") :
-					  errhint("There are API Keys, APIs, Workspaces, Access, Teams and Audit Logs."));
+					  known == known_actions
+						  ? errhint("There are Create, Update, Delete and Export.")
+						  : errhint("There are API Keys, APIs, Workspaces, Access, Teams and Audit Logs."));
 	}
 	ak_make_set(texts);
 	return texts;
@@ -105,8 +103,8 @@ text_set(FunctionCallInfo fcinfo, int n, const char *what, const char *const *kn
 static AkTexts *
 readable_workspaces(FunctionCallInfo fcinfo, int n)
 {
-	AkTexts    *texts;
-	Datum	   *elements;
+	AkTexts *texts;
+	Datum *elements;
 
 	ak_require_anywhere(AK_AUDIT);
 	if (PG_ARGISNULL(n) && ak_sees_everywhere(AK_AUDIT))
@@ -121,8 +119,8 @@ readable_workspaces(FunctionCallInfo fcinfo, int n)
 		ak_require_workspace(AK_AUDIT, texts->values[0]);
 		return texts;
 	}
-	deconstruct_array(DatumGetArrayTypeP(ak_visible_workspaces(AK_AUDIT)),
-					  TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &texts->count);
+	deconstruct_array(DatumGetArrayTypeP(ak_visible_workspaces(AK_AUDIT)), TEXTOID, -1, false, TYPALIGN_INT, &elements,
+					  NULL, &texts->count);
 	texts->values = palloc(Max(1, texts->count) * sizeof(char *));
 	for (int i = 0; i < texts->count; i++)
 		texts->values[i] = TextDatumGetCString(elements[i]);
@@ -142,7 +140,15 @@ ak_filter_from_args(FunctionCallInfo fcinfo, int first)
 	AkLogFilter *filter = palloc0(sizeof(AkLogFilter));
 	enum
 	{
-		SEARCH, WORKSPACE, TEAMS, ACTIONS, ACTORS, SINCE, UNTIL, ENTITIES, KEY_ID
+		SEARCH,
+		WORKSPACE,
+		TEAMS,
+		ACTIONS,
+		ACTORS,
+		SINCE,
+		UNTIL,
+		ENTITIES,
+		KEY_ID
 	};
 
 	filter->workspaces = readable_workspaces(fcinfo, first + WORKSPACE);
@@ -174,7 +180,7 @@ ak_filter_from_args(FunctionCallInfo fcinfo, int first)
 static void
 end_reading(Datum arg)
 {
-	AkReading  *reading = (AkReading *) DatumGetPointer(arg);
+	AkReading *reading = (AkReading *) DatumGetPointer(arg);
 
 	ak_log_end(reading->scan);
 	UnregisterSnapshot(reading->snapshot);
@@ -184,8 +190,8 @@ end_reading(Datum arg)
 static void
 finish_reading(FunctionCallInfo fcinfo, AkReading *reading)
 {
-	UnregisterExprContextCallback(((ReturnSetInfo *) fcinfo->resultinfo)->econtext,
-								  end_reading, PointerGetDatum(reading));
+	UnregisterExprContextCallback(((ReturnSetInfo *) fcinfo->resultinfo)->econtext, end_reading,
+								  PointerGetDatum(reading));
 	end_reading(PointerGetDatum(reading));
 }
 
@@ -196,12 +202,12 @@ finish_reading(FunctionCallInfo fcinfo, AkReading *reading)
 static AkReading *
 begin_reading(FunctionCallInfo fcinfo, const AkLogFilter *filter)
 {
-	AkReading  *reading = palloc0(sizeof(AkReading));
+	AkReading *reading = palloc0(sizeof(AkReading));
 
 	reading->snapshot = RegisterSnapshot(GetActiveSnapshot());
 	reading->scan = ak_log_begin(filter, reading->snapshot);
-	RegisterExprContextCallback(((ReturnSetInfo *) fcinfo->resultinfo)->econtext,
-								end_reading, PointerGetDatum(reading));
+	RegisterExprContextCallback(((ReturnSetInfo *) fcinfo->resultinfo)->econtext, end_reading,
+								PointerGetDatum(reading));
 	return reading;
 }
 
@@ -220,21 +226,22 @@ Datum
 ak_search_audit_logs(PG_FUNCTION_ARGS)
 {
 	FuncCallContext *call;
-	AkReading  *reading;
+	AkReading *reading;
 	TupleTableSlot *slot;
-	Datum		values[lengthof(view_columns)];
-	bool		nulls[lengthof(view_columns)];
+	Datum values[lengthof(view_columns)];
+	bool nulls[lengthof(view_columns)];
 
 	if (SRF_IS_FIRSTCALL())
 	{
 		MemoryContext old;
 		AkLogFilter *filter;
-		TupleDesc	desc;
-		int64		max_rows;
+		TupleDesc desc;
+		int64 max_rows;
 
 		call = SRF_FIRSTCALL_INIT();
 		old = MemoryContextSwitchTo(call->multi_call_memory_ctx);
-		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts < (int) lengthof(view_columns))
+		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
+			desc->natts < (int) lengthof(view_columns))
 			elog(ERROR, "return type must be a row of audit_logs");
 		call->tuple_desc = BlessTupleDesc(desc);
 		filter = ak_filter_from_args(fcinfo, 0);
@@ -281,7 +288,7 @@ Datum
 ak_export_audit_logs(PG_FUNCTION_ARGS)
 {
 	FuncCallContext *call;
-	AkReading  *reading;
+	AkReading *reading;
 	TupleTableSlot *slot;
 
 	if (SRF_IS_FIRSTCALL())

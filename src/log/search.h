@@ -13,8 +13,8 @@
 #include "log/logscan.h"
 
 /* The number of arguments from "search" to "key_id" */
-#define AK_FILTER_ARGS	9
+#define AK_FILTER_ARGS 9
 
 extern AkLogFilter *ak_filter_from_args(FunctionCallInfo fcinfo, int first);
 
-#endif							/* AK_SEARCH_H */
+#endif /* AK_SEARCH_H */

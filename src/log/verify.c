@@ -100,7 +100,7 @@ chain_order(const void *a, const void *b)
 AkChain *
 ak_chain_of(const AkVerification *v, const char *name, int length)
 {
-	AkChain		key = {.workspace = unconstify(char *, name),.length = length};
+	AkChain key = {.workspace = unconstify(char *, name), .length = length};
 
 	return bsearch(&key, v->chains, v->count, sizeof(AkChain), chain_order);
 }
@@ -109,7 +109,7 @@ ak_chain_of(const AkVerification *v, const char *name, int length)
 AkChain *
 ak_chain_of_value(const AkVerification *v, Datum workspace, bool isnull)
 {
-	text	   *t;
+	text *t;
 
 	if (isnull)
 		return ak_chain_of(v, "", 0);
@@ -121,7 +121,7 @@ ak_chain_of_value(const AkVerification *v, Datum workspace, bool isnull)
 const uint8 *
 ak_hash_bytes(Datum value, bool isnull)
 {
-	bytea	   *bytes;
+	bytea *bytes;
 
 	if (isnull)
 		return NULL;
@@ -133,7 +133,7 @@ ak_hash_bytes(Datum value, bool isnull)
 static void
 read_hash(Datum hex, uint8 *out)
 {
-	Datum		bytes = DirectFunctionCall2(binary_decode, hex, CStringGetTextDatum("hex"));
+	Datum bytes = DirectFunctionCall2(binary_decode, hex, CStringGetTextDatum("hex"));
 
 	memcpy(out, VARDATA_ANY(DatumGetByteaPP(bytes)), AK_HASH_LEN);
 }
@@ -150,21 +150,21 @@ read_anchors(AkVerification *v, Datum anchors)
 		"a.value OPERATOR(pg_catalog.->>) 'link' "
 		"FROM pg_catalog.jsonb_each(CASE WHEN pg_catalog.jsonb_typeof($1) OPERATOR(pg_catalog.=) 'object' THEN $1 "
 		"ELSE '{\"\": null}' END) AS a",
-		1, {JSONBOID}, NULL
-	};
-	Datum		args[1] = {anchors};
+		1,
+		{JSONBOID},
+		NULL};
+	Datum args[1] = {anchors};
 
 	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		bool		isnull;
-		Datum		workspace = ak_query_result(i, 1, &isnull);
-		AkChain    *chain = ak_chain_of_value(v, workspace, false);
+		bool isnull;
+		Datum workspace = ak_query_result(i, 1, &isnull);
+		AkChain *chain = ak_chain_of_value(v, workspace, false);
 
 		if (!DatumGetBool(ak_query_result(i, 2, &isnull)))
 			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("anchors are not what audit_anchor() gives")));
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("anchors are not what audit_anchor() gives")));
 		if (chain == NULL)
 			continue;
 		chain->anchor.position = strtoll(TextDatumGetCString(ak_query_result(i, 3, &isnull)), NULL, 10);
@@ -185,14 +185,15 @@ read_purges(AkVerification *v)
 		"AND (changes OPERATOR(pg_catalog.->>) 'through') OPERATOR(pg_catalog.~) '^[0-9]{1,18}$' "
 		"AND (changes OPERATOR(pg_catalog.->>) 'kept_sha256') OPERATOR(pg_catalog.~) '^[0-9a-f]{64}$' "
 		"ORDER BY COALESCE(workspace, ''), audit_id DESC",
-		0, {0}, NULL
-	};
+		0,
+		{0},
+		NULL};
 
 	ak_query_snapshot(&query, NULL, NULL, v->snapshot);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		bool		isnull;
-		AkChain    *chain = ak_chain_of_value(v, ak_query_result(i, 1, &isnull), false);
+		bool isnull;
+		AkChain *chain = ak_chain_of_value(v, ak_query_result(i, 1, &isnull), false);
 
 		if (chain == NULL)
 			continue;
@@ -209,19 +210,19 @@ read_purges(AkVerification *v)
 static ArrayBuildState *
 add_workspaces(ArrayBuildState *names, Snapshot snapshot, AkRelation table, AkRelation index, Oid collation)
 {
-	Relation	rel = ak_table_open(table, AccessShareLock);
-	Relation	idx = index_open(ak_relid(index), AccessShareLock);
+	Relation rel = ak_table_open(table, AccessShareLock);
+	Relation idx = index_open(ak_relid(index), AccessShareLock);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), table_slot_callbacks(rel));
-	AttrNumber	column = idx->rd_index->indkey.values[0];
-	Datum		last = (Datum) 0;
-	bool		found;
+	AttrNumber column = idx->rd_index->indkey.values[0];
+	Datum last = (Datum) 0;
+	bool found;
 
 	do
 	{
-		int			nkeys = last == (Datum) 0 ? 0 : 1;
+		int nkeys = last == (Datum) 0 ? 0 : 1;
 		IndexScanDesc scan = index_beginscan_compat(rel, idx, snapshot, nkeys);
 		ScanKeyData key;
-		bool		isnull;
+		bool isnull;
 
 		CHECK_FOR_INTERRUPTS();
 		if (nkeys > 0)
@@ -251,13 +252,14 @@ add_anchored(ArrayBuildState *names, Datum anchors, MemoryContext context)
 	static AkQuery query = {
 		"SELECT a.key FROM pg_catalog.jsonb_each(CASE WHEN pg_catalog.jsonb_typeof($1) OPERATOR(pg_catalog.=) 'object' "
 		"THEN $1 END) AS a",
-		1, {JSONBOID}, NULL
-	};
+		1,
+		{JSONBOID},
+		NULL};
 
 	ak_query(&query, &anchors, NULL, AK_SEE_TRANSACTION);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		bool		isnull;
+		bool isnull;
 
 		names = accumArrayResult(names, ak_query_result(i, 1, &isnull), false, TEXTOID, context);
 	}
@@ -275,14 +277,14 @@ audited_workspaces(FunctionCallInfo fcinfo, Snapshot snapshot, NullableDatum anc
 {
 	MemoryContext context = CurrentMemoryContext;
 	ArrayBuildState *names;
-	AkCaller	caller;
-	Datum	   *elements;
-	int			count;
+	AkCaller caller;
+	Datum *elements;
+	int count;
 
 	ak_require_anywhere(AK_AUDIT);
 	if (!PG_ARGISNULL(0))
 	{
-		char	   *workspace = text_to_cstring(PG_GETARG_TEXT_PP(0));
+		char *workspace = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 		ak_check_workspace_argument(workspace);
 		ak_require_workspace(AK_AUDIT, workspace);
@@ -292,8 +294,8 @@ audited_workspaces(FunctionCallInfo fcinfo, Snapshot snapshot, NullableDatum anc
 		return ak_visible_workspaces(AK_AUDIT);
 
 	names = initArrayResult(TEXTOID, context, false);
-	deconstruct_array(DatumGetArrayTypeP(ak_visible_workspaces(AK_AUDIT)), TEXTOID, -1, false, TYPALIGN_INT,
-					  &elements, NULL, &count);
+	deconstruct_array(DatumGetArrayTypeP(ak_visible_workspaces(AK_AUDIT)), TEXTOID, -1, false, TYPALIGN_INT, &elements,
+					  NULL, &count);
 	for (int i = 0; i < count; i++)
 		names = accumArrayResult(names, elements[i], false, TEXTOID, context);
 	names = add_workspaces(names, snapshot, AK_AUDIT_LINK, AK_AUDIT_LINK_PKEY, DEFAULT_COLLATION_OID);
@@ -314,7 +316,7 @@ audited_workspaces(FunctionCallInfo fcinfo, Snapshot snapshot, NullableDatum anc
 static void
 make_chains(AkVerification *v, Datum names)
 {
-	Datum	   *elements;
+	Datum *elements;
 
 	deconstruct_array(DatumGetArrayTypeP(names), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &v->count);
 	v->chains = palloc0(sizeof(AkChain) * Max(1, v->count));
@@ -326,7 +328,7 @@ make_chains(AkVerification *v, Datum names)
 	qsort(v->chains, v->count, sizeof(AkChain), chain_order);
 	if (v->count > 0)
 	{
-		int			kept = 1;
+		int kept = 1;
 
 		for (int i = 1; i < v->count; i++)
 			if (chain_order(&v->chains[i], &v->chains[kept - 1]) != 0)
@@ -355,7 +357,7 @@ ak_verify_audit_log(PG_FUNCTION_ARGS)
 	AkVerification v = {.one = !PG_ARGISNULL(0)};
 	ReturnSetInfo *rsinfo;
 	AkRowProof *rows;
-	AkCaller	caller;
+	AkCaller caller;
 
 	v.everywhere = !v.one && ak_sees_everywhere(AK_AUDIT);
 	v.snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -376,9 +378,9 @@ ak_verify_audit_log(PG_FUNCTION_ARGS)
 	qsort(v.chains, v.count, sizeof(AkChain), name_order);
 	for (int i = 0; i < v.count; i++)
 	{
-		AkChain    *chain = &v.chains[i];
-		Datum		values[_Anum_audit_verdict_max - 1] = {0};
-		bool		nulls[_Anum_audit_verdict_max - 1] = {false};
+		AkChain *chain = &v.chains[i];
+		Datum values[_Anum_audit_verdict_max - 1] = {0};
+		bool nulls[_Anum_audit_verdict_max - 1] = {false};
 
 		if (chain->problem == NULL)
 		{
@@ -420,14 +422,15 @@ ak_audit_anchor(PG_FUNCTION_ARGS)
 		"'position', l.position, 'audit_id', l.audit_id, 'link', pg_catalog.encode(l.link, 'hex'))), '{}') "
 		"FROM (SELECT DISTINCT pg_catalog.unnest($1)) AS n (w), LATERAL (SELECT * FROM apikeys.audit_link i "
 		"WHERE i.workspace OPERATOR(pg_catalog.=) n.w ORDER BY i.position DESC LIMIT 1) AS l",
-		1, {TEXTARRAYOID}, NULL
-	};
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	Datum		args[1] = {audited_workspaces(fcinfo, snapshot, (NullableDatum) {.isnull = true})};
+		1,
+		{TEXTARRAYOID},
+		NULL};
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Datum args[1] = {audited_workspaces(fcinfo, snapshot, (NullableDatum){.isnull = true})};
 	MemoryContext context = CurrentMemoryContext;
-	AkCaller	caller;
-	bool		isnull;
-	Datum		result;
+	AkCaller caller;
+	bool isnull;
+	Datum result;
 
 	UnregisterSnapshot(snapshot);
 	ak_become_owner(&caller);

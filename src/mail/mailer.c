@@ -36,21 +36,21 @@
 #include "pure/token.h"
 #include "worker/worker.h"
 
-#define COMPRESS_ABOVE	(1024 * 1024)	/* bytes of CSV */
-#define STEP			500		/* milliseconds */
-#define SHORTEST_WAIT	100		/* milliseconds; the due report may be locked */
-#define LONGEST_WAIT	(3600 * 1000)
+#define COMPRESS_ABOVE (1024 * 1024) /* bytes of CSV */
+#define STEP           500           /* milliseconds */
+#define SHORTEST_WAIT  100           /* milliseconds; the due report may be locked */
+#define LONGEST_WAIT   (3600 * 1000)
 
 /* The state of the current report */
 static enum
 {
 	NOTHING,
 	SENDING,
-	FINISHED					/* but not recorded yet */
-}			stage = NOTHING;
+	FINISHED /* but not recorded yet */
+} stage = NOTHING;
 
 static const AkMailLibrary *library = NULL;
-static MemoryContext mail_context = NULL;	/* context of the following variables */
+static MemoryContext mail_context = NULL; /* context of the following variables */
 static AkReport report;
 static AkDelivery delivery;
 static AkDelivered outcome;
@@ -63,8 +63,8 @@ static StringInfoData error;
 static char *
 mail_library_path(void)
 {
-	Dl_info		info;
-	char		path[MAXPGPATH];
+	Dl_info info;
+	char path[MAXPGPATH];
 
 	if (dladdr((void *) mail_library_path, &info) == 0)
 		elog(ERROR, "could not find the path of the library \"apikeys\"");
@@ -81,28 +81,25 @@ void
 ak_require_mail_library(void)
 {
 	if (access(mail_library_path(), R_OK) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("reports by email are not installed"),
-				 errdetail("The library \"%s\" is missing: apikeys was built without libcurl.", "apikeys_mail"),
-				 errhint("Install libcurl with its headers, then build and install apikeys again.")));
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("reports by email are not installed"),
+						errdetail("The library \"%s\" is missing: apikeys was built without libcurl.", "apikeys_mail"),
+						errhint("Install libcurl with its headers, then build and install apikeys again.")));
 }
 
 /* Loads it once.  Raises what loading raises, and 55000 for a library of another build. */
 static void
 load_library(void)
 {
-	typedef const AkMailLibrary *(*Find) (void);
-	Find		find;
+	typedef const AkMailLibrary *(*Find)(void);
+	Find find;
 
 	if (library != NULL)
 		return;
 	find = (Find) load_external_function(mail_library_path(), "ak_mail_library", true, NULL);
 	if (find()->version != AK_MAIL_LIBRARY_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("library \"%s\" is not of the version of \"%s\"", "apikeys_mail", "apikeys"),
-				 errhint("Build and install apikeys again.")));
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("library \"%s\" is not of the version of \"%s\"", "apikeys_mail", "apikeys"),
+						errhint("Build and install apikeys again.")));
 	library = find();
 }
 
@@ -110,8 +107,8 @@ load_library(void)
 static void
 read_sender(AkMailbox *sender)
 {
-	char		host[256];
-	char	   *address;
+	char host[256];
+	char *address;
 
 	if (ak_guc_mail_from[0] != '\0' && ak_mailbox_parse(pstrdup(ak_guc_mail_from), sender))
 		return;
@@ -133,8 +130,8 @@ bare_address(const AkMailbox *mailbox)
 static char *
 utc(TimestampTz time, const char *format)
 {
-	pg_time_t	seconds = timestamptz_to_time_t(time);
-	char		written[64];
+	pg_time_t seconds = timestamptz_to_time_t(time);
+	char written[64];
 
 	/* pg_strftime() does not depend on a locale */
 	written[pg_strftime(written, sizeof(written) - 1, format, pg_gmtime(&seconds))] = '\0';
@@ -158,8 +155,8 @@ compose_body(void)
 	StringInfoData text;
 
 	initStringInfo(&text);
-	appendStringInfo(&text, "The audit log%s%s, as CSV.\n\n",
-					 report.workspace ? " of workspace " : "", report.workspace ? report.workspace : "");
+	appendStringInfo(&text, "The audit log%s%s, as CSV.\n\n", report.workspace ? " of workspace " : "",
+					 report.workspace ? report.workspace : "");
 	appendStringInfo(&text, "Entries: " INT64_FORMAT "\n", report.entries);
 	appendStringInfo(&text, "Filters: %s\n", report.filters ? report.filters : "none");
 	appendStringInfo(&text, "Asked for by: %s\n", report.asked_by);
@@ -217,7 +214,7 @@ compose_header(const char *name, const char *text, size_t len, const char *rest)
 static void
 compose(void)
 {
-	AkMailbox	from;
+	AkMailbox from;
 	const char *subject = report.workspace ? psprintf("Audit log of workspace %s", report.workspace) : "Audit log";
 	const char *suffix = "";
 
@@ -235,9 +232,7 @@ compose(void)
 
 		initStringInfo(&packed);
 		if (!library->gzip(delivery.file, delivery.file_len, &packed))
-			ereport(ERROR,
-					(errcode(ERRCODE_INTERNAL_ERROR),
-					 errmsg("could not compress report %s", report.id)));
+			ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compress report %s", report.id)));
 		suffix = ".gz";
 		delivery.file_type = "application/gzip";
 		delivery.file = packed.data;
@@ -267,7 +262,7 @@ compose(void)
 static const char *
 read_route(void)
 {
-	AkSmtpUrl	url;
+	AkSmtpUrl url;
 	struct stat netrc;
 
 	delivery.url = pstrdup(ak_guc_smtp_url);
@@ -290,9 +285,8 @@ read_route(void)
 		/* only superusers may see the path: it is logged, not stored in the row */
 		if (stat(delivery.netrc, &netrc) != 0 || access(delivery.netrc, R_OK) != 0)
 		{
-			ereport(LOG,
-					(errcode_for_file_access(),
-					 errmsg("could not read file \"%s\", which apikeys.smtp_netrc names: %m", delivery.netrc)));
+			ereport(LOG, (errcode_for_file_access(),
+						  errmsg("could not read file \"%s\", which apikeys.smtp_netrc names: %m", delivery.netrc)));
 			return "the file that apikeys.smtp_netrc names cannot be read";
 		}
 		if (netrc.st_mode & (S_IRWXG | S_IRWXO))
@@ -328,9 +322,9 @@ static bool
 begin_next(int64 *wait)
 {
 	MemoryContext before = CurrentMemoryContext;
-	AkMailbox	sender;
+	AkMailbox sender;
 	const char *problem;
-	bool		found;
+	bool found;
 
 	*wait = -1;
 	if (mail_context == NULL)
@@ -396,7 +390,7 @@ AkJobNext
 ak_mailer_job(void)
 {
 	static bool copies_held = false;
-	int64		wait;
+	int64 wait;
 
 	if (!copies_held && ak_job_begin())
 	{

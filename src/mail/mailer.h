@@ -13,4 +13,4 @@
 extern void ak_require_mail_library(void);
 extern AkJobNext ak_mailer_job(void);
 
-#endif							/* AK_MAILER_H */
+#endif /* AK_MAILER_H */

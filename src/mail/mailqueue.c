@@ -48,8 +48,8 @@ static bool writing = false;
 uint64
 ak_change_mail_queue(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 {
-	AkCaller	caller;
-	uint64		rows;
+	AkCaller caller;
+	uint64 rows;
 
 	ak_become_owner(&caller);
 	SPI_connect();
@@ -73,7 +73,7 @@ ak_change_mail_queue(AkQuery *query, Datum *args, const char *nulls, AkSight sig
 static int64
 pause_after(int attempts)
 {
-	int64		pause = attempts == 0 ? 0 : ak_guc_mail_retry_pause;
+	int64 pause = attempts == 0 ? 0 : ak_guc_mail_retry_pause;
 
 	for (int i = 1; i < Min(attempts, AK_REPORT_ATTEMPTS); i++)
 		pause *= 4;
@@ -89,15 +89,15 @@ pause_after(int attempts)
 static Datum
 latest_attempts(TimestampTz now)
 {
-	Datum		latest[AK_REPORT_ATTEMPTS + 1];
+	Datum latest[AK_REPORT_ATTEMPTS + 1];
 
 	for (int i = 0; i <= AK_REPORT_ATTEMPTS; i++)
 		latest[i] = TimestampTzGetDatum(TimestampTzPlusMilliseconds(now, pause_after(i)));
-	return PointerGetDatum(construct_array(latest, lengthof(latest), TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL,
-										   TYPALIGN_DOUBLE));
+	return PointerGetDatum(
+		construct_array(latest, lengthof(latest), TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
-#define IS_DUE(now, latest) \
+#define IS_DUE(now, latest)                                                                       \
 	"(next_attempt_at OPERATOR(pg_catalog.<=) " now " OR next_attempt_at OPERATOR(pg_catalog.>) " \
 	"(" latest ")[attempts OPERATOR(pg_catalog.+) 1])"
 
@@ -111,23 +111,21 @@ Datum
 ak_guard_report(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_report", AK_TABLE_BIT(AK_REPORT));
-	AkRow		row;
-	int			column = Anum_report_state;
-	Datum		held = CStringGetTextDatum("held");
-	bool		isnull = false;
+	AkRow row;
+	int column = Anum_report_state;
+	Datum held = CStringGetTextDatum("held");
+	bool isnull = false;
 
 	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
 	{
 		if (!writing)
 			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("a report cannot be changed"),
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("a report cannot be changed"),
 					 errhint("apikeys.release_report() queues one that is held or failed; DELETE removes one.")));
 		return PointerGetDatum(trigdata->tg_newtuple);
 	}
 	ak_row_read(&row, trigdata->tg_relation, trigdata->tg_trigtuple);
-	if (writing || AK_IS_NULL(&row, Anum_report_state) ||
-		strcmp(ak_row_text(&row, Anum_report_state), "queued") != 0)
+	if (writing || AK_IS_NULL(&row, Anum_report_state) || strcmp(ak_row_text(&row, Anum_report_state), "queued") != 0)
 		return PointerGetDatum(trigdata->tg_trigtuple);
 	return PointerGetDatum(heap_modify_tuple_by_cols(trigdata->tg_trigtuple, row.desc, 1, &column, &held, &isnull));
 }
@@ -146,9 +144,10 @@ ak_report_hold_copies(void)
 	static AkQuery query = {
 		"UPDATE apikeys.report SET state = 'held', next_attempt_at = NULL, last_error = NULL "
 		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND COALESCE(origin, '') OPERATOR(pg_catalog.<>) $1",
-		1, {TEXTOID}, NULL
-	};
-	Datum		args[1] = {CStringGetTextDatum(ak_report_origin())};
+		1,
+		{TEXTOID},
+		NULL};
+	Datum args[1] = {CStringGetTextDatum(ak_report_origin())};
 
 	ak_change_mail_queue(&query, args, NULL, AK_SEE_TRANSACTION);
 }
@@ -164,12 +163,13 @@ ak_reports_queued(Datum workspace, Datum scope, const char *nulls)
 		"SELECT pg_catalog.count(*) FROM apikeys.report WHERE state OPERATOR(pg_catalog.=) 'queued' "
 		"AND COALESCE(workspace, '') OPERATOR(pg_catalog.=) COALESCE($1, '') "
 		"AND COALESCE(scope, '{}') OPERATOR(pg_catalog.=) COALESCE($2, '{}')",
-		2, {TEXTOID, TEXTARRAYOID}, NULL
-	};
-	Datum		args[2] = {workspace, scope};
-	AkCaller	caller;
-	bool		isnull;
-	int64		count;
+		2,
+		{TEXTOID, TEXTARRAYOID},
+		NULL};
+	Datum args[2] = {workspace, scope};
+	AkCaller caller;
+	bool isnull;
+	int64 count;
 
 	ak_become_owner(&caller);
 	SPI_connect();
@@ -187,11 +187,12 @@ give_up_interrupted(TimestampTz now)
 	static AkQuery query = {
 		"UPDATE apikeys.report SET state = 'failed', finished_at = $1, next_attempt_at = NULL, "
 		"last_error = COALESCE(last_error, 'the last attempt was interrupted; the server''s log may tell why') "
-		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND " IS_DUE("$1", "$3")
-		" AND attempts OPERATOR(pg_catalog.>=) $2",
-		3, {TIMESTAMPTZOID, INT4OID, TIMESTAMPTZARRAYOID}, NULL
-	};
-	Datum		args[3] = {TimestampTzGetDatum(now), Int32GetDatum(AK_REPORT_ATTEMPTS), latest_attempts(now)};
+		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND " IS_DUE("$1",
+																  "$3") " AND attempts OPERATOR(pg_catalog.>=) $2",
+		3,
+		{TIMESTAMPTZOID, INT4OID, TIMESTAMPTZARRAYOID},
+		NULL};
+	Datum args[3] = {TimestampTzGetDatum(now), Int32GetDatum(AK_REPORT_ATTEMPTS), latest_attempts(now)};
 
 	ak_change_mail_queue(&query, args, NULL, AK_SEE_TRANSACTION);
 }
@@ -208,25 +209,26 @@ ak_report_claim(const char *id_domain, AkReport *report)
 	static AkQuery next = {
 		"SELECT report_id::pg_catalog.text, workspace, recipient, filters::pg_catalog.text, asked_by, COALESCE(id_domain, $2), "
 		"entries, encrypted, asked_at, queued_at, content, attempts, report_id FROM apikeys.report "
-		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND " IS_DUE("$1", "$3")
-		" AND content IS NOT NULL ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED",
-		3, {TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZARRAYOID}, NULL
-	};
-	static AkQuery claim = {
-		"UPDATE apikeys.report SET attempts = $2, next_attempt_at = $3, id_domain = $4 "
-		"WHERE report_id OPERATOR(pg_catalog.=) $1",
-		4, {UUIDOID, INT4OID, TIMESTAMPTZOID, TEXTOID}, NULL
-	};
-	char	  **texts[] = {&report->id, &report->workspace, &report->recipient, &report->filters,
-	&report->asked_by, &report->id_domain};
+		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND " IS_DUE(
+			"$1", "$3") " AND content IS NOT NULL ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED",
+		3,
+		{TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZARRAYOID},
+		NULL};
+	static AkQuery claim = {"UPDATE apikeys.report SET attempts = $2, next_attempt_at = $3, id_domain = $4 "
+							"WHERE report_id OPERATOR(pg_catalog.=) $1",
+							4,
+							{UUIDOID, INT4OID, TIMESTAMPTZOID, TEXTOID},
+							NULL};
+	char **texts[] = {&report->id,      &report->workspace, &report->recipient,
+					  &report->filters, &report->asked_by,  &report->id_domain};
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext spi_context;
 	TimestampTz now = GetCurrentTimestamp();
-	Datum		args[4] = {TimestampTzGetDatum(now), CStringGetTextDatum(id_domain), latest_attempts(now)};
-	AkCaller	caller;
-	bool		isnull;
-	bool		found;
-	int			attempts;
+	Datum args[4] = {TimestampTzGetDatum(now), CStringGetTextDatum(id_domain), latest_attempts(now)};
+	AkCaller caller;
+	bool isnull;
+	bool found;
+	int attempts;
 
 	give_up_interrupted(now);
 
@@ -239,7 +241,7 @@ ak_report_claim(const char *id_domain, AkReport *report)
 		spi_context = MemoryContextSwitchTo(context);
 		for (int i = 0; i < (int) lengthof(texts); i++)
 		{
-			Datum		value = ak_query_result(0, i + 1, &isnull);
+			Datum value = ak_query_result(0, i + 1, &isnull);
 
 			*texts[i] = isnull ? NULL : TextDatumGetCString(value);
 		}
@@ -269,9 +271,10 @@ ak_report_sent(const char *id)
 	static AkQuery query = {
 		"UPDATE apikeys.report SET state = 'sent', finished_at = $2, next_attempt_at = NULL, last_error = NULL, "
 		"content = NULL WHERE report_id OPERATOR(pg_catalog.=) $1 AND state OPERATOR(pg_catalog.=) 'queued'",
-		2, {UUIDOID, TIMESTAMPTZOID}, NULL
-	};
-	Datum		args[2];
+		2,
+		{UUIDOID, TIMESTAMPTZOID},
+		NULL};
+	Datum args[2];
 
 	args[0] = DirectFunctionCall1(uuid_in, CStringGetDatum(id));
 	args[1] = TimestampTzGetDatum(GetCurrentTimestamp());
@@ -291,10 +294,11 @@ ak_report_failed(const char *id, const char *error, bool for_good)
 		"finished_at = CASE WHEN $3 OR attempts OPERATOR(pg_catalog.>=) $4 THEN $5 END, "
 		"next_attempt_at = CASE WHEN $3 OR attempts OPERATOR(pg_catalog.>=) $4 THEN NULL ELSE next_attempt_at END "
 		"WHERE report_id OPERATOR(pg_catalog.=) $1 AND state OPERATOR(pg_catalog.=) 'queued'",
-		5, {UUIDOID, TEXTOID, BOOLOID, INT4OID, TIMESTAMPTZOID}, NULL
-	};
-	Datum		args[5];
-	char	   *ascii = pstrdup(error);
+		5,
+		{UUIDOID, TEXTOID, BOOLOID, INT4OID, TIMESTAMPTZOID},
+		NULL};
+	Datum args[5];
+	char *ascii = pstrdup(error);
 
 	/* the server's reply may contain anything */
 	for (char *p = ascii; *p; p++)
@@ -312,16 +316,17 @@ ak_report_failed(const char *id, const char *error, bool for_good)
 int64
 ak_report_wait(void)
 {
-	static AkQuery query = {
-		"SELECT pg_catalog.min(CASE WHEN " IS_DUE("$1", "$2") " THEN $1 ELSE next_attempt_at END) FROM apikeys.report "
-		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND content IS NOT NULL",
-		2, {TIMESTAMPTZOID, TIMESTAMPTZARRAYOID}, NULL
-	};
+	static AkQuery query = {"SELECT pg_catalog.min(CASE WHEN " IS_DUE(
+								"$1", "$2") " THEN $1 ELSE next_attempt_at END) FROM apikeys.report "
+											"WHERE state OPERATOR(pg_catalog.=) 'queued' AND content IS NOT NULL",
+							2,
+							{TIMESTAMPTZOID, TIMESTAMPTZARRAYOID},
+							NULL};
 	TimestampTz now = GetCurrentTimestamp();
-	Datum		args[2] = {TimestampTzGetDatum(now), latest_attempts(now)};
-	AkCaller	caller;
-	Datum		due;
-	bool		isnull;
+	Datum args[2] = {TimestampTzGetDatum(now), latest_attempts(now)};
+	AkCaller caller;
+	Datum due;
+	bool isnull;
 
 	ak_become_owner(&caller);
 	SPI_connect();

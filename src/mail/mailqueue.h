@@ -13,25 +13,25 @@
 #include "core/query.h"
 
 /* Maximum number of attempts to send a report */
-#define AK_REPORT_ATTEMPTS	5
+#define AK_REPORT_ATTEMPTS 5
 
 /* Maximum number of queued reports of a workspace */
-#define AK_REPORTS_MAX		100
+#define AK_REPORTS_MAX 100
 
 /* A claimed report; palloc'd in the context that was current */
 typedef struct AkReport
 {
-	char	   *id;
-	char	   *workspace;		/* NULL: several or all */
-	char	   *recipient;
-	char	   *filters;		/* JSON; NULL: none */
-	char	   *asked_by;
-	char	   *id_domain;
-	int64		entries;
-	bool		encrypted;
+	char *id;
+	char *workspace; /* NULL: several or all */
+	char *recipient;
+	char *filters; /* JSON; NULL: none */
+	char *asked_by;
+	char *id_domain;
+	int64 entries;
+	bool encrypted;
 	TimestampTz asked_at;
 	TimestampTz queued_at;
-	bytea	   *content;
+	bytea *content;
 } AkReport;
 
 extern uint64 ak_change_mail_queue(AkQuery *query, Datum *args, const char *nulls, AkSight sight);
@@ -43,4 +43,4 @@ extern void ak_report_sent(const char *id);
 extern void ak_report_failed(const char *id, const char *error, bool for_good);
 extern int64 ak_report_wait(void);
 
-#endif							/* AK_MAILQUEUE_H */
+#endif /* AK_MAILQUEUE_H */

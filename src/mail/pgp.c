@@ -33,25 +33,25 @@
 static Oid
 pgcrypto_function(const char *name, const Oid *types, int nargs)
 {
-	static AkQuery query = {
-		"SELECT p.oid FROM pg_catalog.pg_extension e, pg_catalog.pg_depend d, pg_catalog.pg_proc p "
-		"WHERE e.extname OPERATOR(pg_catalog.=) 'pgcrypto' "
-		"AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass "
-		"AND d.refobjid OPERATOR(pg_catalog.=) e.oid "
-		"AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass "
-		"AND d.deptype OPERATOR(pg_catalog.=) 'e' "
-		"AND d.objid OPERATOR(pg_catalog.=) p.oid "
-		"AND p.proname OPERATOR(pg_catalog.=) $1 "
-		"AND p.prolang OPERATOR(pg_catalog.=) ANY (SELECT l.oid FROM pg_catalog.pg_language l "
-		"WHERE l.lanname OPERATOR(pg_catalog.=) 'c') "
-		"AND p.proargtypes OPERATOR(pg_catalog.=) $2",
-		2, {NAMEOID, OIDVECTOROID}, NULL
-	};
-	NameData	function;
-	Datum		args[2];
-	AkCaller	caller;
-	bool		isnull;
-	Oid			found = InvalidOid;
+	static AkQuery query = {"SELECT p.oid FROM pg_catalog.pg_extension e, pg_catalog.pg_depend d, pg_catalog.pg_proc p "
+							"WHERE e.extname OPERATOR(pg_catalog.=) 'pgcrypto' "
+							"AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass "
+							"AND d.refobjid OPERATOR(pg_catalog.=) e.oid "
+							"AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass "
+							"AND d.deptype OPERATOR(pg_catalog.=) 'e' "
+							"AND d.objid OPERATOR(pg_catalog.=) p.oid "
+							"AND p.proname OPERATOR(pg_catalog.=) $1 "
+							"AND p.prolang OPERATOR(pg_catalog.=) ANY (SELECT l.oid FROM pg_catalog.pg_language l "
+							"WHERE l.lanname OPERATOR(pg_catalog.=) 'c') "
+							"AND p.proargtypes OPERATOR(pg_catalog.=) $2",
+							2,
+							{NAMEOID, OIDVECTOROID},
+							NULL};
+	NameData function;
+	Datum args[2];
+	AkCaller caller;
+	bool isnull;
+	Oid found = InvalidOid;
 
 	namestrcpy(&function, name);
 	args[0] = NameGetDatum(&function);
@@ -64,9 +64,8 @@ pgcrypto_function(const char *name, const Oid *types, int nargs)
 	SPI_finish();
 	ak_become_caller(&caller);
 	if (!OidIsValid(found))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("extension \"pgcrypto\" has no such function \"%s\"", name)));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+						errmsg("extension \"pgcrypto\" has no such function \"%s\"", name)));
 	return found;
 }
 
@@ -76,11 +75,11 @@ pg_noreturn static void refuse_key(const char *reason);
 static void
 refuse_key(const char *reason)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("cannot encrypt to this key"),
-			 errdetail("%s", reason),
-			 errhint("encrypt_to is an OpenPGP public key with an RSA or ElGamal encryption key, as gpg --export writes it.")));
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("cannot encrypt to this key"), errdetail("%s", reason),
+		 errhint(
+			 "encrypt_to is an OpenPGP public key with an RSA or ElGamal encryption key, as gpg --export writes it.")));
 }
 
 /*
@@ -92,19 +91,19 @@ call_with_key(Oid function, int nargs, const Datum *args)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner resources = CurrentResourceOwner;
-	Datum		result;
+	Datum result;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		result = nargs == 1 ? OidFunctionCall1(function, args[0]) :
-			OidFunctionCall3(function, args[0], args[1], args[2]);
+		result =
+			nargs == 1 ? OidFunctionCall1(function, args[0]) : OidFunctionCall3(function, args[0], args[1], args[2]);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
+		ErrorData *error;
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
@@ -135,10 +134,10 @@ is_whole_key(const uint8 *data, size_t len)
 
 	while (p < end)
 	{
-		uint8		header = *p++;
-		bool		new_format = (header & 0x40) != 0;
-		uint32		packet = 0;
-		int			more;		/* number of octets of the length */
+		uint8 header = *p++;
+		bool new_format = (header & 0x40) != 0;
+		uint32 packet = 0;
+		int more; /* number of octets of the length */
 
 		if ((header & 0x80) == 0 || p == end ||
 			(p == data + 1 && (new_format ? header & 0x3f : (header >> 2) & 0x0f) != 6))
@@ -176,13 +175,12 @@ bytea *
 ak_pgp_read_key(bytea *key)
 {
 	static const char armor[] = "-----BEGIN PGP";
-	bytea	   *nothing = (bytea *) cstring_to_text("");
+	bytea *nothing = (bytea *) cstring_to_text("");
 
-	if (VARSIZE_ANY_EXHDR(key) > sizeof(armor) - 1 &&
-		memcmp(VARDATA_ANY(key), armor, sizeof(armor) - 1) == 0)
+	if (VARSIZE_ANY_EXHDR(key) > sizeof(armor) - 1 && memcmp(VARDATA_ANY(key), armor, sizeof(armor) - 1) == 0)
 	{
 		static const Oid types[] = {TEXTOID};
-		Datum		args[1] = {PointerGetDatum(key)};
+		Datum args[1] = {PointerGetDatum(key)};
 
 		key = call_with_key(pgcrypto_function("dearmor", types, 1), 1, args);
 	}
@@ -197,7 +195,7 @@ bytea *
 ak_pgp_encrypt(bytea *data, bytea *key)
 {
 	static const Oid types[] = {BYTEAOID, BYTEAOID, TEXTOID};
-	Datum		args[3];
+	Datum args[3];
 
 	args[0] = PointerGetDatum(data);
 	args[1] = PointerGetDatum(key);

@@ -13,4 +13,4 @@
 extern bytea *ak_pgp_read_key(bytea *key);
 extern bytea *ak_pgp_encrypt(bytea *data, bytea *key);
 
-#endif							/* AK_PGP_H */
+#endif /* AK_PGP_H */

@@ -53,8 +53,8 @@ enum
 /* The workspaces of a report */
 typedef struct AkScopeOfReport
 {
-	char	   *workspace;		/* a single workspace; NULL: several or all */
-	Datum		scope;			/* text[]; 0: all, and entries without a workspace */
+	char *workspace; /* a single workspace; NULL: several or all */
+	Datum scope;     /* text[]; 0: all, and entries without a workspace */
 } AkScopeOfReport;
 
 /*
@@ -64,19 +64,15 @@ typedef struct AkScopeOfReport
 static char *
 read_recipient(FunctionCallInfo fcinfo)
 {
-	text	   *recipient;
+	text *recipient;
 
 	if (PG_ARGISNULL(ARG_RECIPIENT))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("recipient must not be null")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("recipient must not be null")));
 	recipient = PG_GETARG_TEXT_PP(ARG_RECIPIENT);
 	if (!ak_addr_spec_valid(VARDATA_ANY(recipient), VARSIZE_ANY_EXHDR(recipient)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("recipient is not an email address"),
-				 errhint("It is one address such as ann@example.com, in ASCII, of at most %d characters.",
-						 AK_ADDR_SPEC_MAX)));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("recipient is not an email address"),
+						errhint("It is one address such as ann@example.com, in ASCII, of at most %d characters.",
+								AK_ADDR_SPEC_MAX)));
 	ak_refuse_secret("recipient", text_to_cstring(recipient));
 	ak_refuse_known_secret("recipient", text_to_cstring(recipient), NULL, NULL);
 	return text_to_cstring(recipient);
@@ -89,12 +85,11 @@ read_recipient(FunctionCallInfo fcinfo)
 static void
 read_scope(FunctionCallInfo fcinfo, AkScopeOfReport *scope)
 {
-	Datum		visible;
-	Datum	   *elements;
-	int			count;
+	Datum visible;
+	Datum *elements;
+	int count;
 
-	scope->workspace = PG_ARGISNULL(ARG_WORKSPACE) ? NULL :
-		text_to_cstring(PG_GETARG_TEXT_PP(ARG_WORKSPACE));
+	scope->workspace = PG_ARGISNULL(ARG_WORKSPACE) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(ARG_WORKSPACE));
 	scope->scope = (Datum) 0;
 
 	ak_require_anywhere(AK_AUDIT);
@@ -114,7 +109,7 @@ read_scope(FunctionCallInfo fcinfo, AkScopeOfReport *scope)
 	}
 	if (scope->workspace != NULL)
 	{
-		Datum		element = CStringGetTextDatum(scope->workspace);
+		Datum element = CStringGetTextDatum(scope->workspace);
 
 		scope->scope = PointerGetDatum(construct_array(&element, 1, TEXTOID, -1, false, TYPALIGN_INT));
 	}
@@ -124,16 +119,16 @@ read_scope(FunctionCallInfo fcinfo, AkScopeOfReport *scope)
 static void
 refuse_too_many(const AkScopeOfReport *scope)
 {
-	char		nulls[2] = {scope->workspace ? ' ' : 'n', scope->scope ? ' ' : 'n'};
-	Datum		workspace = scope->workspace ? CStringGetTextDatum(scope->workspace) : (Datum) 0;
+	char nulls[2] = {scope->workspace ? ' ' : 'n', scope->scope ? ' ' : 'n'};
+	Datum workspace = scope->workspace ? CStringGetTextDatum(scope->workspace) : (Datum) 0;
 
 	if (ak_reports_queued(workspace, scope->scope, nulls) < AK_REPORTS_MAX)
 		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			 scope->workspace ? errmsg("%d reports of workspace \"%s\" are queued already", AK_REPORTS_MAX, scope->workspace) :
-			 errmsg("%d reports of these workspaces are queued already", AK_REPORTS_MAX),
-			 errhint("The view apikeys.reports shows why they wait.")));
+	ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					scope->workspace
+						? errmsg("%d reports of workspace \"%s\" are queued already", AK_REPORTS_MAX, scope->workspace)
+						: errmsg("%d reports of these workspaces are queued already", AK_REPORTS_MAX),
+					errhint("The view apikeys.reports shows why they wait.")));
 }
 
 /*
@@ -144,20 +139,20 @@ refuse_too_many(const AkScopeOfReport *scope)
 static char *
 read_filters(FunctionCallInfo fcinfo)
 {
-	static AkQuery query = {
-		"SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
-		"'search', $1, 'teams', $2, 'actions', $3, 'actors', $4, "
-		"'since', $5, 'until', $6, 'entities', $7, 'key_id', $8))::pg_catalog.text",
-		8, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTARRAYOID, UUIDOID},
-		NULL
-	};
-	Datum		args[8];
-	char		nulls[8];
-	bool		any = false;
-	bool		isnull;
+	static AkQuery query = {"SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
+							"'search', $1, 'teams', $2, 'actions', $3, 'actors', $4, "
+							"'since', $5, 'until', $6, 'entities', $7, 'key_id', $8))::pg_catalog.text",
+							8,
+							{TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+							 TEXTARRAYOID, UUIDOID},
+							NULL};
+	Datum args[8];
+	char nulls[8];
+	bool any = false;
+	bool isnull;
 	MemoryContext context = CurrentMemoryContext;
-	char	   *json;
-	int			n = 0;
+	char *json;
+	int n = 0;
 
 	for (int i = ARG_FILTERS; i < ARG_ENCRYPT_TO; i++)
 	{
@@ -187,19 +182,19 @@ read_filters(FunctionCallInfo fcinfo)
 static bool
 export_entries(FunctionCallInfo fcinfo, StringInfo csv, int64 *entries)
 {
-	int			limit = ak_guc_max_report_size * 1024;	/* at most a quarter of what a StringInfo can hold */
+	int limit = ak_guc_max_report_size * 1024; /* at most a quarter of what a StringInfo can hold */
 	AkLogFilter *filter = ak_filter_from_args(fcinfo, ARG_FILTERS);
-	AkLogScan  *scan = ak_log_begin(filter, GetActiveSnapshot());
+	AkLogScan *scan = ak_log_begin(filter, GetActiveSnapshot());
 	StringInfoData line;
 	MemoryContext each = AllocSetContextCreate(CurrentMemoryContext, "apikeys report", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(each);
 	TupleTableSlot *slot = NULL;
-	bool		fits = true;
+	bool fits = true;
 
 	*entries = 0;
 	do
 	{
-		char	   *utf8;
+		char *utf8;
 
 		MemoryContextReset(each);
 		initStringInfo(&line);
@@ -227,15 +222,17 @@ export_entries(FunctionCallInfo fcinfo, StringInfo csv, int64 *entries)
  * Writes the entry that records a report.
  */
 static void
-tell_export(const char *report_id, const char *workspace, const char *recipient, const char *filters,
-			bool encrypted, const char *activity)
+tell_export(const char *report_id, const char *workspace, const char *recipient, const char *filters, bool encrypted,
+			const char *activity)
 {
-	AkEntry		entry = {.workspace = workspace,.entity = "Audit Logs",.action = "Export",.activity = activity};
+	AkEntry entry = {.workspace = workspace, .entity = "Audit Logs", .action = "Export", .activity = activity};
 	StringInfoData changes;
 
 	initStringInfo(&changes);
-	appendStringInfo(&changes, "{\"report_id\": {\"old\": null, \"new\": \"%s\"}, "
-					 "\"recipient\": {\"old\": null, \"new\": ", report_id);
+	appendStringInfo(&changes,
+					 "{\"report_id\": {\"old\": null, \"new\": \"%s\"}, "
+					 "\"recipient\": {\"old\": null, \"new\": ",
+					 report_id);
 	escape_json(&changes, recipient);
 	appendStringInfo(&changes, "}, \"encrypted\": {\"old\": null, \"new\": %s}", encrypted ? "true" : "false");
 	if (filters != NULL)
@@ -264,23 +261,23 @@ ak_email_audit_logs(PG_FUNCTION_ARGS)
 		"asked_at, asked_by, state, queued_at, next_attempt_at, finished_at, last_error, content, origin) "
 		"VALUES ($1, $2, $3, $4, $5::pg_catalog.jsonb, $6, $7, $8, $9, $10, $11, $9, $12, $13, $14, $15, $16)",
 		16,
-		{UUIDOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID, INT8OID, INT8OID, BOOLOID,
-		TIMESTAMPTZOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID, TEXTOID}, NULL
-	};
+		{UUIDOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID, INT8OID, INT8OID, BOOLOID, TIMESTAMPTZOID, TEXTOID, TEXTOID,
+		 TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID, TEXTOID},
+		NULL};
 	TimestampTz now = GetCurrentTimestamp();
 	AkScopeOfReport scope;
-	AkActor		actor;
-	char	   *recipient;
-	char	   *filters;
-	bytea	   *key = NULL;
-	bytea	   *content = NULL;
+	AkActor actor;
+	char *recipient;
+	char *filters;
+	bytea *key = NULL;
+	bytea *content = NULL;
 	StringInfoData csv;
-	int64		entries;
-	int64		size;
-	bool		fits;
-	Datum		report_id;
-	Datum		args[16];
-	char		nulls[16];
+	int64 entries;
+	int64 size;
+	bool fits;
+	Datum report_id;
+	Datum args[16];
+	char nulls[16];
 
 	PreventCommandIfReadOnly("email_audit_logs()");
 	read_scope(fcinfo, &scope);
@@ -306,8 +303,9 @@ ak_email_audit_logs(PG_FUNCTION_ARGS)
 
 	report_id = DirectFunctionCall1(gen_random_uuid, (Datum) 0);
 	memset(nulls, ' ', sizeof(nulls));
-#define ARG(n, is_set, value) \
-	(nulls[(n) - 1] = (is_set) ? ' ' : 'n', args[(n) - 1] = (is_set) ? (value) : (Datum) 0)
+#define ARG(n, is_set, value)                                  \
+	(nulls[AttrNumberGetAttrOffset(n)] = (is_set) ? ' ' : 'n', \
+	 args[AttrNumberGetAttrOffset(n)] = (is_set) ? (value) : (Datum) 0)
 	ARG(1, true, report_id);
 	ARG(2, scope.workspace != NULL, CStringGetTextDatum(scope.workspace));
 	ARG(3, scope.scope != (Datum) 0, scope.scope);
@@ -331,18 +329,16 @@ ak_email_audit_logs(PG_FUNCTION_ARGS)
 	{
 		tell_export(DatumGetCString(DirectFunctionCall1(uuid_out, report_id)), scope.workspace, recipient, filters,
 					key != NULL,
-					psprintf("Mailed a report of " INT64_FORMAT " %s to \"%s\"",
-							 entries, entries == 1 ? "entry" : "entries", recipient));
+					psprintf("Mailed a report of " INT64_FORMAT " %s to \"%s\"", entries,
+							 entries == 1 ? "entry" : "entries", recipient));
 		ak_worker_wake_at_commit(AK_JOB_MAIL);
 		if (ak_guc_smtp_url == NULL || ak_guc_smtp_url[0] == '\0')
-			ereport(NOTICE,
-					(errmsg("the report waits until a mail server is set"),
-					 errhint("Set apikeys.smtp_url in the server's configuration.")));
+			ereport(NOTICE, (errmsg("the report waits until a mail server is set"),
+							 errhint("Set apikeys.smtp_url in the server's configuration.")));
 	}
 	else
-		ereport(WARNING,
-				(errmsg("the report is too large to be mailed"),
-				 errhint("Filter it, or raise apikeys.max_report_size, now %d kB.", ak_guc_max_report_size)));
+		ereport(WARNING, (errmsg("the report is too large to be mailed"),
+						  errhint("Filter it, or raise apikeys.max_report_size, now %d kB.", ak_guc_max_report_size)));
 	PG_RETURN_DATUM(report_id);
 }
 
@@ -350,8 +346,8 @@ ak_email_audit_logs(PG_FUNCTION_ARGS)
 static bool
 sees_scope(Datum scope, bool isnull)
 {
-	Datum	   *elements;
-	int			count;
+	Datum *elements;
+	int count;
 
 	if (isnull)
 		return ak_sees(AK_AUDIT, NULL);
@@ -377,28 +373,28 @@ ak_release_report(PG_FUNCTION_ARGS)
 	static AkQuery read = {
 		"SELECT workspace, scope, recipient, filters::pg_catalog.text, encrypted, state, content IS NULL FROM apikeys.report "
 		"WHERE report_id OPERATOR(pg_catalog.=) $1 FOR UPDATE",
-		1, {UUIDOID}, NULL
-	};
+		1,
+		{UUIDOID},
+		NULL};
 	static AkQuery release = {
 		"UPDATE apikeys.report SET state = 'queued', attempts = 0, queued_at = $2, next_attempt_at = $2, "
 		"finished_at = NULL, last_error = NULL, origin = $3 WHERE report_id OPERATOR(pg_catalog.=) $1",
-		3, {UUIDOID, TIMESTAMPTZOID, TEXTOID}, NULL
-	};
-	Datum		args[3];
-	char	   *id;
-	char	   *texts[4];
-	char	   *state;
-	bool		encrypted;
-	bool		empty;
-	bool		isnull;
+		3,
+		{UUIDOID, TIMESTAMPTZOID, TEXTOID},
+		NULL};
+	Datum args[3];
+	char *id;
+	char *texts[4];
+	char *state;
+	bool encrypted;
+	bool empty;
+	bool isnull;
 	MemoryContext context = CurrentMemoryContext;
 	AkScopeOfReport scope;
-	AkCaller	caller;
+	AkCaller caller;
 
 	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("report id must not be null")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("report id must not be null")));
 	PreventCommandIfReadOnly("release_report()");
 	ak_require_anywhere(AK_AUDIT);
 	id = DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)));
@@ -412,19 +408,17 @@ ak_release_report(PG_FUNCTION_ARGS)
 	ak_become_caller(&caller);
 	if (SPI_processed == 1)
 	{
-		Datum		workspaces = ak_query_result(0, 2, &isnull);
+		Datum workspaces = ak_query_result(0, 2, &isnull);
 
 		if (!sees_scope(workspaces, isnull))
 			SPI_processed = 0;
 	}
 	if (SPI_processed == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("report %s does not exist", id),
-				 errhint("The view apikeys.reports shows those that you may see.")));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("report %s does not exist", id),
+						errhint("The view apikeys.reports shows those that you may see.")));
 	for (int i = 0; i < 4; i++)
 	{
-		Datum		value = ak_query_result(0, i + 1, &isnull);
+		Datum value = ak_query_result(0, i + 1, &isnull);
 
 		/* texts[1], the scope, is a text[] */
 		texts[i] = isnull || i == 1 ? NULL : MemoryContextStrdup(context, TextDatumGetCString(value));
@@ -433,15 +427,12 @@ ak_release_report(PG_FUNCTION_ARGS)
 	state = TextDatumGetCString(ak_query_result(0, 6, &isnull));
 	empty = DatumGetBool(ak_query_result(0, 7, &isnull));
 	if (strcmp(state, "held") != 0 && strcmp(state, "failed") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("report %s is %s", id, state),
-				 errhint("Only a report that is held or failed can be released.")));
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("report %s is %s", id, state),
+						errhint("Only a report that is held or failed can be released.")));
 	if (empty)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("report %s was too large and is not kept", id),
-				 errhint("Ask for another with apikeys.email_audit_logs().")));
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("report %s was too large and is not kept", id),
+						errhint("Ask for another with apikeys.email_audit_logs().")));
 	scope.workspace = texts[0];
 	scope.scope = ak_query_result(0, 2, &isnull);
 	refuse_too_many(&scope);

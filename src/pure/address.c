@@ -31,7 +31,7 @@ is_atext(char c)
 bool
 ak_domain_valid(const char *domain, size_t len)
 {
-	size_t		label = 0;
+	size_t label = 0;
 
 	if (len == 0 || len > 253)
 		return false;
@@ -55,7 +55,7 @@ ak_domain_valid(const char *domain, size_t len)
 bool
 ak_addr_spec_valid(const char *address, size_t len)
 {
-	size_t		i = 0;
+	size_t i = 0;
 
 	if (len > AK_ADDR_SPEC_MAX)
 		return false;
@@ -77,11 +77,11 @@ ak_addr_spec_valid(const char *address, size_t len)
 bool
 ak_mailbox_parse(const char *text, AkMailbox *mailbox)
 {
-	size_t		len = strlen(text);
+	size_t len = strlen(text);
 	const char *open = strrchr(text, '<');
 	const char *name = text;
-	size_t		name_len;
-	bool		quoted;
+	size_t name_len;
+	bool quoted;
 
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char) text[i] < 0x20 || text[i] == 0x7f)
@@ -125,9 +125,9 @@ static bool
 is_loopback(const char *host, size_t len)
 {
 	static const char *const names[] = {"localhost", "[::1]"};
-	int			octets = 0;
-	int			digits = 0;
-	int			value = 0;
+	int octets = 0;
+	int digits = 0;
+	int value = 0;
 
 	for (int i = 0; i < (int) lengthof(names); i++)
 		if (len == strlen(names[i]) && pg_strncasecmp(host, names[i], len) == 0)
@@ -175,9 +175,9 @@ const char *
 ak_smtp_url_parse(const char *url, AkSmtpUrl *parsed)
 {
 	const char *host;
-	size_t		host_len;
+	size_t host_len;
 	const char *port;
-	size_t		port_len;
+	size_t port_len;
 	const char *path;
 
 	if (pg_strncasecmp(url, "smtp://", 7) == 0)
@@ -193,14 +193,13 @@ ak_smtp_url_parse(const char *url, AkSmtpUrl *parsed)
 
 	path = host + strcspn(host, "/");
 	host_len = host[0] == '[' ? strcspn(host, "]/") + 1 : strcspn(host, ":/");
-	if (host + host_len > path ||
-		(host[0] == '[' ? !is_bracketed(host, host_len) : !ak_domain_valid(host, host_len)))
+	if (host + host_len > path || (host[0] == '[' ? !is_bracketed(host, host_len) : !ak_domain_valid(host, host_len)))
 		return "It must name a host.";
 	port = host + host_len;
 	port_len = path - port;
 	if (port_len > 0)
 	{
-		int			number = 0;
+		int number = 0;
 
 		if (port[0] != ':' || port_len < 2 || port_len > 6)
 			return "Its port must be a number.";

@@ -20,8 +20,8 @@
 
 #include "pure/chain.h"
 
-#define CANON_VERSION	1
-#define LINK_VERSION	1
+#define CANON_VERSION 1
+#define LINK_VERSION  1
 
 static inline void
 put_uint(uint8 *out, uint64 value, int bytes)
@@ -46,14 +46,14 @@ void
 ak_canon_json_text(StringInfo buf, const char *data, size_t len)
 {
 	static const char hex[] = "0123456789abcdef";
-	size_t		done = 0;
+	size_t done = 0;
 
 	ak_canon_bytes(buf, "\"", 1);
 	for (size_t i = 0; i < len; i++)
 	{
 		unsigned char c = data[i];
-		char		escaped[6] = {'\\', 'u', '0', '0'};
-		int			size = 2;
+		char escaped[6] = {'\\', 'u', '0', '0'};
+		int size = 2;
 
 		if (likely(c >= 0x20 && c != '"' && c != '\\'))
 			continue;
@@ -95,8 +95,8 @@ ak_canon_json_text(StringInfo buf, const char *data, size_t len)
 int
 ak_canon_column(StringInfo buf, const char *name)
 {
-	size_t		len = strlen(name);
-	uint8	   *out;
+	size_t len = strlen(name);
+	uint8 *out;
 
 	ak_canon_room(buf, 2 + len + 4);
 	out = (uint8 *) buf->data + buf->len;
@@ -121,7 +121,7 @@ ak_canon_end(StringInfo buf, int column)
 bool
 ak_link(const uint8 *previous, int64 position, const uint8 *digest, uint8 out[AK_HASH_LEN])
 {
-	uint8		bytes[1 + AK_HASH_LEN + 8 + AK_HASH_LEN] = {LINK_VERSION};
+	uint8 bytes[1 + AK_HASH_LEN + 8 + AK_HASH_LEN] = {LINK_VERSION};
 
 	if (previous != NULL)
 		memcpy(bytes + 1, previous, AK_HASH_LEN);

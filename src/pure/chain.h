@@ -17,7 +17,7 @@
 #include "pure/digest.h"
 
 extern void ak_canon_begin(StringInfo buf);
-extern int	ak_canon_column(StringInfo buf, const char *name);
+extern int ak_canon_column(StringInfo buf, const char *name);
 extern void ak_canon_json_text(StringInfo buf, const char *data, size_t len);
 extern void ak_canon_end(StringInfo buf, int column);
 
@@ -42,7 +42,7 @@ ak_canon_bytes(StringInfo buf, const void *data, size_t len)
 static inline void
 ak_canon_uint(StringInfo buf, uint64 value, int bytes)
 {
-	uint8	   *out;
+	uint8 *out;
 
 	ak_canon_room(buf, 8);
 	out = (uint8 *) buf->data + buf->len;
@@ -50,7 +50,6 @@ ak_canon_uint(StringInfo buf, uint64 value, int bytes)
 		out[i] = (uint8) (value >> (8 * (bytes - 1 - i)));
 	buf->len += bytes;
 }
-extern bool ak_link(const uint8 *previous, int64 position, const uint8 *digest,
-					uint8 out[AK_HASH_LEN]);
+extern bool ak_link(const uint8 *previous, int64 position, const uint8 *digest, uint8 out[AK_HASH_LEN]);
 
-#endif							/* AK_CHAIN_H */
+#endif /* AK_CHAIN_H */

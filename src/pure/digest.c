@@ -83,8 +83,7 @@ bool
 ak_sha256(const void *data, size_t len, uint8 out[AK_HASH_LEN])
 {
 	if (likely(sha256_ctx != NULL || sha256_prepare()) &&
-		likely(EVP_DigestInit_ex(sha256_ctx, sha256_md, NULL) == 1 &&
-			   EVP_DigestUpdate(sha256_ctx, data, len) == 1 &&
+		likely(EVP_DigestInit_ex(sha256_ctx, sha256_md, NULL) == 1 && EVP_DigestUpdate(sha256_ctx, data, len) == 1 &&
 			   EVP_DigestFinal_ex(sha256_ctx, out, NULL) == 1))
 		return true;
 
@@ -93,25 +92,24 @@ ak_sha256(const void *data, size_t len, uint8 out[AK_HASH_LEN])
 	return false;
 }
 
-#else							/* !AK_USE_LIBCRYPTO */
+#else /* !AK_USE_LIBCRYPTO */
 
 /* The same with the server's own interface. */
 bool
 ak_sha256(const void *data, size_t len, uint8 out[AK_HASH_LEN])
 {
 	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
-	bool		ok;
+	bool ok;
 
 	if (ctx == NULL)
 		return false;
-	ok = pg_cryptohash_init(ctx) >= 0 &&
-		pg_cryptohash_update(ctx, data, len) >= 0 &&
-		pg_cryptohash_final(ctx, out, AK_HASH_LEN) >= 0;
+	ok = pg_cryptohash_init(ctx) >= 0 && pg_cryptohash_update(ctx, data, len) >= 0 &&
+		 pg_cryptohash_final(ctx, out, AK_HASH_LEN) >= 0;
 	pg_cryptohash_free(ctx);
 	return ok;
 }
 
-#endif							/* AK_USE_LIBCRYPTO */
+#endif /* AK_USE_LIBCRYPTO */
 
 /*
  * Returns true if two hashes of AK_HASH_LEN bytes are equal.  The time does not
@@ -122,12 +120,12 @@ ak_hash_equal(const uint8 *a, const uint8 *b)
 {
 	/* volatile: keeps the compiler from ending the loop early */
 	volatile uint64 difference = 0;
-	int			i;
+	int i;
 
 	for (i = 0; i < AK_HASH_LEN; i += sizeof(uint64))
 	{
-		uint64		word_a;
-		uint64		word_b;
+		uint64 word_a;
+		uint64 word_b;
 
 		/* copied, because neither argument need be aligned */
 		memcpy(&word_a, a + i, sizeof(uint64));

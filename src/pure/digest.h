@@ -8,10 +8,10 @@
 #ifndef AK_DIGEST_H
 #define AK_DIGEST_H
 
-#define AK_HASH_LEN		32		/* bytes of a SHA-256, FIPS 180-4 */
+#define AK_HASH_LEN 32 /* bytes of a SHA-256, FIPS 180-4 */
 
 extern bool ak_sha256(const void *data, size_t len, uint8 out[AK_HASH_LEN]);
 extern bool ak_hash_equal(const uint8 *a, const uint8 *b);
 extern void ak_wipe(void *p, size_t len);
 
-#endif							/* AK_DIGEST_H */
+#endif /* AK_DIGEST_H */

@@ -30,14 +30,14 @@
 #include "pure/httpauth.h"
 
 /* Base64 encodes three bytes as four, so this is enough for any header's credentials */
-#define DECODED_MAX		(AK_HEADER_MAX_BYTES / 4 * 3)
+#define DECODED_MAX (AK_HEADER_MAX_BYTES / 4 * 3)
 
 /* Returns true if the header begins with this scheme (given in lower case) and a space. */
 static bool
 scheme_is(const char *header, size_t len, const char *scheme)
 {
-	size_t		scheme_len = strlen(scheme);
-	size_t		i;
+	size_t scheme_len = strlen(scheme);
+	size_t i;
 
 	if (len <= scheme_len || header[scheme_len] != ' ')
 		return false;
@@ -54,7 +54,7 @@ scheme_is(const char *header, size_t len, const char *scheme)
 static bool
 all_printable(const char *text, size_t len, unsigned char lowest)
 {
-	size_t		i;
+	size_t i;
 
 	for (i = 0; i < len; i++)
 	{
@@ -82,13 +82,12 @@ static bool
 take_workspace_and_key(const char *text, size_t len, AkHttpAuth *out)
 {
 	const char *colon = memchr(text, ':', len);
-	size_t		workspace_len;
+	size_t workspace_len;
 
 	if (colon == NULL)
 		return false;
 	workspace_len = colon - text;
-	if (!ak_workspace_valid(text, workspace_len) ||
-		!take_key(colon + 1, len - workspace_len - 1, 0x20, out))
+	if (!ak_workspace_valid(text, workspace_len) || !take_key(colon + 1, len - workspace_len - 1, 0x20, out))
 		return false;
 
 	memcpy(out->workspace, text, workspace_len);
@@ -101,23 +100,19 @@ take_workspace_and_key(const char *text, size_t len, AkHttpAuth *out)
 static bool
 parse_basic(const char *text, size_t len, AkHttpAuth *out)
 {
-	char		decoded[DECODED_MAX];
-	char		again[AK_HEADER_MAX_BYTES];
-	int			decoded_len;
-	bool		ok;
+	char decoded[DECODED_MAX];
+	char again[AK_HEADER_MAX_BYTES];
+	int decoded_len;
+	bool ok;
 
 	/*
 	 * pg_b64_decode() accepts some inputs that no encoder writes, such as
 	 * characters after the padding.  So the result is encoded again and must be
 	 * the same text.  (18 has uint8 * where 14 to 17 have char *.)
 	 */
-	decoded_len = pg_b64_decode(text, (int) len,
-								(void *) decoded, sizeof(decoded));
-	ok = decoded_len > 0 &&
-		pg_b64_encode((const void *) decoded, decoded_len,
-					  again, sizeof(again)) == (int) len &&
-		memcmp(again, text, len) == 0 &&
-		take_workspace_and_key(decoded, decoded_len, out);
+	decoded_len = pg_b64_decode(text, (int) len, (void *) decoded, sizeof(decoded));
+	ok = decoded_len > 0 && pg_b64_encode((const void *) decoded, decoded_len, again, sizeof(again)) == (int) len &&
+		 memcmp(again, text, len) == 0 && take_workspace_and_key(decoded, decoded_len, out);
 
 	explicit_bzero(decoded, sizeof(decoded));
 	explicit_bzero(again, sizeof(again));
@@ -140,7 +135,7 @@ bool
 ak_httpauth_parse(const char *header, size_t len, AkHttpAuth *out)
 {
 	const char *credentials;
-	bool		basic;
+	bool basic;
 
 	memset(out, 0, sizeof(*out));
 	if (len == 0 || len > AK_HEADER_MAX_BYTES)

@@ -16,7 +16,7 @@
 
 #include "pure/phrase.h"
 
-#define LINE_MAX_WORDS	76		/* maximum length of a line with an encoded word, by RFC 2047 */
+#define LINE_MAX_WORDS 76 /* maximum length of a line with an encoded word, by RFC 2047 */
 
 /* Returns true if the text can be written unchanged in a header: letters, digits, '-', '_' and single spaces. */
 static bool
@@ -24,7 +24,7 @@ is_plain(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 	{
-		char		c = text[i];
+		char c = text[i];
 
 		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_')
 			continue;
@@ -40,7 +40,7 @@ is_plain(const char *text, size_t len)
 static size_t
 character_length(const char *text, size_t len)
 {
-	size_t		length = 1;
+	size_t length = 1;
 
 	if (((uint8) text[0] & 0xc0) != 0xc0)
 		return 1;
@@ -59,7 +59,7 @@ ak_append_phrase(StringInfo out, const char *text, size_t len, int column)
 {
 	static const char begin[] = "=?UTF-8?B?";
 	static const char end[] = "?=";
-	const int	around = sizeof(begin) - 1 + sizeof(end) - 1;
+	const int around = sizeof(begin) - 1 + sizeof(end) - 1;
 
 	if (is_plain(text, len) && column + len <= LINE_MAX_WORDS)
 	{
@@ -68,14 +68,14 @@ ak_append_phrase(StringInfo out, const char *text, size_t len, int column)
 	}
 	while (len > 0)
 	{
-		size_t		room = Max(1, (LINE_MAX_WORDS - column - around) / 4) * 3;
-		char		word[LINE_MAX_WORDS + 1];
-		int			word_len;
-		size_t		take = 0;
+		size_t room = Max(1, (LINE_MAX_WORDS - column - around) / 4) * 3;
+		char word[LINE_MAX_WORDS + 1];
+		int word_len;
+		size_t take = 0;
 
 		while (take < len)
 		{
-			size_t		next = character_length(text + take, len - take);
+			size_t next = character_length(text + take, len - take);
 
 			if (take > 0 && take + next > room)
 				break;

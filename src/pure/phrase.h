@@ -12,4 +12,4 @@
 
 extern void ak_append_phrase(StringInfo out, const char *text, size_t len, int column);
 
-#endif							/* AK_PHRASE_H */
+#endif /* AK_PHRASE_H */

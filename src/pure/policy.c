@@ -15,8 +15,8 @@
 static const struct
 {
 	const char *name;
-	int			http_status;	/* by RFC 9110, and RFC 6585 for 429 */
-}			codes[AK_CODE_COUNT] = {
+	int http_status; /* by RFC 9110, and RFC 6585 for 429 */
+} codes[AK_CODE_COUNT] = {
 	[AK_MALFORMED] = {"MALFORMED", 401},
 	[AK_NOT_FOUND] = {"NOT_FOUND", 401},
 	[AK_ARCHIVED] = {"ARCHIVED", 401},
@@ -71,7 +71,7 @@ bool
 ak_address_parse(const char *text, size_t len, AkAddress *out)
 {
 	static const uint8 mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	char		buf[INET6_ADDRSTRLEN];
+	char buf[INET6_ADDRSTRLEN];
 
 	if (len == 0 || len >= sizeof(buf))
 		return false;
@@ -104,13 +104,12 @@ ak_address_parse(const char *text, size_t len, AkAddress *out)
 bool
 ak_address_inside(const AkAddress *address, const AkAddress *network)
 {
-	int			whole = network->bits / 8;
-	int			rest = network->bits % 8;
+	int whole = network->bits / 8;
+	int rest = network->bits % 8;
 
 	if (address->is_v6 != network->is_v6)
 		return false;
 	if (memcmp(address->bytes, network->bytes, whole) != 0)
 		return false;
-	return rest == 0 ||
-		((address->bytes[whole] ^ network->bytes[whole]) & (0xff00 >> rest) & 0xff) == 0;
+	return rest == 0 || ((address->bytes[whole] ^ network->bytes[whole]) & (0xff00 >> rest) & 0xff) == 0;
 }

@@ -28,27 +28,27 @@ typedef enum AkCode
 /* An IPv4 or IPv6 address, or the network of its first "bits" bits */
 typedef struct AkAddress
 {
-	bool		is_v6;
-	uint8		bits;			/* 0 to 32, or 0 to 128; the maximum means an address */
-	uint8		bytes[16];		/* in network order; IPv4 uses the first four */
+	bool is_v6;
+	uint8 bits;      /* 0 to 32, or 0 to 128; the maximum means an address */
+	uint8 bytes[16]; /* in network order; IPv4 uses the first four */
 } AkAddress;
 
 /* The properties of a key that decide on a request */
 typedef struct AkKeyState
 {
-	bool		archived;
-	bool		by_old_secret;	/* the request has the old secret */
-	TimestampTz old_valid_until;	/* only with by_old_secret */
-	TimestampTz expires_at;		/* PG_INT64_MAX: never */
-	bool		bound_to_networks;	/* the key has a list of networks */
-	bool		client_in_networks; /* the client's address is inside one of them */
-	bool		api_allowed;	/* the request has no API, or the key may call it */
+	bool archived;
+	bool by_old_secret;          /* the request has the old secret */
+	TimestampTz old_valid_until; /* only with by_old_secret */
+	TimestampTz expires_at;      /* PG_INT64_MAX: never */
+	bool bound_to_networks;      /* the key has a list of networks */
+	bool client_in_networks;     /* the client's address is inside one of them */
+	bool api_allowed;            /* the request has no API, or the key may call it */
 } AkKeyState;
 
 extern AkCode ak_policy_decide(const AkKeyState *key, TimestampTz now);
 extern const char *ak_code_name(AkCode code);
-extern int	ak_code_http_status(AkCode code);
+extern int ak_code_http_status(AkCode code);
 extern bool ak_address_parse(const char *text, size_t len, AkAddress *out);
 extern bool ak_address_inside(const AkAddress *address, const AkAddress *network);
 
-#endif							/* AK_POLICY_H */
+#endif /* AK_POLICY_H */

@@ -29,26 +29,25 @@
 #include "pure/token.h"
 
 /* The digits of base 62, in the order of their value */
-static const char base62[] =
-"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+static const char base62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-#define BASE			62
+#define BASE 62
 
 /* Minimum lengths of a run that looks random, see ak_token_find() */
-#define CUT_MIN				33
-#define CUT_PREFIXED_MIN	28
-#define CUT_DEFAULT_MIN		16
+#define CUT_MIN          33
+#define CUT_PREFIXED_MIN 28
+#define CUT_DEFAULT_MIN  16
 
 /* The largest multiple of 62 in a byte: digits from higher bytes would be biased */
-#define UNBIASED_BYTES	(256 / BASE * BASE)
+#define UNBIASED_BYTES (256 / BASE * BASE)
 
 /*
  * Random bytes per draw, and the maximum number of draws.  One byte in 32 is
  * discarded, so one draw nearly always yields 43 digits.  If eight are not
  * enough, the random source is broken.
  */
-#define DRAW_BYTES		64
-#define MAX_DRAWS		8
+#define DRAW_BYTES 64
+#define MAX_DRAWS  8
 
 static inline bool
 is_digit(char c)
@@ -76,7 +75,7 @@ is_alnum(char c)
 static bool
 all_alnum(const char *text, size_t len)
 {
-	unsigned	other = 0;
+	unsigned other = 0;
 
 	for (size_t i = 0; i < len; i++)
 	{
@@ -92,7 +91,7 @@ static bool
 has_our_shape(const char *text, size_t len)
 {
 	const size_t tail = AK_RANDOM_LEN + AK_CHECKSUM_LEN;
-	size_t		prefix_len;
+	size_t prefix_len;
 
 	if (len < 1 + 1 + tail || len > AK_SECRET_MAX)
 		return false;
@@ -113,9 +112,9 @@ has_our_shape(const char *text, size_t len)
 AkTokenKind
 ak_token_classify(const char *text, size_t len)
 {
-	char		checksum[AK_CHECKSUM_LEN];
-	size_t		body;
-	size_t		i;
+	char checksum[AK_CHECKSUM_LEN];
+	size_t body;
+	size_t i;
 
 	if (len == 0 || len > AK_KEY_MAX_BYTES)
 		return AK_TOKEN_MALFORMED;
@@ -149,9 +148,9 @@ ak_token_classify(const char *text, size_t len)
 static bool
 looks_random(const char *run, size_t len)
 {
-	size_t		digits = 0;
-	size_t		small = 0;
-	size_t		changes = 0;
+	size_t digits = 0;
+	size_t small = 0;
+	size_t changes = 0;
 
 	for (size_t i = 0; i < len; i++)
 	{
@@ -159,8 +158,7 @@ looks_random(const char *run, size_t len)
 		small += is_lower(run[i]);
 		changes += i > 0 && (is_digit(run[i]) != is_digit(run[i - 1]) || is_lower(run[i]) != is_lower(run[i - 1]));
 	}
-	return digits > 0 && 8 * small >= len && 8 * (len - digits - small) >= len &&
-		5 * changes >= 2 * (len - 1);
+	return digits > 0 && 8 * small >= len && 8 * (len - digits - small) >= len && 5 * changes >= 2 * (len - 1);
 }
 
 /* Returns true if a run of 0-9A-Za-z after a "_" is the rest of a secret that begins before it. */
@@ -199,11 +197,12 @@ ak_token_find(const char *text, bool for_message)
 
 	while (*(run += strcspn(run, base62)) != '\0')
 	{
-		size_t		len = strspn(run, base62);
-		bool		prefixed = run > text && run[-1] == '_';
-		bool		by_default = prefixed && run - text >= 3 && memcmp(run - 3, "ak_", 3) == 0;
-		size_t		min = by_default || (for_message && prefixed) ? CUT_DEFAULT_MIN :
-			prefixed || for_message ? CUT_PREFIXED_MIN : CUT_MIN;
+		size_t len = strspn(run, base62);
+		bool prefixed = run > text && run[-1] == '_';
+		bool by_default = prefixed && run - text >= 3 && memcmp(run - 3, "ak_", 3) == 0;
+		size_t min = by_default || (for_message && prefixed) ? CUT_DEFAULT_MIN
+					 : prefixed || for_message               ? CUT_PREFIXED_MIN
+															 : CUT_MIN;
 
 		if ((len >= min && looks_random(run, len)) ||
 			(prefixed && (for_message ? len >= AK_RANDOM_LEN + AK_CHECKSUM_LEN : ends_secret(text, run, len))))
@@ -225,15 +224,13 @@ ak_token_find(const char *text, bool for_message)
  * is not valid.  The random bytes are wiped; the caller must wipe out.
  */
 bool
-ak_token_make(const char *prefix,
-			  bool (*random_bytes) (void *buf, size_t len),
-			  char out[AK_SECRET_MAX + 1])
+ak_token_make(const char *prefix, bool (*random_bytes)(void *buf, size_t len), char out[AK_SECRET_MAX + 1])
 {
-	size_t		prefix_len = strnlen(prefix, AK_PREFIX_MAX + 1);
-	uint8		drawn[DRAW_BYTES];
-	char	   *next;
-	char	   *end;
-	int			draws;
+	size_t prefix_len = strnlen(prefix, AK_PREFIX_MAX + 1);
+	uint8 drawn[DRAW_BYTES];
+	char *next;
+	char *end;
+	int draws;
 
 	memset(out, 0, AK_SECRET_MAX + 1);
 	if (!ak_prefix_valid(prefix, prefix_len))
@@ -246,7 +243,7 @@ ak_token_make(const char *prefix,
 
 	for (draws = 0; draws < MAX_DRAWS && next < end; draws++)
 	{
-		size_t		i;
+		size_t i;
 
 		if (!random_bytes(drawn, sizeof(drawn)))
 			break;
@@ -280,8 +277,8 @@ ak_token_make(const char *prefix,
 void
 ak_token_checksum(const char *text, size_t len, char out[AK_CHECKSUM_LEN])
 {
-	pg_crc32	crc;
-	int			i;
+	pg_crc32 crc;
+	int i;
 
 	INIT_TRADITIONAL_CRC32(crc);
 	COMP_TRADITIONAL_CRC32(crc, text, len);
@@ -300,7 +297,7 @@ ak_token_checksum(const char *text, size_t len, char out[AK_CHECKSUM_LEN])
 bool
 ak_prefix_valid(const char *text, size_t len)
 {
-	size_t		i;
+	size_t i;
 
 	if (len == 0 || len > AK_PREFIX_MAX || !is_lower(text[0]))
 		return false;
@@ -326,15 +323,14 @@ ak_prefix_valid(const char *text, size_t len)
 bool
 ak_workspace_valid(const char *text, size_t len)
 {
-	size_t		i;
+	size_t i;
 
 	if (len == 0 || len > AK_WORKSPACE_MAX || !is_alnum(text[0]))
 		return false;
 
 	for (i = 1; i < len; i++)
 	{
-		if (!is_alnum(text[i]) &&
-			text[i] != '.' && text[i] != '_' && text[i] != '-')
+		if (!is_alnum(text[i]) && text[i] != '.' && text[i] != '_' && text[i] != '-')
 			return false;
 	}
 	return true;

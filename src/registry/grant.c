@@ -55,12 +55,12 @@ PG_FUNCTION_INFO_V1(ak_regrant_access);
 /* The arguments of grant_access and revoke_access */
 typedef struct AkGrant
 {
-	char	   *role;
-	char	   *capability;
-	char	   *workspace;		/* NULL: all */
-	bool		at_commit;		/* the caller is an admin of single workspaces: see privilege.c */
-	Datum		args[4];		/* of a query by role, capability, workspace, and the role's oid */
-	char		nulls[4];
+	char *role;
+	char *capability;
+	char *workspace; /* NULL: all */
+	bool at_commit;  /* the caller is an admin of single workspaces: see privilege.c */
+	Datum args[4];   /* of a query by role, capability, workspace, and the role's oid */
+	char nulls[4];
 } AkGrant;
 
 /*
@@ -75,10 +75,8 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 
 	for (int i = 0; i < 3; i++)
 		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("%s must not be null", names[i]),
-					 i == 2 ? errhint("'*' stands for all workspaces.") : 0));
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", names[i]),
+							i == 2 ? errhint("'*' stands for all workspaces.") : 0));
 	grant->role = pstrdup(NameStr(*PG_GETARG_NAME(0)));
 	grant->capability = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	grant->workspace = text_to_cstring(PG_GETARG_TEXT_PP(2));
@@ -88,10 +86,9 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 
 	ak_require_anywhere(AK_ADMIN);
 	if (ak_capability_allows(grant->capability) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown capability \"%s\"", ak_quoted(grant->capability)),
-				 errhint("There are validate, view, manage, audit and admin.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("unknown capability \"%s\"", ak_quoted(grant->capability)),
+						errhint("There are validate, view, manage, audit and admin.")));
 	if (grant->workspace != NULL)
 		ak_require_workspace(AK_ADMIN, grant->workspace);
 	else
@@ -110,12 +107,10 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 static Oid
 need_role(const char *name)
 {
-	Oid			role = get_role_oid(name, true);
+	Oid role = get_role_oid(name, true);
 
 	if (!OidIsValid(role))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("role \"%s\" does not exist", ak_quoted(name))));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role \"%s\" does not exist", ak_quoted(name))));
 	return role;
 }
 
@@ -128,10 +123,11 @@ lock_access(const AkGrant *grant)
 {
 	for (;;)
 	{
-		Oid			role = get_role_oid(grant->role, true);
-		char	   *who = OidIsValid(role) ? psprintf("%u", role) : grant->role;
+		Oid role = get_role_oid(grant->role, true);
+		char *who = OidIsValid(role) ? psprintf("%u", role) : grant->role;
 
-		ak_lock_object(AK_ACCESS, psprintf("%s %s %s", grant->capability, grant->workspace ? grant->workspace : "*", who),
+		ak_lock_object(AK_ACCESS,
+					   psprintf("%s %s %s", grant->capability, grant->workspace ? grant->workspace : "*", who),
 					   ExclusiveLock);
 		if (OidIsValid(role) && !grant->at_commit)
 			ak_lock_role(role);
@@ -145,12 +141,12 @@ lock_access(const AkGrant *grant)
 static void
 set_role(Datum grant_id, Oid role)
 {
-	static AkQuery query = {
-		"INSERT INTO apikeys.access_role (grant_id, roleid) VALUES ($1, $2) "
-		"ON CONFLICT (grant_id) DO UPDATE SET roleid = EXCLUDED.roleid",
-		2, {UUIDOID, OIDOID}, NULL
-	};
-	Datum		args[2] = {grant_id, ObjectIdGetDatum(role)};
+	static AkQuery query = {"INSERT INTO apikeys.access_role (grant_id, roleid) VALUES ($1, $2) "
+							"ON CONFLICT (grant_id) DO UPDATE SET roleid = EXCLUDED.roleid",
+							2,
+							{UUIDOID, OIDOID},
+							NULL};
+	Datum args[2] = {grant_id, ObjectIdGetDatum(role)};
 
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 }
@@ -183,29 +179,31 @@ remove_accesses(AkQuery *query, Datum *args, const char *why)
 static void
 rename_accesses(Oid role)
 {
-	static AkQuery names = {
-		"SELECT DISTINCT a.role FROM apikeys.access_role r "
-		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
-		"WHERE r.roleid OPERATOR(pg_catalog.=) $1 AND a.role OPERATOR(pg_catalog.<>) $2",
-		2, {OIDOID, NAMEOID}, NULL
-	};
+	static AkQuery names = {"SELECT DISTINCT a.role FROM apikeys.access_role r "
+							"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
+							"WHERE r.roleid OPERATOR(pg_catalog.=) $1 AND a.role OPERATOR(pg_catalog.<>) $2",
+							2,
+							{OIDOID, NAMEOID},
+							NULL};
 	/* here and below, SKIP LOCKED: an access that is being revoked needs no new name, and no wait */
 	static AkQuery end = {
 		"DELETE FROM apikeys.access a USING (SELECT a.grant_id FROM apikeys.access_role r "
 		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
 		"WHERE r.roleid OPERATOR(pg_catalog.=) $1 AND a.role OPERATOR(pg_catalog.=) $2 FOR UPDATE OF a SKIP LOCKED) AS old "
 		"WHERE a.grant_id OPERATOR(pg_catalog.=) old.grant_id RETURNING a.capability, a.workspace, a.grant_id",
-		2, {OIDOID, NAMEOID}, NULL
-	};
+		2,
+		{OIDOID, NAMEOID},
+		NULL};
 	static AkQuery begin = {
 		"INSERT INTO apikeys.access (role, capability, workspace, grant_id) VALUES ($1, $2, $3, $4)",
-		4, {NAMEOID, TEXTOID, TEXTOID, UUIDOID}, NULL
-	};
-	char	   *name = GetUserNameFromId(role, false);
-	NameData	new_name;
-	Datum		args[2] = {ObjectIdGetDatum(role), NameGetDatum(&new_name)};
+		4,
+		{NAMEOID, TEXTOID, TEXTOID, UUIDOID},
+		NULL};
+	char *name = GetUserNameFromId(role, false);
+	NameData new_name;
+	Datum args[2] = {ObjectIdGetDatum(role), NameGetDatum(&new_name)};
 	SPITupleTable *old_names;
-	uint64		old_count;
+	uint64 old_count;
 
 	namestrcpy(&new_name, name);
 	ak_query(&names, args, NULL, AK_SEE_LATEST);
@@ -213,10 +211,10 @@ rename_accesses(Oid role)
 	old_count = SPI_processed;
 	for (uint64 i = 0; i < old_count; i++)
 	{
-		bool		isnull;
-		Datum		old_name = SPI_getbinval(old_names->vals[i], old_names->tupdesc, 1, &isnull);
+		bool isnull;
+		Datum old_name = SPI_getbinval(old_names->vals[i], old_names->tupdesc, 1, &isnull);
 		SPITupleTable *ended;
-		uint64		ended_count;
+		uint64 ended_count;
 
 		args[1] = old_name;
 		remove_accesses(&end, args, psprintf("is now named \"%s\"", name));
@@ -227,8 +225,8 @@ rename_accesses(Oid role)
 		{
 			for (uint64 j = 0; j < ended_count; j++)
 			{
-				Datum		row[4] = {NameGetDatum(&new_name)};
-				char		nulls[4] = {' ', ' ', ' ', ' '};
+				Datum row[4] = {NameGetDatum(&new_name)};
+				char nulls[4] = {' ', ' ', ' ', ' '};
 
 				for (int column = 1; column <= 3; column++)
 				{
@@ -261,10 +259,11 @@ remove_dropped(Oid role, const char *name)
 		"FOR UPDATE OF a SKIP LOCKED), "
 		"roles AS (DELETE FROM apikeys.access_role r USING gone WHERE r.grant_id OPERATOR(pg_catalog.=) gone.grant_id) "
 		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id OPERATOR(pg_catalog.=) gone.grant_id",
-		2, {OIDOID, NAMEOID}, NULL
-	};
-	NameData	old_name;
-	Datum		args[2] = {ObjectIdGetDatum(role), NameGetDatum(&old_name)};
+		2,
+		{OIDOID, NAMEOID},
+		NULL};
+	NameData old_name;
+	Datum args[2] = {ObjectIdGetDatum(role), NameGetDatum(&old_name)};
 
 	namestrcpy(&old_name, name);
 	remove_accesses(&query, args, "was dropped");
@@ -284,13 +283,14 @@ remove_unheld(Oid role)
 		"WHERE r.roleid OPERATOR(pg_catalog.=) $1 AND a.capability OPERATOR(pg_catalog.=) $2 FOR UPDATE OF a SKIP LOCKED), "
 		"roles AS (DELETE FROM apikeys.access_role r USING gone WHERE r.grant_id OPERATOR(pg_catalog.=) gone.grant_id) "
 		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id OPERATOR(pg_catalog.=) gone.grant_id",
-		2, {OIDOID, TEXTOID}, NULL
-	};
-	int			held = ak_capabilities_held(role);
+		2,
+		{OIDOID, TEXTOID},
+		NULL};
+	int held = ak_capabilities_held(role);
 
 	for (int i = 0; i < AK_CAPABILITY_COUNT; i++)
 	{
-		Datum		args[2] = {ObjectIdGetDatum(role), CStringGetTextDatum(ak_capability_name(1 << i))};
+		Datum args[2] = {ObjectIdGetDatum(role), CStringGetTextDatum(ak_capability_name(1 << i))};
 
 		if ((held & (1 << i)) == 0)
 			remove_accesses(&query, args, "no longer holds what it needs");
@@ -312,9 +312,10 @@ find_access(AkGrant *grant, bool *has)
 		"WHERE a.role OPERATOR(pg_catalog.=) $1 AND a.capability OPERATOR(pg_catalog.=) $2 "
 		"AND COALESCE(a.workspace, '') OPERATOR(pg_catalog.=) COALESCE($3, '') "
 		"AND (r.roleid IS NULL OR r.roleid OPERATOR(pg_catalog.=) $4) ORDER BY 2 DESC LIMIT 1",
-		4, {NAMEOID, TEXTOID, TEXTOID, OIDOID}, NULL
-	};
-	bool		isnull;
+		4,
+		{NAMEOID, TEXTOID, TEXTOID, OIDOID},
+		NULL};
+	bool isnull;
 
 	*has = false;
 	ak_query(&query, grant->args, grant->nulls, AK_SEE_LATEST);
@@ -330,10 +331,11 @@ record_access(AkGrant *grant, Oid role)
 {
 	static AkQuery insert = {
 		"INSERT INTO apikeys.access (role, capability, workspace) VALUES ($1, $2, $3) RETURNING grant_id",
-		3, {NAMEOID, TEXTOID, TEXTOID}, NULL
-	};
-	Datum		grant_id;
-	bool		has;
+		3,
+		{NAMEOID, TEXTOID, TEXTOID},
+		NULL};
+	Datum grant_id;
+	bool has;
 
 	if (!ak_is_subscriber())
 	{
@@ -346,7 +348,7 @@ record_access(AkGrant *grant, Oid role)
 	grant_id = find_access(grant, &has);
 	if (grant_id == 0)
 	{
-		bool		isnull;
+		bool isnull;
 
 		ak_refuse_on_subscriber();
 		ak_query(&insert, grant->args, grant->nulls, AK_SEE_LATEST);
@@ -373,9 +375,9 @@ record_access(AkGrant *grant, Oid role)
 Datum
 ak_grant_access(PG_FUNCTION_ARGS)
 {
-	AkGrant		grant;
-	AkCaller	caller;
-	Oid			role;
+	AkGrant grant;
+	AkCaller caller;
+	Oid role;
 
 	PreventCommandIfReadOnly("grant_access()");
 	read_grant(fcinfo, &grant);
@@ -419,11 +421,12 @@ ak_revoke_access(PG_FUNCTION_ARGS)
 		"AND NOT EXISTS (SELECT FROM pg_catalog.pg_authid u WHERE u.oid OPERATOR(pg_catalog.=) r.roleid))), "
 		"roles AS (DELETE FROM apikeys.access_role r USING gone WHERE r.grant_id OPERATOR(pg_catalog.=) gone.grant_id) "
 		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id OPERATOR(pg_catalog.=) gone.grant_id",
-		4, {NAMEOID, TEXTOID, TEXTOID, OIDOID}, NULL
-	};
-	AkGrant		grant;
-	AkCaller	caller;
-	Oid			role;
+		4,
+		{NAMEOID, TEXTOID, TEXTOID, OIDOID},
+		NULL};
+	AkGrant grant;
+	AkCaller caller;
+	Oid role;
 
 	PreventCommandIfReadOnly("revoke_access()");
 	read_grant(fcinfo, &grant);
@@ -458,10 +461,11 @@ find_waiting(void)
 		"JOIN pg_catalog.pg_authid u ON u.rolname OPERATOR(pg_catalog.=) a.role "
 		"WHERE NOT EXISTS (SELECT FROM apikeys.access_role r WHERE r.grant_id OPERATOR(pg_catalog.=) a.grant_id) "
 		"AND ($1 IS NULL OR a.workspace OPERATOR(pg_catalog.=) $1) ORDER BY u.oid",
-		1, {TEXTOID}, NULL
-	};
+		1,
+		{TEXTOID},
+		NULL};
 	const char *bound = ak_bound_workspace();
-	Datum		args[1] = {bound ? CStringGetTextDatum(bound) : (Datum) 0};
+	Datum args[1] = {bound ? CStringGetTextDatum(bound) : (Datum) 0};
 
 	ak_query(&query, args, bound ? NULL : "n", AK_SEE_LATEST);
 }
@@ -469,7 +473,7 @@ find_waiting(void)
 static Oid
 waiting_role(SPITupleTable *waiting, uint64 row)
 {
-	bool		isnull;
+	bool isnull;
 
 	return DatumGetObjectId(SPI_getbinval(waiting->vals[row], waiting->tupdesc, 1, &isnull));
 }
@@ -478,13 +482,13 @@ waiting_role(SPITupleTable *waiting, uint64 row)
 static void
 tell_regrant(uint64 count, const char *roles)
 {
-	AkEntry		entry = {0};
+	AkEntry entry = {0};
 
 	entry.workspace = ak_bound_workspace();
 	entry.entity = "Access";
 	entry.action = "Update";
-	entry.activity = psprintf("Granted again what a restore brought back: " UINT64_FORMAT " %s",
-							  count, count == 1 ? "access" : "accesses");
+	entry.activity = psprintf("Granted again what a restore brought back: " UINT64_FORMAT " %s", count,
+							  count == 1 ? "access" : "accesses");
 	entry.changes = psprintf("{\"accesses\": " UINT64_FORMAT ", \"roles\": [%s]}", count, roles);
 	ak_write_entry(&entry);
 }
@@ -502,9 +506,9 @@ tell_regrant(uint64 count, const char *roles)
 Datum
 ak_regrant_access(PG_FUNCTION_ARGS)
 {
-	AkCaller	caller;
+	AkCaller caller;
 	SPITupleTable *waiting;
-	uint64		count;
+	uint64 count;
 	StringInfoData roles;
 
 	PreventCommandIfReadOnly("regrant_access()");
@@ -528,16 +532,17 @@ ak_regrant_access(PG_FUNCTION_ARGS)
 	initStringInfo(&roles);
 	for (uint64 i = 0; i < count; i++)
 	{
-		Oid			role = waiting_role(waiting, i);
-		int			give = 0;
+		Oid role = waiting_role(waiting, i);
+		int give = 0;
 
 		escape_json(&roles, GetUserNameFromId(role, false));
 		for (;; i++)
 		{
-			bool		isnull;
+			bool isnull;
 
 			set_role(SPI_getbinval(waiting->vals[i], waiting->tupdesc, 2, &isnull), role);
-			give |= ak_capability_allows(TextDatumGetCString(SPI_getbinval(waiting->vals[i], waiting->tupdesc, 3, &isnull)));
+			give |= ak_capability_allows(
+				TextDatumGetCString(SPI_getbinval(waiting->vals[i], waiting->tupdesc, 3, &isnull)));
 			if (i + 1 == count || waiting_role(waiting, i + 1) != role)
 				break;
 		}
@@ -556,14 +561,14 @@ ak_regrant_access(PG_FUNCTION_ARGS)
 static Oid *
 outdated_roles(MemoryContext context, uint64 *count)
 {
-	static AkQuery query = {
-		"SELECT DISTINCT r.roleid FROM apikeys.access_role r "
-		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
-		"LEFT JOIN pg_catalog.pg_authid u ON u.oid OPERATOR(pg_catalog.=) r.roleid "
-		"WHERE u.oid IS NULL OR u.rolname OPERATOR(pg_catalog.<>) a.role ORDER BY 1",
-		0, {0}, NULL
-	};
-	Oid		   *roles;
+	static AkQuery query = {"SELECT DISTINCT r.roleid FROM apikeys.access_role r "
+							"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
+							"LEFT JOIN pg_catalog.pg_authid u ON u.oid OPERATOR(pg_catalog.=) r.roleid "
+							"WHERE u.oid IS NULL OR u.rolname OPERATOR(pg_catalog.<>) a.role ORDER BY 1",
+							0,
+							{0},
+							NULL};
+	Oid *roles;
 
 	ak_query(&query, NULL, NULL, AK_SEE_LATEST);
 	*count = SPI_processed;
@@ -584,11 +589,12 @@ ak_access_job(void)
 	static AkQuery orphans = {
 		"DELETE FROM apikeys.access_role r "
 		"WHERE NOT EXISTS (SELECT FROM apikeys.access a WHERE a.grant_id OPERATOR(pg_catalog.=) r.grant_id)",
-		0, {0}, NULL
-	};
+		0,
+		{0},
+		NULL};
 	MemoryContext context = CurrentMemoryContext;
-	Oid		   *roles = NULL;
-	uint64		count = 0;
+	Oid *roles = NULL;
+	uint64 count = 0;
 
 	if (!ak_job_begin())
 		return AK_JOB_IDLE;

@@ -12,4 +12,4 @@
 
 extern AkJobNext ak_access_job(void);
 
-#endif							/* AK_GRANT_H */
+#endif /* AK_GRANT_H */

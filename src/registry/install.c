@@ -22,7 +22,7 @@ PG_FUNCTION_INFO_V1(ak_install_revoke);
 static void
 run(const char *sql)
 {
-	int			rc = SPI_execute(sql, true, 0);
+	int rc = SPI_execute(sql, true, 0);
 
 	if (rc != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
@@ -34,8 +34,7 @@ need_installing(void)
 {
 	if (!ak_installing())
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("only CREATE EXTENSION can do this")));
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("only CREATE EXTENSION can do this")));
 }
 
 /*
@@ -64,7 +63,8 @@ ak_install_check(PG_FUNCTION_ARGS)
 				 errmsg("extension \"pgcrypto\" or its schema belongs to role \"%s\"",
 						SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1)),
 				 errdetail("Who drops it would drop apikeys and all keys."),
-				 errhint("Have a superuser or the owner of the database create pgcrypto, in a schema such as public.")));
+				 errhint(
+					 "Have a superuser or the owner of the database create pgcrypto, in a schema such as public.")));
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -84,7 +84,7 @@ Datum
 ak_install_revoke(PG_FUNCTION_ARGS)
 {
 	SPITupleTable *revokes;
-	int			rc;
+	int rc;
 
 	need_installing();
 	SPI_connect();
@@ -109,17 +109,18 @@ ak_install_revoke(PG_FUNCTION_ARGS)
 	revokes = SPI_tuptable;
 	for (uint64 i = 0, count = SPI_processed; i < count; i++)
 	{
-		char	   *revoke = SPI_getvalue(revokes->vals[i], revokes->tupdesc, 1);
+		char *revoke = SPI_getvalue(revokes->vals[i], revokes->tupdesc, 1);
 
 		rc = SPI_execute(revoke, false, 0);
 		if (rc != SPI_OK_UTILITY)
 			elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
 	}
 	rc = SPI_execute("DELETE FROM pg_catalog.pg_init_privs i USING pg_catalog.pg_class c "
-		"WHERE i.classoid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass "
-		"AND i.objoid OPERATOR(pg_catalog.=) c.reltype "
-		"AND c.relnamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
-		"AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'v']::pg_catalog.\"char\"[])", false, 0);
+					 "WHERE i.classoid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass "
+					 "AND i.objoid OPERATOR(pg_catalog.=) c.reltype "
+					 "AND c.relnamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
+					 "AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'v']::pg_catalog.\"char\"[])",
+					 false, 0);
 	if (rc != SPI_OK_DELETE)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
 	SPI_finish();

@@ -24,20 +24,19 @@ ak_refuse_unknown_api(const char *api)
 {
 	static AkQuery query = {
 		"SELECT pg_catalog.string_agg(api, ', ' ORDER BY ordinal) FROM apikeys.api WHERE unregistered_at IS NULL",
-		0, {0}, NULL
-	};
-	AkCaller	caller;
-	char	   *registered;
+		0,
+		{0},
+		NULL};
+	AkCaller caller;
+	char *registered;
 
 	ak_become_owner(&caller);
 	SPI_connect();
 	ak_query(&query, NULL, NULL, AK_SEE_LATEST);
 	registered = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("API \"%s\" does not exist", ak_quoted(api)),
-			 registered ? errhint("Registered APIs: %s.", registered) :
-			 errhint("No API is registered; apikeys.register_api() registers one.")));
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("API \"%s\" does not exist", ak_quoted(api)),
+					registered ? errhint("Registered APIs: %s.", registered)
+							   : errhint("No API is registered; apikeys.register_api() registers one.")));
 }
 
 /*
@@ -48,7 +47,7 @@ void
 ak_hold_workspace(const char *workspace)
 {
 	AkWorkspace settings;
-	bool		exists = ak_workspace_settings(workspace, &settings);
+	bool exists = ak_workspace_settings(workspace, &settings);
 
 	if (exists)
 	{
@@ -57,6 +56,5 @@ ak_hold_workspace(const char *workspace)
 	}
 	if (!exists)
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
 }

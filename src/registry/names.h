@@ -13,4 +13,4 @@
 extern void ak_hold_workspace(const char *workspace);
 pg_noreturn extern void ak_refuse_unknown_api(const char *api);
 
-#endif							/* AK_NAMES_H */
+#endif /* AK_NAMES_H */

@@ -39,10 +39,10 @@
 /* The functions and views that a role needs for a capability */
 static const struct
 {
-	int			needed_for;
-	bool		is_view;
+	int needed_for;
+	bool is_view;
 	const char *name;
-}			objects[] = {
+} objects[] = {
 	{AK_VALIDATE, false, "validate_key"},
 	{AK_VALIDATE, false, "authenticate"},
 	{AK_VALIDATE, false, "current_key"},
@@ -96,23 +96,23 @@ static const struct
 /* Privileges that the owner has granted to a role itself */
 typedef struct AkHeld
 {
-	bool		objects[lengthof(objects)];
-	bool		schema;
+	bool objects[lengthof(objects)];
+	bool schema;
 } AkHeld;
 
 /* A change to be made at commit; capabilities are bits */
 typedef struct AkPrivilegeChange
 {
-	Oid			role;
-	Oid			userid;			/* the caller */
-	int			nest_level;		/* of the caller's (sub)transaction */
-	int			give;
-	int			take;
+	Oid role;
+	Oid userid;     /* the caller */
+	int nest_level; /* of the caller's (sub)transaction */
+	int give;
+	int take;
 } AkPrivilegeChange;
 
-static AkPrivilegeChange *changes = NULL;	/* in TopTransactionContext */
-static int	change_count = 0;
-static int	changes_allocated = 0;
+static AkPrivilegeChange *changes = NULL; /* in TopTransactionContext */
+static int change_count = 0;
+static int changes_allocated = 0;
 
 /* Returns, as bits, what the accesses of a role allow in any workspace.  SPI must be connected, as the owner. */
 static int
@@ -121,15 +121,16 @@ allowed_to_role(Oid role)
 	static AkQuery query = {
 		"SELECT DISTINCT a.capability FROM apikeys.access_role r "
 		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id WHERE r.roleid OPERATOR(pg_catalog.=) $1",
-		1, {OIDOID}, NULL
-	};
-	Datum		args[1] = {ObjectIdGetDatum(role)};
-	int			allowed = 0;
+		1,
+		{OIDOID},
+		NULL};
+	Datum args[1] = {ObjectIdGetDatum(role)};
+	int allowed = 0;
 
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		bool		isnull;
+		bool isnull;
 
 		allowed |= ak_capability_allows(TextDatumGetCString(ak_query_result(i, 1, &isnull)));
 	}
@@ -154,17 +155,18 @@ look_at_privileges(Oid role, AkHeld *held)
 		"WHERE n.oid OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
 		"AND a.grantee OPERATOR(pg_catalog.=) $1 AND a.grantor OPERATOR(pg_catalog.=) n.nspowner "
 		"AND a.privilege_type OPERATOR(pg_catalog.=) 'USAGE'",
-		1, {OIDOID}, NULL
-	};
-	Datum		args[1] = {ObjectIdGetDatum(role)};
+		1,
+		{OIDOID},
+		NULL};
+	Datum args[1] = {ObjectIdGetDatum(role)};
 
 	memset(held, 0, sizeof(AkHeld));
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		bool		isnull;
-		bool		is_view = DatumGetBool(ak_query_result(row, 2, &isnull));
-		Datum		object = ak_query_result(row, 1, &isnull);
+		bool isnull;
+		bool is_view = DatumGetBool(ak_query_result(row, 2, &isnull));
+		Datum object = ak_query_result(row, 1, &isnull);
 
 		if (isnull)
 			held->schema = true;
@@ -192,21 +194,23 @@ set_privilege(bool give, const char *object, const char *role)
 static bool
 set_privileges(Oid role, int give, int take, int remaining, bool look)
 {
-	char	   *name = look ? NULL : GetUserNameFromId(role, false);
-	AkHeld		held;
-	bool		any = false;
+	char *name = look ? NULL : GetUserNameFromId(role, false);
+	AkHeld held;
+	bool any = false;
 
 	look_at_privileges(role, &held);
 	for (int i = 0; i < (int) lengthof(objects); i++)
 	{
-		int			needed_for = objects[i].needed_for;
-		bool		gives = !held.objects[i] && (needed_for & give) != 0;
-		bool		takes = held.objects[i] && (needed_for & take) != 0 && (needed_for & remaining) == 0;
+		int needed_for = objects[i].needed_for;
+		bool gives = !held.objects[i] && (needed_for & give) != 0;
+		bool takes = held.objects[i] && (needed_for & take) != 0 && (needed_for & remaining) == 0;
 
 		any |= gives || takes;
 		if ((gives || takes) && !look)
-			set_privilege(gives, psprintf("%s apikeys.%s", objects[i].is_view ? "SELECT ON TABLE" : "EXECUTE ON FUNCTION",
-										  objects[i].name), name);
+			set_privilege(gives,
+						  psprintf("%s apikeys.%s", objects[i].is_view ? "SELECT ON TABLE" : "EXECUTE ON FUNCTION",
+								   objects[i].name),
+						  name);
 	}
 	if (held.schema ? remaining == 0 : give != 0)
 	{
@@ -247,18 +251,20 @@ void
 ak_refuse_access_elsewhere(Oid role)
 {
 	if (ak_has_access_elsewhere(role))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to grant access to role \"%s\"", GetUserNameFromId(role, false)),
-				 errdetail("It, a role that it is a member of, or a member of it has access beyond the workspaces that you administer."),
-				 errhint("Grant to a role of this workspace alone, or ask an admin of all workspaces.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to grant access to role \"%s\"", GetUserNameFromId(role, false)),
+			 errdetail(
+				 "It, a role that it is a member of, or a member of it has access beyond the workspaces that you administer."),
+			 errhint("Grant to a role of this workspace alone, or ask an admin of all workspaces.")));
 }
 
 /* Makes a change now.  Gives only what the role's accesses still allow. */
 static void
 change_privileges(Oid role, int give, int take)
 {
-	int			remaining = allowed_to_role(role);
+	int remaining = allowed_to_role(role);
 
 	give &= remaining;
 	if (!set_privileges(role, give, take, remaining, true))
@@ -291,7 +297,7 @@ ak_change_privileges(Oid role, int give, int take, bool at_commit, Oid userid)
 		changes_allocated *= 2;
 		changes = repalloc(changes, changes_allocated * sizeof(AkPrivilegeChange));
 	}
-	changes[change_count++] = (AkPrivilegeChange) {role, userid, GetCurrentTransactionNestLevel(), give, take};
+	changes[change_count++] = (AkPrivilegeChange){role, userid, GetCurrentTransactionNestLevel(), give, take};
 }
 
 /*
@@ -302,8 +308,8 @@ ak_change_privileges(Oid role, int give, int take, bool at_commit, Oid userid)
 int
 ak_capabilities_held(Oid role)
 {
-	AkHeld		held;
-	int			result = 0;
+	AkHeld held;
+	int result = 0;
 
 	look_at_privileges(role, &held);
 	for (int i = 0; i < (int) lengthof(objects); i++)
@@ -319,8 +325,8 @@ ak_capabilities_held(Oid role)
 static int
 change_order(const void *a, const void *b)
 {
-	Oid			x = ((const AkPrivilegeChange *) a)->role;
-	Oid			y = ((const AkPrivilegeChange *) b)->role;
+	Oid x = ((const AkPrivilegeChange *) a)->role;
+	Oid y = ((const AkPrivilegeChange *) b)->role;
 
 	return x < y ? -1 : x > y;
 }
@@ -334,7 +340,7 @@ change_order(const void *a, const void *b)
 void
 ak_commit_privileges(void)
 {
-	AkCaller	caller;
+	AkCaller caller;
 
 	if (change_count == 0)
 		return;
@@ -347,9 +353,9 @@ ak_commit_privileges(void)
 	SPI_connect();
 	for (int i = 0; i < change_count; i++)
 	{
-		Oid			role = changes[i].role;
-		int			give = changes[i].give;
-		int			take = changes[i].take;
+		Oid role = changes[i].role;
+		int give = changes[i].give;
+		int take = changes[i].take;
 
 		if (i == 0 || role != changes[i - 1].role)
 			ak_lock_role(role);
@@ -360,7 +366,8 @@ ak_commit_privileges(void)
 		{
 			SetUserIdAndSecContext(changes[i].userid, caller.sec_context);
 			ak_refuse_access_elsewhere(role);
-			SetUserIdAndSecContext(ak_extension_owner(), caller.sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+			SetUserIdAndSecContext(ak_extension_owner(),
+								   caller.sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 		}
 		change_privileges(role, give, take);
 	}

@@ -43,15 +43,15 @@ PG_FUNCTION_INFO_V1(ak_update_workspace);
 PG_FUNCTION_INFO_V1(ak_add_team_member);
 PG_FUNCTION_INFO_V1(ak_remove_team_member);
 
-#define ARCHIVE_LIMIT_MAX	1000000
-#define DESCRIPTION_MAX		1000	/* characters */
+#define ARCHIVE_LIMIT_MAX 1000000
+#define DESCRIPTION_MAX   1000 /* characters */
 
 /* Runs one of our statements as the owner and returns the number of its rows. */
 static uint64
 run_as_owner(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 {
-	AkCaller	caller;
-	uint64		rows;
+	AkCaller caller;
+	uint64 rows;
 
 	ak_become_owner(&caller);
 	SPI_connect();
@@ -66,7 +66,7 @@ run_as_owner(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 static void
 stamp(AkRow *row, AttrNumber at, AttrNumber by, const char *workspace)
 {
-	AkActor		actor;
+	AkActor actor;
 
 	ak_current_actor(workspace, &actor);
 	ak_row_set(row, at, TimestampTzGetDatum(GetCurrentTimestamp()));
@@ -79,43 +79,41 @@ refuse_changes(const AkRow *old, const AkRow *new, const AttrNumber *columns, in
 {
 	for (int i = 0; i < count; i++)
 		if (ak_column_changed(old, new, columns[i]))
-			refuse(errmsg("column \"%s\" cannot be changed",
-						  NameStr(TupleDescAttr(old->desc, columns[i] - 1)->attname)));
+			refuse(
+				errmsg("column \"%s\" cannot be changed", NameStr(TupleDescAttr(old->desc, columns[i] - 1)->attname)));
 }
 
 static void
 guard_workspace(const AkRow *old, AkRow *new)
 {
-	static const AttrNumber fixed[] = {
-		Anum_workspace_workspace, Anum_workspace_created_at, Anum_workspace_created_by,
-		Anum_workspace_updated_at, Anum_workspace_updated_by,
-		Anum_workspace_audit_id, Anum_workspace_row_digest
-	};
+	static const AttrNumber fixed[] = {Anum_workspace_workspace,  Anum_workspace_created_at, Anum_workspace_created_by,
+									   Anum_workspace_updated_at, Anum_workspace_updated_by, Anum_workspace_audit_id,
+									   Anum_workspace_row_digest};
 	static AkQuery dependents = {
 		"SELECT 1 WHERE EXISTS (SELECT FROM apikeys.key WHERE workspace OPERATOR(pg_catalog.=) $1) "
 		"OR EXISTS (SELECT FROM apikeys.team_member WHERE workspace OPERATOR(pg_catalog.=) $1) "
 		"OR EXISTS (SELECT FROM apikeys.access WHERE workspace OPERATOR(pg_catalog.=) $1)",
-		1, {TEXTOID}, NULL
-	};
+		1,
+		{TEXTOID},
+		NULL};
 	const AkRow *row = new ? new : old;
-	char	   *workspace = ak_row_text(row, Anum_workspace_workspace);
-	char	   *name = ak_row_text(row, Anum_workspace_name);
-	char	   *prefix = ak_row_text(row, Anum_workspace_prefix);
-	int			limit;
+	char *workspace = ak_row_text(row, Anum_workspace_workspace);
+	char *name = ak_row_text(row, Anum_workspace_name);
+	char *prefix = ak_row_text(row, Anum_workspace_prefix);
+	int limit;
 
 	if (new == NULL)
 	{
-		Datum		args[1] = {AK_VALUE(old, Anum_workspace_workspace)};
+		Datum args[1] = {AK_VALUE(old, Anum_workspace_workspace)};
 
 		if (strcmp(workspace, "default") == 0)
 			refuse(errmsg("workspace \"default\" cannot be removed"));
 		/* waits for transactions that add something to it, and blocks new ones */
 		ak_lock_object(AK_WORKSPACE, workspace, ExclusiveLock);
 		if (run_as_owner(&dependents, args, NULL, AK_SEE_LATEST) > 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-					 errmsg("workspace \"%s\" is still in use", workspace),
-					 errdetail("It has keys, active or archived, team members or accesses.")));
+			ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+							errmsg("workspace \"%s\" is still in use", workspace),
+							errdetail("It has keys, active or archived, team members or accesses.")));
 		return;
 	}
 	if (workspace == NULL || !ak_workspace_valid(workspace, strlen(workspace)))
@@ -124,8 +122,10 @@ guard_workspace(const AkRow *old, AkRow *new)
 	ak_check_label("workspace id", workspace);
 	if (prefix == NULL || !ak_prefix_valid(prefix, strlen(prefix)))
 		bad_value(errmsg("invalid prefix \"%s\"", prefix ? ak_quoted(prefix) : ""),
-				  errhint("Lower-case words of letters and digits joined by \"_\", at most %d characters.", AK_PREFIX_MAX));
-	limit = AK_IS_NULL(new, Anum_workspace_archive_limit) ? 0 : DatumGetInt32(AK_VALUE(new, Anum_workspace_archive_limit));
+				  errhint("Lower-case words of letters and digits joined by \"_\", at most %d characters.",
+						  AK_PREFIX_MAX));
+	limit =
+		AK_IS_NULL(new, Anum_workspace_archive_limit) ? 0 : DatumGetInt32(AK_VALUE(new, Anum_workspace_archive_limit));
 	if (limit < 1 || limit > ARCHIVE_LIMIT_MAX)
 		bad_value(errmsg("archive limit must be between 1 and %d", ARCHIVE_LIMIT_MAX));
 	if (name != NULL && (old == NULL || ak_column_changed(old, new, Anum_workspace_name)))
@@ -155,13 +155,13 @@ guard_workspace(const AkRow *old, AkRow *new)
 static void
 set_next_ordinal(AkRow *row)
 {
-	static AkQuery query = {
-		"SELECT COALESCE(pg_catalog.max(ordinal), 0) OPERATOR(pg_catalog.+) 1 FROM apikeys.api",
-		0, {0}, NULL
-	};
-	AkCaller	caller;
-	bool		isnull;
-	int			ordinal;
+	static AkQuery query = {"SELECT COALESCE(pg_catalog.max(ordinal), 0) OPERATOR(pg_catalog.+) 1 FROM apikeys.api",
+							0,
+							{0},
+							NULL};
+	AkCaller caller;
+	bool isnull;
+	int ordinal;
 
 	ak_lock_object(AK_API, "", ExclusiveLock);
 	ak_become_owner(&caller);
@@ -178,23 +178,20 @@ guard_api(const AkRow *old, AkRow *new)
 {
 	static const AttrNumber fixed[] = {Anum_api_api, Anum_api_unregistered_by, Anum_api_audit_id, Anum_api_row_digest};
 	static const AttrNumber creation[] = {Anum_api_ordinal, Anum_api_created_at, Anum_api_created_by};
-	static AkQuery users = {
-		"SELECT 1 FROM apikeys.key WHERE archived_at IS NULL "
-		"AND apis OPERATOR(pg_catalog.@>) ARRAY[$1] LIMIT 1",
-		1, {TEXTOID}, NULL
-	};
-	char	   *name;
-	char	   *description;
-	bool		was_registered,
-				is_registered;
+	static AkQuery users = {"SELECT 1 FROM apikeys.key WHERE archived_at IS NULL "
+							"AND apis OPERATOR(pg_catalog.@>) ARRAY[$1] LIMIT 1",
+							1,
+							{TEXTOID},
+							NULL};
+	char *name;
+	char *description;
+	bool was_registered, is_registered;
 
 	if (new == NULL)
 		refuse(errmsg("an API cannot be deleted"), errhint("Use apikeys.unregister_api()."));
 	name = ak_row_text(new, Anum_api_api);
 	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("API must not be null")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("API must not be null")));
 	ak_check_label("API name", name);
 	if (old == NULL)
 		ak_refuse_known_secret("API name", name, NULL, NULL);
@@ -225,16 +222,13 @@ guard_api(const AkRow *old, AkRow *new)
 		refuse_changes(old, new, creation, lengthof(creation));
 	if (was_registered && !is_registered)
 	{
-		Datum		args[1] = {AK_VALUE(new, Anum_api_api)};
+		Datum args[1] = {AK_VALUE(new, Anum_api_api)};
 
 		/* waits for transactions that give a key this API, and blocks new ones only once it has the lock */
 		ak_lock_object_behind(AK_API, name);
 		if (run_as_owner(&users, args, NULL, AK_SEE_LATEST) > 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-					 errmsg("API \"%s\" is still in use", name),
-					 errdetail("Active keys have access to it."),
-					 errhint("Take it out of these keys first.")));
+			ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST), errmsg("API \"%s\" is still in use", name),
+							errdetail("Active keys have access to it."), errhint("Take it out of these keys first.")));
 		stamp(new, Anum_api_unregistered_at, Anum_api_unregistered_by, NULL);
 	}
 	else if (!was_registered && !is_registered)
@@ -252,25 +246,20 @@ guard_api(const AkRow *old, AkRow *new)
 static void
 guard_team_member(const AkRow *old, AkRow *new)
 {
-	static const AttrNumber fixed[] = {
-		Anum_team_member_workspace, Anum_team_member_actor,
-		Anum_team_member_audit_id, Anum_team_member_row_digest
-	};
-	static const AttrNumber needed[] = {
-		Anum_team_member_workspace, Anum_team_member_actor, Anum_team_member_team
-	};
+	static const AttrNumber fixed[] = {Anum_team_member_workspace, Anum_team_member_actor, Anum_team_member_audit_id,
+									   Anum_team_member_row_digest};
+	static const AttrNumber needed[] = {Anum_team_member_workspace, Anum_team_member_actor, Anum_team_member_team};
 
 	if (new == NULL)
 		return;
 	for (int i = 0; i < (int) lengthof(needed); i++)
 		if (AK_IS_NULL(new, needed[i]))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("%s must not be null", NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname))));
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("%s must not be null", NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname))));
 	for (int i = 1; i < (int) lengthof(needed); i++)
 	{
 		const char *what = NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname);
-		char	   *text = ak_row_text(new, needed[i]);
+		char *text = ak_row_text(new, needed[i]);
 
 		if (old != NULL && !ak_column_changed(old, new, needed[i]))
 			continue;
@@ -286,7 +275,7 @@ guard_team_member(const AkRow *old, AkRow *new)
 static void
 guard_access(const AkRow *old, AkRow *new)
 {
-	char	   *capability;
+	char *capability;
 
 	if (new == NULL)
 		return;
@@ -294,9 +283,7 @@ guard_access(const AkRow *old, AkRow *new)
 		refuse(errmsg("an access cannot be changed"), errhint("Revoke it, and grant another."));
 	capability = ak_row_text(new, Anum_access_capability);
 	if (AK_IS_NULL(new, Anum_access_role) || capability == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("role and capability must not be null")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("role and capability must not be null")));
 	if (ak_capability_allows(capability) == 0)
 		bad_value(errmsg("unknown capability \"%s\"", ak_quoted(capability)));
 	if (AK_IS_NULL(new, Anum_access_grant_id))
@@ -307,9 +294,9 @@ guard_access(const AkRow *old, AkRow *new)
 
 static const struct
 {
-	AkRelation	relation;
-	void		(*guard) (const AkRow *old, AkRow *new);
-}			guards[] = {
+	AkRelation relation;
+	void (*guard)(const AkRow *old, AkRow *new);
+} guards[] = {
 	{AK_WORKSPACE, guard_workspace},
 	{AK_API, guard_api},
 	{AK_TEAM_MEMBER, guard_team_member},
@@ -326,11 +313,11 @@ ak_guard_row(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_row",
 											AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API) |
-											AK_TABLE_BIT(AK_TEAM_MEMBER) | AK_TABLE_BIT(AK_ACCESS));
-	Relation	rel = trigdata->tg_relation;
-	AkRow		rows[2];
-	AkRow	   *old = NULL;
-	AkRow	   *new = NULL;
+												AK_TABLE_BIT(AK_TEAM_MEMBER) | AK_TABLE_BIT(AK_ACCESS));
+	Relation rel = trigdata->tg_relation;
+	AkRow rows[2];
+	AkRow *old = NULL;
+	AkRow *new = NULL;
 
 	if (!TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 	{
@@ -364,22 +351,23 @@ ak_make_way(PG_FUNCTION_ARGS)
 {
 	static AkQuery workspace = {
 		"DELETE FROM apikeys.workspace WHERE workspace OPERATOR(pg_catalog.=) $1 AND audit_id OPERATOR(pg_catalog.=) 0",
-		1, {TEXTOID}, NULL
-	};
+		1,
+		{TEXTOID},
+		NULL};
 	static AkQuery api = {
 		"DELETE FROM apikeys.api WHERE api OPERATOR(pg_catalog.=) $1 AND audit_id OPERATOR(pg_catalog.=) 0",
-		1, {TEXTOID}, NULL
-	};
-	TriggerData *trigdata = ak_trigger_data(fcinfo, "make_way",
-											AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API));
-	bool		is_api = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_API);
-	Datum		args[1];
-	AkRow		row;
+		1,
+		{TEXTOID},
+		NULL};
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "make_way", AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API));
+	bool is_api = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_API);
+	Datum args[1];
+	AkRow row;
 
 	ak_row_read(&row, trigdata->tg_relation, trigdata->tg_trigtuple);
 	if (!ak_row_restored(&row))
 		return PointerGetDatum(row.tuple);
-	args[0] = AK_VALUE(&row, 1);	/* the name is the first column of both */
+	args[0] = AK_VALUE(&row, 1); /* the name is the first column of both */
 	ak_making_way = true;
 	PG_TRY();
 	{
@@ -398,9 +386,7 @@ static char *
 needed_text(FunctionCallInfo fcinfo, int n, const char *what)
 {
 	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", what)));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", what)));
 	return text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 
@@ -408,11 +394,10 @@ needed_text(FunctionCallInfo fcinfo, int n, const char *what)
 static bool
 is_registered(const char *api)
 {
-	Relation	rel = ak_table_open(AK_API, AccessShareLock);
+	Relation rel = ak_table_open(AK_API, AccessShareLock);
 	SysScanDesc scan = ak_begin_lookup(rel, AK_API_PKEY, NULL, 1, &api);
-	HeapTuple	tuple = systable_getnext(scan);
-	bool		registered = HeapTupleIsValid(tuple) &&
-		heap_attisnull(tuple, Anum_api_unregistered_at, RelationGetDescr(rel));
+	HeapTuple tuple = systable_getnext(scan);
+	bool registered = HeapTupleIsValid(tuple) && heap_attisnull(tuple, Anum_api_unregistered_at, RelationGetDescr(rel));
 
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -432,10 +417,11 @@ ak_register_api(PG_FUNCTION_ARGS)
 		"INSERT INTO apikeys.api AS a (api, description) VALUES ($1, $2) "
 		"ON CONFLICT (api) DO UPDATE SET unregistered_at = NULL, description = EXCLUDED.description "
 		"WHERE a.unregistered_at IS NOT NULL",
-		2, {TEXTOID, TEXTOID}, NULL
-	};
-	char	   *api = needed_text(fcinfo, 0, "API");
-	Datum		args[2] = {PG_GETARG_DATUM(0), PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1)};
+		2,
+		{TEXTOID, TEXTOID},
+		NULL};
+	char *api = needed_text(fcinfo, 0, "API");
+	Datum args[2] = {PG_GETARG_DATUM(0), PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1)};
 
 	PreventCommandIfReadOnly("register_api()");
 	ak_require(AK_ADMIN, NULL);
@@ -444,9 +430,7 @@ ak_register_api(PG_FUNCTION_ARGS)
 	/* waits for unregister_api(); a name exists as of the latest commit, as in a unique index */
 	ak_lock_object(AK_API, api, ShareLock);
 	if (is_registered(api))
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("API \"%s\" already exists", ak_quoted(api))));
+		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("API \"%s\" already exists", ak_quoted(api))));
 	run_as_owner(&query, args, PG_ARGISNULL(1) ? " n" : NULL, AK_SEE_TRANSACTION);
 	PG_RETURN_VOID();
 }
@@ -461,13 +445,13 @@ ak_register_api(PG_FUNCTION_ARGS)
 Datum
 ak_unregister_api(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {
-		"UPDATE apikeys.api SET unregistered_at = pg_catalog.clock_timestamp() "
-		"WHERE api OPERATOR(pg_catalog.=) $1 AND unregistered_at IS NULL",
-		1, {TEXTOID}, NULL
-	};
-	char	   *api = needed_text(fcinfo, 0, "API");
-	Datum		args[1] = {PG_GETARG_DATUM(0)};
+	static AkQuery query = {"UPDATE apikeys.api SET unregistered_at = pg_catalog.clock_timestamp() "
+							"WHERE api OPERATOR(pg_catalog.=) $1 AND unregistered_at IS NULL",
+							1,
+							{TEXTOID},
+							NULL};
+	char *api = needed_text(fcinfo, 0, "API");
+	Datum args[1] = {PG_GETARG_DATUM(0)};
 
 	ak_require(AK_ADMIN, NULL);
 	if (run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION) == 0)
@@ -479,8 +463,8 @@ ak_unregister_api(PG_FUNCTION_ARGS)
 static uint64
 run_with_workspace(FunctionCallInfo fcinfo, AkQuery *query)
 {
-	Datum		args[4];
-	char		nulls[4];
+	Datum args[4];
+	char nulls[4];
 
 	for (int i = 0; i < 4; i++)
 	{
@@ -499,12 +483,12 @@ run_with_workspace(FunctionCallInfo fcinfo, AkQuery *query)
 Datum
 ak_create_workspace(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {
-		"INSERT INTO apikeys.workspace (workspace, name, prefix, archive_limit) "
-		"VALUES ($1, $2, COALESCE($3, 'ak'), COALESCE($4, 10))",
-		4, {TEXTOID, TEXTOID, TEXTOID, INT4OID}, NULL
-	};
-	char	   *workspace = needed_text(fcinfo, 0, "workspace");
+	static AkQuery query = {"INSERT INTO apikeys.workspace (workspace, name, prefix, archive_limit) "
+							"VALUES ($1, $2, COALESCE($3, 'ak'), COALESCE($4, 10))",
+							4,
+							{TEXTOID, TEXTOID, TEXTOID, INT4OID},
+							NULL};
+	char *workspace = needed_text(fcinfo, 0, "workspace");
 
 	ak_check_workspace_argument(workspace);
 	ak_require(AK_ADMIN, ak_may_something(workspace) ? workspace : NULL);
@@ -518,9 +502,7 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 		if (geterrcode() == ERRCODE_UNIQUE_VIOLATION)
 		{
 			FlushErrorState();
-			ereport(ERROR,
-					(errcode(ERRCODE_DUPLICATE_OBJECT),
-					 errmsg("workspace \"%s\" already exists", workspace)));
+			ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("workspace \"%s\" already exists", workspace)));
 		}
 		PG_RE_THROW();
 	}
@@ -538,12 +520,12 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 Datum
 ak_update_workspace(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {
-		"UPDATE apikeys.workspace SET name = COALESCE($2, name), prefix = COALESCE($3, prefix), "
-		"archive_limit = COALESCE($4, archive_limit) WHERE workspace OPERATOR(pg_catalog.=) $1",
-		4, {TEXTOID, TEXTOID, TEXTOID, INT4OID}, NULL
-	};
-	char	   *workspace = needed_text(fcinfo, 0, "workspace");
+	static AkQuery query = {"UPDATE apikeys.workspace SET name = COALESCE($2, name), prefix = COALESCE($3, prefix), "
+							"archive_limit = COALESCE($4, archive_limit) WHERE workspace OPERATOR(pg_catalog.=) $1",
+							4,
+							{TEXTOID, TEXTOID, TEXTOID, INT4OID},
+							NULL};
+	char *workspace = needed_text(fcinfo, 0, "workspace");
 
 	ak_require_anywhere(AK_ADMIN);
 	ak_check_workspace_argument(workspace);
@@ -551,8 +533,7 @@ ak_update_workspace(PG_FUNCTION_ARGS)
 	/* created after the transaction's snapshot */
 	if (run_with_workspace(fcinfo, &query) == 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
 	PG_RETURN_VOID();
 }
 
@@ -560,7 +541,7 @@ ak_update_workspace(PG_FUNCTION_ARGS)
 static Datum
 team_workspace(FunctionCallInfo fcinfo, int n)
 {
-	char	   *workspace;
+	char *workspace;
 
 	ak_require_anywhere(AK_ADMIN);
 	workspace = ak_target_workspace(PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)));
@@ -578,12 +559,12 @@ team_workspace(FunctionCallInfo fcinfo, int n)
 Datum
 ak_add_team_member(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {
-		"INSERT INTO apikeys.team_member AS m (workspace, actor, team) VALUES ($1, $2, $3) "
-		"ON CONFLICT (workspace, actor) DO UPDATE SET team = EXCLUDED.team",
-		3, {TEXTOID, TEXTOID, TEXTOID}, NULL
-	};
-	Datum		args[3];
+	static AkQuery query = {"INSERT INTO apikeys.team_member AS m (workspace, actor, team) VALUES ($1, $2, $3) "
+							"ON CONFLICT (workspace, actor) DO UPDATE SET team = EXCLUDED.team",
+							3,
+							{TEXTOID, TEXTOID, TEXTOID},
+							NULL};
+	Datum args[3];
 
 	needed_text(fcinfo, 0, "actor");
 	needed_text(fcinfo, 1, "team");
@@ -605,16 +586,16 @@ ak_remove_team_member(PG_FUNCTION_ARGS)
 {
 	static AkQuery query = {
 		"DELETE FROM apikeys.team_member WHERE workspace OPERATOR(pg_catalog.=) $1 AND actor OPERATOR(pg_catalog.=) $2",
-		2, {TEXTOID, TEXTOID}, NULL
-	};
-	char	   *actor = needed_text(fcinfo, 0, "actor");
-	Datum		args[2];
+		2,
+		{TEXTOID, TEXTOID},
+		NULL};
+	char *actor = needed_text(fcinfo, 0, "actor");
+	Datum args[2];
 
 	args[0] = team_workspace(fcinfo, 1);
 	args[1] = PG_GETARG_DATUM(0);
 	if (run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("actor \"%s\" is in no team of workspace \"%s\"", ak_quoted(actor), TextDatumGetCString(args[0]))));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("actor \"%s\" is in no team of workspace \"%s\"",
+																  ak_quoted(actor), TextDatumGetCString(args[0]))));
 	PG_RETURN_VOID();
 }

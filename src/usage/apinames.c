@@ -27,15 +27,15 @@
 
 typedef struct AkApiName
 {
-	uint64		hash;			/* the key */
-	bool		registered;
-	char	   *name;
+	uint64 hash; /* the key */
+	bool registered;
+	char *name;
 } AkApiName;
 
 static HTAB *names = NULL;
 static MemoryContext names_context = NULL;
 static bool names_valid = false;
-static uint64 invalidations = 0;	/* lets load() notice an invalidation during its scan */
+static uint64 invalidations = 0; /* lets load() notice an invalidation during its scan */
 
 static void
 registry_changed(Datum arg, Oid relid)
@@ -58,7 +58,7 @@ ak_apinames_init(void)
 uint64
 ak_api_hash(const char *name, size_t len)
 {
-	uint64		hash = hash_bytes_extended((const unsigned char *) name, len, 0);
+	uint64 hash = hash_bytes_extended((const unsigned char *) name, len, 0);
 
 	return hash != 0 ? hash : 1;
 }
@@ -67,11 +67,11 @@ ak_api_hash(const char *name, size_t len)
 static void
 load(void)
 {
-	HASHCTL		ctl = {.keysize = sizeof(uint64),.entrysize = sizeof(AkApiName)};
-	uint64		seen = invalidations;
-	Relation	rel = ak_table_open(AK_API, AccessShareLock);
+	HASHCTL ctl = {.keysize = sizeof(uint64), .entrysize = sizeof(AkApiName)};
+	uint64 seen = invalidations;
+	Relation rel = ak_table_open(AK_API, AccessShareLock);
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	HeapTuple	tuple;
+	HeapTuple tuple;
 
 	names = NULL;
 	if (names_context == NULL)
@@ -82,10 +82,10 @@ load(void)
 	names = hash_create("apikeys API names", 32, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		bool		isnull;
-		char	   *name = TextDatumGetCString(heap_getattr(tuple, Anum_api_api, RelationGetDescr(rel), &isnull));
-		uint64		hash = ak_api_hash(name, strlen(name));
-		AkApiName  *entry = hash_search(names, &hash, HASH_ENTER, NULL);
+		bool isnull;
+		char *name = TextDatumGetCString(heap_getattr(tuple, Anum_api_api, RelationGetDescr(rel), &isnull));
+		uint64 hash = ak_api_hash(name, strlen(name));
+		AkApiName *entry = hash_search(names, &hash, HASH_ENTER, NULL);
 
 		entry->name = MemoryContextStrdup(names_context, name);
 		(void) heap_getattr(tuple, Anum_api_unregistered_at, RelationGetDescr(rel), &isnull);
@@ -103,11 +103,11 @@ load(void)
 bool
 ak_api_is_registered(uint64 hash)
 {
-	AkApiName  *entry;
+	AkApiName *entry;
 
 	if (unlikely(!names_valid))
 	{
-		Oid			relid = ak_relid(AK_API);
+		Oid relid = ak_relid(AK_API);
 
 		if (!ConditionalLockRelationOid(relid, AccessShareLock))
 			return false;
@@ -134,7 +134,7 @@ ak_api_has_name(uint64 hash)
 char *
 ak_api_name(uint64 hash)
 {
-	AkApiName  *entry;
+	AkApiName *entry;
 
 	if (!names_valid)
 		load();

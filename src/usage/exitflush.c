@@ -35,16 +35,15 @@
 static void
 flush_in_transaction(void)
 {
-	AkCaller	caller;
-	Oid			extension;
+	AkCaller caller;
+	Oid extension;
 
 	StartTransactionCommand();
 	/* independent of the session's defaults */
 	XactReadOnly = false;
 	XactIsoLevel = XACT_READ_COMMITTED;
 	extension = get_extension_oid("apikeys", true);
-	if (OidIsValid(extension) &&
-		ConditionalLockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock) &&
+	if (OidIsValid(extension) && ConditionalLockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock) &&
 		get_extension_oid("apikeys", true) == extension)
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());

@@ -10,4 +10,4 @@
 
 extern void ak_exit_flush_init(void);
 
-#endif							/* AK_EXITFLUSH_H */
+#endif /* AK_EXITFLUSH_H */

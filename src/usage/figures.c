@@ -48,7 +48,7 @@ PG_FUNCTION_INFO_V1(ak_status);
 static Datum
 address_datum(const AkAddress *address)
 {
-	inet	   *value = palloc0(sizeof(inet));
+	inet *value = palloc0(sizeof(inet));
 
 	ip_family(value) = address->is_v6 ? PGSQL_AF_INET6 : PGSQL_AF_INET;
 	ip_bits(value) = address->bits;
@@ -62,7 +62,7 @@ void
 ak_figure_row(const AkFigure *figure, Datum *values, bool *nulls)
 {
 	const AkSlot *slot = &figure->slot;
-	pg_uuid_t  *key_id = palloc(sizeof(pg_uuid_t));
+	pg_uuid_t *key_id = palloc(sizeof(pg_uuid_t));
 
 	memset(nulls, 0, AK_FIGURE_NATTS * sizeof(bool));
 	memcpy(key_id->data, slot->id.key_id, UUID_LEN);
@@ -89,8 +89,8 @@ in_sight(const char *workspace)
 /* The result of the last in_sight(), kept for the next figure */
 typedef struct AkSeenWorkspace
 {
-	char		workspace[AK_WORKSPACE_MAX + 1];
-	bool		in_sight;
+	char workspace[AK_WORKSPACE_MAX + 1];
+	bool in_sight;
 } AkSeenWorkspace;
 
 /* Returns true for a figure (not the clock slot) that the caller may see. */
@@ -120,18 +120,18 @@ is_figure_in_sight(const AkSlot *copy, void *arg)
 Datum
 ak_usage_memory(PG_FUNCTION_ARGS)
 {
-	AkSeenWorkspace last = {.workspace = "",.in_sight = in_sight("")};
+	AkSeenWorkspace last = {.workspace = "", .in_sight = in_sight("")};
 	ReturnSetInfo *rsinfo;
-	AkFigure   *figures;
-	int			count;
+	AkFigure *figures;
+	int count;
 
 	InitMaterializedSRF_compat(fcinfo);
 	rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	figures = ak_usage_copy(false, is_figure_in_sight, &last, NULL, 0, &count);
 	for (int i = 0; i < count; i++)
 	{
-		Datum		values[AK_FIGURE_NATTS];
-		bool		nulls[AK_FIGURE_NATTS];
+		Datum values[AK_FIGURE_NATTS];
+		bool nulls[AK_FIGURE_NATTS];
 
 		CHECK_FOR_INTERRUPTS();
 		ak_figure_row(&figures[i], values, nulls);
@@ -146,20 +146,27 @@ flushed_last_use(Datum key_id, char *workspace)
 {
 	enum
 	{
-		KEY_ID, API, CODE, OLD_SECRET, WORKSPACE, COUNT, LAST_AT, NATTS
+		KEY_ID,
+		API,
+		CODE,
+		OLD_SECRET,
+		WORKSPACE,
+		COUNT,
+		LAST_AT,
+		NATTS
 	};
-	Relation	rel = table_open(ak_usage_relid(), AccessShareLock);
+	Relation rel = table_open(ak_usage_relid(), AccessShareLock);
 	TimestampTz last_at = 0;
 	ScanKeyData key;
 	SysScanDesc scan;
-	HeapTuple	tuple;
+	HeapTuple tuple;
 
 	ScanKeyInit(&key, KEY_ID + 1, BTEqualStrategyNumber, F_UUID_EQ, key_id);
 	scan = systable_beginscan(rel, ak_relid(AK_USAGE_PKEY), true, GetActiveSnapshot(), 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		bool		isnull;
-		text	   *code = DatumGetTextPP(heap_getattr(tuple, CODE + 1, RelationGetDescr(rel), &isnull));
+		bool isnull;
+		text *code = DatumGetTextPP(heap_getattr(tuple, CODE + 1, RelationGetDescr(rel), &isnull));
 
 		if (VARSIZE_ANY_EXHDR(code) != 5 || memcmp(VARDATA_ANY(code), "VALID", 5) != 0)
 			continue;
@@ -184,7 +191,7 @@ flushed_last_use(Datum key_id, char *workspace)
 Datum
 ak_last_use(PG_FUNCTION_ARGS)
 {
-	char		workspace[AK_WORKSPACE_MAX + 1];
+	char workspace[AK_WORKSPACE_MAX + 1];
 	TimestampTz flushed = flushed_last_use(PG_GETARG_DATUM(0), workspace);
 	TimestampTz last_at = Max(flushed, ak_usage_last_used(PG_GETARG_UUID_P(0), workspace));
 
@@ -247,23 +254,32 @@ reason_text(const AkMemoryStatus *memory, bool worker)
 Datum
 ak_status(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {
-		"SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'apikeys'",
-		0, {0}, NULL
-	};
+	static AkQuery query =
+		{"SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'apikeys'", 0, {0}, NULL};
 	enum
 	{
-		VERSION, TRACKING, REASON, WORKER, ENTRIES, LIMITS, BYTES, MAX_BYTES, COUNTS_LOST, LIMITS_NOT_KEPT,
-		LIMITS_GIVEN_UP, LAST_FLUSH, NATTS
+		VERSION,
+		TRACKING,
+		REASON,
+		WORKER,
+		ENTRIES,
+		LIMITS,
+		BYTES,
+		MAX_BYTES,
+		COUNTS_LOST,
+		LIMITS_NOT_KEPT,
+		LIMITS_GIVEN_UP,
+		LAST_FLUSH,
+		NATTS
 	};
-	Datum		values[NATTS] = {0};
-	bool		nulls[NATTS] = {0};
+	Datum values[NATTS] = {0};
+	bool nulls[NATTS] = {0};
 	AkMemoryStatus memory;
 	const char *worker;
 	const char *reason;
-	AkFigure   *clock;
-	int			count;
-	AkCaller	caller;
+	AkFigure *clock;
+	int count;
+	AkCaller caller;
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext spi;
 

@@ -28,4 +28,4 @@ enum
 
 extern void ak_figure_row(const AkFigure *figure, Datum *values, bool *nulls);
 
-#endif							/* AK_FIGURES_H */
+#endif /* AK_FIGURES_H */

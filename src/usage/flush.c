@@ -65,10 +65,10 @@ PG_FUNCTION_INFO_V1(ak_flush_usage);
 typedef struct AkFlushed
 {
 	struct AkFlushed *next;
-	int			count;
-	AkFigure   *figures;
-	AkSlot	   *clock;			/* the slot for the time of the flush */
-	int64		clock_number;
+	int count;
+	AkFigure *figures;
+	AkSlot *clock; /* the slot for the time of the flush */
+	int64 clock_number;
 } AkFlushed;
 
 static AkFlushed *flushed = NULL;
@@ -83,7 +83,7 @@ is_figure(const AkSlot *copy, void *arg)
 static bool
 lock_flush(bool wait)
 {
-	LOCKTAG		tag;
+	LOCKTAG tag;
 
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ak_usage_relid(), 0, 0);
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
@@ -133,17 +133,18 @@ write_piece(const AkFigure *figures, int count)
 		"last_at = GREATEST(u.last_at, EXCLUDED.last_at), "
 		"last_client = COALESCE(EXCLUDED.last_client, u.last_client)) "
 		"SELECT COALESCE(pg_catalog.sum(count), 0)::pg_catalog.int8 FROM added",
-		10, {UUIDARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
-		INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INETARRAYOID}, NULL
-	};
+		10,
+		{UUIDARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLARRAYOID, TEXTARRAYOID, INT8ARRAYOID,
+		 INT8ARRAYOID, TIMESTAMPTZARRAYOID, INETARRAYOID},
+		NULL};
 	static const struct
 	{
-		int			column;		/* an AK_FIGURE_ column of figures.h */
-		Oid			type;
-		int16		len;
-		bool		byval;
-		char		align;
-	}			columns[10] = {
+		int column; /* an AK_FIGURE_ column of figures.h */
+		Oid type;
+		int16 len;
+		bool byval;
+		char align;
+	} columns[10] = {
 		{AK_FIGURE_KEY_ID, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR},
 		{AK_FIGURE_HOUR, TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE},
 		{AK_FIGURE_API, TEXTOID, -1, false, TYPALIGN_INT},
@@ -155,18 +156,18 @@ write_piece(const AkFigure *figures, int count)
 		{AK_FIGURE_LAST_AT, TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE},
 		{AK_FIGURE_LAST_CLIENT, INETOID, -1, false, TYPALIGN_INT},
 	};
-	Datum		args[10];
-	bool		isnull;
-	Datum	   *values = palloc(count * AK_FIGURE_NATTS * sizeof(Datum));
-	bool	   *nulls = palloc(count * AK_FIGURE_NATTS * sizeof(bool));
-	Datum	   *elements = palloc(count * sizeof(Datum));
-	bool	   *element_nulls = palloc(count * sizeof(bool));
+	Datum args[10];
+	bool isnull;
+	Datum *values = palloc(count * AK_FIGURE_NATTS * sizeof(Datum));
+	bool *nulls = palloc(count * AK_FIGURE_NATTS * sizeof(bool));
+	Datum *elements = palloc(count * sizeof(Datum));
+	bool *element_nulls = palloc(count * sizeof(bool));
 
 	for (int i = 0; i < count; i++)
 		ak_figure_row(&figures[i], values + i * AK_FIGURE_NATTS, nulls + i * AK_FIGURE_NATTS);
 	for (int c = 0; c < 10; c++)
 	{
-		int			lower = 1;
+		int lower = 1;
 
 		for (int i = 0; i < count; i++)
 		{
@@ -189,7 +190,7 @@ write_piece(const AkFigure *figures, int count)
 static int
 only_named(AkFigure *figures, int count)
 {
-	int			kept = 0;
+	int kept = 0;
 
 	for (int i = 0; i < count; i++)
 		if (figures[i].slot.id.api == 0 || ak_api_has_name(figures[i].slot.id.api))
@@ -205,10 +206,10 @@ only_named(AkFigure *figures, int count)
 static int64
 flush(uint32 *at)
 {
-	AkSlotId	clock = {.database = MyDatabaseId,.relid = ak_usage_relid(),.kind = AK_SLOT_FLUSH};
+	AkSlotId clock = {.database = MyDatabaseId, .relid = ak_usage_relid(), .kind = AK_SLOT_FLUSH};
 	MemoryContext old;
-	AkFlushed  *batch;
-	int64		added = 0;
+	AkFlushed *batch;
+	int64 added = 0;
 
 	ak_usage_reclaim(ak_is_dead_database);
 	old = MemoryContextSwitchTo(TopTransactionContext);
@@ -241,14 +242,14 @@ static void
 remember(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	AkTicks		ticks = ak_ticks();
+	AkTicks ticks = ak_ticks();
 
 	for (; flushed != NULL; flushed = flushed->next)
 	{
 		for (int i = 0; i < flushed->count; i++)
 		{
 			const AkSlot *copy = &flushed->figures[i].slot;
-			AkSlot	   *slot = flushed->figures[i].origin;
+			AkSlot *slot = flushed->figures[i].origin;
 
 			SpinLockAcquire(&slot->mutex);
 			if (slot->number == copy->number && copy->count > slot->flushed)
@@ -297,8 +298,8 @@ ak_flush_init(void)
 Datum
 ak_flush_usage(PG_FUNCTION_ARGS)
 {
-	AkCaller	caller;
-	int64		added;
+	AkCaller caller;
+	int64 added;
 
 	ak_require(AK_ADMIN, NULL);
 	PreventCommandDuringRecovery("flush_usage()");
@@ -326,12 +327,12 @@ ak_flush_here(void)
 AkJobNext
 ak_flush_job(void)
 {
-	int64		added = 0;
-	uint32		at = 0;
+	int64 added = 0;
+	uint32 at = 0;
 
 	do
 	{
-		bool		busy;
+		bool busy;
 
 		if (!ak_job_begin())
 			return AK_JOB_IDLE;
@@ -356,22 +357,22 @@ ak_flush_job(void)
 static bool
 delete_in_pieces(AkQuery *find, AkQuery *delete, Datum *args)
 {
-	Portal		portal = ak_query_cursor(find, args, NULL);
-	Datum	   *ctids = palloc(PIECE * sizeof(Datum));
-	bool		stop = false;
-	bool		isnull;
+	Portal portal = ak_query_cursor(find, args, NULL);
+	Datum *ctids = palloc(PIECE * sizeof(Datum));
+	bool stop = false;
+	bool isnull;
 
 	for (;;)
 	{
-		Datum		array;
+		Datum array;
 
 		SPI_cursor_fetch(portal, true, PIECE);
 		if (SPI_processed == 0)
 			break;
 		for (uint64 i = 0; i < SPI_processed; i++)
 			ctids[i] = ak_query_result(i, 1, &isnull);
-		array = PointerGetDatum(construct_array(ctids, SPI_processed, TIDOID, sizeof(ItemPointerData), false,
-												TYPALIGN_SHORT));
+		array = PointerGetDatum(
+			construct_array(ctids, SPI_processed, TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT));
 		SPI_freetuptable(SPI_tuptable);
 		ak_query(delete, &array, NULL, AK_SEE_TRANSACTION);
 		pfree(DatumGetPointer(array));
@@ -390,22 +391,26 @@ delete_in_pieces(AkQuery *find, AkQuery *delete, Datum *args)
 AkJobNext
 ak_usage_retention_job(void)
 {
-	static AkQuery old_hours = {
-		"SELECT ctid FROM apikeys.usage_hour WHERE hour OPERATOR(pg_catalog.<) $1", 1, {TIMESTAMPTZOID}, NULL
-	};
+	static AkQuery old_hours = {"SELECT ctid FROM apikeys.usage_hour WHERE hour OPERATOR(pg_catalog.<) $1",
+								1,
+								{TIMESTAMPTZOID},
+								NULL};
 	static AkQuery old_totals = {
 		"SELECT u.ctid FROM apikeys.usage u WHERE u.last_at OPERATOR(pg_catalog.<) $1 "
 		"AND u.key_id OPERATOR(pg_catalog.<>) '00000000-0000-0000-0000-000000000000'::pg_catalog.uuid "
 		"AND NOT EXISTS (SELECT FROM apikeys.key k WHERE k.key_id OPERATOR(pg_catalog.=) u.key_id)",
-		1, {TIMESTAMPTZOID}, NULL
-	};
-	static AkQuery delete_hours = {
-		"DELETE FROM apikeys.usage_hour WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)", 1, {TIDARRAYOID}, NULL
-	};
-	static AkQuery delete_totals = {
-		"DELETE FROM apikeys.usage WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)", 1, {TIDARRAYOID}, NULL
-	};
-	Datum		args[1];
+		1,
+		{TIMESTAMPTZOID},
+		NULL};
+	static AkQuery delete_hours = {"DELETE FROM apikeys.usage_hour WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)",
+								   1,
+								   {TIDARRAYOID},
+								   NULL};
+	static AkQuery delete_totals = {"DELETE FROM apikeys.usage WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)",
+									1,
+									{TIDARRAYOID},
+									NULL};
+	Datum args[1];
 	TimestampTz before;
 
 	/* the lock keeps a flush from renewing a row between the cursor's scan and the deletion */

@@ -16,4 +16,4 @@ extern AkJobNext ak_flush_job(void);
 extern AkJobNext ak_usage_retention_job(void);
 extern bool ak_is_dead_database(Oid database);
 
-#endif							/* AK_FLUSH_H */
+#endif /* AK_FLUSH_H */

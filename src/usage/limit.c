@@ -33,11 +33,11 @@
 #include "usage/memory.h"
 #include "usage/usage.h"
 
-#define NSECS_PER_SEC	INT64CONST(1000000000)
-#define WINDOW_MAX_NS	(AK_WINDOW_MAX * 1000)
+#define NSECS_PER_SEC INT64CONST(1000000000)
+#define WINDOW_MAX_NS (AK_WINDOW_MAX * 1000)
 
 /* The float's rounding of an interval must not take a use away: allow a quarter of a millionth */
-#define ROUNDING		(1.0 - 1.0 / (1 << 22))
+#define ROUNDING (1.0 - 1.0 / (1 << 22))
 
 StaticAssertDecl(sizeof(AkLimit) <= 48, "docs/operations.md tells the size of a limit");
 
@@ -45,7 +45,7 @@ static uint32
 hash_of(const void *item)
 {
 	const AkLimitId *id = &((const AkLimit *) item)->id;
-	uint32		hash;
+	uint32 hash;
 
 	/* key_ids are random */
 	memcpy(&hash, id->key_id, sizeof(hash));
@@ -58,11 +58,12 @@ forge(void *item)
 	SpinLockInit(&((AkLimit *) item)->mutex);
 }
 
-AkPool		ak_limits = {
-	.item_size = sizeof(AkLimit),.next_offset = offsetof(AkLimit, next),
-	.id_offset = offsetof(AkLimit, id),.id_size = sizeof(AkLimitId),
-	.hash_of = hash_of,.forge = forge
-};
+AkPool ak_limits = {.item_size = sizeof(AkLimit),
+					.next_offset = offsetof(AkLimit, next),
+					.id_offset = offsetof(AkLimit, id),
+					.id_size = sizeof(AkLimitId),
+					.hash_of = hash_of,
+					.forge = forge};
 
 /* Returns the current time by the clock of full_at. */
 int64
@@ -78,7 +79,7 @@ ak_limit_now(void)
 int64
 ak_window_usecs(const Interval *window)
 {
-	double		usecs = ((double) window->month * DAYS_PER_MONTH + window->day) * USECS_PER_DAY + window->time;
+	double usecs = ((double) window->month * DAYS_PER_MONTH + window->day) * USECS_PER_DAY + window->time;
 
 	if (usecs > (double) AK_WINDOW_MAX)
 		return AK_WINDOW_MAX + 1;
@@ -95,8 +96,8 @@ ak_window_usecs(const Interval *window)
 static int64
 take(AkLimit *state, int32 limit, int64 window, int64 now)
 {
-	int64		interval = Max(window / limit, 1);
-	int64		ahead = Max(state->full_at - now, 0);
+	int64 interval = Max(window / limit, 1);
+	int64 ahead = Max(state->full_at - now, 0);
 
 	if (state->interval != 0 && state->interval != (float4) interval)
 		ahead = (int64) Min((double) ahead / state->interval * interval * ROUNDING, (double) WINDOW_MAX_NS);
@@ -115,16 +116,16 @@ take(AkLimit *state, int32 limit, int64 window, int64 now)
 /* A new limit; fill() also counts it for its workspace */
 typedef struct AkNewLimit
 {
-	AkMemory   *memory;
-	AkLimitId	id;
-	uint16		share;
+	AkMemory *memory;
+	AkLimitId id;
+	uint16 share;
 } AkNewLimit;
 
 static void
 fill(void *item, void *arg)
 {
 	const AkNewLimit *new = arg;
-	AkLimit    *limit = item;
+	AkLimit *limit = item;
 
 	SpinLockAcquire(&limit->mutex);
 	limit->id = new->id;
@@ -142,7 +143,7 @@ fill(void *item, void *arg)
 static uint32
 reserve_for(AkMemory *memory, uint16 share)
 {
-	uint32		capacity = ak_limits.shared->capacity;
+	uint32 capacity = ak_limits.shared->capacity;
 
 	if (!pg_atomic_read_u32(&memory->rooms[AK_ROOM_LIMITS].at_ceiling) ||
 		pg_atomic_read_u32(&memory->held[share]) <= capacity / 2)
@@ -157,14 +158,14 @@ reserve_for(AkMemory *memory, uint16 share)
 static AkLimit *
 acquire(AkMemory *memory, const AkLimitId *id, const char *workspace, size_t workspace_len)
 {
-	uint32		tag;
-	uint32		number;
+	uint32 tag;
+	uint32 number;
 
 	memcpy(&tag, id->key_id, sizeof(tag));
 	number = ak_slot_hint(AK_HINT_LIMIT, tag);
 	for (;;)
 	{
-		AkLimit    *limit;
+		AkLimit *limit;
 
 		if (likely(number != AK_POOL_NONE))
 		{
@@ -181,7 +182,7 @@ acquire(AkMemory *memory, const AkLimitId *id, const char *workspace, size_t wor
 		number = ak_pool_find(&ak_limits, tag ^ id->database, id);
 		if (number == AK_POOL_NONE)
 		{
-			AkNewLimit	new = {.memory = memory,.id = *id};
+			AkNewLimit new = {.memory = memory, .id = *id};
 
 			new.share = (hash_bytes((const unsigned char *) workspace, workspace_len) ^ id->database) % AK_SHARES;
 			number = ak_pool_enter(&ak_limits, tag ^ id->database, id, reserve_for(memory, new.share), fill, &new);
@@ -202,15 +203,15 @@ acquire(AkMemory *memory, const AkLimitId *id, const char *workspace, size_t wor
  * result.
  */
 bool
-ak_limit_take(const pg_uuid_t *key_id, const char *workspace, size_t workspace_len,
-			  int32 limit, const Interval *window, int32 *retry_after)
+ak_limit_take(const pg_uuid_t *key_id, const char *workspace, size_t workspace_len, int32 limit, const Interval *window,
+			  int32 *retry_after)
 {
-	AkMemory   *memory = ak_memory(true);
-	AkLimitId	id = {.database = MyDatabaseId};
-	int64		length = Min(ak_window_usecs(window), AK_WINDOW_MAX) * 1000;
-	int64		now = ak_limit_now();
-	AkLimit    *state = NULL;
-	int64		wait;
+	AkMemory *memory = ak_memory(true);
+	AkLimitId id = {.database = MyDatabaseId};
+	int64 length = Min(ak_window_usecs(window), AK_WINDOW_MAX) * 1000;
+	int64 now = ak_limit_now();
+	AkLimit *state = NULL;
+	int64 wait;
 
 	memcpy(id.key_id, key_id->data, UUID_LEN);
 	if (memory != NULL)

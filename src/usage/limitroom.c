@@ -46,10 +46,10 @@
 /* A limit as it was read */
 typedef struct AkSeenLimit
 {
-	uint32		number;
-	uint16		share;
-	AkLimitId	id;
-	int64		full_at;
+	uint32 number;
+	uint16 share;
+	AkLimitId id;
+	int64 full_at;
 } AkSeenLimit;
 
 static void
@@ -67,9 +67,9 @@ look(uint32 number, AkSeenLimit *seen)
 static bool
 is_as_seen(void *item, void *arg)
 {
-	AkLimit    *limit = item;
+	AkLimit *limit = item;
 	const AkSeenLimit *seen = arg;
-	bool		same;
+	bool same;
 
 	SpinLockAcquire(&limit->mutex);
 	same = memcmp(&limit->id, &seen->id, sizeof(seen->id)) == 0 && limit->full_at == seen->full_at;
@@ -91,7 +91,7 @@ let_go(AkSeenLimit *seen)
 static void
 let_whole_go(void)
 {
-	int64		now = ak_limit_now();
+	int64 now = ak_limit_now();
 	AkSeenLimit seen;
 
 	for (uint32 number = ak_pool_next(&ak_limits, 0); number != AK_POOL_NONE; number = ak_pool_next(&ak_limits, number))
@@ -110,13 +110,13 @@ let_whole_go(void)
 static uint32
 find_level(const uint32 *held, uint64 wanted)
 {
-	uint32		low = 0;
-	uint32		high = PG_UINT32_MAX;
+	uint32 low = 0;
+	uint32 high = PG_UINT32_MAX;
 
 	while (low < high)
 	{
-		uint32		level = low + (high - low) / 2;
-		uint64		above = 0;
+		uint32 level = low + (high - low) / 2;
+		uint64 above = 0;
 
 		for (int i = 0; i < AK_SHARES; i++)
 			above += held[i] > level ? held[i] - level : 0;
@@ -145,12 +145,12 @@ compare_seen(const void *a, const void *b)
 static void
 give_up(uint32 wanted)
 {
-	AkMemory   *memory = ak_memory(false);
-	uint32		held[AK_SHARES];
-	uint32		level;
-	uint32		count = 0;
-	uint32		allocated = 0;
-	uint32		given_up = 0;
+	AkMemory *memory = ak_memory(false);
+	uint32 held[AK_SHARES];
+	uint32 level;
+	uint32 count = 0;
+	uint32 allocated = 0;
+	uint32 given_up = 0;
 	AkSeenLimit *seen;
 
 	for (int i = 0; i < AK_SHARES; i++)
@@ -169,7 +169,7 @@ give_up(uint32 wanted)
 	qsort(seen, count, sizeof(AkSeenLimit), compare_seen);
 	for (uint32 i = 0; i < count && given_up < wanted; i++)
 	{
-		uint32	   *left = &held[seen[i].share % AK_SHARES];
+		uint32 *left = &held[seen[i].share % AK_SHARES];
 
 		if (*left > level && let_go(&seen[i]))
 		{
@@ -188,8 +188,8 @@ give_up(uint32 wanted)
 void
 ak_limits_make_room(void)
 {
-	uint32		capacity;
-	uint32		free;
+	uint32 capacity;
+	uint32 free;
 
 	if (!ak_pool_attach(&ak_limits))
 		return;
@@ -212,11 +212,12 @@ let_dead_go(AkSeenLimit *seen, int count)
 		"SELECT m.n::pg_catalog.int4 FROM pg_catalog.unnest($1) WITH ORDINALITY AS m (key_id, n) "
 		"WHERE NOT EXISTS (SELECT FROM apikeys.key k WHERE k.key_id OPERATOR(pg_catalog.=) m.key_id "
 		"AND k.archived_at IS NULL AND k.rate_limit IS NOT NULL)",
-		1, {UUIDARRAYOID}, NULL
-	};
-	Datum	   *key_ids = palloc(count * sizeof(Datum));
-	Datum		args[1];
-	bool		isnull;
+		1,
+		{UUIDARRAYOID},
+		NULL};
+	Datum *key_ids = palloc(count * sizeof(Datum));
+	Datum args[1];
+	bool isnull;
 
 	for (int i = 0; i < count; i++)
 		key_ids[i] = PointerGetDatum(seen[i].id.key_id);
@@ -234,13 +235,13 @@ let_dead_go(AkSeenLimit *seen, int count)
 AkJobNext
 ak_limits_job(void)
 {
-	static uint32 last = AK_POOL_NONE;	/* item at which the last run stopped */
-	bool		all = ak_memory_is_full(AK_ROOM_LIMITS);
-	int64		now = ak_limit_now();
+	static uint32 last = AK_POOL_NONE; /* item at which the last run stopped */
+	bool all = ak_memory_is_full(AK_ROOM_LIMITS);
+	int64 now = ak_limit_now();
 	AkSeenLimit *seen;
-	uint32		looked_at = 0;
-	uint32		number = all ? AK_POOL_NONE : last;
-	int			count = 0;
+	uint32 looked_at = 0;
+	uint32 number = all ? AK_POOL_NONE : last;
+	int count = 0;
 
 	if (ak_memory(false) == NULL || !ak_pool_attach(&ak_limits) || ak_limits.shared->used == 0 || !ak_job_begin())
 		return AK_JOB_IDLE;

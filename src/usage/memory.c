@@ -45,7 +45,7 @@
  */
 #define FIRST_ITEMS 32768
 /* The least that a step adds, and what should always be free: about half a second of that rate */
-#define STEP_ITEMS (3 * FIRST_ITEMS)
+#define STEP_ITEMS  (3 * FIRST_ITEMS)
 #define AHEAD_ITEMS (2 * FIRST_ITEMS)
 /* The fewest items that are worth a step */
 #define FEWEST_ITEMS 64
@@ -54,7 +54,7 @@
 #define RETRY_MS 10000
 
 /* How often the worker is asked for room, before and at the ceiling */
-#define ASK_MS 10
+#define ASK_MS            10
 #define ASK_AT_CEILING_MS 500
 
 /* How often losses are logged */
@@ -78,7 +78,7 @@ ak_memory_layout(void)
 static Size
 part_of(AkRoom room)
 {
-	Size		all = (Size) ak_guc_usage_memory * 1024 - sizeof(AkMemory);
+	Size all = (Size) ak_guc_usage_memory * 1024 - sizeof(AkMemory);
 
 	return room == AK_ROOM_LIMITS ? all / 4 : all - all / 4;
 }
@@ -91,11 +91,11 @@ part_of(AkRoom room)
 static uint32
 next_step(AkRoom room)
 {
-	Size		part = part_of(room);
-	Size		bytes = pg_atomic_read_u64(&memory->rooms[room].bytes);
-	uint32		capacity = pools[room]->shared->capacity;
-	uint32		wanted = Max(capacity / 2, STEP_ITEMS);
-	uint32		items = bytes < part ? Min(ak_pool_fit(pools[room], part - bytes), wanted) : 0;
+	Size part = part_of(room);
+	Size bytes = pg_atomic_read_u64(&memory->rooms[room].bytes);
+	uint32 capacity = pools[room]->shared->capacity;
+	uint32 wanted = Max(capacity / 2, STEP_ITEMS);
+	uint32 items = bytes < part ? Min(ak_pool_fit(pools[room], part - bytes), wanted) : 0;
 
 	if (pg_atomic_read_u32(&pools[room]->shared->nsteps) == AK_POOL_STEPS)
 		return 0;
@@ -106,8 +106,8 @@ next_step(AkRoom room)
 static void
 set_mark(AkRoom room, bool at_ceiling)
 {
-	uint32		capacity = pools[room]->shared->capacity;
-	uint32		mark;
+	uint32 capacity = pools[room]->shared->capacity;
+	uint32 mark;
 
 	if (!at_ceiling)
 		mark = Max(capacity / 8, Min(AHEAD_ITEMS, capacity - capacity / 4));
@@ -121,13 +121,13 @@ set_mark(AkRoom room, bool at_ceiling)
 static dsm_segment *
 make_memory(AkMemory **made, int smaller)
 {
-	AkAnchor   *anchor = ak_anchor();
-	Size		offset = TYPEALIGN(PG_CACHE_LINE_SIZE, sizeof(AkMemory));
-	uint32		items[AK_ROOM_COUNT];
-	Size		sizes[AK_ROOM_COUNT];
+	AkAnchor *anchor = ak_anchor();
+	Size offset = TYPEALIGN(PG_CACHE_LINE_SIZE, sizeof(AkMemory));
+	uint32 items[AK_ROOM_COUNT];
+	Size sizes[AK_ROOM_COUNT];
 	dsm_segment *segment;
-	AkMemory   *m;
-	uint64		first;
+	AkMemory *m;
+	uint64 first;
 
 	for (int i = 0; i < AK_ROOM_COUNT; i++)
 	{
@@ -161,8 +161,8 @@ make_memory(AkMemory **made, int smaller)
 
 typedef struct AkAttempt
 {
-	bool		make;			/* create the memory if there is none */
-	int			smaller;
+	bool make; /* create the memory if there is none */
+	int smaller;
 } AkAttempt;
 
 /*
@@ -173,9 +173,9 @@ static void
 attach_memory(void *arg)
 {
 	const AkAttempt *attempt = arg;
-	AkAnchor   *anchor = ak_anchor();
+	AkAnchor *anchor = ak_anchor();
 	dsm_segment *segment = NULL;
-	AkMemory   *found;
+	AkMemory *found;
 
 	LWLockAcquire(&anchor->usage_lock, LW_EXCLUSIVE);
 	if (anchor->usage != DSM_HANDLE_INVALID)
@@ -210,8 +210,8 @@ AkMemory *
 ak_memory(bool make)
 {
 	static AkTicks retry_at = 0;
-	AkAnchor   *anchor;
-	AkAttempt	attempt = {.make = make};
+	AkAnchor *anchor;
+	AkAttempt attempt = {.make = make};
 
 	if (likely(memory != NULL))
 		return memory;
@@ -254,31 +254,31 @@ loss_counter(AkAnchor *anchor, AkLoss loss)
 static bool
 my_turn(pg_atomic_uint64 *last, int milliseconds)
 {
-	uint64		before = pg_atomic_read_u64(last);
-	uint64		now = ak_ticks();
+	uint64 before = pg_atomic_read_u64(last);
+	uint64 now = ak_ticks();
 
 	return (before == 0 || now >= before + AK_TICKS_OF_MS(milliseconds)) &&
-		pg_atomic_compare_exchange_u64(last, &before, now);
+		   pg_atomic_compare_exchange_u64(last, &before, now);
 }
 
 /* Logs the losses, if there are new ones and TELL_MS have passed since the last message. */
 static void
 tell_losses(AkAnchor *anchor, int elevel)
 {
-	uint64		counts = pg_atomic_read_u64(&anchor->losses.counts);
-	uint64		unlimited = pg_atomic_read_u64(&anchor->losses.unlimited);
-	uint64		given_up = pg_atomic_read_u64(&anchor->losses.given_up);
-	uint64		all = counts + unlimited + given_up;
+	uint64 counts = pg_atomic_read_u64(&anchor->losses.counts);
+	uint64 unlimited = pg_atomic_read_u64(&anchor->losses.unlimited);
+	uint64 given_up = pg_atomic_read_u64(&anchor->losses.given_up);
+	uint64 all = counts + unlimited + given_up;
 
 	if (all == pg_atomic_read_u64(&anchor->losses.told) || !my_turn(&anchor->losses.told_at, TELL_MS))
 		return;
 	pg_atomic_write_u64(&anchor->losses.told, all);
 	ereport(elevel,
-			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-			 errmsg("shared memory of apikeys is full"),
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("shared memory of apikeys is full"),
 			 errdetail("Since the server started, " UINT64_FORMAT " requests were not counted, " UINT64_FORMAT
 					   " requests found no room for their rate limit, and " UINT64_FORMAT
-					   " rate limits were forgotten early.", counts, unlimited, given_up),
+					   " rate limits were forgotten early.",
+					   counts, unlimited, given_up),
 			 errhint("apikeys.status() tells how much there is. \"apikeys.usage_memory\" bounds it; the system's "
 					 "shared memory (/dev/shm) and a background worker are needed for it to grow.")));
 }
@@ -287,7 +287,7 @@ tell_losses(AkAnchor *anchor, int elevel)
 void
 ak_memory_lost(AkLoss loss, uint64 times)
 {
-	AkAnchor   *anchor = ak_anchor();
+	AkAnchor *anchor = ak_anchor();
 	AkWorkerState worker;
 
 	if (anchor == NULL)
@@ -315,20 +315,20 @@ ak_memory_ask(AkRoom room)
 
 typedef struct AkGrowth
 {
-	AkRoom		room;
-	int			smaller;		/* the step's size is divided by 2^smaller */
-	bool		busy;			/* another worker is making a step */
-	bool		grown;
+	AkRoom room;
+	int smaller; /* the step's size is divided by 2^smaller */
+	bool busy;   /* another worker is making a step */
+	bool grown;
 } AkGrowth;
 
 /* Adds a step to a pool.  Raises what dsm_create() raises; the abort then releases the lock. */
 static void
 add_step(void *arg)
 {
-	AkGrowth   *growth = arg;
-	AkPool	   *pool = pools[growth->room];
-	uint32		items;
-	Size		size;
+	AkGrowth *growth = arg;
+	AkPool *pool = pools[growth->room];
+	uint32 items;
+	Size size;
 
 	if (!LWLockConditionalAcquire(&memory->grow_lock, LW_EXCLUSIVE))
 	{
@@ -354,9 +354,9 @@ static bool
 grow(AkRoom room)
 {
 	AkRoomState *state = &memory->rooms[room];
-	AkGrowth	growth = {.room = room};
-	uint64		refused_at = pg_atomic_read_u64(&state->refused_at);
-	ErrorData  *error = NULL;
+	AkGrowth growth = {.room = room};
+	uint64 refused_at = pg_atomic_read_u64(&state->refused_at);
+	ErrorData *error = NULL;
 
 	if (refused_at != 0 && ak_ticks() < (AkTicks) refused_at + AK_TICKS_OF_MS(RETRY_MS))
 		return false;
@@ -370,10 +370,8 @@ grow(AkRoom room)
 	else if (error != NULL)
 	{
 		if (refused_at == 0)
-			ereport(WARNING,
-					(errcode(ERRCODE_OUT_OF_MEMORY),
-					 errmsg("shared memory of apikeys cannot grow"),
-					 errdetail("%s", error->message)));
+			ereport(WARNING, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("shared memory of apikeys cannot grow"),
+							  errdetail("%s", error->message)));
 		pg_atomic_write_u64(&state->refused_at, ak_ticks());
 	}
 	return growth.grown;
@@ -387,8 +385,8 @@ static uint32
 make_room(void)
 {
 	static AkTicks rest_until = 0;
-	AkTicks		start = ak_ticks();
-	uint32		jobs = 0;
+	AkTicks start = ak_ticks();
+	uint32 jobs = 0;
 
 	for (int room = 0; room < AK_ROOM_COUNT; room++)
 	{
@@ -412,9 +410,9 @@ make_room(void)
 uint32
 ak_memory_tend(void)
 {
-	AkAnchor   *anchor = ak_anchor();
-	bool		in_transaction = IsTransactionState();
-	uint32		jobs = 0;
+	AkAnchor *anchor = ak_anchor();
+	bool in_transaction = IsTransactionState();
+	uint32 jobs = 0;
 
 	if (anchor == NULL)
 		return 0;
@@ -450,7 +448,7 @@ ak_memory_is_full(AkRoom room)
 void
 ak_memory_status(AkMemoryStatus *status)
 {
-	AkAnchor   *anchor = ak_anchor();
+	AkAnchor *anchor = ak_anchor();
 
 	memset(status, 0, sizeof(*status));
 	status->ceiling = (int64) ak_guc_usage_memory * 1024;

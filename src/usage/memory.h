@@ -15,8 +15,8 @@
 /* The parts of the memory */
 typedef enum AkRoom
 {
-	AK_ROOM_COUNTERS,			/* AkSlot, in slots.c */
-	AK_ROOM_LIMITS				/* AkLimit, in limit.c */
+	AK_ROOM_COUNTERS, /* AkSlot, in slots.c */
+	AK_ROOM_LIMITS    /* AkLimit, in limit.c */
 } AkRoom;
 
 #define AK_ROOM_COUNT (AK_ROOM_LIMITS + 1)
@@ -28,19 +28,19 @@ typedef enum AkRoom
 typedef struct AkRoomState
 {
 	pg_atomic_uint64 bytes;
-	pg_atomic_uint32 mark;		/* if fewer items are free, the worker is asked for more */
-	pg_atomic_uint32 at_ceiling;	/* the pool cannot grow for now */
-	pg_atomic_uint64 asked_at;	/* time of the last request to the worker: an AkTicks */
-	pg_atomic_uint64 refused_at;	/* when the system refused memory; 0: it did not */
+	pg_atomic_uint32 mark;       /* if fewer items are free, the worker is asked for more */
+	pg_atomic_uint32 at_ceiling; /* the pool cannot grow for now */
+	pg_atomic_uint64 asked_at;   /* time of the last request to the worker: an AkTicks */
+	pg_atomic_uint64 refused_at; /* when the system refused memory; 0: it did not */
 } AkRoomState;
 
 typedef struct AkMemory
 {
-	int32		made_hour;		/* hour of creation, in which a standby counts */
-	pg_atomic_uint64 next_number;	/* the next slot's number */
-	LWLock		grow_lock;		/* held while a step is added */
+	int32 made_hour;              /* hour of creation, in which a standby counts */
+	pg_atomic_uint64 next_number; /* the next slot's number */
+	LWLock grow_lock;             /* held while a step is added */
 	AkRoomState rooms[AK_ROOM_COUNT];
-	pg_atomic_uint32 held[AK_SHARES];	/* limits held, by the workspace's share */
+	pg_atomic_uint32 held[AK_SHARES]; /* limits held, by the workspace's share */
 	AkPoolShared pools[AK_ROOM_COUNT];
 } AkMemory;
 
@@ -55,12 +55,12 @@ typedef enum AkLoss
 /* For status() */
 typedef struct AkMemoryStatus
 {
-	bool		had;			/* false: memory cannot be created */
-	bool		refused;		/* the system has no more memory */
-	uint32		used[AK_ROOM_COUNT];
-	int64		bytes;
-	int64		ceiling;
-	int64		lost[AK_LOST_EARLY + 1];
+	bool had;     /* false: memory cannot be created */
+	bool refused; /* the system has no more memory */
+	uint32 used[AK_ROOM_COUNT];
+	int64 bytes;
+	int64 ceiling;
+	int64 lost[AK_LOST_EARLY + 1];
 } AkMemoryStatus;
 
 extern Size ak_memory_layout(void);
@@ -73,8 +73,8 @@ extern bool ak_memory_is_full(AkRoom room);
 extern void ak_memory_status(AkMemoryStatus *status);
 
 /* The pools, as seen by this process */
-extern AkPool ak_counters;		/* in slots.c */
-extern AkPool ak_limits;		/* in limit.c */
+extern AkPool ak_counters; /* in slots.c */
+extern AkPool ak_limits;   /* in limit.c */
 
 /* Asks the worker for more room if little is left; call it after taking an item. */
 static inline void
@@ -86,4 +86,4 @@ ak_memory_took(AkMemory *memory, AkRoom room, const AkPool *pool)
 		ak_memory_ask(room);
 }
 
-#endif							/* AK_MEMORY_H */
+#endif /* AK_MEMORY_H */

@@ -61,7 +61,7 @@ has_id(const AkPool *pool, uint32 number, const void *id)
 static uint32
 bucket_count(uint32 items)
 {
-	uint32		n = AK_POOL_PARTITIONS;
+	uint32 n = AK_POOL_PARTITIONS;
 
 	while (n < items)
 		n *= 2;
@@ -91,7 +91,7 @@ bucket_at(const AkPool *pool, uint32 step, uint32 hash)
 Size
 ak_pool_size(const AkPool *pool, uint32 items)
 {
-	uint32		before = pool->shared != NULL ? pool->shared->capacity : 0;
+	uint32 before = pool->shared != NULL ? pool->shared->capacity : 0;
 
 	return ALIGNED(bucket_count(before + items) * sizeof(uint32)) + ALIGNED(items * pool->item_size);
 }
@@ -100,8 +100,8 @@ ak_pool_size(const AkPool *pool, uint32 items)
 uint32
 ak_pool_fit(const AkPool *pool, Size room)
 {
-	Size		items = Min(room / pool->item_size, PG_INT32_MAX / 2);
-	Size		size = ak_pool_size(pool, items);
+	Size items = Min(room / pool->item_size, PG_INT32_MAX / 2);
+	Size size = ak_pool_size(pool, items);
 
 	while (items > 0 && size > room)
 	{
@@ -120,7 +120,7 @@ static void
 map_step(AkPool *pool, char *segment)
 {
 	const AkPoolStep *step = &pool->shared->steps[pool->attached];
-	uint32		nchunks = (step->first - 1 + step->count + AK_POOL_CHUNK - 1) / AK_POOL_CHUNK;
+	uint32 nchunks = (step->first - 1 + step->count + AK_POOL_CHUNK - 1) / AK_POOL_CHUNK;
 
 	if (pool->chunks == NULL)
 		pool->chunks = MemoryContextAlloc(TopMemoryContext, nchunks * sizeof(char *));
@@ -138,7 +138,7 @@ static AkPoolStep *
 prepare_step(AkPool *pool, char *segment, Size offset, uint32 items)
 {
 	AkPoolShared *shared = pool->shared;
-	uint32		number = pg_atomic_read_u32(&shared->nsteps);
+	uint32 number = pg_atomic_read_u32(&shared->nsteps);
 	AkPoolStep *step = &shared->steps[number];
 
 	step->handle = DSM_HANDLE_INVALID;
@@ -158,7 +158,7 @@ prepare_step(AkPool *pool, char *segment, Size offset, uint32 items)
 static void
 publish_step(AkPoolShared *shared)
 {
-	uint32		number = pg_atomic_read_u32(&shared->nsteps);
+	uint32 number = pg_atomic_read_u32(&shared->nsteps);
 
 	pg_write_barrier();
 	SpinLockAcquire(&shared->mutex);
@@ -200,7 +200,7 @@ ak_pool_join(AkPool *pool, AkPoolShared *shared, char *segment)
 static void
 attach_steps(void *arg)
 {
-	AkPool	   *pool = arg;
+	AkPool *pool = arg;
 
 	while (pool->attached < pg_atomic_read_u32(&pool->shared->nsteps))
 	{
@@ -221,7 +221,7 @@ attach_steps(void *arg)
 bool
 ak_pool_attach(AkPool *pool)
 {
-	AkTicks		now;
+	AkTicks now;
 
 	if (likely(pool->attached == pg_atomic_read_u32(&pool->shared->nsteps)))
 		return true;
@@ -238,19 +238,19 @@ ak_pool_attach(AkPool *pool)
 static void
 move_partition(AkPool *pool, uint32 partition)
 {
-	uint32		from = pool->shared->partitions[partition].step;
-	uint32		to = pool->attached - 1;
+	uint32 from = pool->shared->partitions[partition].step;
+	uint32 to = pool->attached - 1;
 
 	LWLockAcquire(&pool->shared->partitions[partition].lock, LW_EXCLUSIVE);
 	for (uint32 i = partition; i < pool->shared->steps[from].nbuckets; i += AK_POOL_PARTITIONS)
 	{
-		uint32		number = *bucket_at(pool, from, i);
+		uint32 number = *bucket_at(pool, from, i);
 
 		while (number != AK_POOL_NONE)
 		{
-			uint32	   *next = next_of(pool, number);
-			uint32		after = *next;
-			uint32	   *bucket = bucket_at(pool, to, pool->hash_of(ak_pool_item(pool, number)));
+			uint32 *next = next_of(pool, number);
+			uint32 after = *next;
+			uint32 *bucket = bucket_at(pool, to, pool->hash_of(ak_pool_item(pool, number)));
 
 			*next = *bucket;
 			*bucket = number;
@@ -274,9 +274,8 @@ ak_pool_grow(AkPool *pool, uint32 items)
 
 	attach_steps(pool);
 	if (pool->attached == AK_POOL_STEPS)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("shared memory of apikeys has grown %d times already", AK_POOL_STEPS)));
+		ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+						errmsg("shared memory of apikeys has grown %d times already", AK_POOL_STEPS)));
 	segment = dsm_create(ak_pool_size(pool, items), 0);
 	step = prepare_step(pool, dsm_segment_address(segment), 0, items);
 	step->handle = dsm_segment_handle(segment);
@@ -300,8 +299,8 @@ ak_pool_grow(AkPool *pool, uint32 items)
 static uint32
 find_in_chain(const AkPool *pool, uint32 hash, const void *id)
 {
-	uint32		step = pool->shared->partitions[partition_of(hash)].step;
-	uint32		number;
+	uint32 step = pool->shared->partitions[partition_of(hash)].step;
+	uint32 number;
 
 	if (step >= pool->attached)
 		return AK_POOL_BEYOND;
@@ -325,7 +324,7 @@ static uint32
 take_free(AkPool *pool, uint32 reserve)
 {
 	AkPoolShared *shared = pool->shared;
-	uint32		number = AK_POOL_NONE;
+	uint32 number = AK_POOL_NONE;
 
 	SpinLockAcquire(&shared->mutex);
 	if (shared->capacity - shared->used > reserve)
@@ -368,8 +367,8 @@ take_free(AkPool *pool, uint32 reserve)
 uint32
 ak_pool_find(AkPool *pool, uint32 hash, const void *id)
 {
-	LWLock	   *lock = &pool->shared->partitions[partition_of(hash)].lock;
-	uint32		number;
+	LWLock *lock = &pool->shared->partitions[partition_of(hash)].lock;
+	uint32 number;
 
 	do
 	{
@@ -378,8 +377,8 @@ ak_pool_find(AkPool *pool, uint32 hash, const void *id)
 		number = find_in_chain(pool, hash, id);
 		LWLockRelease(lock);
 		/* the pool may have grown */
-	} while (unlikely(number == AK_POOL_BEYOND) &&
-			 pool->attached < pg_atomic_read_u32(&pool->shared->nsteps) && ak_pool_attach(pool));
+	} while (unlikely(number == AK_POOL_BEYOND) && pool->attached < pg_atomic_read_u32(&pool->shared->nsteps) &&
+			 ak_pool_attach(pool));
 	return number;
 }
 
@@ -389,10 +388,10 @@ ak_pool_find(AkPool *pool, uint32 hash, const void *id)
  * free.
  */
 uint32
-ak_pool_enter(AkPool *pool, uint32 hash, const void *id, uint32 reserve, void (*fill) (void *item, void *arg), void *arg)
+ak_pool_enter(AkPool *pool, uint32 hash, const void *id, uint32 reserve, void (*fill)(void *item, void *arg), void *arg)
 {
-	LWLock	   *lock = &pool->shared->partitions[partition_of(hash)].lock;
-	uint32		number;
+	LWLock *lock = &pool->shared->partitions[partition_of(hash)].lock;
+	uint32 number;
 
 	do
 	{
@@ -404,7 +403,7 @@ ak_pool_enter(AkPool *pool, uint32 hash, const void *id, uint32 reserve, void (*
 			number = take_free(pool, reserve);
 			if (number != AK_POOL_NONE && number != AK_POOL_BEYOND)
 			{
-				uint32	   *bucket = bucket_at(pool, pool->shared->partitions[partition_of(hash)].step, hash);
+				uint32 *bucket = bucket_at(pool, pool->shared->partitions[partition_of(hash)].step, hash);
 
 				fill(ak_pool_item(pool, number), arg);
 				*next_of(pool, number) = *bucket;
@@ -412,24 +411,24 @@ ak_pool_enter(AkPool *pool, uint32 hash, const void *id, uint32 reserve, void (*
 			}
 		}
 		LWLockRelease(lock);
-	} while (unlikely(number == AK_POOL_BEYOND) &&
-			 pool->attached < pg_atomic_read_u32(&pool->shared->nsteps) && ak_pool_attach(pool));
+	} while (unlikely(number == AK_POOL_BEYOND) && pool->attached < pg_atomic_read_u32(&pool->shared->nsteps) &&
+			 ak_pool_attach(pool));
 	return number;
 }
 
 /* Calls a function for each item in the chain of a hash, under the partition's lock. */
 void
-ak_pool_visit(AkPool *pool, uint32 hash, void (*visit) (void *item, void *arg), void *arg)
+ak_pool_visit(AkPool *pool, uint32 hash, void (*visit)(void *item, void *arg), void *arg)
 {
-	uint32		partition = partition_of(hash);
-	uint32		step;
+	uint32 partition = partition_of(hash);
+	uint32 step;
 
 	(void) ak_pool_attach(pool);
 	LWLockAcquire(&pool->shared->partitions[partition].lock, LW_SHARED);
 	step = pool->shared->partitions[partition].step;
 	if (step < pool->attached)
-		for (uint32 number = *bucket_at(pool, step, hash);
-			 number != AK_POOL_NONE && is_mapped(pool, number); number = *next_of(pool, number))
+		for (uint32 number = *bucket_at(pool, step, hash); number != AK_POOL_NONE && is_mapped(pool, number);
+			 number = *next_of(pool, number))
 			visit(ak_pool_item(pool, number), arg);
 	LWLockRelease(&pool->shared->partitions[partition].lock);
 }
@@ -440,15 +439,15 @@ ak_pool_visit(AkPool *pool, uint32 hash, void (*visit) (void *item, void *arg), 
  * if the item was given back.
  */
 bool
-ak_pool_remove(AkPool *pool, uint32 number, bool (*let_go) (void *item, void *arg), void *arg)
+ak_pool_remove(AkPool *pool, uint32 number, bool (*let_go)(void *item, void *arg), void *arg)
 {
 	AkPoolShared *shared = pool->shared;
-	void	   *item = ak_pool_item(pool, number);
-	uint32		hash = pool->hash_of(item);
-	LWLock	   *lock = &shared->partitions[partition_of(hash)].lock;
-	uint32		step;
-	uint32	   *link = NULL;
-	bool		gone = false;
+	void *item = ak_pool_item(pool, number);
+	uint32 hash = pool->hash_of(item);
+	LWLock *lock = &shared->partitions[partition_of(hash)].lock;
+	uint32 step;
+	uint32 *link = NULL;
+	bool gone = false;
 
 	LWLockAcquire(lock, LW_EXCLUSIVE);
 	step = shared->partitions[partition_of(hash)].step;
@@ -481,7 +480,7 @@ ak_pool_remove(AkPool *pool, uint32 number, bool (*let_go) (void *item, void *ar
 uint32
 ak_pool_next(AkPool *pool, uint32 number)
 {
-	uint32		next = number + 1;
+	uint32 next = number + 1;
 
 	for (uint32 i = 0; i < pool->attached; i++)
 	{

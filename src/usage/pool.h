@@ -14,76 +14,75 @@
 
 #include "core/clock.h"
 
-#define AK_POOL_PARTITIONS	128
-#define AK_POOL_STEPS		32
+#define AK_POOL_PARTITIONS 128
+#define AK_POOL_STEPS      32
 
 /* Items per chunk; each step begins with a new chunk */
-#define AK_POOL_CHUNK_BITS	12
-#define AK_POOL_CHUNK		(1 << AK_POOL_CHUNK_BITS)
+#define AK_POOL_CHUNK_BITS 12
+#define AK_POOL_CHUNK      (1 << AK_POOL_CHUNK_BITS)
 
 /* No item; an item, or its chain, in a step that this process has not mapped */
-#define AK_POOL_NONE		0
-#define AK_POOL_BEYOND		PG_UINT32_MAX
+#define AK_POOL_NONE   0
+#define AK_POOL_BEYOND PG_UINT32_MAX
 
 /* An array of items, in one segment, with the hash table's buckets for all items so far */
 typedef struct AkPoolStep
 {
-	dsm_handle	handle;			/* DSM_HANDLE_INVALID: in the segment of the pool itself */
-	uint32		first;			/* number of its first item, from 1 */
-	uint32		count;			/* number of its items */
-	uint32		fresh;			/* number of them that were taken at least once */
-	uint32		nbuckets;		/* a power of two */
-	Size		buckets;		/* offset from the segment's beginning, in bytes */
-	Size		items;
+	dsm_handle handle; /* DSM_HANDLE_INVALID: in the segment of the pool itself */
+	uint32 first;      /* number of its first item, from 1 */
+	uint32 count;      /* number of its items */
+	uint32 fresh;      /* number of them that were taken at least once */
+	uint32 nbuckets;   /* a power of two */
+	Size buckets;      /* offset from the segment's beginning, in bytes */
+	Size items;
 } AkPoolStep;
 
 /* In shared memory */
 typedef struct AkPoolShared
 {
-	slock_t		mutex;			/* protects: */
-	uint32		free_head;		/* list of items that were given back */
-	uint32		filling;		/* the step from which fresh items are taken */
-	uint32		capacity;		/* number of items of all steps */
-	uint32		used;			/* number of items taken */
+	slock_t mutex;    /* protects: */
+	uint32 free_head; /* list of items that were given back */
+	uint32 filling;   /* the step from which fresh items are taken */
+	uint32 capacity;  /* number of items of all steps */
+	uint32 used;      /* number of items taken */
 	pg_atomic_uint32 nsteps;
-	AkPoolStep	steps[AK_POOL_STEPS];
+	AkPoolStep steps[AK_POOL_STEPS];
 	union
 	{
 		struct
 		{
-			LWLock		lock;	/* protects the partition's chains and "step" */
-			uint32		step;	/* the step that has their buckets */
+			LWLock lock; /* protects the partition's chains and "step" */
+			uint32 step; /* the step that has their buckets */
 		};
-		char		pad[PG_CACHE_LINE_SIZE];
-	}			partitions[AK_POOL_PARTITIONS];
+		char pad[PG_CACHE_LINE_SIZE];
+	} partitions[AK_POOL_PARTITIONS];
 } AkPoolShared;
 
 /* A pool, as seen by this process */
 typedef struct AkPool
 {
 	/* constants: a description of the items */
-	Size		item_size;
-	Size		next_offset;	/* of the uint32 that links an item to the next in its chain */
-	Size		id_offset;		/* of the item's id, compared byte by byte */
-	Size		id_size;
-	uint32		(*hash_of) (const void *item);
-	void		(*forge) (void *item);	/* initializes a fresh item's spinlock */
+	Size item_size;
+	Size next_offset; /* of the uint32 that links an item to the next in its chain */
+	Size id_offset;   /* of the item's id, compared byte by byte */
+	Size id_size;
+	uint32 (*hash_of)(const void *item);
+	void (*forge)(void *item); /* initializes a fresh item's spinlock */
 
 	/* locations in memory */
-	AkPoolShared *shared;		/* NULL: not attached */
-	uint32		attached;		/* number of steps that this process has mapped */
-	char	   *segments[AK_POOL_STEPS];
-	char	  **chunks;			/* the items of each chunk */
-	uint32		nchunks;
-	AkTicks		retry_at;		/* when to try again after a failure to attach */
+	AkPoolShared *shared; /* NULL: not attached */
+	uint32 attached;      /* number of steps that this process has mapped */
+	char *segments[AK_POOL_STEPS];
+	char **chunks; /* the items of each chunk */
+	uint32 nchunks;
+	AkTicks retry_at; /* when to try again after a failure to attach */
 } AkPool;
 
 /* Returns the item with that number, which must not be AK_POOL_NONE or AK_POOL_BEYOND. */
 static inline void *
 ak_pool_item(const AkPool *pool, uint32 number)
 {
-	return pool->chunks[(number - 1) >> AK_POOL_CHUNK_BITS] +
-		((number - 1) & (AK_POOL_CHUNK - 1)) * pool->item_size;
+	return pool->chunks[(number - 1) >> AK_POOL_CHUNK_BITS] + ((number - 1) & (AK_POOL_CHUNK - 1)) * pool->item_size;
 }
 
 extern Size ak_pool_size(const AkPool *pool, uint32 items);
@@ -94,10 +93,10 @@ extern bool ak_pool_attach(AkPool *pool);
 extern void ak_pool_grow(AkPool *pool, uint32 items);
 extern uint32 ak_pool_find(AkPool *pool, uint32 hash, const void *id);
 extern uint32 ak_pool_enter(AkPool *pool, uint32 hash, const void *id, uint32 reserve,
-							void (*fill) (void *item, void *arg), void *arg);
-extern void ak_pool_visit(AkPool *pool, uint32 hash, void (*visit) (void *item, void *arg), void *arg);
-extern bool ak_pool_remove(AkPool *pool, uint32 number, bool (*let_go) (void *item, void *arg), void *arg);
+							void (*fill)(void *item, void *arg), void *arg);
+extern void ak_pool_visit(AkPool *pool, uint32 hash, void (*visit)(void *item, void *arg), void *arg);
+extern bool ak_pool_remove(AkPool *pool, uint32 number, bool (*let_go)(void *item, void *arg), void *arg);
 extern uint32 ak_pool_next(AkPool *pool, uint32 number);
 extern uint32 ak_pool_free(const AkPool *pool);
 
-#endif							/* AK_POOL_H */
+#endif /* AK_POOL_H */

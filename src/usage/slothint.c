@@ -15,14 +15,14 @@
 #include "usage/usage.h"
 
 #define HINT_WAYS 8
-#define HINT_SETS 4096			/* a power of two */
+#define HINT_SETS 4096 /* a power of two */
 
 #define HINT_LINE 64
 
 typedef struct AkSlotHint
 {
-	uint32		tag;
-	uint32		number;			/* of the item, from 1; 0: no hint */
+	uint32 tag;
+	uint32 number; /* of the item, from 1; 0: no hint */
 } AkSlotHint;
 
 typedef struct AkSlotHintSet
@@ -57,10 +57,10 @@ void
 ak_slot_hint_keep(AkHintKind kind, uint32 tag, uint32 number)
 {
 	AkSlotHint *ways = ways_of(kind, tag);
-	int			i = 0;
+	int i = 0;
 
 	while (i < HINT_WAYS - 1 && ways[i].number != 0 && ways[i].tag != tag)
 		i++;
 	memmove(ways + 1, ways, i * sizeof(AkSlotHint));
-	ways[0] = (AkSlotHint) {tag, number};
+	ways[0] = (AkSlotHint){tag, number};
 }

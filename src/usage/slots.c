@@ -58,7 +58,7 @@ static AkMemory *memory = NULL;
 static inline uint32
 hash_of_id(const AkSlotId *id)
 {
-	uint32		hash;
+	uint32 hash;
 
 	memcpy(&hash, id->key_id, sizeof(hash));
 	return hash ^ id->database;
@@ -76,11 +76,12 @@ forge(void *item)
 	SpinLockInit(&((AkSlot *) item)->mutex);
 }
 
-AkPool		ak_counters = {
-	.item_size = SLOT_SIZE,.next_offset = offsetof(AkSlot, next),
-	.id_offset = offsetof(AkSlot, id),.id_size = sizeof(AkSlotId),
-	.hash_of = hash_of,.forge = forge
-};
+AkPool ak_counters = {.item_size = SLOT_SIZE,
+					  .next_offset = offsetof(AkSlot, next),
+					  .id_offset = offsetof(AkSlot, id),
+					  .id_size = sizeof(AkSlotId),
+					  .hash_of = hash_of,
+					  .forge = forge};
 
 /* Returns a slot by its number, from 1. */
 static inline AkSlot *
@@ -119,14 +120,14 @@ typedef struct AkNewSlot
 {
 	const AkSlotId *id;
 	const char *workspace;
-	size_t		workspace_len;
+	size_t workspace_len;
 } AkNewSlot;
 
 static void
 fill(void *item, void *arg)
 {
 	const AkNewSlot *new = arg;
-	AkSlot	   *slot = item;
+	AkSlot *slot = item;
 
 	SpinLockAcquire(&slot->mutex);
 	slot->id = *new->id;
@@ -151,8 +152,8 @@ fill(void *item, void *arg)
 AkSlot *
 ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t workspace_len)
 {
-	uint32		tag = hint_tag(whose, id->api, id->kind, id->old_secret);
-	uint32		number;
+	uint32 tag = hint_tag(whose, id->api, id->kind, id->old_secret);
+	uint32 number;
 
 	if (!ak_usage_attach())
 		return NULL;
@@ -161,7 +162,7 @@ ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t
 	{
 		if (likely(number != AK_POOL_NONE))
 		{
-			AkSlot	   *slot = slot_at(number);
+			AkSlot *slot = slot_at(number);
 
 			/* a check without the lock avoids taking the lock of another key's slot */
 			if (memcmp(slot->id.key_id, id->key_id, UUID_LEN) == 0)
@@ -175,7 +176,7 @@ ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t
 		number = ak_pool_find(&ak_counters, hash_of_id(id), id);
 		if (number == AK_POOL_NONE)
 		{
-			AkNewSlot	new = {.id = id,.workspace = workspace,.workspace_len = workspace_len};
+			AkNewSlot new = {.id = id, .workspace = workspace, .workspace_len = workspace_len};
 
 			number = ak_pool_enter(&ak_counters, hash_of_id(id), id, 0, fill, &new);
 			ak_memory_took(memory, AK_ROOM_COUNTERS, &ak_counters);
@@ -209,12 +210,13 @@ is_ours(const AkSlot *slot, Oid relid)
  * "at" is NULL, all are copied.
  */
 AkFigure *
-ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *copy, void *arg), void *arg, uint32 *at, int most, int *count)
+ak_usage_copy(bool unflushed, bool (*wanted)(const AkSlot *copy, void *arg), void *arg, uint32 *at, int most,
+			  int *count)
 {
-	uint32		number = at != NULL ? *at : AK_POOL_NONE;
-	Oid			relid = ak_usage_relid();
-	AkFigure   *figures = NULL;
-	int			allocated = 0;
+	uint32 number = at != NULL ? *at : AK_POOL_NONE;
+	Oid relid = ak_usage_relid();
+	AkFigure *figures = NULL;
+	int allocated = 0;
 
 	*count = 0;
 	if (at != NULL)
@@ -223,8 +225,8 @@ ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *copy, void *arg), vo
 		return NULL;
 	while ((number = ak_pool_next(&ak_counters, number)) != AK_POOL_NONE)
 	{
-		AkSlot	   *slot = slot_at(number);
-		AkSlot		copy;
+		AkSlot *slot = slot_at(number);
+		AkSlot copy;
 
 		/* without the lock: this process's own counts are seen, concurrent ones may not be */
 		if (slot->id.database != MyDatabaseId || (unflushed && slot->count == slot->flushed))
@@ -237,8 +239,8 @@ ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *copy, void *arg), vo
 		if (*count == allocated)
 		{
 			allocated = Max(64, allocated * 2);
-			figures = figures == NULL ? palloc_extended(allocated * sizeof(AkFigure), MCXT_ALLOC_HUGE) :
-				repalloc_huge(figures, allocated * sizeof(AkFigure));
+			figures = figures == NULL ? palloc_extended(allocated * sizeof(AkFigure), MCXT_ALLOC_HUGE)
+									  : repalloc_huge(figures, allocated * sizeof(AkFigure));
 		}
 		figures[*count].slot = copy;
 		figures[*count].origin = slot;
@@ -256,16 +258,16 @@ ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *copy, void *arg), vo
 typedef struct AkLastUse
 {
 	const pg_uuid_t *key_id;
-	Oid			relid;
+	Oid relid;
 	TimestampTz last_at;
-	char	   *workspace;
+	char *workspace;
 } AkLastUse;
 
 static void
 note_last_use(void *item, void *arg)
 {
-	AkSlot	   *slot = item;
-	AkLastUse  *use = arg;
+	AkSlot *slot = item;
+	AkLastUse *use = arg;
 
 	if (!is_ours(slot, use->relid) || slot->id.kind != AK_VALID ||
 		memcmp(slot->id.key_id, use->key_id->data, UUID_LEN) != 0)
@@ -284,8 +286,8 @@ note_last_use(void *item, void *arg)
 TimestampTz
 ak_usage_last_used(const pg_uuid_t *key_id, char *workspace)
 {
-	AkSlotId	id = {.database = MyDatabaseId};
-	AkLastUse	use = {.key_id = key_id,.relid = ak_usage_relid(),.workspace = workspace};
+	AkSlotId id = {.database = MyDatabaseId};
+	AkLastUse use = {.key_id = key_id, .relid = ak_usage_relid(), .workspace = workspace};
 
 	if (!is_there())
 		return 0;
@@ -297,11 +299,11 @@ ak_usage_last_used(const pg_uuid_t *key_id, char *workspace)
 /* The conditions for reusing a slot */
 typedef struct AkReclaim
 {
-	Oid			relid;			/* of this database's usage table */
-	Oid			dead_database;	/* the slot's database if it no longer exists */
-	int32		hour;			/* the current hour */
-	AkTicks		flushed_before;
-	bool		need_room;
+	Oid relid;         /* of this database's usage table */
+	Oid dead_database; /* the slot's database if it no longer exists */
+	int32 hour;        /* the current hour */
+	AkTicks flushed_before;
+	bool need_room;
 } AkReclaim;
 
 /* Returns true if the slot can be reused. */
@@ -313,16 +315,15 @@ is_reclaimable(const AkSlot *slot, const AkReclaim *reclaim)
 	if (slot->id.database == MyDatabaseId && slot->id.relid != reclaim->relid)
 		return true;
 	return slot->id.kind != AK_SLOT_FLUSH && slot->flushed == slot->count &&
-		slot->flushed_at <= reclaim->flushed_before &&
-		(slot->id.hour != reclaim->hour || reclaim->need_room);
+		   slot->flushed_at <= reclaim->flushed_before && (slot->id.hour != reclaim->hour || reclaim->need_room);
 }
 
 /* For ak_pool_remove(): clears the slot's id and returns true if the slot can be reused. */
 static bool
 let_go(void *item, void *arg)
 {
-	AkSlot	   *slot = item;
-	bool		gone;
+	AkSlot *slot = item;
+	bool gone;
 
 	SpinLockAcquire(&slot->mutex);
 	gone = is_reclaimable(slot, arg);
@@ -337,12 +338,12 @@ let_go(void *item, void *arg)
  * longer exist.  Does so every RECLAIM_MS, at a new hour, or if room is needed.
  */
 void
-ak_usage_reclaim(bool (*is_dead) (Oid database))
+ak_usage_reclaim(bool (*is_dead)(Oid database))
 {
 	static AkTicks looked_at = 0;
 	static int32 hour = 0;
-	AkReclaim	reclaim = {.relid = ak_usage_relid(),.need_room = ak_memory_is_full(AK_ROOM_COUNTERS)};
-	AkTicks		now = ak_ticks();
+	AkReclaim reclaim = {.relid = ak_usage_relid(), .need_room = ak_memory_is_full(AK_ROOM_COUNTERS)};
+	AkTicks now = ak_ticks();
 
 	if (!is_there())
 		return;
@@ -352,10 +353,11 @@ ak_usage_reclaim(bool (*is_dead) (Oid database))
 		return;
 	hour = reclaim.hour;
 	looked_at = now;
-	for (uint32 number = ak_pool_next(&ak_counters, 0); number != AK_POOL_NONE; number = ak_pool_next(&ak_counters, number))
+	for (uint32 number = ak_pool_next(&ak_counters, 0); number != AK_POOL_NONE;
+		 number = ak_pool_next(&ak_counters, number))
 	{
 		const AkSlot *slot = slot_at(number);
-		Oid			database = slot->id.database;
+		Oid database = slot->id.database;
 
 		if (!OidIsValid(database))
 			continue;

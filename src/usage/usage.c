@@ -31,7 +31,7 @@ ak_usage_relid(void)
 static inline int32
 hour_of(TimestampTz now)
 {
-	static TimestampTz start = 0;	/* of the hour seen last */
+	static TimestampTz start = 0; /* of the hour seen last */
 	static int32 hour = 0;
 
 	if (RecoveryInProgress())
@@ -97,9 +97,9 @@ read_client(const AkUsed *used, AkAddress *client)
 void
 ak_usage_count(const AkUsed *used)
 {
-	AkSlotId	id;
-	AkAddress	client;
-	AkSlot	   *slot;
+	AkSlotId id;
+	AkAddress client;
+	AkSlot *slot;
 
 	if (!ak_guc_track_usage)
 		return;

@@ -16,68 +16,68 @@
 #include "core/clock.h"
 #include "pure/policy.h"
 
-#define AK_WORKSPACE_MAX 63		/* bytes of a workspace's id */
+#define AK_WORKSPACE_MAX 63 /* bytes of a workspace's id */
 
 /* The kind of a slot: a code of policy.h, or */
 enum
 {
-	AK_SLOT_FLUSH = AK_CODE_COUNT	/* the time of a database's last flush */
+	AK_SLOT_FLUSH = AK_CODE_COUNT /* the time of a database's last flush */
 };
 
 /* Identifies the slot of a figure; compared byte by byte */
 typedef struct AkSlotId
 {
-	Oid			database;		/* InvalidOid: the slot is free */
-	Oid			relid;			/* of apikeys.usage: differs for each CREATE EXTENSION */
-	uint64		api;			/* ak_api_hash() of its name; 0: none */
-	uint8		key_id[UUID_LEN];	/* all zero: none */
-	int32		hour;			/* since 2000-01-01 00:00 UTC */
-	uint8		kind;			/* a code, or one of AK_SLOT_ */
-	uint8		old_secret;		/* the request came with the previous secret */
-	uint8		zero[2];
+	Oid database;           /* InvalidOid: the slot is free */
+	Oid relid;              /* of apikeys.usage: differs for each CREATE EXTENSION */
+	uint64 api;             /* ak_api_hash() of its name; 0: none */
+	uint8 key_id[UUID_LEN]; /* all zero: none */
+	int32 hour;             /* since 2000-01-01 00:00 UTC */
+	uint8 kind;             /* a code, or one of AK_SLOT_ */
+	uint8 old_secret;       /* the request came with the previous secret */
+	uint8 zero[2];
 } AkSlotId;
 
 /* A figure */
 typedef struct AkSlot
 {
-	slock_t		mutex;			/* protects all but "next" */
-	uint32		next;			/* number of the next slot in its chain, from 1; 0: last */
-	AkSlotId	id;				/* changes under the chain's lock and the mutex */
-	int64		count;			/* since the slot was taken: it only grows */
+	slock_t mutex; /* protects all but "next" */
+	uint32 next;   /* number of the next slot in its chain, from 1; 0: last */
+	AkSlotId id;   /* changes under the chain's lock and the mutex */
+	int64 count;   /* since the slot was taken: it only grows */
 	TimestampTz last_at;
 	/* for a request without a client, counting touches only the fields above */
-	int64		flushed;		/* the part of "count" that is committed in the tables */
-	AkTicks		flushed_at;		/* the time of that commit, as far as memory knows */
-	int64		number;			/* no other slot ever has the same */
-	AkAddress	client;			/* the last client address; bits 0: none */
-	uint8		workspace_len;
-	char		workspace[AK_WORKSPACE_MAX];
+	int64 flushed;      /* the part of "count" that is committed in the tables */
+	AkTicks flushed_at; /* the time of that commit, as far as memory knows */
+	int64 number;       /* no other slot ever has the same */
+	AkAddress client;   /* the last client address; bits 0: none */
+	uint8 workspace_len;
+	char workspace[AK_WORKSPACE_MAX];
 } AkSlot;
 
 /* A copy of a slot */
 typedef struct AkFigure
 {
-	AkSlot		slot;
-	AkSlot	   *origin;
+	AkSlot slot;
+	AkSlot *origin;
 } AkFigure;
 
 /* A request to be counted */
 typedef struct AkUsed
 {
-	AkCode		code;
-	const pg_uuid_t *key_id;	/* NULL: no key */
-	const char *workspace;		/* of the key; NULL without one */
-	size_t		workspace_len;
-	uint32		whose;			/* first bytes of the secret's hash; 0 without a key */
-	uint64		api;			/* ak_api_hash() of the API in the request; 0: none */
-	bool		api_known;		/* the API is one of the key's, so it is registered */
-	const char *client;			/* NULL: none */
-	size_t		client_len;
-	bool		old_secret;
+	AkCode code;
+	const pg_uuid_t *key_id; /* NULL: no key */
+	const char *workspace;   /* of the key; NULL without one */
+	size_t workspace_len;
+	uint32 whose;       /* first bytes of the secret's hash; 0 without a key */
+	uint64 api;         /* ak_api_hash() of the API in the request; 0: none */
+	bool api_known;     /* the API is one of the key's, so it is registered */
+	const char *client; /* NULL: none */
+	size_t client_len;
+	bool old_secret;
 	TimestampTz now;
 } AkUsed;
 
-extern Oid	ak_usage_relid(void);
+extern Oid ak_usage_relid(void);
 extern void ak_usage_count(const AkUsed *used);
 
 /* The slots; in slots.c */
@@ -85,10 +85,10 @@ extern bool ak_usage_attach(void);
 extern AkSlot *ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t workspace_len);
 extern void ak_usage_release(AkSlot *slot);
 extern int32 ak_usage_made_hour(void);
-extern AkFigure *ak_usage_copy(bool unflushed, bool (*wanted) (const AkSlot *copy, void *arg), void *arg, uint32 *at,
+extern AkFigure *ak_usage_copy(bool unflushed, bool (*wanted)(const AkSlot *copy, void *arg), void *arg, uint32 *at,
 							   int most, int *count);
 extern TimestampTz ak_usage_last_used(const pg_uuid_t *key_id, char *workspace);
-extern void ak_usage_reclaim(bool (*is_dead) (Oid database));
+extern void ak_usage_reclaim(bool (*is_dead)(Oid database));
 
 /* Where this backend last found items; in slothint.c */
 typedef enum AkHintKind
@@ -109,4 +109,4 @@ extern bool ak_api_is_registered(uint64 hash);
 extern bool ak_api_has_name(uint64 hash);
 extern char *ak_api_name(uint64 hash);
 
-#endif							/* AK_USAGE_H */
+#endif /* AK_USAGE_H */

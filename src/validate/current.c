@@ -49,7 +49,7 @@ PG_FUNCTION_INFO_V1(ak_current_key_allows);
 #define SEPARATOR '\x1f'
 
 static char *current_key = NULL;
-static bool setting = false;	/* true while this file sets it */
+static bool setting = false; /* true while this file sets it */
 static object_access_hook_type previous_hook = NULL;
 
 static void function_prepared(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg);
@@ -58,8 +58,7 @@ static bool
 check_current_key(char **newval, void **extra, GucSource source)
 {
 	/* RESET is allowed: it only clears the key */
-	if (setting || InitializingParallelWorker ||
-		(source == PGC_S_DEFAULT && (*newval)[0] == '\0'))
+	if (setting || InitializingParallelWorker || (source == PGC_S_DEFAULT && (*newval)[0] == '\0'))
 		return true;
 	GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
 	GUC_check_errmsg("parameter \"apikeys.current_key\" cannot be set");
@@ -71,10 +70,8 @@ check_current_key(char **newval, void **extra, GucSource source)
 void
 ak_current_init(void)
 {
-	DefineCustomStringVariable("apikeys.current_key",
-							   "The key that the current transaction acts for.",
-							   "authenticate() sets it; nobody else can.",
-							   &current_key, "", PGC_USERSET,
+	DefineCustomStringVariable("apikeys.current_key", "The key that the current transaction acts for.",
+							   "authenticate() sets it; nobody else can.", &current_key, "", PGC_USERSET,
 							   GUC_NO_SHOW_ALL | GUC_NO_RESET_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
 							   check_current_key, NULL, NULL);
 	previous_hook = object_access_hook;
@@ -87,8 +84,8 @@ set_current_key(const char *value)
 	setting = true;
 	PG_TRY();
 	{
-		(void) set_config_option("apikeys.current_key", value, PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_LOCAL, true, 0, false);
+		(void) set_config_option("apikeys.current_key", value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
+								 false);
 	}
 	PG_FINALLY();
 	{
@@ -105,13 +102,12 @@ void
 ak_set_current_key(Datum key_id, Datum workspace, Datum apis)
 {
 	StringInfoData value;
-	Datum	   *elements;
-	int			count;
+	Datum *elements;
+	int count;
 
 	initStringInfo(&value);
-	appendStringInfo(&value, "%s%c%s",
-					 DatumGetCString(DirectFunctionCall1(uuid_out, key_id)),
-					 SEPARATOR, TextDatumGetCString(workspace));
+	appendStringInfo(&value, "%s%c%s", DatumGetCString(DirectFunctionCall1(uuid_out, key_id)), SEPARATOR,
+					 TextDatumGetCString(workspace));
 	deconstruct_array(DatumGetArrayTypeP(apis), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
 	for (int i = 0; i < count; i++)
 		appendStringInfo(&value, "%c%s", SEPARATOR, TextDatumGetCString(elements[i]));
@@ -131,15 +127,15 @@ ak_clear_current_key(void)
 static bool
 is_authenticate(Oid function)
 {
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	bool		result = false;
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool result = false;
 
 	if (HeapTupleIsValid(tuple))
 	{
 		if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == ClanguageId)
 		{
-			bool		isnull;
-			Datum		symbol = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
+			bool isnull;
+			Datum symbol = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
 
 			result = !isnull && strcmp(TextDatumGetCString(symbol), "ak_authenticate") == 0;
 		}
@@ -154,8 +150,7 @@ function_prepared(ObjectAccessType access, Oid class_id, Oid object_id, int sub_
 {
 	if (previous_hook)
 		previous_hook(access, class_id, object_id, sub_id, arg);
-	if (access == OAT_FUNCTION_EXECUTE && current_key != NULL && current_key[0] != '\0' &&
-		is_authenticate(object_id))
+	if (access == OAT_FUNCTION_EXECUTE && current_key != NULL && current_key[0] != '\0' && is_authenticate(object_id))
 		ak_clear_current_key();
 }
 
@@ -174,7 +169,7 @@ part(int n, size_t *len)
 			return NULL;
 		start++;
 	}
-	*len = strcspn(start, (const char[]) {SEPARATOR, '\0'});
+	*len = strcspn(start, (const char[]){SEPARATOR, '\0'});
 	return start;
 }
 
@@ -182,7 +177,7 @@ part(int n, size_t *len)
 Datum
 ak_current_key(PG_FUNCTION_ARGS)
 {
-	size_t		len;
+	size_t len;
 	const char *key_id = part(0, &len);
 
 	if (key_id == NULL)
@@ -194,7 +189,7 @@ ak_current_key(PG_FUNCTION_ARGS)
 Datum
 ak_current_workspace(PG_FUNCTION_ARGS)
 {
-	size_t		len;
+	size_t len;
 	const char *workspace = part(1, &len);
 
 	if (workspace == NULL)
@@ -206,9 +201,9 @@ ak_current_workspace(PG_FUNCTION_ARGS)
 Datum
 ak_current_key_allows(PG_FUNCTION_ARGS)
 {
-	text	   *api;
+	text *api;
 	const char *listed;
-	size_t		len;
+	size_t len;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_BOOL(false);

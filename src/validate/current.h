@@ -12,4 +12,4 @@ extern void ak_current_init(void);
 extern void ak_set_current_key(Datum key_id, Datum workspace, Datum apis);
 extern void ak_clear_current_key(void);
 
-#endif							/* AK_CURRENT_H */
+#endif /* AK_CURRENT_H */

@@ -67,28 +67,28 @@
 /* Where the row of a hash was found */
 typedef struct AkHint
 {
-	uint32		tag;			/* the first bits of the hash */
+	uint32 tag; /* the first bits of the hash */
 	BlockNumber block;
-	Buffer		buffer;			/* the block's buffer; InvalidBuffer: no hint */
-	OffsetNumber offset;		/* of the row, or the root of its HOT chain */
-	uint16		place;			/* offset of the row in the page; used only to prefetch it */
+	Buffer buffer;       /* the block's buffer; InvalidBuffer: no hint */
+	OffsetNumber offset; /* of the row, or the root of its HOT chain */
+	uint16 place;        /* offset of the row in the page; used only to prefetch it */
 } AkHint;
 
-#define HINT_WAYS		4		/* hints per set: a cache line */
-#define HINT_SETS_MIN	128
-#define HINT_SETS_MAX	8192
+#define HINT_WAYS     4 /* hints per set: a cache line */
+#define HINT_SETS_MIN 128
+#define HINT_SETS_MAX 8192
 
-static AkHint *hints = NULL;	/* HINT_WAYS for each set, aligned to a cache line */
-static void *hints_memory = NULL;	/* the allocation that "hints" is in */
+static AkHint *hints = NULL;      /* HINT_WAYS for each set, aligned to a cache line */
+static void *hints_memory = NULL; /* the allocation that "hints" is in */
 static uint32 hint_sets = 0;
-static uint32 hints_dropped = 0;	/* since the table was last allocated */
+static uint32 hints_dropped = 0; /* since the table was last allocated */
 
 StaticAssertDecl(sizeof(AkHint) == 16, "hints of one tag fill a cache line");
 
 static inline uint32
 hint_tag(const uint8 *hash)
 {
-	uint32		tag;
+	uint32 tag;
 
 	memcpy(&tag, hash, sizeof(tag));
 	return tag;
@@ -105,7 +105,7 @@ hint_set(uint32 tag, uint32 neighbour)
 static inline int
 place_in_set(const AkHint *set, uint32 tag)
 {
-	int			i = 0;
+	int i = 0;
 
 	while (i < HINT_WAYS && set[i].buffer != InvalidBuffer && set[i].tag != tag)
 		i++;
@@ -116,12 +116,12 @@ place_in_set(const AkHint *set, uint32 tag)
 static void
 add_hint(const AkHint *hint)
 {
-	AkHint	   *set = hint_set(hint->tag, 0);
-	int			place = place_in_set(set, hint->tag);
+	AkHint *set = hint_set(hint->tag, 0);
+	int place = place_in_set(set, hint->tag);
 
 	if (place == HINT_WAYS)
 	{
-		AkHint	   *neighbour = hint_set(hint->tag, 1);
+		AkHint *neighbour = hint_set(hint->tag, 1);
 
 		place = place_in_set(neighbour, hint->tag);
 		if (place < HINT_WAYS)
@@ -140,13 +140,12 @@ add_hint(const AkHint *hint)
 static void
 enlarge_hints(uint32 sets)
 {
-	void	   *old_memory = hints_memory;
-	AkHint	   *old = hints;
-	uint32		old_count = hint_sets * HINT_WAYS;
-	void	   *memory;
+	void *old_memory = hints_memory;
+	AkHint *old = hints;
+	uint32 old_count = hint_sets * HINT_WAYS;
+	void *memory;
 
-	memory = MemoryContextAllocExtended(TopMemoryContext,
-										sets * HINT_WAYS * sizeof(AkHint) + PG_CACHE_LINE_SIZE,
+	memory = MemoryContextAllocExtended(TopMemoryContext, sets * HINT_WAYS * sizeof(AkHint) + PG_CACHE_LINE_SIZE,
 										MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
 	if (memory == NULL)
 		return;
@@ -166,7 +165,7 @@ static void
 remember(const AkLookup *lookup, const uint8 *hash, const ItemPointerData *root)
 {
 	const BufferHeapTupleTableSlot *slot = (const BufferHeapTupleTableSlot *) lookup->slot;
-	AkHint		hint = {.tag = hint_tag(hash)};
+	AkHint hint = {.tag = hint_tag(hash)};
 
 	if (!TTS_IS_BUFFERTUPLE(lookup->slot) || !BufferIsValid(slot->buffer) || BufferIsLocal(slot->buffer))
 		return;
@@ -187,12 +186,12 @@ remember(const AkLookup *lookup, const uint8 *hash, const ItemPointerData *root)
 static const AkHint *
 find_hint(const uint8 *hash)
 {
-	uint32		tag = hint_tag(hash);
+	uint32 tag = hint_tag(hash);
 
 	for (uint32 neighbour = 0; hints != NULL && neighbour < 2; neighbour++)
 	{
 		const AkHint *set = hint_set(tag, neighbour);
-		int			place = place_in_set(set, tag);
+		int place = place_in_set(set, tag);
 
 		if (place < HINT_WAYS)
 			return set[place].buffer != InvalidBuffer ? &set[place] : NULL;
@@ -232,7 +231,7 @@ static bool
 recall(AkLookup *lookup, const AkHint *hint, const uint8 *hash)
 {
 	ItemPointerData tid;
-	bool		isnull;
+	bool isnull;
 
 	if (hint == NULL || lookup->key->rd_rel->relam != HEAP_TABLE_AM_OID)
 		return false;
@@ -243,7 +242,7 @@ recall(AkLookup *lookup, const AkHint *hint, const uint8 *hash)
 	LockBuffer(hint->buffer, BUFFER_LOCK_SHARE);
 	if (heap_hot_search_buffer(&tid, lookup->key, hint->buffer, SnapshotSelf, &lookup->tuple, NULL, true))
 	{
-		Datum		found = heap_getattr(&lookup->tuple, Anum_key_key_hash, RelationGetDescr(lookup->key), &isnull);
+		Datum found = heap_getattr(&lookup->tuple, Anum_key_key_hash, RelationGetDescr(lookup->key), &isnull);
 
 		LockBuffer(hint->buffer, BUFFER_LOCK_UNLOCK);
 		if (ak_is_hash(found, isnull, hash))
@@ -265,14 +264,14 @@ search(AkLookup *lookup, Snapshot snapshot, const uint8 *hash)
 	ItemPointerData root;
 
 	lookup->snapshot = snapshot;
-	lookup->slot = MakeSingleTupleTableSlot(RelationGetDescr(lookup->key),
-											table_slot_callbacks(lookup->key));
+	lookup->slot = MakeSingleTupleTableSlot(RelationGetDescr(lookup->key), table_slot_callbacks(lookup->key));
 	if (ak_key_probe(lookup->key, snapshot, lookup->slot, AK_KEY_HASH, Anum_key_key_hash, hash, &root))
 	{
 		remember(lookup, hash, &root);
 		return true;
 	}
-	lookup->by_old_secret = ak_key_probe(lookup->key, snapshot, lookup->slot, AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, &root);
+	lookup->by_old_secret =
+		ak_key_probe(lookup->key, snapshot, lookup->slot, AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, &root);
 	return lookup->by_old_secret;
 }
 
@@ -286,7 +285,7 @@ head_desc(Relation key)
 	if (unlikely(desc == NULL || generation != ak_catalog_generation()))
 	{
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-		TupleDesc	made = CreateTemplateTupleDesc(AK_LOOKUP_NATTS);
+		TupleDesc made = CreateTemplateTupleDesc(AK_LOOKUP_NATTS);
 
 		for (int i = 1; i <= AK_LOOKUP_NATTS; i++)
 			TupleDescCopyEntry(made, i, RelationGetDescr(key), i);

@@ -25,23 +25,23 @@
  */
 typedef struct AkLookup
 {
-	Datum		values[AK_LOOKUP_NATTS];	/* of the key found */
-	bool		nulls[AK_LOOKUP_NATTS];
-	bool		by_old_secret;	/* found by the previous secret */
+	Datum values[AK_LOOKUP_NATTS]; /* of the key found */
+	bool nulls[AK_LOOKUP_NATTS];
+	bool by_old_secret; /* found by the previous secret */
 	/* private to keystore.c */
-	Relation	key;			/* apikeys.key */
-	HeapTupleData tuple;		/* found by a hint; in "buffer" */
-	Buffer		buffer;
-	Snapshot	snapshot;		/* registered, if an index was scanned */
-	TupleTableSlot *slot;		/* the row that the index scan found */
+	Relation key;        /* apikeys.key */
+	HeapTupleData tuple; /* found by a hint; in "buffer" */
+	Buffer buffer;
+	Snapshot snapshot;    /* registered, if an index was scanned */
+	TupleTableSlot *slot; /* the row that the index scan found */
 } AkLookup;
 
 /* The n-th column (an Anum_key_) of the found key */
-#define AK_FOUND(lookup, column)		((lookup)->values[(column) - 1])
-#define AK_FOUND_NULL(lookup, column)	((lookup)->nulls[(column) - 1])
+#define AK_FOUND(lookup, column)      ((lookup)->values[AttrNumberGetAttrOffset(column)])
+#define AK_FOUND_NULL(lookup, column) ((lookup)->nulls[AttrNumberGetAttrOffset(column)])
 
 extern bool ak_keystore_find(AkLookup *lookup, const uint8 *hash);
 extern bool ak_keystore_find_seen(AkLookup *lookup, const uint8 *hash, Snapshot snapshot);
 extern void ak_keystore_end(AkLookup *lookup);
 
-#endif							/* AK_KEYSTORE_H */
+#endif /* AK_KEYSTORE_H */

@@ -67,7 +67,7 @@ refuse_memoize(PlannerInfo *root)
 Datum
 ak_validation_support(PG_FUNCTION_ARGS)
 {
-	Node	   *request = (Node *) PG_GETARG_POINTER(0);
+	Node *request = (Node *) PG_GETARG_POINTER(0);
 
 	if (IsA(request, SupportRequestCost))
 		refuse_memoize(((SupportRequestCost *) request)->root);

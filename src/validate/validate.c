@@ -65,32 +65,32 @@ enum
 	_Anum_verdict_max
 };
 
-#define VERDICT_NATTS	(_Anum_verdict_max - 1)
+#define VERDICT_NATTS (_Anum_verdict_max - 1)
 
 /* A text argument, not NUL-terminated; data is NULL for SQL's NULL */
 typedef struct AkText
 {
 	const char *data;
-	size_t		len;
+	size_t len;
 } AkText;
 
 /* The arguments of validate_key and authenticate */
 typedef struct AkRequest
 {
-	AkText		key;
-	AkText		api;
-	AkText		client;
-	AkText		workspace;
+	AkText key;
+	AkText api;
+	AkText client;
+	AkText workspace;
 } AkRequest;
 
 static AkText
 text_argument(FunctionCallInfo fcinfo, int n)
 {
-	AkText		result = {NULL, 0};
+	AkText result = {NULL, 0};
 
 	if (!PG_ARGISNULL(n))
 	{
-		text	   *value = PG_GETARG_TEXT_PP(n);
+		text *value = PG_GETARG_TEXT_PP(n);
 
 		result.data = VARDATA_ANY(value);
 		result.len = VARSIZE_ANY_EXHDR(value);
@@ -108,9 +108,9 @@ text_is(const AkText *text, const char *data, size_t len)
 static bool
 api_listed(const AkText *api, Datum apis)
 {
-	ArrayType  *array = DatumGetArrayTypeP(apis);
-	int			count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-	char	   *element = ARR_DATA_PTR(array);
+	ArrayType *array = DatumGetArrayTypeP(apis);
+	int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	char *element = ARR_DATA_PTR(array);
 
 	/* the guard trigger keeps NULLs out of the list */
 	for (int i = 0; i < count; i++)
@@ -126,18 +126,18 @@ api_listed(const AkText *api, Datum apis)
 static bool
 client_inside(const AkText *client, Datum networks)
 {
-	ArrayType  *array = DatumGetArrayTypeP(networks);
-	AkAddress	address;
-	Datum	   *elements;
-	int			count;
+	ArrayType *array = DatumGetArrayTypeP(networks);
+	AkAddress address;
+	Datum *elements;
+	int count;
 
 	if (client->data == NULL || !ak_address_parse(client->data, client->len, &address))
 		return false;
 	deconstruct_array(array, CIDROID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
 	for (int i = 0; i < count; i++)
 	{
-		inet	   *element = DatumGetInetPP(elements[i]);
-		AkAddress	network = {.is_v6 = ip_family(element) == PGSQL_AF_INET6,.bits = ip_bits(element)};
+		inet *element = DatumGetInetPP(elements[i]);
+		AkAddress network = {.is_v6 = ip_family(element) == PGSQL_AF_INET6, .bits = ip_bits(element)};
 
 		memcpy(network.bytes, ip_addr(element), ip_addrsize(element));
 		if (ak_address_inside(&address, &network))
@@ -150,8 +150,8 @@ client_inside(const AkText *client, Datum networks)
 static void
 read_key_state(const AkLookup *found, const AkRequest *request, AkKeyState *state)
 {
-#define IS_SET(column)	(!AK_FOUND_NULL(found, Anum_key_##column))
-#define VALUE(column)	AK_FOUND(found, Anum_key_##column)
+#define IS_SET(column) (!AK_FOUND_NULL(found, Anum_key_##column))
+#define VALUE(column)  AK_FOUND(found, Anum_key_##column)
 
 	state->archived = IS_SET(archived_at);
 	state->by_old_secret = found->by_old_secret;
@@ -176,7 +176,7 @@ verdict_descriptor(void)
 
 	if (unlikely(desc == NULL || generation != ak_catalog_generation()))
 	{
-		TupleDesc	type = lookup_rowtype_tupdesc(get_rel_type_id(ak_relid(AK_VERDICT)), -1);
+		TupleDesc type = lookup_rowtype_tupdesc(get_rel_type_id(ak_relid(AK_VERDICT)), -1);
 		MemoryContext old;
 
 		if (type->natts != VERDICT_NATTS)
@@ -214,19 +214,16 @@ make_verdict(AkCode code, const AkLookup *found, int32 retry_after)
 {
 	static const struct
 	{
-		int			verdict;
-		int			key;
-	}			columns[] = {
-		{Anum_verdict_key_id, Anum_key_key_id},
-		{Anum_verdict_workspace, Anum_key_workspace},
-		{Anum_verdict_name, Anum_key_name},
-		{Anum_verdict_team, Anum_key_team},
-		{Anum_verdict_apis, Anum_key_apis},
-		{Anum_verdict_expires_at, Anum_key_expires_at},
+		int verdict;
+		int key;
+	} columns[] = {
+		{Anum_verdict_key_id, Anum_key_key_id},     {Anum_verdict_workspace, Anum_key_workspace},
+		{Anum_verdict_name, Anum_key_name},         {Anum_verdict_team, Anum_key_team},
+		{Anum_verdict_apis, Anum_key_apis},         {Anum_verdict_expires_at, Anum_key_expires_at},
 		{Anum_verdict_metadata, Anum_key_metadata},
 	};
-		Datum		values[VERDICT_NATTS];
-	bool		nulls[VERDICT_NATTS];
+	Datum values[VERDICT_NATTS];
+	bool nulls[VERDICT_NATTS];
 
 	memset(nulls, true, sizeof(nulls));
 
@@ -261,7 +258,7 @@ static bool
 in_sight(const AkRequest *request, Datum workspace)
 {
 	const char *data = VARDATA_ANY(DatumGetPointer(workspace));
-	size_t		len = VARSIZE_ANY_EXHDR(DatumGetPointer(workspace));
+	size_t len = VARSIZE_ANY_EXHDR(DatumGetPointer(workspace));
 	const char *bound = ak_bound_workspace();
 
 	if (request->workspace.data != NULL && !text_is(&request->workspace, data, len))
@@ -275,10 +272,10 @@ in_sight(const AkRequest *request, Datum workspace)
 static AkUsed
 to_be_counted(const AkRequest *request)
 {
-	return (AkUsed) {
-		.code = AK_MALFORMED,.api = request->api.data ? ak_api_hash(request->api.data, request->api.len) : 0,
-		.client = request->client.data,.client_len = request->client.len
-	};
+	return (AkUsed){.code = AK_MALFORMED,
+					.api = request->api.data ? ak_api_hash(request->api.data, request->api.len) : 0,
+					.client = request->client.data,
+					.client_len = request->client.len};
 }
 
 /* Adds the key to a usage record. */
@@ -305,18 +302,16 @@ within_limit(const AkLookup *found, int32 *retry_after)
 
 	if (AK_FOUND_NULL(found, Anum_key_rate_limit))
 		return true;
-	return ak_limit_take(DatumGetUUIDP(AK_FOUND(found, Anum_key_key_id)),
-						 VARDATA_ANY(workspace), VARSIZE_ANY_EXHDR(workspace),
-						 DatumGetInt32(AK_FOUND(found, Anum_key_rate_limit)),
-						 DatumGetIntervalP(AK_FOUND(found, Anum_key_rate_window)),
-						 retry_after);
+	return ak_limit_take(DatumGetUUIDP(AK_FOUND(found, Anum_key_key_id)), VARDATA_ANY(workspace),
+						 VARSIZE_ANY_EXHDR(workspace), DatumGetInt32(AK_FOUND(found, Anum_key_rate_limit)),
+						 DatumGetIntervalP(AK_FOUND(found, Anum_key_rate_window)), retry_after);
 }
 
 /* Returns true at most once a minute per kind of warning; *next is the time of the next one. */
 static bool
 may_warn(AkTicks *next)
 {
-	AkTicks		now = ak_ticks();
+	AkTicks now = ak_ticks();
 
 	if (now < *next)
 		return false;
@@ -347,8 +342,7 @@ warn_of_header(const AkText *key)
 		(pg_strncasecmp(key->data, "bearer ", 7) == 0 || pg_strncasecmp(key->data, "basic ", 6) == 0) &&
 		may_warn(&next))
 		ereport(WARNING,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("validate_key() was given an Authorization header"),
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("validate_key() was given an Authorization header"),
 				 errhint("apikeys.authenticate() takes headers.")));
 }
 
@@ -359,16 +353,15 @@ warn_of_header(const AkText *key)
 static Datum
 validate(const AkRequest *request, bool become_caller)
 {
-	uint8		hash[AK_HASH_LEN];
-	AkUsed		used = to_be_counted(request);
-	AkLookup	lookup;
-	int32		retry_after = 0;
-	uint32		whose;
-	bool		found;
-	Datum		verdict;
+	uint8 hash[AK_HASH_LEN];
+	AkUsed used = to_be_counted(request);
+	AkLookup lookup;
+	int32 retry_after = 0;
+	uint32 whose;
+	bool found;
+	Datum verdict;
 
-	if (request->key.data == NULL ||
-		ak_token_classify(request->key.data, request->key.len) == AK_TOKEN_MALFORMED)
+	if (request->key.data == NULL || ak_token_classify(request->key.data, request->key.len) == AK_TOKEN_MALFORMED)
 	{
 		used.now = GetCurrentTimestamp();
 		ak_usage_count(&used);
@@ -383,7 +376,7 @@ validate(const AkRequest *request, bool become_caller)
 	used.now = GetCurrentTimestamp();
 	if (found)
 	{
-		AkKeyState	state;
+		AkKeyState state;
 
 		read_key_state(&lookup, request, &state);
 		used.code = ak_policy_decide(&state, used.now);
@@ -394,8 +387,7 @@ validate(const AkRequest *request, bool become_caller)
 		set_used_key(&used, &lookup);
 	}
 	if (become_caller && used.code == AK_VALID)
-		ak_set_current_key(AK_FOUND(&lookup, Anum_key_key_id),
-						   AK_FOUND(&lookup, Anum_key_workspace),
+		ak_set_current_key(AK_FOUND(&lookup, Anum_key_key_id), AK_FOUND(&lookup, Anum_key_workspace),
 						   AK_FOUND(&lookup, Anum_key_apis));
 	if (unlikely(used.api != 0 && !used.api_known && !ak_api_is_registered(used.api)))
 		warn_of_unknown_api(request);
@@ -414,12 +406,10 @@ validate(const AkRequest *request, bool become_caller)
 Datum
 ak_validate_key(PG_FUNCTION_ARGS)
 {
-	AkRequest	request = {
-		.key = text_argument(fcinfo, 0),
-		.api = text_argument(fcinfo, 1),
-		.client = text_argument(fcinfo, 2),
-		.workspace = text_argument(fcinfo, 3)
-	};
+	AkRequest request = {.key = text_argument(fcinfo, 0),
+						 .api = text_argument(fcinfo, 1),
+						 .client = text_argument(fcinfo, 2),
+						 .workspace = text_argument(fcinfo, 3)};
 
 	ak_require_anywhere(AK_VALIDATE);
 	warn_of_header(&request.key);
@@ -439,21 +429,18 @@ ak_validate_key(PG_FUNCTION_ARGS)
 Datum
 ak_authenticate(PG_FUNCTION_ARGS)
 {
-	AkText		header = text_argument(fcinfo, 0);
-	AkRequest	request = {
-		.api = text_argument(fcinfo, 1),
-		.client = text_argument(fcinfo, 2)
-	};
-	AkHttpAuth	auth;
-	Datum		verdict;
+	AkText header = text_argument(fcinfo, 0);
+	AkRequest request = {.api = text_argument(fcinfo, 1), .client = text_argument(fcinfo, 2)};
+	AkHttpAuth auth;
+	Datum verdict;
 
 	ak_require_anywhere(AK_VALIDATE);
 	ak_clear_current_key();
 	if (header.data != NULL && ak_httpauth_parse(header.data, header.len, &auth))
 	{
-		request.key = (AkText) {auth.key, auth.key_len};
+		request.key = (AkText){auth.key, auth.key_len};
 		if (auth.has_workspace)
-			request.workspace = (AkText) {auth.workspace, auth.workspace_len};
+			request.workspace = (AkText){auth.workspace, auth.workspace_len};
 	}
 	verdict = validate(&request, true);
 	ak_wipe(&auth, sizeof(auth));

@@ -58,25 +58,25 @@ PGDLLEXPORT void ak_worker_main(Datum arg);
 #define LAST_WAIT_MS 3000
 
 /* Delay before a failed job runs again; doubled with each failure in a row, up to RETRY_MAX_MS */
-#define RETRY_MS 10000
+#define RETRY_MS     10000
 #define RETRY_MAX_MS 80000
 
 /* A job that was woken rests REST times as long as its last run took, but at most REST_MAX_MS */
-#define REST 9
+#define REST        9
 #define REST_MAX_MS 10000
 
 /* The state of each job */
 static struct
 {
-	AkTicks		last;			/* end of its last run; 0: never ran */
-	AkTicks		took;			/* duration of its last run */
-	AkTicks		asked;			/* when the job asked to run next */
-	bool		pending;
-	bool		woken;
-	int			failures;		/* in a row */
-}			states[AK_JOB_COUNT];
+	AkTicks last;  /* end of its last run; 0: never ran */
+	AkTicks took;  /* duration of its last run */
+	AkTicks asked; /* when the job asked to run next */
+	bool pending;
+	bool woken;
+	int failures; /* in a row */
+} states[AK_JOB_COUNT];
 
-static int	running = -1;		/* the job that is running */
+static int running = -1; /* the job that is running */
 static AkCaller job_caller;
 static bool connected = false;
 
@@ -91,7 +91,7 @@ static void run_job(int number);
 static bool
 database_wanted(void)
 {
-	LOCKTAG		tag;
+	LOCKTAG tag;
 
 	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
 	/* conflicts with the lock of DROP, RENAME and CREATE ... TEMPLATE */
@@ -120,9 +120,7 @@ ak_job_go_on(void)
 		return;
 	CHECK_FOR_INTERRUPTS();
 	if (database_wanted())
-		ereport(ERROR,
-				(errcode(ERRCODE_QUERY_CANCELED),
-				 errmsg("the database is to be dropped, renamed or copied")));
+		ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED), errmsg("the database is to be dropped, renamed or copied")));
 	(void) ak_worker_plan->tend();
 	limit_statements();
 }
@@ -161,8 +159,8 @@ ak_worker_must_stop(void)
 bool
 ak_job_begin(void)
 {
-	ConstraintsSetStmt immediate = {.type = T_ConstraintsSetStmt,.constraints = NIL,.deferred = false};
-	Oid			extension;
+	ConstraintsSetStmt immediate = {.type = T_ConstraintsSetStmt, .constraints = NIL, .deferred = false};
+	Oid extension;
 
 	StartTransactionCommand();
 	extension = get_extension_oid("apikeys", true);
@@ -281,13 +279,13 @@ run_job(int number)
 	const AkJob *job = &ak_worker_plan->jobs[number];
 	volatile AkJobNext next = AK_JOB_IDLE;
 	volatile bool failed = false;
-	AkTicks		start = ak_ticks();
-	int			outer = running;
+	AkTicks start = ak_ticks();
+	int outer = running;
 	MemoryContext old = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "apikeys job", ALLOCSET_DEFAULT_SIZES);
-	ErrorContextCallback error_context = {
-		.previous = error_context_stack,.callback = job_error_context,.arg = unconstify(AkJob *, job)
-	};
+	ErrorContextCallback error_context = {.previous = error_context_stack,
+										  .callback = job_error_context,
+										  .arg = unconstify(AkJob *, job)};
 
 	running = number;
 	states[number].woken = false;
@@ -296,7 +294,7 @@ run_job(int number)
 	error_context_stack = &error_context;
 	PG_TRY();
 	{
-		AkJobNext	result = job->run();
+		AkJobNext result = job->run();
 
 		next.delay_ms = result.delay_ms;
 		next.pending = result.pending;
@@ -330,16 +328,15 @@ run_job(int number)
 	states[number].took = states[number].last - start;
 	states[number].failures = failed ? states[number].failures + 1 : 0;
 	states[number].pending = failed || next.pending;
-	states[number].asked = next.delay_ms < 0 ? AK_TICKS_NEVER :
-		states[number].last + AK_TICKS_OF_MS(next.delay_ms);
+	states[number].asked = next.delay_ms < 0 ? AK_TICKS_NEVER : states[number].last + AK_TICKS_OF_MS(next.delay_ms);
 }
 
 /* Returns when a job is due. */
 static AkTicks
 due(int number)
 {
-	AkTicks		last = states[number].last;
-	AkTicks		when = states[number].asked;
+	AkTicks last = states[number].last;
+	AkTicks when = states[number].asked;
 
 	if (last == 0)
 		return 0;
@@ -356,7 +353,7 @@ due(int number)
 static bool
 extension_exists(void)
 {
-	bool		exists;
+	bool exists;
 
 	StartTransactionCommand();
 	exists = OidIsValid(get_extension_oid("apikeys", true));
@@ -372,7 +369,7 @@ extension_exists(void)
 static bool
 run_jobs(bool at_end)
 {
-	bool		checked = false;
+	bool checked = false;
 
 	for (int i = 0; i < AK_JOB_COUNT; i++)
 	{
@@ -402,8 +399,8 @@ work_pending(void)
 static void
 wait(void)
 {
-	AkTicks		now = ak_ticks();
-	AkTicks		until = now + AK_TICKS_OF_MS(LOOK_MS);
+	AkTicks now = ak_ticks();
+	AkTicks until = now + AK_TICKS_OF_MS(LOOK_MS);
 
 	if (!RecoveryInProgress())
 		for (int i = 0; i < AK_JOB_COUNT; i++)
@@ -421,8 +418,8 @@ wait(void)
 static bool
 turn_is_over(void)
 {
-	AkTicks		job_due[AK_JOB_COUNT];
-	AkTicks		now = ak_ticks();
+	AkTicks job_due[AK_JOB_COUNT];
+	AkTicks now = ak_ticks();
 
 	if (RecoveryInProgress() || !ak_worker_others_wait())
 		return false;
@@ -438,8 +435,8 @@ turn_is_over(void)
 static int
 work(void)
 {
-	AkTicks		alone_since = AK_TICKS_NEVER;
-	AkTicks		job_due[AK_JOB_COUNT];
+	AkTicks alone_since = AK_TICKS_NEVER;
+	AkTicks job_due[AK_JOB_COUNT];
 
 	ak_worker_first_due(job_due);
 	for (int i = 0; i < AK_JOB_COUNT; i++)
@@ -450,8 +447,8 @@ work(void)
 		}
 	for (;;)
 	{
-		uint32		woken;
-		AkTicks		now;
+		uint32 woken;
+		AkTicks now;
 
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
@@ -494,7 +491,7 @@ work(void)
 static void
 last_round(void)
 {
-	AkTicks		until = ak_ticks() + AK_TICKS_OF_MS(LAST_WAIT_MS);
+	AkTicks until = ak_ticks() + AK_TICKS_OF_MS(LAST_WAIT_MS);
 
 	while (CountDBBackends(MyDatabaseId) > 1 && ak_ticks() < until && !database_wanted())
 		pg_usleep(10000L);
@@ -506,7 +503,7 @@ last_round(void)
 void
 ak_worker_main(Datum arg)
 {
-	Oid			database = DatumGetObjectId(arg);
+	Oid database = DatumGetObjectId(arg);
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
@@ -527,4 +524,3 @@ ak_worker_main(Datum arg)
 	}
 	proc_exit(0);
 }
-

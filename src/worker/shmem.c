@@ -38,7 +38,7 @@
 #define RETRY_MS 10000
 
 static AkAnchor *anchor = NULL;
-static Size memory_layout;		/* fingerprint of the memory that the anchor points to */
+static Size memory_layout; /* fingerprint of the memory that the anchor points to */
 
 static int
 max_workers(void)
@@ -60,7 +60,7 @@ static const char *
 anchor_name(void)
 {
 	static char name[32];
-	const Size	sizes[] = {LAYOUT, sizeof(AkAnchor), sizeof(AkWorkerEntry), memory_layout};
+	const Size sizes[] = {LAYOUT, sizeof(AkAnchor), sizeof(AkWorkerEntry), memory_layout};
 
 	snprintf(name, sizeof(name), "apikeys %08x", hash_bytes((const unsigned char *) sizes, sizeof(sizes)));
 	return name;
@@ -70,8 +70,8 @@ anchor_name(void)
 static void
 attach_anchor(void *arg)
 {
-	AkAnchor   *found_anchor;
-	bool		found;
+	AkAnchor *found_anchor;
+	bool found;
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	found_anchor = ShmemInitStruct(anchor_name(), anchor_size(), &found);
@@ -101,7 +101,7 @@ attach_anchor(void *arg)
  * transaction, the error is passed on.  The caller must hold no lock.
  */
 bool
-ak_try(void (*call) (void *arg), void *arg, ErrorData **error)
+ak_try(void (*call)(void *arg), void *arg, ErrorData **error)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;

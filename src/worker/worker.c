@@ -73,8 +73,8 @@ PGDLLEXPORT void ak_launcher_main(Datum arg);
 const AkWorkerPlan *ak_worker_plan;
 
 static AkAnchor *anchor = NULL;
-static bool am_worker = false;	/* this process is a worker */
-static AkWorkerEntry *mine = NULL;	/* this database's entry, as last seen */
+static bool am_worker = false;     /* this process is a worker */
+static AkWorkerEntry *mine = NULL; /* this database's entry, as last seen */
 
 /*
  * ------------------------------------------------------------ for backends
@@ -114,7 +114,7 @@ is_starting(const AkWorkerEntry *entry, AkTicks now)
 static int
 count_workers(AkTicks now)
 {
-	int			count = 0;
+	int count = 0;
 
 	for (int i = 0; i < anchor->max_workers; i++)
 		if (anchor->workers[i].database != InvalidOid &&
@@ -148,7 +148,7 @@ static void
 start_waiting(AkTicks now)
 {
 	AkWorkerEntry *entry;
-	int			count = count_workers(now);
+	int count = count_workers(now);
 
 	while (count < ak_guc_max_workers && (entry = next_in_turn()) != NULL && (entry->due <= now || count == 0))
 	{
@@ -174,12 +174,12 @@ start_or_wake(Oid database, uint32 woken)
 {
 	AkWorkerEntry *entry;
 	AkWorkerState state = AK_WORKER_NO_SLOT;
-	AkTicks		now = ak_ticks();
+	AkTicks now = ak_ticks();
 
 	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
 	entry = entry_of(database);
 	if (entry == NULL && (entry = entry_of(InvalidOid)) != NULL)
-		*entry = (AkWorkerEntry) {.database = database,.waiting = true,.due = now};
+		*entry = (AkWorkerEntry){.database = database, .waiting = true, .due = now};
 	if (entry != NULL)
 	{
 		/* it was started, but did not register in time */
@@ -217,7 +217,7 @@ ak_worker_ensure(void)
 {
 	static AkTicks retry_at = 0;
 	static AkWorkerState state = AK_WORKER_NONE;
-	AkTicks		now;
+	AkTicks now;
 
 	if (likely(mine != NULL && mine->database == MyDatabaseId && mine->pid != 0))
 		return AK_WORKER_RUNNING;
@@ -242,7 +242,7 @@ bool
 ak_worker_is_away(bool stopping)
 {
 	AkWorkerEntry *entry;
-	bool		away;
+	bool away;
 
 	if (anchor == NULL)
 		return true;
@@ -270,7 +270,7 @@ ak_worker_nudge(void)
 	LWLockRelease(&anchor->lock);
 }
 
-static uint32 wake_at_commit = 0;	/* AK_JOB_BIT()s */
+static uint32 wake_at_commit = 0; /* AK_JOB_BIT()s */
 
 /*
  * Wakes a job when this transaction has committed, since the job would not see
@@ -288,7 +288,7 @@ ak_worker_wake_at_commit(AkJobNumber job)
 static void
 at_transaction_event(XactEvent event, void *arg)
 {
-	uint32		woken = wake_at_commit;
+	uint32 woken = wake_at_commit;
 
 	if (woken == 0 || event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
 		return;
@@ -323,7 +323,7 @@ ak_worker_init(const AkWorkerPlan *plan)
 bool
 ak_worker_unregister(bool unless_woken)
 {
-	bool		gone = true;
+	bool gone = true;
 
 	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
 	if (mine != NULL && mine->pid == MyProcPid)
@@ -351,9 +351,9 @@ ak_worker_first_due(AkTicks *job_due)
 bool
 ak_worker_others_wait(void)
 {
-	AkTicks		now = ak_ticks();
+	AkTicks now = ak_ticks();
 	AkWorkerEntry *next;
-	bool		others;
+	bool others;
 
 	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
 	start_waiting(now);
@@ -371,7 +371,7 @@ ak_worker_others_wait(void)
 bool
 ak_worker_hand_over(const AkTicks *job_due)
 {
-	bool		gone = false;
+	bool gone = false;
 
 	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
 	if (mine->pid == MyProcPid && mine->woken == 0)
@@ -412,8 +412,8 @@ bool
 ak_worker_register(Oid database)
 {
 	AkWorkerEntry *entry;
-	AkTicks		now = ak_ticks();
-	bool		registered = false;
+	AkTicks now = ak_ticks();
+	bool registered = false;
 
 	anchor = ak_anchor();
 	if (anchor == NULL)
@@ -422,9 +422,8 @@ ak_worker_register(Oid database)
 	entry = entry_of(database);
 	/* PostgreSQL restarted this worker, and the entry is gone */
 	if (entry == NULL && (entry = entry_of(InvalidOid)) != NULL)
-		*entry = (AkWorkerEntry) {.database = database,.waiting = true,.due = now};
-	if (entry != NULL && entry->pid == 0 &&
-		(is_starting(entry, now) || count_workers(now) < ak_guc_max_workers))
+		*entry = (AkWorkerEntry){.database = database, .waiting = true, .due = now};
+	if (entry != NULL && entry->pid == 0 && (is_starting(entry, now) || count_workers(now) < ak_guc_max_workers))
 	{
 		entry->waiting = false;
 		entry->since = now;
@@ -451,7 +450,7 @@ ak_worker_is_me(void)
 uint32
 ak_worker_take_wakes(void)
 {
-	uint32		woken;
+	uint32 woken;
 
 	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
 	woken = mine->woken;
@@ -469,10 +468,10 @@ static List *
 list_databases(void)
 {
 	MemoryContext context = CurrentMemoryContext;
-	List	   *databases = NIL;
-	Relation	rel;
+	List *databases = NIL;
+	Relation rel;
 	TableScanDesc scan;
-	HeapTuple	tuple;
+	HeapTuple tuple;
 
 	StartTransactionCommand();
 	(void) GetTransactionSnapshot();
@@ -506,8 +505,8 @@ list_databases(void)
 void
 ak_launcher_main(Datum arg)
 {
-	ListCell   *cell;
-	List	   *databases;
+	ListCell *cell;
+	List *databases;
 
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
@@ -518,7 +517,7 @@ ak_launcher_main(Datum arg)
 	databases = list_databases();
 	foreach(cell, databases)
 	{
-		AkTicks		until = ak_ticks() + AK_TICKS_OF_MS(START_MS);
+		AkTicks until = ak_ticks() + AK_TICKS_OF_MS(START_MS);
 
 		while (start_or_wake(lfirst_oid(cell), 0) == AK_WORKER_NO_SLOT && ak_ticks() < until && !ShutdownRequestPending)
 		{

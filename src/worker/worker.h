@@ -51,9 +51,9 @@ typedef enum AkJobNumber
 	AK_JOB_ACCESS
 } AkJobNumber;
 
-#define AK_JOB_COUNT		(AK_JOB_ACCESS + 1)
+#define AK_JOB_COUNT (AK_JOB_ACCESS + 1)
 /* A woken job is a bit in the worker's entry in shared memory */
-#define AK_JOB_BIT(number)	((uint32) 1 << (number))
+#define AK_JOB_BIT(number) ((uint32) 1 << (number))
 
 /*
  * When a job is to run next.  With pending work the worker stays even if no
@@ -62,40 +62,40 @@ typedef enum AkJobNumber
  */
 typedef struct AkJobNext
 {
-	int			delay_ms;		/* -1: at its period, or when woken */
-	bool		pending;		/* true if there is work left */
+	int delay_ms; /* -1: at its period, or when woken */
+	bool pending; /* true if there is work left */
 } AkJobNext;
 
 /* Nothing to do until woken, or until the job's period */
-#define AK_JOB_IDLE			((AkJobNext) {.delay_ms = -1,.pending = false})
+#define AK_JOB_IDLE ((AkJobNext){.delay_ms = -1, .pending = false})
 /* More to do in "ms" milliseconds; 0: at once */
-#define AK_JOB_PENDING(ms)	((AkJobNext) {.delay_ms = (ms),.pending = true})
+#define AK_JOB_PENDING(ms) ((AkJobNext){.delay_ms = (ms), .pending = true})
 
 /* A job */
 typedef struct AkJob
 {
-	const char *name;			/* for pg_stat_activity and errors */
-	AkJobNext	(*run) (void);
-	const int  *period_ms;		/* the longest time between two runs; NULL: only when woken or asked for */
-	bool		at_end;			/* also runs when the worker ends */
+	const char *name; /* for pg_stat_activity and errors */
+	AkJobNext (*run)(void);
+	const int *period_ms; /* the longest time between two runs; NULL: only when woken or asked for */
+	bool at_end;          /* also runs when the worker ends */
 } AkJob;
 
 /* What the worker does; defined in apikeys.c */
 typedef struct AkWorkerPlan
 {
-	AkJob		jobs[AK_JOB_COUNT];
+	AkJob jobs[AK_JOB_COUNT];
 	/* called often in the worker, for work that cannot wait for a job; returns jobs to wake, as AK_JOB_BIT()s */
-	uint32		(*tend) (void);
+	uint32 (*tend)(void);
 	/* called in a session, repeatedly, while its database has no worker that is known to run */
-	void		(*unattended) (void);
+	void (*unattended)(void);
 } AkWorkerPlan;
 
 /* State of the current database's worker */
 typedef enum AkWorkerState
 {
-	AK_WORKER_NONE,				/* not started: no shared memory, or a single-user server */
-	AK_WORKER_NO_SLOT,			/* max_worker_processes, or the number of databases, is exhausted */
-	AK_WORKER_WAITING,			/* apikeys.max_workers serve other databases */
+	AK_WORKER_NONE,    /* not started: no shared memory, or a single-user server */
+	AK_WORKER_NO_SLOT, /* max_worker_processes, or the number of databases, is exhausted */
+	AK_WORKER_WAITING, /* apikeys.max_workers serve other databases */
 	AK_WORKER_STARTING,
 	AK_WORKER_RUNNING
 } AkWorkerState;
@@ -128,4 +128,4 @@ extern bool ak_job_acts(void);
 extern void ak_job_go_on(void);
 extern bool ak_worker_must_stop(void);
 
-#endif							/* AK_WORKER_H */
+#endif /* AK_WORKER_H */

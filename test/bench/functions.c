@@ -37,12 +37,12 @@ Datum
 bench_make(PG_FUNCTION_ARGS)
 {
 	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-	uint64		state = (uint64) PG_GETARG_INT64(0);
-	char		secret[3 + AK_RANDOM_LEN + AK_CHECKSUM_LEN] = "ak_";
+	uint64 state = (uint64) PG_GETARG_INT64(0);
+	char secret[3 + AK_RANDOM_LEN + AK_CHECKSUM_LEN] = "ak_";
 
 	for (int i = 0; i < AK_RANDOM_LEN; i++)
 	{
-		uint64		z = (state += UINT64CONST(0x9e3779b97f4a7c15));
+		uint64 z = (state += UINT64CONST(0x9e3779b97f4a7c15));
 
 		/* splitmix64 */
 		z = (z ^ (z >> 30)) * UINT64CONST(0xbf58476d1ce4e5b9);
@@ -54,7 +54,7 @@ bench_make(PG_FUNCTION_ARGS)
 }
 
 /* One step of the mixing in PostgreSQL's hash_bytes() */
-#define STEP(x, y, z, bits)		((x) -= (z), (x) ^= pg_rotate_left32(z, bits), (z) += (y))
+#define STEP(x, y, z, bits) ((x) -= (z), (x) ^= pg_rotate_left32(z, bits), (z) += (y))
 
 /*
  * chosen(hash bytea, n bigint) -> bytea: the n-th of 2^63 values of 32 bytes
@@ -66,20 +66,20 @@ bench_make(PG_FUNCTION_ARGS)
 Datum
 bench_chosen(PG_FUNCTION_ARGS)
 {
-	bytea	   *hash = PG_GETARG_BYTEA_PP(0);
-	bytea	   *result = palloc(VARHDRSZ + 32);
-	uint64		n = (uint64) PG_GETARG_INT64(1);
-	uint32		w[8];
-	uint32		s[2][3];		/* the states after the first 12 bytes of the hash, then of the result */
+	bytea *hash = PG_GETARG_BYTEA_PP(0);
+	bytea *result = palloc(VARHDRSZ + 32);
+	uint64 n = (uint64) PG_GETARG_INT64(1);
+	uint32 w[8];
+	uint32 s[2][3]; /* the states after the first 12 bytes of the hash, then of the result */
 
 	if (VARSIZE_ANY_EXHDR(hash) != sizeof(w))
 		elog(ERROR, "a hash has 32 bytes");
 	memcpy(w, VARDATA_ANY(hash), sizeof(w));
 	for (int which = 0; which < 2; which++)
 	{
-		uint32		a = 0x9e3779b9 + 32 + 3923095 + w[0];
-		uint32		b = 0x9e3779b9 + 32 + 3923095 + w[1];
-		uint32		c = 0x9e3779b9 + 32 + 3923095 + w[2];
+		uint32 a = 0x9e3779b9 + 32 + 3923095 + w[0];
+		uint32 b = 0x9e3779b9 + 32 + 3923095 + w[1];
+		uint32 c = 0x9e3779b9 + 32 + 3923095 + w[2];
 
 		STEP(a, b, c, 4);
 		STEP(b, c, a, 6);
@@ -114,7 +114,7 @@ bench_secret(PG_FUNCTION_ARGS)
 	if (secrets == NULL)
 	{
 		MemoryContext old;
-		Datum	   *loaded;
+		Datum *loaded;
 
 		SPI_connect();
 		SPI_execute("SELECT secret FROM bench.sample ORDER BY n", true, 0);
@@ -122,8 +122,8 @@ bench_secret(PG_FUNCTION_ARGS)
 		loaded = palloc(SPI_processed * sizeof(Datum));
 		for (uint64 i = 0; i < SPI_processed; i++)
 		{
-			bool		isnull;
-			Datum		value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+			bool isnull;
+			Datum value = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
 
 			loaded[i] = PointerGetDatum(DatumGetTextPCopy(value));
 		}
@@ -140,13 +140,13 @@ Datum
 bench_by_spi(PG_FUNCTION_ARGS)
 {
 	static SPIPlanPtr plan = NULL;
-	Datum		args[1] = {PG_GETARG_DATUM(0)};
-	text	   *result = NULL;
+	Datum args[1] = {PG_GETARG_DATUM(0)};
+	text *result = NULL;
 
 	SPI_connect();
 	if (plan == NULL)
 	{
-		Oid			types[1] = {BYTEAOID};
+		Oid types[1] = {BYTEAOID};
 
 		plan = SPI_prepare("SELECT name FROM plain.key WHERE key_hash = sha256($1)", 1, types);
 		SPI_keepplan(plan);
@@ -154,8 +154,8 @@ bench_by_spi(PG_FUNCTION_ARGS)
 	SPI_execute_plan(plan, args, NULL, true, 1);
 	if (SPI_processed > 0)
 	{
-		char	   *name = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-		Size		len = strlen(name);
+		char *name = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+		Size len = strlen(name);
 
 		result = SPI_palloc(VARHDRSZ + len);
 		SET_VARSIZE(result, VARHDRSZ + len);

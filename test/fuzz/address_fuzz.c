@@ -12,9 +12,9 @@
 
 #include "pure/address.h"
 
-#define LABEL "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+#define LABEL  "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 #define DOMAIN LABEL "([.]" LABEL ")*"
-#define ATOM "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+#define ATOM   "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 
 static bool
 reference_domain(const char *text, size_t len)
@@ -31,7 +31,7 @@ reference_address(const char *text, size_t len)
 	const char *at = len > 0 ? memchr(text, '@', len) : NULL;
 
 	return len <= 254 && at != NULL && at - text <= 64 && matches(&address, text, len) &&
-		reference_domain(at + 1, text + len - at - 1);
+		   reference_domain(at + 1, text + len - at - 1);
 }
 
 /* Everything but the lengths, which reference_address() has */
@@ -51,30 +51,29 @@ reference_mailbox(const char *text, size_t len)
 	while (*--open != '<')
 		;
 	return (matches(&plain, text, len) || matches(&quoted, text, len)) &&
-		reference_address(open + 1, text + len - 1 - (open + 1));
+		   reference_address(open + 1, text + len - 1 - (open + 1));
 }
 
 static bool
 reference_url(const char *text, size_t len)
 {
-	static Pattern url = {
-		.source = "^[Ss][Mm][Tt][Pp][Ss]?://(" DOMAIN "|\\[[A-Za-z0-9:.]{2,}\\])(:[0-9]{1,5})?(/(" DOMAIN ")?)?$"
-	};
+	static Pattern url = {.source = "^[Ss][Mm][Tt][Pp][Ss]?://(" DOMAIN
+									"|\\[[A-Za-z0-9:.]{2,}\\])(:[0-9]{1,5})?(/(" DOMAIN ")?)?$"};
 
 	return matches(&url, text, len);
 }
 
 static Pattern loopback = {
-	.source = "^[^:]*://(127[.][0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}|\\[::1\\]|[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt])(:[0-9]+)?(/.*)?$"
-};
+	.source =
+		"^[^:]*://(127[.][0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}|\\[::1\\]|[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt])(:[0-9]+)?(/.*)?$"};
 
 int
 LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 {
-	char	   *text = exact_copy(data, size);
-	char	   *terminated;
-	AkMailbox	mailbox;
-	AkSmtpUrl	url;
+	char *text = exact_copy(data, size);
+	char *terminated;
+	AkMailbox mailbox;
+	AkSmtpUrl url;
 
 	CHECK(ak_domain_valid(text, size) == reference_domain(text, size));
 	CHECK(ak_addr_spec_valid(text, size) == reference_address(text, size));

@@ -16,14 +16,13 @@ extern uint32_t pg_crc32_table[256];
 extern void ExceptionalCondition(const char *condition);
 
 /* utils/pg_crc.h: the reflected CRC-32 of IEEE 802.3, a byte at a time */
-uint32_t	pg_crc32_table[256];
+uint32_t pg_crc32_table[256];
 
-static void __attribute__((constructor))
-fill_crc32_table(void)
+static void __attribute__((constructor)) fill_crc32_table(void)
 {
 	for (uint32_t byte = 0; byte < 256; byte++)
 	{
-		uint32_t	crc = byte;
+		uint32_t crc = byte;
 
 		for (int bit = 0; bit < 8; bit++)
 			crc = (crc >> 1) ^ ((crc & 1) != 0 ? UINT32_C(0xEDB88320) : 0);

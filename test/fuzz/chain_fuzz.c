@@ -23,15 +23,15 @@
 /* A column as it went in */
 typedef struct Column
 {
-	char		name[64];
-	uint8	   *value;
-	size_t		len;
+	char name[64];
+	uint8 *value;
+	size_t len;
 } Column;
 
 static uint64
 read_uint(const uint8 *bytes, int count)
 {
-	uint64		value = 0;
+	uint64 value = 0;
 
 	while (count-- > 0)
 		value = value << 8 | *bytes++;
@@ -42,16 +42,16 @@ read_uint(const uint8 *bytes, int count)
 static int
 build(StringInfo buf, const uint8 *data, size_t size, Column *columns)
 {
-	int			count = 0;
+	int count = 0;
 
 	ak_canon_begin(buf);
 	while (size >= 2 && count < COLUMNS_MAX)
 	{
-		Column	   *column = &columns[count];
-		size_t		name_len = Min((size_t) data[0] % 64, size - 2);
-		uint8		kind;
-		size_t		len;
-		int			start;
+		Column *column = &columns[count];
+		size_t name_len = Min((size_t) data[0] % 64, size - 2);
+		uint8 kind;
+		size_t len;
+		int start;
 
 		memcpy(column->name, data + 1, name_len);
 		column->name[name_len] = '\0';
@@ -64,8 +64,8 @@ build(StringInfo buf, const uint8 *data, size_t size, Column *columns)
 		if (kind & 1)
 		{
 			/* a number of one to eight bytes, which drops what is above them */
-			int			bytes = 1 + (kind >> 1) % 8;
-			uint64		value = 0;
+			int bytes = 1 + (kind >> 1) % 8;
+			uint64 value = 0;
 
 			memcpy(&value, data, Min(size, sizeof(value)));
 			len = Min(size, sizeof(value));
@@ -77,7 +77,7 @@ build(StringInfo buf, const uint8 *data, size_t size, Column *columns)
 		}
 		else
 		{
-			char	   *copy = exact_copy(data, len);
+			char *copy = exact_copy(data, len);
 
 			ak_canon_bytes(buf, copy, len);
 			free(copy);
@@ -103,7 +103,7 @@ check_columns(const StringInfo buf, const Column *columns, int count)
 	at++;
 	for (int i = 0; i < count; i++)
 	{
-		size_t		len;
+		size_t len;
 
 		CHECK(end - at >= 2);
 		len = read_uint(at, 2);
@@ -124,13 +124,13 @@ check_columns(const StringInfo buf, const Column *columns, int count)
 static void
 check_link(const uint8 *data, size_t size)
 {
-	uint8		previous[32] = {0};
-	uint8		digest[32] = {0};
-	uint8		bytes[1 + 32 + 8 + 32] = {1};
-	uint8		expected[32];
-	uint8		out[32];
-	int64		position = 0;
-	bool		first = size > 0 && (data[0] & 1);
+	uint8 previous[32] = {0};
+	uint8 digest[32] = {0};
+	uint8 bytes[1 + 32 + 8 + 32] = {1};
+	uint8 expected[32];
+	uint8 out[32];
+	int64 position = 0;
+	bool first = size > 0 && (data[0] & 1);
 
 	memcpy(previous, data, Min(size, 32));
 	if (size > 32)
@@ -155,8 +155,8 @@ int
 LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 {
 	StringInfoData buf;
-	Column		columns[COLUMNS_MAX];
-	int			count;
+	Column columns[COLUMNS_MAX];
+	int count;
 
 	initStringInfo(&buf);
 	count = build(&buf, data, size, columns);

@@ -18,24 +18,24 @@
 
 #include <regex.h>
 
-extern int	LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
+extern int LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
 
 /* Not Assert(): this must hold however the build was configured */
-#define CHECK(condition) \
-	do { \
-		if (!(condition)) \
-		{ \
-			fprintf(stderr, "%s:%d: %s does not hold\n", \
-					__FILE__, __LINE__, #condition); \
-			abort(); \
-		} \
+#define CHECK(condition)                                                                  \
+	do                                                                                    \
+	{                                                                                     \
+		if (!(condition))                                                                 \
+		{                                                                                 \
+			fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition); \
+			abort();                                                                      \
+		}                                                                                 \
 	} while (0)
 
 /* A copy with nothing behind it; free() it. */
 static inline char *
 exact_copy(const void *data, size_t size)
 {
-	char	   *copy = malloc(size);
+	char *copy = malloc(size);
 
 	CHECK(copy != NULL || size == 0);
 	if (size > 0)
@@ -47,23 +47,22 @@ exact_copy(const void *data, size_t size)
 typedef struct Pattern
 {
 	const char *source;
-	bool		ready;
-	regex_t		compiled;
+	bool ready;
+	regex_t compiled;
 } Pattern;
 
 /* Does the text match?  The pattern brings its own ^ and $. */
 static inline bool
 matches(Pattern *pattern, const char *text, size_t len)
 {
-	char	   *terminated;
-	bool		result;
+	char *terminated;
+	bool result;
 
 	if (!pattern->ready)
-		CHECK(regcomp(&pattern->compiled, pattern->source,
-					  REG_EXTENDED | REG_NOSUB) == 0);
+		CHECK(regcomp(&pattern->compiled, pattern->source, REG_EXTENDED | REG_NOSUB) == 0);
 	pattern->ready = true;
 	if (len > 0 && memchr(text, '\0', len) != NULL)
-		return false;			/* no pattern of ours admits a NUL */
+		return false; /* no pattern of ours admits a NUL */
 
 	terminated = calloc(1, len + 1);
 	CHECK(terminated != NULL);
@@ -88,4 +87,4 @@ all_zero(const void *bytes, size_t size)
 	return size == 0;
 }
 
-#endif							/* AK_FUZZ_H */
+#endif /* AK_FUZZ_H */

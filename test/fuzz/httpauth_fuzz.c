@@ -15,24 +15,23 @@
 #include "pure/httpauth.h"
 
 /* Room for a header above every limit, and for its encoding */
-#define HEADER_ROOM		4096
+#define HEADER_ROOM 4096
 
-static const char alphabet[] =
-"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 typedef struct Text
 {
-	size_t		len;
-	char		bytes[HEADER_ROOM];
+	size_t len;
+	char bytes[HEADER_ROOM];
 } Text;
 
 /* What the parser should have said */
 typedef struct Expected
 {
-	bool		ok;
-	bool		has_workspace;
-	Text		workspace;
-	Text		key;
+	bool ok;
+	bool has_workspace;
+	Text workspace;
+	Text key;
 } Expected;
 
 static void
@@ -49,9 +48,9 @@ reference_encode(const uint8 *data, size_t size, Text *out)
 {
 	for (size_t i = 0; i < size; i += 3)
 	{
-		size_t		have = Min(size - i, 3);
-		uint32		bits = (uint32) data[i] << 16;
-		char		quad[4];
+		size_t have = Min(size - i, 3);
+		uint32 bits = (uint32) data[i] << 16;
+		char quad[4];
 
 		if (have > 1)
 			bits |= (uint32) data[i + 1] << 8;
@@ -70,24 +69,22 @@ reference_encode(const uint8 *data, size_t size, Text *out)
 static bool
 reference_decode(const char *text, size_t len, Text *out)
 {
-	static Pattern base64 = {
-		.source = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-	};
-	size_t		bits = 0;
-	unsigned	value = 0;
+	static Pattern base64 = {.source = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"};
+	size_t bits = 0;
+	unsigned value = 0;
 
 	if (!matches(&base64, text, len))
 		return false;
 	for (size_t i = 0; i < len && text[i] != '='; i++)
 	{
-		unsigned	digit = strchr(alphabet, text[i]) - alphabet;
+		unsigned digit = strchr(alphabet, text[i]) - alphabet;
 
 		for (int bit = 5; bit >= 0; bit--)
 		{
 			value = (value << 1) | ((digit >> bit) & 1);
 			if (++bits % 8 == 0)
 			{
-				char		byte = (char) value;
+				char byte = (char) value;
 
 				append(out, &byte, 1);
 				value = 0;
@@ -101,10 +98,8 @@ reference_decode(const char *text, size_t len, Text *out)
 static void
 reference_credentials(const char *text, size_t len, Expected *expected)
 {
-	static Pattern pair = {
-		.source = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}:[ -~]+$"
-	};
-	size_t		colon = 0;
+	static Pattern pair = {.source = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}:[ -~]+$"};
+	size_t colon = 0;
 
 	if (!matches(&pair, text, len))
 		return;
@@ -121,19 +116,15 @@ reference_credentials(const char *text, size_t len, Expected *expected)
 static void
 reference_parse(const char *header, size_t len, Expected *expected)
 {
-	static Pattern basic = {
-		.source = "^[Bb][Aa][Ss][Ii][Cc] +[A-Za-z0-9+/=]+ *$"
-	};
-	static Pattern bearer = {
-		.source = "^[Bb][Ee][Aa][Rr][Ee][Rr] +[!-~]+ *$"
-	};
+	static Pattern basic = {.source = "^[Bb][Aa][Ss][Ii][Cc] +[A-Za-z0-9+/=]+ *$"};
+	static Pattern bearer = {.source = "^[Bb][Ee][Aa][Rr][Ee][Rr] +[!-~]+ *$"};
 
 	memset(expected, 0, sizeof(*expected));
 	if (len > 1024)
 		return;
 	if (matches(&basic, header, len))
 	{
-		Text		decoded = {0};
+		Text decoded = {0};
 
 		header += 5;
 		len -= 5;
@@ -164,9 +155,9 @@ reference_parse(const char *header, size_t len, Expected *expected)
 static void
 check_header(const char *header, size_t len, const Expected *expected)
 {
-	char	   *exact = exact_copy(header, len);
+	char *exact = exact_copy(header, len);
 	AkHttpAuth *auth = malloc(sizeof(AkHttpAuth));
-	bool		ok;
+	bool ok;
 
 	CHECK(auth != NULL);
 	memset(auth, 0x55, sizeof(*auth));
@@ -177,17 +168,13 @@ check_header(const char *header, size_t len, const Expected *expected)
 	{
 		CHECK(auth->has_workspace == expected->has_workspace);
 		CHECK(auth->workspace_len == expected->workspace.len);
-		CHECK(memcmp(auth->workspace, expected->workspace.bytes,
-					 auth->workspace_len) == 0);
-		CHECK(all_zero(auth->workspace + auth->workspace_len,
-					   sizeof(auth->workspace) - auth->workspace_len));
+		CHECK(memcmp(auth->workspace, expected->workspace.bytes, auth->workspace_len) == 0);
+		CHECK(all_zero(auth->workspace + auth->workspace_len, sizeof(auth->workspace) - auth->workspace_len));
 		CHECK(auth->key_len == expected->key.len && auth->key_len > 0);
 		CHECK(memcmp(auth->key, expected->key.bytes, auth->key_len) == 0);
-		CHECK(all_zero(auth->key + auth->key_len,
-					   sizeof(auth->key) - auth->key_len));
+		CHECK(all_zero(auth->key + auth->key_len, sizeof(auth->key) - auth->key_len));
 		CHECK(memchr(auth->key, '\0', auth->key_len) == NULL);
-		CHECK(auth->has_workspace ==
-			  ak_workspace_valid(auth->workspace, auth->workspace_len));
+		CHECK(auth->has_workspace == ak_workspace_valid(auth->workspace, auth->workspace_len));
 	}
 	else
 		CHECK(all_zero(auth, sizeof(*auth)));
@@ -202,7 +189,7 @@ LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 	static Text header;
 	static Expected expected;
 	static Expected direct;
-	uint8		mode;
+	uint8 mode;
 
 	if (size == 0 || size > HEADER_ROOM / 2)
 		return 0;
@@ -217,13 +204,11 @@ LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 			append(&header, data, size);
 			break;
 		case 1:
-			append(&header, (mode & 4) ? "Bearer " : "bEARER  ",
-				   (mode & 4) ? 7 : 8);
+			append(&header, (mode & 4) ? "Bearer " : "bEARER  ", (mode & 4) ? 7 : 8);
 			append(&header, data, size);
 			break;
 		default:
-			append(&header, (mode & 4) ? "Basic " : "bASIC  ",
-				   (mode & 4) ? 6 : 7);
+			append(&header, (mode & 4) ? "Basic " : "bASIC  ", (mode & 4) ? 6 : 7);
 			reference_encode(data, size, &header);
 			if (mode & 8)
 				append(&header, "  ", 2);
@@ -239,8 +224,7 @@ LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 		check_header(header.bytes, header.len, &direct);
 	}
 	else if (mode % 4 == 3 && size > 0)
-		header.bytes[header.len - 1 - data[0] % header.len] =
-			(char) data[size - 1];
+		header.bytes[header.len - 1 - data[0] % header.len] = (char) data[size - 1];
 
 	reference_parse(header.bytes, header.len, &expected);
 	check_header(header.bytes, header.len, &expected);

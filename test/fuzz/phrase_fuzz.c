@@ -14,16 +14,15 @@
 #include "pure/phrase.h"
 
 static const char begin[] = "=?UTF-8?B?";
-static const char digits[] =
-"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* Appends what base64 stands for. */
 static void
 decode(const char *text, size_t len, StringInfo out)
 {
-	uint32		bits = 0;
-	int			count = 0;
-	size_t		padding = 0;
+	uint32 bits = 0;
+	int count = 0;
+	size_t padding = 0;
 
 	for (size_t i = 0; i < len; i++)
 	{
@@ -78,10 +77,9 @@ read_phrase(const char *text, size_t len, size_t column, StringInfo out)
 int
 LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 {
-	StringInfoData header,
-				got;
-	char	   *text;
-	size_t		column;
+	StringInfoData header, got;
+	char *text;
+	size_t column;
 
 	if (size == 0)
 		return 0;

@@ -23,7 +23,7 @@ reference_v4(const char *text, size_t len, uint8 *out)
 {
 #define NUMBER "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 	static Pattern v4 = {.source = "^" NUMBER "[.]" NUMBER "[.]" NUMBER "[.]" NUMBER "$"};
-	int			number = 0;
+	int number = 0;
 
 	if (!matches(&v4, text, len))
 		return false;
@@ -46,14 +46,14 @@ static int
 reference_groups(const char *text, size_t len, bool may_end_in_v4, uint8 *out)
 {
 	static Pattern group = {.source = "^[0-9a-fA-F]{1,4}$"};
-	int			bytes = 0;
+	int bytes = 0;
 
 	if (len == 0)
 		return 0;
 	for (;;)
 	{
 		const char *colon = memchr(text, ':', len);
-		size_t		group_len = colon ? (size_t) (colon - text) : len;
+		size_t group_len = colon ? (size_t) (colon - text) : len;
 
 		if (bytes > 14)
 			return -1;
@@ -80,10 +80,9 @@ reference_groups(const char *text, size_t len, bool may_end_in_v4, uint8 *out)
 static bool
 reference_v6(const char *text, size_t len, uint8 *out)
 {
-	uint8		head[16];
-	uint8		tail[16];
-	int			head_bytes,
-				tail_bytes;
+	uint8 head[16];
+	uint8 tail[16];
+	int head_bytes, tail_bytes;
 
 	memset(out, 0, 16);
 	for (size_t i = 0; i + 1 < len; i++)
@@ -144,16 +143,16 @@ bit(const AkAddress *address, int n)
 static bool
 check_address(const char *data, size_t size, AkAddress *address)
 {
-	char	   *text = exact_copy(data, size);
-	AkAddress	expected;
-	bool		is = ak_address_parse(text, size, address);
+	char *text = exact_copy(data, size);
+	AkAddress expected;
+	bool is = ak_address_parse(text, size, address);
 
 	CHECK(is == reference_address(text, size, &expected));
 	free(text);
 	if (is)
 	{
-		char		written[INET6_ADDRSTRLEN];
-		AkAddress	again;
+		char written[INET6_ADDRSTRLEN];
+		AkAddress again;
 
 		CHECK(same_address(address, &expected));
 		CHECK(inet_ntop(address->is_v6 ? AF_INET6 : AF_INET, address->bytes, written, sizeof(written)) != NULL);
@@ -167,13 +166,13 @@ check_address(const char *data, size_t size, AkAddress *address)
 static void
 check_inside(const AkAddress *address, const AkAddress *other)
 {
-	int			same = 0;
+	int same = 0;
 
 	while (address->is_v6 == other->is_v6 && same < address->bits && bit(address, same) == bit(other, same))
 		same++;
 	for (int bits = 0; bits <= other->bits; bits++)
 	{
-		AkAddress  *network = (AkAddress *) exact_copy(other, sizeof(AkAddress));
+		AkAddress *network = (AkAddress *) exact_copy(other, sizeof(AkAddress));
 
 		network->bits = bits;
 		CHECK(ak_address_inside(address, network) == (address->is_v6 == other->is_v6 && bits <= same));
@@ -185,10 +184,10 @@ check_inside(const AkAddress *address, const AkAddress *other)
 static void
 check_decide(const uint8 *data, size_t size)
 {
-	AkKeyState	key;
+	AkKeyState key;
 	TimestampTz now;
-	int64		numbers[3] = {0, 0, 0};
-	AkCode		expected = AK_VALID;
+	int64 numbers[3] = {0, 0, 0};
+	AkCode expected = AK_VALID;
 
 	if (size < 1)
 		return;
@@ -223,10 +222,9 @@ LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 {
 	const char *text = (const char *) data;
 	const char *slash = size > 0 ? memchr(text, '/', size) : NULL;
-	size_t		first = slash ? (size_t) (slash - text) : size;
-	AkAddress	one,
-				other;
-	bool		is_one = check_address(text, first, &one);
+	size_t first = slash ? (size_t) (slash - text) : size;
+	AkAddress one, other;
+	bool is_one = check_address(text, first, &one);
 
 	if (slash != NULL && check_address(slash + 1, size - first - 1, &other) && is_one)
 	{

@@ -13,17 +13,16 @@
 
 #include "pure/token.h"
 
-static const char digits[] =
-"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /* The random source under our control, and what it has given so far */
 static struct
 {
 	const uint8 *data;
-	size_t		size;
-	size_t		used;
-	bool		failed;
-}			source;
+	size_t size;
+	size_t used;
+	bool failed;
+} source;
 
 static bool
 source_bytes(void *buf, size_t len)
@@ -44,13 +43,13 @@ source_bytes(void *buf, size_t len)
 static uint32
 reference_crc(const char *text, size_t len)
 {
-	uint32		crc = 0xFFFFFFFF;
+	uint32 crc = 0xFFFFFFFF;
 
 	for (size_t i = 0; i < len; i++)
 	{
 		for (int bit = 0; bit < 8; bit++)
 		{
-			bool		in = (((uint8) text[i]) >> bit) & 1;
+			bool in = (((uint8) text[i]) >> bit) & 1;
 
 			crc = (crc >> 1) ^ ((crc & 1) != in ? 0xEDB88320 : 0);
 		}
@@ -62,7 +61,7 @@ reference_crc(const char *text, size_t len)
 static bool
 reference_checksum_is(const char *checksum, uint32 crc)
 {
-	uint64		value = 0;
+	uint64 value = 0;
 
 	for (int i = 0; i < AK_CHECKSUM_LEN; i++)
 	{
@@ -95,26 +94,21 @@ static AkTokenKind
 reference_classify(const char *text, size_t len)
 {
 	static Pattern printable = {.source = "^[ -~]+$"};
-	static Pattern shape = {
-		.source = "^[a-z][a-z0-9]*(_[a-z0-9]+)*_[0-9A-Za-z]{49}$"
-	};
+	static Pattern shape = {.source = "^[a-z][a-z0-9]*(_[a-z0-9]+)*_[0-9A-Za-z]{49}$"};
 
 	if (len > 512 || !matches(&printable, text, len))
 		return AK_TOKEN_MALFORMED;
-	if (len > 20 + 1 + 43 + 6 ||
-		!matches(&shape, text, len))
+	if (len > 20 + 1 + 43 + 6 || !matches(&shape, text, len))
 		return AK_TOKEN_FOREIGN;
-	return reference_checksum_is(text + len - 6,
-								 reference_crc(text, len - 6)) ?
-		AK_TOKEN_OURS : AK_TOKEN_MALFORMED;
+	return reference_checksum_is(text + len - 6, reference_crc(text, len - 6)) ? AK_TOKEN_OURS : AK_TOKEN_MALFORMED;
 }
 
 /* Every function that reads a text, against its reference */
 static void
 check_text(const uint8 *data, size_t size)
 {
-	char	   *text = exact_copy(data, size);
-	char	   *checksum = malloc(AK_CHECKSUM_LEN);
+	char *text = exact_copy(data, size);
+	char *checksum = malloc(AK_CHECKSUM_LEN);
 
 	CHECK(checksum != NULL);
 	CHECK(ak_token_classify(text, size) == reference_classify(text, size));
@@ -130,13 +124,13 @@ check_text(const uint8 *data, size_t size)
 static void
 check_typos(const char *secret, size_t len, uint8 other)
 {
-	char	   *typo = exact_copy(secret, len);
-	size_t		body = len - AK_CHECKSUM_LEN;
+	char *typo = exact_copy(secret, len);
+	size_t body = len - AK_CHECKSUM_LEN;
 
 	CHECK(ak_token_classify(typo, len) == AK_TOKEN_OURS);
 	for (size_t i = 0; i < len; i++)
 	{
-		char		wrong[3];
+		char wrong[3];
 
 		/* one that stays in our alphabet, one of the input, one flipped bit */
 		wrong[0] = digits[(other + i) % 62];
@@ -145,8 +139,7 @@ check_typos(const char *secret, size_t len, uint8 other)
 		for (int k = 0; k < 3; k++)
 		{
 			typo[i] = wrong[k];
-			CHECK((ak_token_classify(typo, len) == AK_TOKEN_OURS) ==
-				  (wrong[k] == secret[i]));
+			CHECK((ak_token_classify(typo, len) == AK_TOKEN_OURS) == (wrong[k] == secret[i]));
 		}
 		typo[i] = secret[i];
 
@@ -172,12 +165,13 @@ check_typos(const char *secret, size_t len, uint8 other)
 static void
 check_found(const char *secret, size_t len)
 {
-	static const char *const around[][2] = {{"", ""}, {"Bearer ", "\n"}, {"x", "x"}, {"__", "__"}, {"\xc3\xa9\"", "\""}, {"key=", "&v=1"}};
+	static const char *const around[][2] = {{"", ""},     {"Bearer ", "\n"},    {"x", "x"},
+											{"__", "__"}, {"\xc3\xa9\"", "\""}, {"key=", "&v=1"}};
 
 	for (int i = 0; i < (int) lengthof(around); i++)
 	{
-		size_t		before = strlen(around[i][0]);
-		char	   *text = calloc(1, before + len + strlen(around[i][1]) + 1);
+		size_t before = strlen(around[i][0]);
+		char *text = calloc(1, before + len + strlen(around[i][1]) + 1);
 
 		CHECK(text != NULL);
 		strcat(strcat(strcpy(text, around[i][0]), secret), around[i][1]);
@@ -191,9 +185,9 @@ check_found(const char *secret, size_t len)
 static void
 check_make(const char *prefix, const uint8 *data, size_t size)
 {
-	size_t		prefix_len = strlen(prefix);
-	char	   *out = malloc(AK_SECRET_MAX + 1);
-	bool		made;
+	size_t prefix_len = strlen(prefix);
+	char *out = malloc(AK_SECRET_MAX + 1);
+	bool made;
 
 	CHECK(out != NULL);
 	memset(out, 0x55, AK_SECRET_MAX + 1);
@@ -205,8 +199,8 @@ check_make(const char *prefix, const uint8 *data, size_t size)
 
 	if (made)
 	{
-		size_t		len = strnlen(out, AK_SECRET_MAX + 1);
-		size_t		next = 0;
+		size_t len = strnlen(out, AK_SECRET_MAX + 1);
+		size_t next = 0;
 
 		CHECK(!source.failed);
 		CHECK(reference_prefix(prefix, prefix_len));
@@ -227,7 +221,7 @@ check_make(const char *prefix, const uint8 *data, size_t size)
 	}
 	else
 	{
-		size_t		usable = 0;
+		size_t usable = 0;
 
 		for (size_t i = 0; i < source.used; i++)
 			usable += data[i] < 4 * 62;
@@ -240,7 +234,7 @@ check_make(const char *prefix, const uint8 *data, size_t size)
 int
 LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 {
-	char	   *terminated;
+	char *terminated;
 
 	check_text(data, size);
 
@@ -251,8 +245,7 @@ LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 	CHECK(terminated != NULL);
 	if (size > 0)
 		memcpy(terminated, data, size);
-	check_make(terminated, data + strlen(terminated),
-			   size - strlen(terminated));
+	check_make(terminated, data + strlen(terminated), size - strlen(terminated));
 	free(terminated);
 	return 0;
 }

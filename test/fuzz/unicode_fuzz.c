@@ -22,11 +22,10 @@ reference_length(const uint8 *p, size_t size)
 		{.source = "^[\x01-\x7f]$"},
 		{.source = "^[\xc2-\xdf][\x80-\xbf]$"},
 		{.source = "^(\xe0[\xa0-\xbf]|[\xe1-\xec][\x80-\xbf]|\xed[\x80-\x9f]|[\xee-\xef][\x80-\xbf])[\x80-\xbf]$"},
-		{.source = "^(\xf0[\x90-\xbf]|[\xf1-\xf3][\x80-\xbf]|\xf4[\x80-\x8f])[\x80-\xbf][\x80-\xbf]$"}
-	};
+		{.source = "^(\xf0[\x90-\xbf]|[\xf1-\xf3][\x80-\xbf]|\xf4[\x80-\x8f])[\x80-\xbf][\x80-\xbf]$"}};
 
 	if (size > 0 && p[0] == 0)
-		return 1;				/* which no pattern admits */
+		return 1; /* which no pattern admits */
 	for (int len = 1; len <= 4 && (size_t) len <= size; len++)
 		if (matches(&well_formed[len - 1], (const char *) p, len))
 			return len;
@@ -36,14 +35,14 @@ reference_length(const uint8 *p, size_t size)
 int
 LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 {
-	char	   *text = exact_copy(data, size);
+	char *text = exact_copy(data, size);
 
 	for (size_t at = 0; at < size;)
 	{
-		uint32		c = 0;
-		int			len = ak_utf8_decode(text + at, text + size, &c);
-		uint32		folded;
-		char		encoded[4];
+		uint32 c = 0;
+		int len = ak_utf8_decode(text + at, text + size, &c);
+		uint32 folded;
+		char encoded[4];
 
 		CHECK(len == reference_length(data + at, size - at));
 		if (len == 0)
@@ -68,7 +67,7 @@ LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 		}
 		at += len;
 	}
-	CHECK(ak_utf8_decode(text + size, text + size, &(uint32) {0}) == 0);
+	CHECK(ak_utf8_decode(text + size, text + size, &(uint32){0}) == 0);
 	free(text);
 	return 0;
 }

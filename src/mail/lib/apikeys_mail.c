@@ -32,10 +32,10 @@
 
 PG_MODULE_MAGIC;
 
-#define HEADER_LINE_MAX 998		/* characters per line of a header, by RFC 5322 */
-#define REPLY_MAX	200			/* bytes of a server's reply to repeat in an error */
-#define GOODBYE_MS	2000		/* the server's time to answer QUIT */
-#define SOCKETS_MAX	8
+#define HEADER_LINE_MAX 998  /* characters per line of a header, by RFC 5322 */
+#define REPLY_MAX       200  /* bytes of a server's reply to repeat in an error */
+#define GOODBYE_MS      2000 /* the server's time to answer QUIT */
+#define SOCKETS_MAX     8
 
 /* The current delivery */
 static CURLM *multi = NULL;
@@ -43,13 +43,13 @@ static CURL *easy = NULL;
 static curl_mime *mail = NULL;
 static struct curl_slist *headers = NULL;
 static struct curl_slist *recipients = NULL;
-static bool data_begun;			/* the server has accepted DATA */
-static char reply[REPLY_MAX + 1];	/* the last line of the server */
+static bool data_begun;           /* the server has accepted DATA */
+static char reply[REPLY_MAX + 1]; /* the last line of the server */
 static char problem[CURL_ERROR_SIZE];
 
 /* The open sockets */
-static int	sockets[SOCKETS_MAX];
-static int	socket_count = 0;
+static int sockets[SOCKETS_MAX];
+static int socket_count = 0;
 
 extern PGDLLEXPORT const AkMailLibrary *ak_mail_library(void);
 
@@ -57,9 +57,8 @@ extern PGDLLEXPORT const AkMailLibrary *ak_mail_library(void);
 static CURLMcode
 perform(int *running)
 {
-	sigset_t	all,
-				before;
-	CURLMcode	code;
+	sigset_t all, before;
+	CURLMcode code;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -88,8 +87,8 @@ set_patience(int milliseconds)
 static size_t
 keep_reply(char *line, size_t size, size_t count, void *arg)
 {
-	size_t		len = size * count;
-	size_t		kept = 0;
+	size_t len = size * count;
+	size_t kept = 0;
 
 	if (len >= 3 && strncmp(line, "221", 3) == 0)
 		return len;
@@ -99,8 +98,7 @@ keep_reply(char *line, size_t size, size_t count, void *arg)
 	reply[kept] = '\0';
 
 	/* the mail was accepted or refused, or refused before by a code that no other answer has */
-	if (data_begun ||
-		((reply[0] == '4' || reply[0] == '5') && (reply[1] == '2' || reply[1] == '5')))
+	if (data_begun || ((reply[0] == '4' || reply[0] == '5') && (reply[1] == '2' || reply[1] == '5')))
 		(void) set_patience(GOODBYE_MS);
 	if (strncmp(reply, "354", 3) == 0)
 		data_begun = true;
@@ -111,8 +109,8 @@ keep_reply(char *line, size_t size, size_t count, void *arg)
 static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
-	int			fd = socket_count < SOCKETS_MAX ?
-		socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol) : -1;
+	int fd =
+		socket_count < SOCKETS_MAX ? socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol) : -1;
 
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
@@ -185,7 +183,7 @@ append_to(struct curl_slist **list, const char *text)
 static bool
 is_header(const char *header)
 {
-	size_t		column = 0;
+	size_t column = 0;
 
 	for (const char *p = header; *p; p++)
 	{
@@ -204,30 +202,26 @@ is_header(const char *header)
 static bool
 make_mail(const AkDelivery *delivery)
 {
-	curl_mimepart *body,
-			   *file;
+	curl_mimepart *body, *file;
 
 	for (int i = 0; i < AK_MAIL_HEADERS_MAX && delivery->headers[i] != NULL; i++)
 		if (!is_header(delivery->headers[i]) || !append_to(&headers, delivery->headers[i]))
 			return false;
-	return append_to(&recipients, delivery->to) &&
-		(mail = curl_mime_init(easy)) != NULL &&
-		(body = curl_mime_addpart(mail)) != NULL &&
-		curl_mime_data(body, delivery->body, CURL_ZERO_TERMINATED) == CURLE_OK &&
-		curl_mime_type(body, "text/plain; charset=utf-8") == CURLE_OK &&
-		curl_mime_encoder(body, "base64") == CURLE_OK &&
-		(file = curl_mime_addpart(mail)) != NULL &&
-		curl_mime_data(file, delivery->file, delivery->file_len) == CURLE_OK &&
-		curl_mime_type(file, delivery->file_type) == CURLE_OK &&
-		curl_mime_filename(file, delivery->file_name) == CURLE_OK &&
-		curl_mime_encoder(file, "base64") == CURLE_OK;
+	return append_to(&recipients, delivery->to) && (mail = curl_mime_init(easy)) != NULL &&
+		   (body = curl_mime_addpart(mail)) != NULL &&
+		   curl_mime_data(body, delivery->body, CURL_ZERO_TERMINATED) == CURLE_OK &&
+		   curl_mime_type(body, "text/plain; charset=utf-8") == CURLE_OK &&
+		   curl_mime_encoder(body, "base64") == CURLE_OK && (file = curl_mime_addpart(mail)) != NULL &&
+		   curl_mime_data(file, delivery->file, delivery->file_len) == CURLE_OK &&
+		   curl_mime_type(file, delivery->file_type) == CURLE_OK &&
+		   curl_mime_filename(file, delivery->file_name) == CURLE_OK && curl_mime_encoder(file, "base64") == CURLE_OK;
 }
 
 /* Sets all options; returns false if one cannot be set. */
 static bool
 set_options(const AkDelivery *delivery)
 {
-	bool		ok = true;
+	bool ok = true;
 
 #define SET(option, value) (ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK)
 	SET(CURLOPT_ERRORBUFFER, problem);
@@ -238,7 +232,7 @@ set_options(const AkDelivery *delivery)
 #else
 	SET(CURLOPT_PROTOCOLS, (long) (CURLPROTO_SMTP | CURLPROTO_SMTPS));
 #endif
-	SET(CURLOPT_PROXY, "");		/* ignore the environment */
+	SET(CURLOPT_PROXY, ""); /* ignore the environment */
 	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
 	SET(CURLOPT_URL, delivery->url);
@@ -292,7 +286,8 @@ begin(const AkDelivery *delivery, StringInfo error)
 	reply[0] = problem[0] = '\0';
 	multi = curl_multi_init();
 	easy = curl_easy_init();
-	if (multi == NULL || easy == NULL || !make_mail(delivery) || !set_options(delivery) || curl_multi_add_handle(multi, easy) != CURLM_OK)
+	if (multi == NULL || easy == NULL || !make_mail(delivery) || !set_options(delivery) ||
+		curl_multi_add_handle(multi, easy) != CURLM_OK)
 	{
 		cancel();
 		appendStringInfoString(error, "libcurl does not take the delivery");
@@ -309,7 +304,7 @@ begin(const AkDelivery *delivery, StringInfo error)
 static AkDelivered
 outcome(CURLcode code, StringInfo error)
 {
-	long		status = 0;
+	long status = 0;
 
 	if (code == CURLE_OK)
 		return AK_DELIVERED;
@@ -327,12 +322,12 @@ static AkDelivered
 go_on(int milliseconds, StringInfo error)
 {
 	AkDelivered result = AK_DELIVERY_GOES_ON;
-	CURLMcode	code;
-	CURLMsg    *message;
-	AkTicks		until = ak_ticks() + AK_TICKS_OF_MS(milliseconds);
-	AkTicks		now;
-	int			running = 0;
-	int			left;
+	CURLMcode code;
+	CURLMsg *message;
+	AkTicks until = ak_ticks() + AK_TICKS_OF_MS(milliseconds);
+	AkTicks now;
+	int running = 0;
+	int left;
 
 	if (multi == NULL)
 	{
@@ -363,8 +358,8 @@ go_on(int milliseconds, StringInfo error)
 static bool
 compress_gzip(const char *data, size_t len, StringInfo out)
 {
-	z_stream	stream = {0};
-	bool		done;
+	z_stream stream = {0};
+	bool done;
 
 	/* adding 16 selects the gzip format */
 	if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
