@@ -35,6 +35,12 @@ CREATE TABLE apikeys.workspace (
 	name			text,
 	prefix			text NOT NULL DEFAULT 'ak',
 	archive_limit	integer NOT NULL DEFAULT 10,
+	key_limit		integer,
+	default_lifetime interval,
+	max_lifetime	interval,
+	rate_limit		integer,
+	rate_window		interval,
+	leak_action		text,
 	created_at		timestamptz NOT NULL,
 	created_by		text NOT NULL,
 	updated_at		timestamptz,
@@ -46,6 +52,12 @@ CREATE TABLE apikeys.workspace (
 COMMENT ON TABLE apikeys.workspace IS 'tenants: each has its own keys, secret prefix and archive limit';
 COMMENT ON COLUMN apikeys.workspace.prefix IS 'what the secrets issued in this workspace begin with';
 COMMENT ON COLUMN apikeys.workspace.archive_limit IS 'how many archived keys are kept';
+COMMENT ON COLUMN apikeys.workspace.key_limit IS 'how many keys that are not archived it may have; NULL: any number';
+COMMENT ON COLUMN apikeys.workspace.default_lifetime IS 'a key created without an expiry expires after this; NULL: never';
+COMMENT ON COLUMN apikeys.workspace.max_lifetime IS 'every expiry set must lie within this; NULL: no bound';
+COMMENT ON COLUMN apikeys.workspace.rate_limit IS 'requests in rate_window that all its keys share; NULL: no limit';
+COMMENT ON COLUMN apikeys.workspace.rate_window IS 'the time that rate_limit is for';
+COMMENT ON COLUMN apikeys.workspace.leak_action IS 'what report_leak() does with a key: disable, archive or log; NULL: disable';
 
 CREATE TABLE apikeys.api (
 	api				text NOT NULL,
@@ -72,11 +84,15 @@ CREATE TABLE apikeys.key (
 	team			text,
 	expires_at		timestamptz,
 	archived_at		timestamptz,
+	disabled_at		timestamptz,
 	old_key_hash	bytea,
 	old_valid_until	timestamptz,
 	allowed_cidrs	cidr[],
 	rate_limit		integer,
 	rate_window		interval,
+	quota			bigint,
+	quota_period	text,
+	owner			text,
 	metadata		jsonb,
 	hint			text,
 	name_folded		bytea NOT NULL,
@@ -86,6 +102,7 @@ CREATE TABLE apikeys.key (
 	updated_by		text,
 	regenerated_at	timestamptz,
 	regenerated_by	text,
+	disabled_by		text,
 	archived_by		text,
 	row_digest		bytea NOT NULL,
 	CONSTRAINT key_pkey PRIMARY KEY (key_id),
@@ -102,10 +119,15 @@ CREATE INDEX key_active ON apikeys.key (workspace, created_at, key_id) WHERE arc
 CREATE INDEX key_active_everywhere ON apikeys.key (created_at, key_id) WHERE archived_at IS NULL;
 CREATE INDEX key_archived ON apikeys.key (workspace, archived_at, key_id) WHERE archived_at IS NOT NULL;
 CREATE INDEX key_archived_everywhere ON apikeys.key (archived_at, key_id) WHERE archived_at IS NOT NULL;
+CREATE INDEX key_owner ON apikeys.key (workspace, owner) WHERE owner IS NOT NULL;
 COMMENT ON TABLE apikeys.key IS 'keys, active and archived; of a secret only its SHA-256 is here';
 COMMENT ON COLUMN apikeys.key.key_hash IS 'SHA-256 of the present secret';
 COMMENT ON COLUMN apikeys.key.old_key_hash IS 'SHA-256 of the secret before the present one';
 COMMENT ON COLUMN apikeys.key.old_valid_until IS 'the old secret is valid until then';
+COMMENT ON COLUMN apikeys.key.disabled_at IS 'since when the key is paused; NULL: it is not';
+COMMENT ON COLUMN apikeys.key.quota IS 'valid requests in quota_period; NULL: any number';
+COMMENT ON COLUMN apikeys.key.quota_period IS 'hour, day, week, month (of UTC) or total';
+COMMENT ON COLUMN apikeys.key.owner IS 'whose key it is, in the words of the application';
 COMMENT ON COLUMN apikeys.key.name_folded IS 'what the name is compared by: in UTF-8, composed (NFC), without regard to case';
 COMMENT ON COLUMN apikeys.key.hint IS 'prefix and last characters of the secret, for people to recognise it by';
 

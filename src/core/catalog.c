@@ -86,13 +86,13 @@ static const int ak_table_natts[AK_TABLE_COUNT] = {_Anum_workspace_max - 1,  _An
 
 /* Their columns, as the Anum_ enums number them: a dropped column has no name in pg_attribute */
 static const char *const ak_table_columns[AK_TABLE_COUNT] = {
-	"workspace name prefix archive_limit created_at created_by updated_at updated_by audit_id "
-	"row_digest",
+	"workspace name prefix archive_limit key_limit default_lifetime max_lifetime rate_limit rate_window leak_action "
+	"created_at created_by updated_at updated_by audit_id row_digest",
 	"api description ordinal created_at created_by unregistered_at unregistered_by audit_id "
 	"row_digest",
-	"key_id audit_id key_hash workspace name apis team expires_at archived_at old_key_hash "
-	"old_valid_until allowed_cidrs rate_limit rate_window metadata hint name_folded created_at "
-	"created_by updated_at updated_by regenerated_at regenerated_by archived_by row_digest",
+	"key_id audit_id key_hash workspace name apis team expires_at archived_at disabled_at old_key_hash "
+	"old_valid_until allowed_cidrs rate_limit rate_window quota quota_period owner metadata hint name_folded "
+	"created_at created_by updated_at updated_by regenerated_at regenerated_by disabled_by archived_by row_digest",
 	"workspace actor team audit_id row_digest",
 	"role capability workspace grant_id audit_id row_digest",
 	"audit_id time workspace team entity action activity actor ip key_id key_name changes db_user "

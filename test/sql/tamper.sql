@@ -101,7 +101,7 @@ SELECT c.attname AS "key altered", pg_temp.tamper(format('UPDATE apikeys.key SET
 	CASE c.attname WHEN 'key_id' THEN 'gen_random_uuid()' WHEN 'audit_id' THEN '7' WHEN 'workspace' THEN '''default''' WHEN 'apis' THEN '''{data,push}'''
 		WHEN 'allowed_cidrs' THEN '''{10.0.0.0/8}''' WHEN 'rate_limit' THEN '1' WHEN 'rate_window' THEN '''1 h''' WHEN 'metadata' THEN '''{}'''
 		ELSE CASE c.atttypid WHEN 'timestamptz'::regtype THEN 'coalesce(' || c.attname || ', now()) + interval ''1 us''' WHEN 'bytea'::regtype THEN 'sha256(''x'')'
-			ELSE format('coalesce(%I, '''') || ''x''', c.attname) END END))
+			WHEN 'bigint'::regtype THEN 'coalesce(' || c.attname || ', 0) + 1' ELSE format('coalesce(%I, '''') || ''x''', c.attname) END END))
 FROM pg_attribute AS c WHERE c.attrelid = 'apikeys.key'::regclass AND c.attnum > 0 AND NOT c.attisdropped ORDER BY c.attnum;
 CREATE TABLE before AS SELECT * FROM apikeys.key WHERE name = 'Other';
 SELECT apikeys.update_key(apikeys.key_id('Other'), apis => '{data,push}') \g /dev/null
