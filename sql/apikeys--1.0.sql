@@ -372,7 +372,11 @@ COMMENT ON TYPE apikeys.audit_verdict IS 'the outcome of verifying one workspace
  * worker needs the trigger too.
  */
 CREATE FUNCTION apikeys.guard_key() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_key';
-COMMENT ON FUNCTION apikeys.guard_key() IS 'trigger: the rules of the key table, and the archive limit';
+COMMENT ON FUNCTION apikeys.guard_key() IS 'trigger: the rules of the key table';
+CREATE FUNCTION apikeys.unique_hash() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_unique_hash';
+COMMENT ON FUNCTION apikeys.unique_hash() IS 'trigger: no new key_hash is the old_key_hash of a key';
+CREATE FUNCTION apikeys.archive_limit() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_archive_limit';
+COMMENT ON FUNCTION apikeys.archive_limit() IS 'trigger: beyond the archive limit, drops the keys archived first';
 CREATE FUNCTION apikeys.guard_row() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_row';
 COMMENT ON FUNCTION apikeys.guard_row() IS 'trigger: the rules of workspace, api, team_member and access';
 CREATE FUNCTION apikeys.guard_log() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_log';
@@ -393,12 +397,20 @@ CREATE FUNCTION apikeys.guard_report() RETURNS trigger LANGUAGE C AS 'MODULE_PAT
 COMMENT ON FUNCTION apikeys.guard_report() IS 'trigger: a report that is restored or replicated is held; none is changed by hand';
 
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.key FOR EACH ROW EXECUTE FUNCTION apikeys.guard_key();
+/* triggers fire in the order of their names; what is before audit may add to the entry that it writes */
+CREATE TRIGGER archive_limit AFTER UPDATE ON apikeys.key FOR EACH ROW
+	WHEN (OLD.archived_at IS NULL AND NEW.archived_at IS NOT NULL) EXECUTE FUNCTION apikeys.archive_limit();
+CREATE TRIGGER a_unique_hash AFTER INSERT ON apikeys.key FOR EACH ROW EXECUTE FUNCTION apikeys.unique_hash();
+CREATE TRIGGER a_unique_hash_again AFTER UPDATE ON apikeys.key FOR EACH ROW
+	WHEN (OLD.key_hash OPERATOR(pg_catalog.<>) NEW.key_hash) EXECUTE FUNCTION apikeys.unique_hash();
 CREATE TRIGGER audit AFTER INSERT OR UPDATE ON apikeys.key FOR EACH ROW EXECUTE FUNCTION apikeys.audit();
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.key EXECUTE FUNCTION apikeys.guard_truncate();
 
 CREATE TRIGGER a_make_way BEFORE INSERT ON apikeys.workspace FOR EACH ROW EXECUTE FUNCTION apikeys.make_way();
 ALTER TABLE apikeys.workspace ENABLE ALWAYS TRIGGER a_make_way;
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.workspace FOR EACH ROW EXECUTE FUNCTION apikeys.guard_row();
+CREATE TRIGGER archive_limit AFTER UPDATE ON apikeys.workspace FOR EACH ROW
+	WHEN (NEW.archive_limit OPERATOR(pg_catalog.<) OLD.archive_limit) EXECUTE FUNCTION apikeys.archive_limit();
 CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON apikeys.workspace FOR EACH ROW EXECUTE FUNCTION apikeys.audit();
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.workspace EXECUTE FUNCTION apikeys.guard_truncate();
 

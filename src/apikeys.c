@@ -8,8 +8,8 @@
  *	  a request   validate/validate -> pure/token -> pure/digest ->
  *				  validate/keystore -> pure/policy -> usage/limit -> verdict
  *				  -> usage/usage
- *	  a change    keys/manage -> table -> keys/guard trigger -> audit/story
- *				  trigger -> audit/audit: entry; before commit, its link
+ *	  a change    keys/manage -> table -> keys/guard trigger ->
+ *				  audit/audit_trigger -> audit/entry; before commit, its link
  *
  * The tables hold the state, the triggers enforce the rules, and the functions
  * are a convenience.  scripts/rooms and docs/ARCHITECTURE.md say what each
@@ -24,7 +24,7 @@
 #include "miscadmin.h"
 
 #include "access/access.h"
-#include "audit/audit.h"
+#include "audit/entry.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/guc.h"

@@ -35,18 +35,21 @@
 #include "utils/uuid.h"
 
 #include "access/context.h"
-#include "audit/archive.h"
-#include "audit/rule.h"
+#include "audit/action.h"
+#include "audit/sealed_row.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/lock.h"
 #include "core/query.h"
+#include "core/keyindex.h"
+#include "keys/archive_limit.h"
 #include "pure/digest.h"
 #include "registry/names.h"
 #include "usage/limit.h"
 
 PG_FUNCTION_INFO_V1(ak_guard_key);
+PG_FUNCTION_INFO_V1(ak_unique_hash);
 
 /*
  * Limits of one key.  A validation reads the whole row, and an entry records
@@ -461,7 +464,9 @@ ak_guard_key(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 	{
-		if (!ak_evicting)
+		const AkAction *action = ak_action_on(trigdata->tg_relation);
+
+		if (action == NULL || action->verb != AK_VERB_DROP)
 			refuse(
 				errmsg("a key cannot be deleted"),
 				errhint(
@@ -478,4 +483,29 @@ ak_guard_key(PG_FUNCTION_ARGS)
 	ak_row_read(&old, trigdata->tg_relation, trigdata->tg_trigtuple);
 	ak_row_read(&new, trigdata->tg_relation, trigdata->tg_newtuple);
 	return PointerGetDatum(guard_update(&old, &new));
+}
+
+/*
+ * Trigger AFTER INSERT or UPDATE of apikeys.key, each row with a new key_hash.
+ *
+ * Raises 23505 if the hash is the old hash of a key; a unique constraint covers
+ * the present hashes.  It fires after the row is in that constraint's index:
+ * the key that has this hash as its present one cannot make it its old one
+ * meanwhile.  And before the audit trigger, after which a row is fresh no more.
+ */
+Datum
+ak_unique_hash(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "unique_hash", AK_TABLE_BIT(AK_KEY));
+	bytea *hash;
+	AkRow new;
+
+	ak_row_read(&new, trigdata->tg_relation,
+				TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) ? trigdata->tg_trigtuple : trigdata->tg_newtuple);
+	if (!ak_row_fresh(&new))
+		return PointerGetDatum(NULL);
+	hash = DatumGetByteaPP(AK_VALUE(&new, Anum_key_key_hash));
+	if (ak_hash_is_old((const uint8 *) VARDATA_ANY(hash)))
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("a key with this hash is already known")));
+	return PointerGetDatum(NULL);
 }

@@ -26,13 +26,12 @@
 
 #include "access/access.h"
 #include "access/context.h"
-#include "audit/rowdigest.h"
-#include "audit/rule.h"
-#include "audit/story.h"
+#include "audit/action.h"
+#include "audit/row_digest.h"
+#include "audit/sealed_row.h"
 #include "core/args.h"
 #include "core/catalog.h"
 #include "core/errors.h"
-#include "core/insert.h"
 #include "core/query.h"
 #include "keys/details.h"
 #include "pure/digest.h"
@@ -194,12 +193,12 @@ rethrow_mistake(MemoryContext context)
 }
 
 /*
- * Runs a statement on the key table as its owner.  SPI stays connected, and
+ * Runs a statement on the key table as its owner, with an action or NULL.  SPI stays connected, and
  * the owner's rights stay, for the caller to read the result; leave() ends
  * both.
  */
 static void
-write_key(AkQuery *query, Datum *args, const char *nulls, AkCaller *caller)
+write_key(const AkAction *action, AkQuery *query, Datum *args, const char *nulls, AkCaller *caller)
 {
 	MemoryContext context = CurrentMemoryContext;
 
@@ -207,7 +206,7 @@ write_key(AkQuery *query, Datum *args, const char *nulls, AkCaller *caller)
 	SPI_connect();
 	PG_TRY();
 	{
-		ak_query(query, args, nulls, AK_SEE_TRANSACTION);
+		ak_act(action, query, args, nulls, AK_SEE_TRANSACTION);
 	}
 	PG_CATCH();
 	{
@@ -229,9 +228,10 @@ leave(const AkCaller *caller)
  * transaction's snapshot, as for any row.
  */
 static void
-change_key(AkQuery *query, const AkWhere *where, Datum *args, const char *nulls, AkCaller *caller)
+change_key(const AkAction *action, AkQuery *query, const AkWhere *where, Datum *args, const char *nulls,
+		   AkCaller *caller)
 {
-	write_key(query, args, nulls, caller);
+	write_key(action, query, args, nulls, caller);
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -269,11 +269,12 @@ set_common_args(FunctionCallInfo fcinfo, int from, Datum *args, char *nulls, int
 
 /* Inserts a key, and returns the inserted row. */
 static void
-insert_key(FunctionCallInfo fcinfo, const char *workspace, const uint8 *hash, const char *hint, int common_args,
-		   AkRow *row)
+insert_key(FunctionCallInfo fcinfo, AkVerb verb, const char *workspace, const uint8 *hash, const char *hint,
+		   int common_args, AkRow *row)
 {
 	static const AttrNumber common[] = {Anum_key_team,       Anum_key_expires_at,  Anum_key_allowed_cidrs,
 										Anum_key_rate_limit, Anum_key_rate_window, Anum_key_metadata};
+	AkAction action = {.table = AK_KEY, .verb = verb};
 	MemoryContext context = CurrentMemoryContext;
 	Datum args[lengthof(common)];
 	char nulls[lengthof(common)];
@@ -299,7 +300,7 @@ insert_key(FunctionCallInfo fcinfo, const char *workspace, const uint8 *hash, co
 	ak_become_owner(&caller);
 	PG_TRY();
 	{
-		row->tuple = ak_insert_row(rel, row->natts, row->values, row->nulls);
+		row->tuple = ak_act_insert(&action, rel, row->natts, row->values, row->nulls);
 	}
 	PG_CATCH();
 	{
@@ -421,7 +422,7 @@ ak_create_key(PG_FUNCTION_ARGS)
 	char *workspace = new_key_workspace(fcinfo, 2, &settings);
 
 	make_secret(&secret, settings.prefix);
-	insert_key(fcinfo, workspace, secret.hash, secret.hint, 3, &row);
+	insert_key(fcinfo, AK_VERB_NONE, workspace, secret.hash, secret.hint, 3, &row);
 	return issue(fcinfo, &secret, &row);
 }
 
@@ -446,17 +447,8 @@ ak_import_key(PG_FUNCTION_ARGS)
 			errmsg("key hash must have 32 bytes"),
 			errhint(
 				"It is the SHA-256 of the key's whole text: pg_catalog.sha256(pg_catalog.convert_to(key, 'UTF8'))."));
-	ak_importing = true;
-	PG_TRY();
-	{
-		insert_key(fcinfo, workspace, (const uint8 *) VARDATA_ANY(hash),
-				   PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3)), 5, &row);
-	}
-	PG_FINALLY();
-	{
-		ak_importing = false;
-	}
-	PG_END_TRY();
+	insert_key(fcinfo, AK_VERB_IMPORT, workspace, (const uint8 *) VARDATA_ANY(hash),
+			   PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3)), 5, &row);
 	return ak_return_detail(fcinfo, AK_VALUE(&row, Anum_key_key_id));
 }
 
@@ -496,7 +488,7 @@ ak_regenerate_key(PG_FUNCTION_ARGS)
 	set_arg(args, nulls, 1, ak_digest_datum(secret.hash), false);
 	set_arg(args, nulls, 2, CStringGetTextDatum(secret.hint), false);
 	set_arg(args, nulls, 3, TimestampTzGetDatum(until), until == now);
-	change_key(&query, &where, args, nulls, &caller);
+	change_key(NULL, &query, &where, args, nulls, &caller);
 	row.tuple = SPI_copytuple(SPI_tuptable->vals[0]);
 	ak_deform(row.tuple, SPI_tuptable->tupdesc, _Anum_key_max - 1, row.values, row.nulls);
 	leave(&caller);
@@ -522,7 +514,7 @@ ak_end_overlap(PG_FUNCTION_ARGS)
 	AkCaller caller;
 
 	ak_find_key(fcinfo, AK_MANAGE, &where);
-	change_key(&query, &where, &where.key_id, NULL, &caller);
+	change_key(NULL, &query, &where, &where.key_id, NULL, &caller);
 	leave(&caller);
 	return ak_return_detail(fcinfo, where.key_id);
 }
@@ -577,7 +569,7 @@ ak_update_key(PG_FUNCTION_ARGS)
 		set_arg(args, nulls, i, PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i), PG_ARGISNULL(i));
 	set_common_args(fcinfo, 3, args, nulls, 3);
 	set_arg(args, nulls, 9, PG_ARGISNULL(9) ? (Datum) 0 : PG_GETARG_DATUM(9), PG_ARGISNULL(9));
-	write_key(&query, args, nulls, &caller);
+	write_key(NULL, &query, args, nulls, &caller);
 	if (SPI_processed == 0)
 	{
 		leave(&caller);
@@ -605,7 +597,7 @@ ak_archive_key(PG_FUNCTION_ARGS)
 	AkCaller caller;
 
 	ak_find_key(fcinfo, AK_MANAGE, &where);
-	change_key(&query, &where, &where.key_id, NULL, &caller);
+	change_key(NULL, &query, &where, &where.key_id, NULL, &caller);
 	leave(&caller);
 	return ak_return_detail(fcinfo, where.key_id);
 }

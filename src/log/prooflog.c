@@ -31,8 +31,8 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "audit/audit.h"
-#include "audit/rowdigest.h"
+#include "audit/entry.h"
+#include "audit/row_digest.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"

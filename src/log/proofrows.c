@@ -38,7 +38,7 @@
 #include "utils/rel.h"
 #include "utils/uuid.h"
 
-#include "audit/rowdigest.h"
+#include "audit/row_digest.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"

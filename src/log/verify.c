@@ -35,8 +35,8 @@
 
 #include "access/access.h"
 #include "access/context.h"
-#include "audit/audit.h"
-#include "audit/rowdigest.h"
+#include "audit/entry.h"
+#include "audit/row_digest.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/query.h"

@@ -29,7 +29,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#include "audit/rule.h"
+#include "audit/sealed_row.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/guc.h"

@@ -26,7 +26,7 @@
 
 #include "access/access.h"
 #include "access/context.h"
-#include "audit/audit.h"
+#include "audit/entry.h"
 #include "core/compat.h"
 #include "core/guc.h"
 #include "core/query.h"

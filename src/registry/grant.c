@@ -39,8 +39,8 @@
 
 #include "access/access.h"
 #include "access/context.h"
-#include "audit/audit.h"
-#include "audit/story.h"
+#include "audit/action.h"
+#include "audit/entry.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/lock.h"
@@ -159,16 +159,9 @@ set_role(Datum grant_id, Oid role)
 static void
 remove_accesses(AkQuery *query, Datum *args, const char *why)
 {
-	ak_story_access_why = why;
-	PG_TRY();
-	{
-		ak_query(query, args, NULL, AK_SEE_LATEST);
-	}
-	PG_FINALLY();
-	{
-		ak_story_access_why = NULL;
-	}
-	PG_END_TRY();
+	AkAction action = {.table = AK_ACCESS, .why = why};
+
+	ak_act(&action, query, args, NULL, AK_SEE_LATEST);
 }
 
 /*
@@ -211,6 +204,7 @@ rename_accesses(Oid role)
 	old_count = SPI_processed;
 	for (uint64 i = 0; i < old_count; i++)
 	{
+		AkAction action = {.table = AK_ACCESS};
 		bool isnull;
 		Datum old_name = SPI_getbinval(old_names->vals[i], old_names->tupdesc, 1, &isnull);
 		SPITupleTable *ended;
@@ -220,27 +214,19 @@ rename_accesses(Oid role)
 		remove_accesses(&end, args, psprintf("is now named \"%s\"", name));
 		ended = SPI_tuptable;
 		ended_count = SPI_processed;
-		ak_story_access_why = psprintf("was named \"%s\" before", NameStr(*DatumGetName(old_name)));
-		PG_TRY();
+		action.why = psprintf("was named \"%s\" before", NameStr(*DatumGetName(old_name)));
+		for (uint64 j = 0; j < ended_count; j++)
 		{
-			for (uint64 j = 0; j < ended_count; j++)
-			{
-				Datum row[4] = {NameGetDatum(&new_name)};
-				char nulls[4] = {' ', ' ', ' ', ' '};
+			Datum row[4] = {NameGetDatum(&new_name)};
+			char nulls[4] = {' ', ' ', ' ', ' '};
 
-				for (int column = 1; column <= 3; column++)
-				{
-					row[column] = SPI_getbinval(ended->vals[j], ended->tupdesc, column, &isnull);
-					nulls[column] = isnull ? 'n' : ' ';
-				}
-				ak_query(&begin, row, nulls, AK_SEE_LATEST);
+			for (int column = 1; column <= 3; column++)
+			{
+				row[column] = SPI_getbinval(ended->vals[j], ended->tupdesc, column, &isnull);
+				nulls[column] = isnull ? 'n' : ' ';
 			}
+			ak_act(&action, &begin, row, nulls, AK_SEE_LATEST);
 		}
-		PG_FINALLY();
-		{
-			ak_story_access_why = NULL;
-		}
-		PG_END_TRY();
 	}
 }
 

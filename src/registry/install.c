@@ -13,7 +13,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 
-#include "audit/rule.h"
+#include "audit/sealed_row.h"
 
 PG_FUNCTION_INFO_V1(ak_install_check);
 PG_FUNCTION_INFO_V1(ak_install_revoke);

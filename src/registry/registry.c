@@ -25,8 +25,8 @@
 
 #include "access/access.h"
 #include "access/context.h"
-#include "audit/rule.h"
-#include "audit/story.h"
+#include "audit/action.h"
+#include "audit/sealed_row.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
@@ -46,20 +46,26 @@ PG_FUNCTION_INFO_V1(ak_remove_team_member);
 #define ARCHIVE_LIMIT_MAX 1000000
 #define DESCRIPTION_MAX   1000 /* characters */
 
-/* Runs one of our statements as the owner and returns the number of its rows. */
+/* Runs one of our statements, with an action or NULL, as the owner and returns the number of its rows. */
 static uint64
-run_as_owner(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
+act_as_owner(const AkAction *action, AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 {
 	AkCaller caller;
 	uint64 rows;
 
 	ak_become_owner(&caller);
 	SPI_connect();
-	ak_query(query, args, nulls, sight);
+	ak_act(action, query, args, nulls, sight);
 	rows = SPI_processed;
 	SPI_finish();
 	ak_become_caller(&caller);
 	return rows;
+}
+
+static uint64
+run_as_owner(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
+{
+	return act_as_owner(NULL, query, args, nulls, sight);
 }
 
 /* Sets the columns "at" and "by" to the present time and actor. */
@@ -315,6 +321,7 @@ ak_guard_row(PG_FUNCTION_ARGS)
 											AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API) |
 												AK_TABLE_BIT(AK_TEAM_MEMBER) | AK_TABLE_BIT(AK_ACCESS));
 	Relation rel = trigdata->tg_relation;
+	const AkAction *action;
 	AkRow rows[2];
 	AkRow *old = NULL;
 	AkRow *new = NULL;
@@ -331,7 +338,8 @@ ak_guard_row(PG_FUNCTION_ARGS)
 		if (old == NULL ? ak_row_restored(new) : !ak_row_changed(old, new))
 			return PointerGetDatum(new->tuple);
 	}
-	if (new == NULL && ak_making_way)
+	action = ak_action_on(rel);
+	if (action != NULL && action->verb == AK_VERB_MAKE_WAY)
 		return PointerGetDatum(old->tuple);
 
 	for (int i = 0; i < (int) lengthof(guards); i++)
@@ -361,6 +369,7 @@ ak_make_way(PG_FUNCTION_ARGS)
 		NULL};
 	TriggerData *trigdata = ak_trigger_data(fcinfo, "make_way", AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API));
 	bool is_api = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_API);
+	AkAction action = {.verb = AK_VERB_MAKE_WAY};
 	Datum args[1];
 	AkRow row;
 
@@ -368,16 +377,8 @@ ak_make_way(PG_FUNCTION_ARGS)
 	if (!ak_row_restored(&row))
 		return PointerGetDatum(row.tuple);
 	args[0] = AK_VALUE(&row, 1); /* the name is the first column of both */
-	ak_making_way = true;
-	PG_TRY();
-	{
-		run_as_owner(is_api ? &api : &workspace, args, NULL, AK_SEE_LATEST);
-	}
-	PG_FINALLY();
-	{
-		ak_making_way = false;
-	}
-	PG_END_TRY();
+	action.table = is_api ? AK_API : AK_WORKSPACE;
+	act_as_owner(&action, is_api ? &api : &workspace, args, NULL, AK_SEE_LATEST);
 	return PointerGetDatum(row.tuple);
 }
 

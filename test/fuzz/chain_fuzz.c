@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * chain_fuzz.c
- *	  Fuzz target for src/chain.c.
+ *	  Fuzz target for src/pure/chain.c.
  *
  * The input is a row: for each column a byte for the length of its name, the
  * name, a byte for what its value is made of, and that.  Its canonical bytes

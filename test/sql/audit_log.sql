@@ -17,6 +17,9 @@ INSERT INTO actions (what, statement) VALUES
 	('API Keys Update', $$SELECT apikeys.update_key(apikeys.key_id('New name'), allowed_cidrs => '{192.0.2.0/24}')$$),
 	('API Keys Update', $$SELECT apikeys.update_key(apikeys.key_id('New name'), rate_limit => 1)$$),
 	('API Keys Update', $$SELECT apikeys.update_key(apikeys.key_id('New name'), metadata => '{"a": 1}')$$),
+	('API Keys Update', $$UPDATE apikeys.key SET owner = 'customer 7', quota = 5000000000, quota_period = 'month' WHERE name = 'New name'$$),
+	('API Keys Update', $$UPDATE apikeys.key SET disabled_at = '2026-01-01' WHERE name = 'New name'$$),
+	('API Keys Update', $$UPDATE apikeys.key SET disabled_at = NULL WHERE name = 'New name'$$),
 	('API Keys Update', $$SELECT apikeys.regenerate_key(apikeys.key_id('New name'))$$),
 	('API Keys Update', $$SELECT apikeys.regenerate_key(apikeys.key_id('New name'), '1 day')$$),
 	('API Keys Update', $$SELECT apikeys.end_overlap(apikeys.key_id('New name'))$$),
@@ -26,6 +29,8 @@ INSERT INTO actions (what, statement) VALUES
 	('APIs Delete', $$SELECT apikeys.unregister_api('billing')$$),
 	('Workspaces Create', $$SELECT apikeys.create_workspace('acme', 'Acme')$$),
 	('Workspaces Update', $$SELECT apikeys.update_workspace('acme', 'Acme Inc.', 'acme', 5)$$),
+	('Workspaces Update', $$UPDATE apikeys.workspace SET key_limit = 100, default_lifetime = '90 days', max_lifetime = '1 year', rate_limit = 5,
+		rate_window = '1 second', leak_action = 'log' WHERE workspace = 'acme'$$),
 	('Workspaces Create', $$SELECT apikeys.create_workspace('gone')$$),
 	('Workspaces Delete', $$DELETE FROM apikeys.workspace WHERE workspace = 'gone'$$),
 	('Access Create', $$SELECT apikeys.grant_access('regress_ak_app', 'manage', 'acme')$$),
@@ -73,6 +78,20 @@ SELECT count(*) FROM apikeys.audit_log a FULL JOIN apikeys.audit_link l ON l.aud
 -- names that would be trouble in an activity or in JSON
 SELECT count(*) FROM apikeys.create_key(E'"; \\ {} %s é 𐍈 ''', '{data}', team => E'T"\\', metadata => '{"\"": "\\", "null": null, "é": 1.50}');
 SELECT activity, key_name, changes - 'hint' AS changes FROM apikeys.audit_logs LIMIT 1;
+
+-- what a user's trigger does is an action of its own: the key that it creates is not imported
+CREATE FUNCTION pg_temp.another() RETURNS trigger LANGUAGE plpgsql AS
+$$
+BEGIN
+	INSERT INTO apikeys.key (name, apis, workspace, key_hash) VALUES (NEW.name || ', too', '{data}', 'default', sha256('another'));
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER another AFTER INSERT ON apikeys.key FOR EACH ROW WHEN (NEW.name = 'Two') EXECUTE FUNCTION pg_temp.another();
+SELECT action, activity FROM pg_temp.entries() \g /dev/null
+SELECT count(*) FROM apikeys.import_key('Two', '{data}', sha256('two'));
+DROP TRIGGER another ON apikeys.key;
+SELECT action, activity FROM pg_temp.entries();
 
 SELECT pg_temp.wrong();
 DROP OWNED BY regress_ak_app;

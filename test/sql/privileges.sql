@@ -75,6 +75,8 @@ INSERT INTO may VALUES
 	-- nobody's but the owner's
 	('function', 'guard_key', '{}', NULL),
 	('function', 'guard_row', '{}', NULL),
+	('function', 'unique_hash', '{}', NULL),
+	('function', 'archive_limit', '{}', NULL),
 	('function', 'guard_log', '{}', NULL),
 	('function', 'guard_truncate', '{}', NULL),
 	('function', 'guard_report', '{}', NULL),

@@ -1,12 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * story.c
+ * audit_trigger.c
  *	  The audit trigger: records a change of a row in its entry.
  *
  * This file defines, for each table, the columns that are recorded, their
- * labels, and the English activity line.  Hashes are never recorded.  The
- * action follows from the row before and after, so that direct SQL is recorded
- * like our functions.
+ * labels, and the English activity line.  Hashes are never recorded.  What was
+ * done follows from the row before and after, so that direct SQL is recorded
+ * like our functions, which add what the rows do not tell (action.c).
+ *
+ * The trigger records, and does nothing else: rules are enforced by the guards.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,22 +26,14 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
-#include "access/context.h"
-#include "audit/archive.h"
-#include "audit/audit.h"
-#include "audit/rule.h"
-#include "audit/story.h"
+#include "audit/action.h"
+#include "audit/entry.h"
+#include "audit/sealed_row.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/guc.h"
-#include "core/keyindex.h"
-#include "core/lock.h"
 
 PG_FUNCTION_INFO_V1(ak_audit);
-
-bool ak_importing = false;
-bool ak_making_way = false;
-const char *ak_story_access_why = NULL;
 
 /* A column whose changes are recorded, and its label in the activity */
 typedef struct AkTold
@@ -51,13 +45,17 @@ typedef struct AkTold
 static const AkTold key_columns[] = {{Anum_key_name, "name"},
 									 {Anum_key_apis, "API access"},
 									 {Anum_key_team, "team"},
+									 {Anum_key_owner, "owner"},
 									 {Anum_key_expires_at, "expiry"},
 									 {Anum_key_allowed_cidrs, "addresses"},
 									 {Anum_key_rate_limit, "rate limit"},
 									 {Anum_key_rate_window, "rate window"},
+									 {Anum_key_quota, "quota"},
+									 {Anum_key_quota_period, "quota period"},
 									 {Anum_key_metadata, "metadata"},
 									 {Anum_key_hint, "hint"},
 									 {Anum_key_old_valid_until, NULL},
+									 {Anum_key_disabled_at, NULL},
 									 {Anum_key_archived_at, NULL},
 									 {0, NULL}};
 
@@ -68,6 +66,12 @@ static const AkTold workspace_columns[] = {{Anum_workspace_workspace, "workspace
 										   {Anum_workspace_name, "name"},
 										   {Anum_workspace_prefix, "prefix"},
 										   {Anum_workspace_archive_limit, "archive limit"},
+										   {Anum_workspace_key_limit, "key limit"},
+										   {Anum_workspace_default_lifetime, "default lifetime"},
+										   {Anum_workspace_max_lifetime, "maximum lifetime"},
+										   {Anum_workspace_rate_limit, "rate limit"},
+										   {Anum_workspace_rate_window, "rate window"},
+										   {Anum_workspace_leak_action, "leak action"},
 										   {0, NULL}};
 
 static const AkTold api_columns[] = {{Anum_api_api, "API"}, {Anum_api_description, "description"}, {0, NULL}};
@@ -90,6 +94,9 @@ append_json(StringInfo json, Oid type, Datum value)
 	{
 		case INT4OID:
 			appendStringInfo(json, "%d", DatumGetInt32(value));
+			break;
+		case INT8OID:
+			appendStringInfo(json, INT64_FORMAT, DatumGetInt64(value));
 			break;
 		case TEXTOID:
 			escape_json(json, TextDatumGetCString(value));
@@ -249,16 +256,6 @@ tell_changes(StringInfo changes, StringInfo labels, const AkTold *told, const Ak
 	}
 }
 
-/* Raises 23505 if a key's new hash is an old hash; a unique constraint covers the present ones. */
-static void
-refuse_old_hash(const AkRow *new)
-{
-	bytea *hash = DatumGetByteaPP(AK_VALUE(new, Anum_key_key_hash));
-
-	if (ak_hash_is_old((const uint8 *) VARDATA_ANY(hash)))
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("a key with this hash is already known")));
-}
-
 static bool
 overlap_ended(const AkRow *key)
 {
@@ -266,35 +263,35 @@ overlap_ended(const AkRow *key)
 		   DatumGetTimestampTz(AK_VALUE(key, Anum_key_old_valid_until)) <= GetCurrentTimestamp();
 }
 
+/* Adds members of a JSON object to "changes". */
 static void
-tell_key(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
+append_members(StringInfo changes, const char *members)
 {
-	StringInfoData labels, evicted;
+	appendStringInfo(changes, "%s%s", changes->len > 1 ? ", " : "", members);
+}
+
+static void
+tell_key(AkEntry *entry, StringInfo changes, const AkAction *action, const AkRow *old, const AkRow *new)
+{
+	StringInfoData labels;
 	char *name = ak_row_text(new, Anum_key_name);
-	AkWorkspace settings;
 
 	initStringInfo(&labels);
-	initStringInfo(&evicted);
 	entry->entity = "API Keys";
 	entry->workspace = ak_row_text(new, Anum_key_workspace);
 	entry->key_name = name;
 	entry->key_id = AK_VALUE(new, Anum_key_key_id);
 	tell_changes(changes, &labels, key_columns, old, new);
 
-	if (old == NULL || ak_column_changed(old, new, Anum_key_key_hash))
-		refuse_old_hash(new);
 	if (old == NULL)
 	{
 		entry->action = "Create";
-		entry->activity = psprintf("%s key \"%s\"", ak_importing ? "Imported" : "Created", name);
+		entry->activity = psprintf("%s key \"%s\"", action->verb == AK_VERB_IMPORT ? "Imported" : "Created", name);
 	}
 	else if (!AK_IS_NULL(new, Anum_key_archived_at))
 	{
 		entry->action = "Delete";
 		entry->activity = psprintf("Archived key \"%s\"", name);
-		if (ak_workspace_settings(entry->workspace, &settings) &&
-			ak_evict(entry->workspace, settings.archive_limit, &evicted) > 0)
-			appendStringInfo(changes, ", \"evicted\": [%s]", evicted.data);
 	}
 	else
 	{
@@ -305,20 +302,21 @@ tell_key(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
 		else if (ak_column_changed(old, new, Anum_key_old_valid_until))
 			entry->activity =
 				psprintf("%s the overlap of key \"%s\"", overlap_ended(new) ? "Ended" : "Shortened", name);
+		else if (AK_IS_NULL(old, Anum_key_disabled_at) != AK_IS_NULL(new, Anum_key_disabled_at))
+			entry->activity =
+				psprintf("%s key \"%s\"", AK_IS_NULL(new, Anum_key_disabled_at) ? "Enabled" : "Disabled", name);
 		else
 			entry->activity = psprintf("Updated key \"%s\": %s", name, labels.data);
 	}
 }
 
 static void
-tell_workspace(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
+tell_workspace(AkEntry *entry, StringInfo changes, const AkAction *action, const AkRow *old, const AkRow *new)
 {
-	StringInfoData labels, evicted;
+	StringInfoData labels;
 	char *name = ak_row_text(new ? new : old, Anum_workspace_workspace);
-	int limit;
 
 	initStringInfo(&labels);
-	initStringInfo(&evicted);
 	entry->entity = "Workspaces";
 	entry->workspace = name;
 	tell_changes(changes, &labels, workspace_columns, old, new);
@@ -330,18 +328,10 @@ tell_workspace(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow
 	}
 	entry->action = "Update";
 	entry->activity = psprintf("Updated workspace \"%s\": %s", name, labels.data);
-	/* a look-up does not see the new row yet: its limit is taken from here */
-	limit = DatumGetInt32(AK_VALUE(new, Anum_workspace_archive_limit));
-	if (limit < DatumGetInt32(AK_VALUE(old, Anum_workspace_archive_limit)))
-	{
-		ak_lock_archive(name);
-		if (ak_evict(name, limit, &evicted) > 0)
-			appendStringInfo(changes, ", \"evicted\": [%s]", evicted.data);
-	}
 }
 
 static void
-tell_api(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
+tell_api(AkEntry *entry, StringInfo changes, const AkAction *action, const AkRow *old, const AkRow *new)
 {
 	StringInfoData labels;
 	char *name = ak_row_text(new, Anum_api_api);
@@ -369,7 +359,7 @@ tell_api(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
 }
 
 static void
-tell_team_member(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
+tell_team_member(AkEntry *entry, StringInfo changes, const AkAction *action, const AkRow *old, const AkRow *new)
 {
 	StringInfoData labels;
 	const AkRow *row = new ? new : old;
@@ -388,7 +378,7 @@ tell_team_member(AkEntry *entry, StringInfo changes, const AkRow *old, const AkR
 }
 
 static void
-tell_access(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new)
+tell_access(AkEntry *entry, StringInfo changes, const AkAction *action, const AkRow *old, const AkRow *new)
 {
 	StringInfoData labels;
 	const AkRow *row = new ? new : old;
@@ -401,20 +391,19 @@ tell_access(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *n
 	entry->workspace = workspace;
 	tell_changes(changes, &labels, access_columns, old, new);
 	entry->action = old == NULL ? "Create" : new == NULL ? "Delete" : "Update";
-	entry->activity = psprintf("%s \"%s\" %s %s role \"%s\"%s%s",
+	entry->activity = psprintf("%s \"%s\" %s %s role \"%s\"",
 							   old == NULL   ? "Granted"
 							   : new == NULL ? "Revoked"
 											 : "Changed",
 							   capability, workspace ? psprintf("in workspace \"%s\"", workspace) : "in all workspaces",
-							   new == NULL ? "from" : "to", role, ak_story_access_why ? ", which " : "",
-							   ak_story_access_why ? ak_story_access_why : "");
+							   new == NULL ? "from" : "to", role);
 }
 
 static const struct
 {
 	AkRelation relation;
-	void (*tell)(AkEntry *entry, StringInfo changes, const AkRow *old, const AkRow *new);
-} stories[] = {
+	void (*tell)(AkEntry *entry, StringInfo changes, const AkAction *action, const AkRow *old, const AkRow *new);
+} tables[] = {
 	{AK_KEY, tell_key},       {AK_WORKSPACE, tell_workspace}, {AK_API, tell_api}, {AK_TEAM_MEMBER, tell_team_member},
 	{AK_ACCESS, tell_access},
 };
@@ -433,14 +422,18 @@ ak_audit(PG_FUNCTION_ARGS)
 											AK_TABLE_BIT(AK_KEY) | AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API) |
 												AK_TABLE_BIT(AK_TEAM_MEMBER) | AK_TABLE_BIT(AK_ACCESS));
 	Relation rel = trigdata->tg_relation;
-	AttrNumber id_column = SPI_fnumber(RelationGetDescr(rel), "audit_id");
+	static const AkAction direct_sql = {0};
+	const AkAction *action = ak_action_on(rel);
+	const char *details = NULL;
 	AkEntry entry = {0};
 	StringInfoData changes;
 	AkRow rows[2];
 	AkRow *old = NULL;
 	AkRow *new = NULL;
 
-	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) && ak_making_way)
+	if (action == NULL)
+		action = &direct_sql;
+	if (action->verb == AK_VERB_MAKE_WAY)
 		return PointerGetDatum(NULL);
 	if (!TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 	{
@@ -451,17 +444,28 @@ ak_audit(PG_FUNCTION_ARGS)
 	{
 		new = &rows[1];
 		ak_row_read(new, rel, old ? trigdata->tg_newtuple : trigdata->tg_trigtuple);
-		entry.audit_id = DatumGetInt64(AK_VALUE(new, id_column));
+		entry.audit_id = ak_row_audit_id(new);
 		entry.row_digest = AK_VALUE(new, new->natts);
-		if (!ak_take_fresh(entry.audit_id))
+		if (!ak_take_fresh(entry.audit_id, &details))
 			return PointerGetDatum(NULL);
 	}
 
 	initStringInfo(&changes);
-	for (int i = 0; i < (int) lengthof(stories); i++)
-		if (ak_relid(stories[i].relation) == RelationGetRelid(rel))
-			stories[i].tell(&entry, &changes, old, new);
+	for (int i = 0; i < (int) lengthof(tables); i++)
+		if (ak_relid(tables[i].relation) == RelationGetRelid(rel))
+			tables[i].tell(&entry, &changes, action, old, new);
 	Assert(entry.entity != NULL);
+	if (action->why != NULL)
+		entry.activity = psprintf("%s, which %s", entry.activity, action->why);
+	if (action->reason != NULL)
+	{
+		append_members(&changes, "\"reason\": ");
+		escape_json(&changes, action->reason);
+	}
+	if (action->details != NULL)
+		append_members(&changes, action->details);
+	if (details != NULL)
+		append_members(&changes, details);
 	appendStringInfoChar(&changes, '}');
 	entry.changes = changes.data;
 	ak_write_entry(&entry);

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * audit.c
+ * entry.c
  *	  One action, one entry; before commit, its link in the chain.
  *
  * An entry is written by the statement that acts.  All entries of a transaction
@@ -33,9 +33,9 @@
 #include "utils/timestamp.h"
 
 #include "access/context.h"
-#include "audit/audit.h"
-#include "audit/rowdigest.h"
-#include "audit/rule.h"
+#include "audit/entry.h"
+#include "audit/row_digest.h"
+#include "audit/sealed_row.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * audit.h
- *	  Entries of the audit log, and their links.  See audit.c.
+ * entry.h
+ *	  Entries of the audit log, and their links.  See entry.c.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef AK_AUDIT_H
-#define AK_AUDIT_H
+#ifndef AK_ENTRY_H
+#define AK_ENTRY_H
 
 #include "postgres.h"
 
@@ -33,4 +33,4 @@ extern int64 ak_write_entry(const AkEntry *entry);
 extern bool ak_entry_pending(int64 audit_id);
 extern void ak_purge_query(AkQuery *query, Datum *args);
 
-#endif /* AK_AUDIT_H */
+#endif /* AK_ENTRY_H */

@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
- * rule.c
+ * sealed_row.c
  *	  Rows under a trigger: reading, comparing, sealing.
  *
  * Sealing a row assigns the audit_id of the entry that will record its change,
  * and sets its digest.  The audit_id is remembered until the audit trigger has
- * written the entry.  A row with the right digest and an audit_id that this
- * transaction did not assign comes out of a dump: no entry is written for it.
+ * written the entry, with what other triggers have to add to it.  A row with
+ * the right digest and an audit_id that this transaction did not assign comes
+ * out of a dump: no entry is written for it.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,16 +21,22 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#include "audit/rowdigest.h"
-#include "audit/rule.h"
+#include "audit/row_digest.h"
+#include "audit/sealed_row.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "pure/digest.h"
 
 PG_FUNCTION_INFO_V1(ak_keep_here);
 
-/* audit_ids that this transaction assigned and whose entries are still to be written */
-static HTAB *fresh = NULL;
+/* An entry that is still to be written, of a row that this transaction sealed */
+typedef struct AkFresh
+{
+	int64 audit_id;
+	char *details; /* to be added to "changes", as JSON members; NULL: nothing */
+} AkFresh;
+
+static HTAB *fresh = NULL; /* in TopTransactionContext */
 
 /* Returns true if the relation is one of these tables (AK_TABLE_BIT of each). */
 static bool
@@ -169,14 +176,17 @@ ak_row_seal(AkRow *row)
 
 	if (!ak_installing())
 	{
+		AkFresh *entry;
+
 		audit_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
 		if (fresh == NULL)
 		{
-			HASHCTL ctl = {.keysize = sizeof(int64), .entrysize = sizeof(int64), .hcxt = TopTransactionContext};
+			HASHCTL ctl = {.keysize = sizeof(int64), .entrysize = sizeof(AkFresh), .hcxt = TopTransactionContext};
 
 			fresh = hash_create("apikeys fresh entries", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 		}
-		hash_search(fresh, &audit_id, HASH_ENTER, NULL);
+		entry = hash_search(fresh, &audit_id, HASH_ENTER, NULL);
+		entry->details = NULL;
 	}
 	ak_row_set(row, id_column, Int64GetDatum(audit_id));
 	ak_row_digest(row->desc, row->natts, row->values, row->nulls, digest);
@@ -184,15 +194,51 @@ ak_row_seal(AkRow *row)
 	return ak_row_written(row);
 }
 
-/* Returns true, once, for an audit_id that this transaction assigned and whose entry is to be written. */
-bool
-ak_take_fresh(int64 audit_id)
+/* Returns the audit_id of a row. */
+int64
+ak_row_audit_id(const AkRow *row)
 {
-	bool found = false;
+	return DatumGetInt64(AK_VALUE(row, SPI_fnumber(row->desc, "audit_id")));
+}
 
-	if (fresh != NULL)
-		hash_search(fresh, &audit_id, HASH_REMOVE, &found);
-	return found;
+/* Returns the fresh entry with that audit_id, or NULL. */
+static AkFresh *
+find_fresh(int64 audit_id)
+{
+	return fresh != NULL ? hash_search(fresh, &audit_id, HASH_FIND, NULL) : NULL;
+}
+
+/* Returns true if this transaction sealed a row, and its entry is still to be written: the row is not restored. */
+bool
+ak_row_fresh(const AkRow *row)
+{
+	return find_fresh(ak_row_audit_id(row)) != NULL;
+}
+
+/* Adds members of a JSON object to the "changes" of a fresh row's entry. */
+void
+ak_add_details(const AkRow *row, const char *details)
+{
+	AkFresh *entry = find_fresh(ak_row_audit_id(row));
+
+	Assert(entry != NULL && entry->details == NULL);
+	entry->details = MemoryContextStrdup(TopTransactionContext, details);
+}
+
+/*
+ * Returns true, once, for an audit_id whose entry is to be written; *details is
+ * what ak_add_details() added to it, or NULL.
+ */
+bool
+ak_take_fresh(int64 audit_id, const char **details)
+{
+	AkFresh *entry = find_fresh(audit_id);
+
+	if (entry == NULL)
+		return false;
+	*details = entry->details;
+	hash_search(fresh, &audit_id, HASH_REMOVE, NULL);
+	return true;
 }
 
 /* At the end of a transaction, which frees the memory. */

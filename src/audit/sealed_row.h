@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * rule.h
- *	  Rows under a guard or the audit trigger.  See rule.c.
+ * sealed_row.h
+ *	  Rows under a guard or the audit trigger.  See sealed_row.c.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef AK_RULE_H
-#define AK_RULE_H
+#ifndef AK_SEALED_ROW_H
+#define AK_SEALED_ROW_H
 
 #include "access/htup.h"
 #include "commands/trigger.h"
@@ -43,7 +43,10 @@ extern bool ak_row_restored(const AkRow *row);
 extern bool ak_installing(void);
 extern HeapTuple ak_row_written(const AkRow *row);
 extern HeapTuple ak_row_seal(AkRow *row);
-extern bool ak_take_fresh(int64 audit_id);
+extern int64 ak_row_audit_id(const AkRow *row);
+extern bool ak_row_fresh(const AkRow *row);
+extern void ak_add_details(const AkRow *row, const char *details);
+extern bool ak_take_fresh(int64 audit_id, const char **details);
 extern void ak_forget_fresh(void);
 
-#endif /* AK_RULE_H */
+#endif /* AK_SEALED_ROW_H */

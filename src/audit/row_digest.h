@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * rowdigest.h
- *	  The digest of a row of one of our tables.  See rowdigest.c.
+ * row_digest.h
+ *	  The digest of a row of one of our tables.  See row_digest.c.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef AK_ROWDIGEST_H
-#define AK_ROWDIGEST_H
+#ifndef AK_ROW_DIGEST_H
+#define AK_ROW_DIGEST_H
 
 #include "access/tupdesc.h"
 
@@ -16,4 +16,4 @@ extern void ak_row_digest(TupleDesc desc, int natts, const Datum *values, const 
 extern bool ak_row_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *nulls);
 extern Datum ak_digest_datum(const uint8 *digest);
 
-#endif /* AK_ROWDIGEST_H */
+#endif /* AK_ROW_DIGEST_H */

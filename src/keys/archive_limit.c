@@ -1,7 +1,11 @@
 /*-------------------------------------------------------------------------
  *
- * archive.c
- *	  The archive limit: beyond it, the keys archived first are dropped.
+ * archive_limit.c
+ *	  Trigger: beyond the archive limit, the keys archived first are dropped.
+ *
+ * It fires after a key is archived or a workspace's limit is lowered, when the
+ * row is written and can be seen, and before the audit trigger, whose entry
+ * names the dropped keys.
  *
  * Archiving ends a key that may have leaked, and never fails because of another
  * key.  So where a user's foreign key, trigger or rule watches the table's
@@ -33,16 +37,19 @@
 #include "utils/resowner.h"
 #include "utils/uuid.h"
 
-#include "audit/archive.h"
+#include "access/context.h"
+#include "audit/action.h"
+#include "audit/sealed_row.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/lock.h"
 #include "core/query.h"
+#include "keys/archive_limit.h"
+
+PG_FUNCTION_INFO_V1(ak_archive_limit);
 
 /* After a failed deletion keys are tried one by one, until this number of them was refused */
 #define REFUSED_MAX 10
-
-bool ak_evicting = false;
 
 /* A key beyond the limit */
 typedef struct AkSurplus
@@ -106,7 +113,7 @@ find_surplus(const char *workspace, int archive_limit, int *count)
  * those.
  */
 static void
-run_for(AkQuery *query, AkDrop *drop, bool locked_only, size_t flag)
+run_for(const AkAction *action, AkQuery *query, AkDrop *drop, bool locked_only, size_t flag)
 {
 	Datum *ids = palloc(sizeof(Datum) * drop->count);
 	AkSurplus **keys = palloc(sizeof(AkSurplus *) * drop->count);
@@ -122,7 +129,7 @@ run_for(AkQuery *query, AkDrop *drop, bool locked_only, size_t flag)
 	}
 	args[0] = PointerGetDatum(construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
 	SPI_connect();
-	ak_query(query, args, NULL, AK_SEE_LATEST);
+	ak_act(action, query, args, NULL, AK_SEE_LATEST);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
 		bool isnull;
@@ -143,7 +150,7 @@ lock_rows(AkDrop *drop)
 		{UUIDARRAYOID},
 		NULL};
 
-	run_for(&query, drop, false, offsetof(AkSurplus, locked));
+	run_for(NULL, &query, drop, false, offsetof(AkSurplus, locked));
 }
 
 static void
@@ -156,16 +163,9 @@ delete_rows(AkDrop *drop)
 		{UUIDARRAYOID},
 		NULL};
 
-	ak_evicting = true;
-	PG_TRY();
-	{
-		run_for(&query, drop, true, offsetof(AkSurplus, dropped));
-	}
-	PG_FINALLY();
-	{
-		ak_evicting = false;
-	}
-	PG_END_TRY();
+	static const AkAction action = {.table = AK_KEY, .verb = AK_VERB_DROP};
+
+	run_for(&action, &query, drop, true, offsetof(AkSurplus, dropped));
 }
 
 /*
@@ -323,8 +323,8 @@ warn_of(const AkSurplus *key, const ErrorData *error)
  * a key that cannot be dropped stays, with a WARNING.  Sees all that is
  * committed, whatever the isolation level.
  */
-int
-ak_evict(const char *workspace, int archive_limit, StringInfo evicted)
+static int
+drop_surplus(const char *workspace, int archive_limit, StringInfo evicted)
 {
 	AkCaller caller;
 	AkSurplus *keys;
@@ -374,4 +374,46 @@ ak_evict(const char *workspace, int archive_limit, StringInfo evicted)
 								  archive_limit, workspace, archive_limit)));
 	}
 	return dropped;
+}
+
+/*
+ * Trigger AFTER UPDATE of apikeys.key, each row that becomes archived, and of
+ * apikeys.workspace, each row whose archive_limit becomes lower.
+ *
+ * The archive lock is held already for a key, and taken for a workspace.
+ */
+Datum
+ak_archive_limit(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "archive_limit", AK_TABLE_BIT(AK_KEY) | AK_TABLE_BIT(AK_WORKSPACE));
+	Relation rel = trigdata->tg_relation;
+	StringInfoData evicted;
+	char *workspace;
+	int limit;
+	AkRow new;
+
+	ak_row_read(&new, rel, trigdata->tg_newtuple);
+	if (RelationGetRelid(rel) == ak_relid(AK_KEY))
+	{
+		AkWorkspace settings;
+
+		workspace = ak_row_text(&new, Anum_key_workspace);
+		if (!ak_workspace_settings(workspace, &settings))
+			return PointerGetDatum(NULL);
+		limit = settings.archive_limit;
+	}
+	else
+	{
+		workspace = ak_row_text(&new, Anum_workspace_workspace);
+		limit = DatumGetInt32(AK_VALUE(&new, Anum_workspace_archive_limit));
+		ak_lock_archive(workspace);
+	}
+	initStringInfo(&evicted);
+	appendStringInfoString(&evicted, "\"evicted\": [");
+	if (drop_surplus(workspace, limit, &evicted) > 0)
+	{
+		appendStringInfoChar(&evicted, ']');
+		ak_add_details(&new, evicted.data);
+	}
+	return PointerGetDatum(NULL);
 }

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * rowdigest.c
+ * row_digest.c
  *	  The digest of a row: SHA-256 of its canonical bytes (chain.c).
  *
  * The last of our columns of each audited table is the digest itself, and is
@@ -25,7 +25,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#include "audit/rowdigest.h"
+#include "audit/row_digest.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "pure/chain.h"
