@@ -176,6 +176,7 @@ CREATE TABLE apikeys.audit_log (
 	activity		text NOT NULL,
 	actor			text NOT NULL,
 	ip				inet,
+	subject			jsonb NOT NULL,
 	key_id			uuid,
 	key_name		text,
 	changes			jsonb,
@@ -192,6 +193,7 @@ CREATE INDEX audit_log_actor ON apikeys.audit_log (actor COLLATE pg_catalog."C",
 CREATE INDEX audit_log_entity ON apikeys.audit_log (entity COLLATE pg_catalog."C", action COLLATE pg_catalog."C", audit_id);
 CREATE INDEX audit_log_time ON apikeys.audit_log ((audit_id OPERATOR(pg_catalog.>>) 13), "time");
 COMMENT ON TABLE apikeys.audit_log IS 'who did what: one row for one action, never changed';
+COMMENT ON COLUMN apikeys.audit_log.subject IS 'what the entry tells of, as data: the columns that identify it';
 COMMENT ON COLUMN apikeys.audit_log.row_digest IS 'row_digest of the row as this action left it; NULL when it left none';
 COMMENT ON COLUMN apikeys.audit_log.digest IS 'SHA-256 of this entry';
 
@@ -871,20 +873,20 @@ COMMENT ON VIEW apikeys.apis IS 'the registered APIs, in the registry''s order';
 
 CREATE VIEW apikeys.audit_logs WITH (security_barrier) AS
 SELECT	l.*
-FROM	((SELECT l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.key_id, l.key_name,
-				l.changes, l.db_user, l.audit_id
+FROM	((SELECT l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.subject, l.key_id,
+				l.key_name, l.changes, l.db_user, l.audit_id
 		FROM	apikeys.audit_log l
 		WHERE	(SELECT apikeys.sees_everywhere('audit'))
 		ORDER BY l.audit_id DESC)
 		UNION ALL
-		(SELECT l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.key_id, l.key_name,
-				l.changes, l.db_user, l.audit_id
+		(SELECT l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.subject, l.key_id,
+				l.key_name, l.changes, l.db_user, l.audit_id
 		FROM	apikeys.audit_log l
 		WHERE	l.workspace OPERATOR(pg_catalog.=) apikeys.only_workspace('audit')
 		ORDER BY l.audit_id DESC)
 		UNION ALL
-		(SELECT l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.key_id, l.key_name,
-				l.changes, l.db_user, l.audit_id
+		(SELECT l."time", l.team, l.entity, l.activity, l.action, l.actor, l.ip, l.workspace, l.subject, l.key_id,
+				l.key_name, l.changes, l.db_user, l.audit_id
 		FROM	apikeys.audit_log l
 		WHERE	l.workspace OPERATOR(pg_catalog.=) ANY ((SELECT apikeys.several_workspaces('audit'))::pg_catalog.text[])
 		AND		(SELECT apikeys.several_workspaces('audit')) IS NOT NULL

@@ -29,6 +29,7 @@
 #include "audit/action.h"
 #include "audit/entry.h"
 #include "audit/sealed_row.h"
+#include "audit/subject.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/guc.h"
@@ -453,7 +454,10 @@ ak_audit(PG_FUNCTION_ARGS)
 	initStringInfo(&changes);
 	for (int i = 0; i < (int) lengthof(tables); i++)
 		if (ak_relid(tables[i].relation) == RelationGetRelid(rel))
+		{
 			tables[i].tell(&entry, &changes, action, old, new);
+			entry.subject = ak_row_subject(tables[i].relation, (new ? new : old)->values, (new ? new : old)->nulls);
+		}
 	Assert(entry.entity != NULL);
 	if (action->why != NULL)
 		entry.activity = psprintf("%s, which %s", entry.activity, action->why);

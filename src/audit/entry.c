@@ -156,6 +156,7 @@ ak_write_entry(const AkEntry *entry)
 	SET_TEXT(actor, actor.actor);
 	if (actor.has_ip)
 		SET(ip, actor.ip);
+	SET(subject, DirectFunctionCall1(jsonb_in, CStringGetDatum(entry->subject)));
 	if (entry->key_id != 0)
 		SET(key_id, entry->key_id);
 	SET_TEXT(key_name, entry->key_name);
@@ -164,7 +165,7 @@ ak_write_entry(const AkEntry *entry)
 	SET_TEXT(db_user, actor.db_user);
 	if (entry->row_digest != 0)
 		SET(row_digest, entry->row_digest);
-	ak_row_digest(row.desc, row.natts, row.values, row.nulls, digest);
+	ak_entry_digest(row.desc, row.natts, row.values, row.nulls, digest);
 	SET(digest, ak_digest_datum(digest));
 
 #undef SET
@@ -479,7 +480,7 @@ ak_guard_log(PG_FUNCTION_ARGS)
 		if (writing)
 			return PointerGetDatum(trigdata->tg_trigtuple);
 		ak_row_read(&row, trigdata->tg_relation, trigdata->tg_trigtuple);
-		if (!is_entry || ak_row_restored(&row))
+		if (!is_entry || ak_entry_digest_right(row.desc, row.natts, row.values, row.nulls))
 			return PointerGetDatum(trigdata->tg_trigtuple);
 	}
 	else if (writing)

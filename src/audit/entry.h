@@ -20,6 +20,7 @@ typedef struct AkEntry
 	const char *entity;
 	const char *action;
 	const char *activity;
+	const char *subject; /* JSON: what it tells of */
 	const char *key_name;
 	Datum key_id;        /* uuid; 0: none */
 	const char *changes; /* JSON */

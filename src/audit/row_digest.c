@@ -1,11 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * row_digest.c
- *	  The digest of a row: SHA-256 of its canonical bytes (chain.c).
+ *	  The digests of rows and entries: SHA-256 of their canonical bytes
+ *	  (canonical.c).
  *
- * The last of our columns of each audited table is the digest itself, and is
- * left out, as are columns that users added.  This file defines the canonical
- * bytes of every column type that these tables use.
+ * This file defines which columns the canonical bytes have, and the bytes of
+ * every column type of these tables.  Left out are the digest itself, which is
+ * the last of our columns, columns that users added, and values that are NULL
+ * or the column's default.
+ *
+ * The digest of an entry is its leaf hash in the tree of the log (RFC 6962): of
+ * a byte 0 and then the canonical bytes.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,7 +33,8 @@
 #include "audit/row_digest.h"
 #include "core/compat.h"
 #include "core/errors.h"
-#include "pure/chain.h"
+#include "pure/canonical.h"
+#include "pure/digest.h"
 
 /* Appends text as UTF-8, so that it has the same bytes in every database; SQL_ASCII text is appended as it is. */
 static void
@@ -178,7 +184,7 @@ canon_value(StringInfo buf, Oid type, Datum value)
 			ak_canon_bytes(buf, DatumGetUUIDP(value)->data, UUID_LEN);
 			break;
 		case INT4OID:
-			ak_canon_uint(buf, (uint32) DatumGetInt32(value), 4);
+			ak_canon_uint(buf, (uint64) DatumGetInt32(value), 8);
 			break;
 		case INT8OID:
 			ak_canon_uint(buf, (uint64) DatumGetInt64(value), 8);
@@ -219,14 +225,93 @@ canon_value(StringInfo buf, Oid type, Datum value)
 	}
 }
 
+static AkCanonType
+canon_type(Oid type)
+{
+	switch (type)
+	{
+		case TEXTOID:
+		case NAMEOID:
+			return AK_CANON_TEXT;
+		case BYTEAOID:
+			return AK_CANON_BYTES;
+		case UUIDOID:
+			return AK_CANON_UUID;
+		case INT4OID:
+		case INT8OID:
+			return AK_CANON_INTEGER;
+		case TIMESTAMPTZOID:
+			return AK_CANON_TIME;
+		case INTERVALOID:
+			return AK_CANON_INTERVAL;
+		case INETOID:
+		case CIDROID:
+			return AK_CANON_NETWORK;
+		case JSONBOID:
+			return AK_CANON_JSON;
+		case TEXTARRAYOID:
+			return AK_CANON_TEXTS;
+		case CIDRARRAYOID:
+			return AK_CANON_NETWORKS;
+		default:
+			elog(ERROR, "no canonical bytes for type %u", type);
+	}
+}
+
 /*
- * Computes the digest of a row, of its natts columns except the last, into
- * "out" (32 bytes).  Values may be toasted.
+ * The columns that are NOT NULL and have a default, and its canonical bytes.  A
+ * later version that adds such a column names it here: then rows written before
+ * keep their digest.
+ */
+static const struct
+{
+	const char *column;
+	int len;
+	const char *bytes;
+} defaults[] = {
+	{"prefix", 2, "ak"},
+	{"archive_limit", 8, "\0\0\0\0\0\0\0\012"},
+};
+
+static bool
+is_default(const char *column, const char *bytes, int len)
+{
+	for (int i = 0; i < (int) lengthof(defaults); i++)
+		if (len == defaults[i].len && strcmp(column, defaults[i].column) == 0 &&
+			memcmp(bytes, defaults[i].bytes, len) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Appends the canonical bytes of a row: of its natts columns but the last, the
+ * digest.  Values may be toasted.
  */
 void
-ak_row_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls, uint8 *out)
+ak_row_bytes(StringInfo buf, TupleDesc desc, int natts, const Datum *values, const bool *nulls)
 {
-	/* kept for the next row */
+	ak_canon_begin(buf);
+	for (int i = 0; i < natts - 1; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		int before = buf->len;
+		int start;
+
+		if (nulls[i])
+			continue;
+		start = ak_canon_column(buf, NameStr(attr->attname), canon_type(attr->atttypid));
+		canon_value(buf, attr->atttypid, values[i]);
+		if (is_default(NameStr(attr->attname), buf->data + start, buf->len - start))
+			buf->len = before;
+		else
+			ak_canon_end(buf, start);
+	}
+}
+
+/* Returns an empty buffer, kept for the next row. */
+static StringInfo
+row_buffer(void)
+{
 	static StringInfoData buf = {0};
 
 	if (buf.data == NULL || buf.maxlen > 65536)
@@ -240,37 +325,62 @@ ak_row_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls,
 		MemoryContextSwitchTo(old);
 	}
 	buf.len = 0;
-	ak_canon_begin(&buf);
-	for (int i = 0; i < natts - 1; i++)
-	{
-		Form_pg_attribute attr = TupleDescAttr(desc, i);
-		int column;
+	return &buf;
+}
 
-		if (nulls[i])
-			continue;
-		column = ak_canon_column(&buf, NameStr(attr->attname));
-		canon_value(&buf, attr->atttypid, values[i]);
-		ak_canon_end(&buf, column);
-	}
-	if (!ak_sha256(buf.data, buf.len, out))
+/* Computes the digest of a row into "out" (32 bytes). */
+void
+ak_row_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls, uint8 *out)
+{
+	StringInfo buf = row_buffer();
+
+	ak_row_bytes(buf, desc, natts, values, nulls);
+	if (!ak_sha256(buf->data, buf->len, out))
 		ak_hash_failed();
+}
+
+/* Computes the digest of an entry, its leaf hash, into "out" (32 bytes). */
+void
+ak_entry_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls, uint8 *out)
+{
+	StringInfo buf = row_buffer();
+
+	appendStringInfoCharMacro(buf, '\0');
+	ak_row_bytes(buf, desc, natts, values, nulls);
+	if (!ak_sha256(buf->data, buf->len, out))
+		ak_hash_failed();
+}
+
+/* Returns true if a column holds this digest. */
+static bool
+has_digest(Datum value, bool isnull, const uint8 *digest)
+{
+	bytea *given;
+
+	if (isnull)
+		return false;
+	given = DatumGetByteaPP(value);
+	return VARSIZE_ANY_EXHDR(given) == AK_HASH_LEN && ak_hash_equal(digest, (const uint8 *) VARDATA_ANY(given));
 }
 
 /* Returns true if the last of a row's natts columns holds the right digest. */
 bool
 ak_row_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *nulls)
 {
-	int last = natts - 1;
 	uint8 digest[AK_HASH_LEN];
-	bytea *given;
 
-	if (nulls[last])
-		return false;
-	given = DatumGetByteaPP(values[last]);
-	if (VARSIZE_ANY_EXHDR(given) != AK_HASH_LEN)
-		return false;
 	ak_row_digest(desc, natts, values, nulls, digest);
-	return ak_hash_equal(digest, (const uint8 *) VARDATA_ANY(given));
+	return has_digest(values[natts - 1], nulls[natts - 1], digest);
+}
+
+/* The same for an entry. */
+bool
+ak_entry_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *nulls)
+{
+	uint8 digest[AK_HASH_LEN];
+
+	ak_entry_digest(desc, natts, values, nulls, digest);
+	return has_digest(values[natts - 1], nulls[natts - 1], digest);
 }
 
 /* Returns a digest as a palloc'd bytea. */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * row_digest.h
- *	  The digest of a row of one of our tables.  See row_digest.c.
+ *	  The digests of rows and entries.  See row_digest.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,11 +9,15 @@
 #define AK_ROW_DIGEST_H
 
 #include "access/tupdesc.h"
+#include "lib/stringinfo.h"
 
 #include "core/compat.h"
 
+extern void ak_row_bytes(StringInfo buf, TupleDesc desc, int natts, const Datum *values, const bool *nulls);
 extern void ak_row_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls, uint8 *out);
 extern bool ak_row_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *nulls);
+extern void ak_entry_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls, uint8 *out);
+extern bool ak_entry_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *nulls);
 extern Datum ak_digest_datum(const uint8 *digest);
 
 #endif /* AK_ROW_DIGEST_H */

@@ -95,7 +95,7 @@ static const char *const ak_table_columns[AK_TABLE_COUNT] = {
 	"created_at created_by updated_at updated_by regenerated_at regenerated_by disabled_by archived_by row_digest",
 	"workspace actor team audit_id row_digest",
 	"role capability workspace grant_id audit_id row_digest",
-	"audit_id time workspace team entity action activity actor ip key_id key_name changes db_user "
+	"audit_id time workspace team entity action activity actor ip subject key_id key_name changes db_user "
 	"row_digest digest",
 	"workspace position audit_id link",
 	"workspace last_position first_position audit_id digests link",

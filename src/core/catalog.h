@@ -164,6 +164,7 @@ enum
 	Anum_audit_log_activity,
 	Anum_audit_log_actor,
 	Anum_audit_log_ip,
+	Anum_audit_log_subject,
 	Anum_audit_log_key_id,
 	Anum_audit_log_key_name,
 	Anum_audit_log_changes,

@@ -291,7 +291,7 @@ prove_entry(AkWalk *walk, AkRowProof *rows, TupleTableSlot *slot)
 	if (chain == NULL)
 		return;
 	audit_id = DatumGetInt64(values[Anum_audit_log_audit_id - 1]);
-	ak_row_digest(slot->tts_tupleDescriptor, _Anum_audit_log_max - 1, values, nulls, digest);
+	ak_entry_digest(slot->tts_tupleDescriptor, _Anum_audit_log_max - 1, values, nulls, digest);
 	stored = ak_hash_bytes(values[Anum_audit_log_digest - 1], nulls[Anum_audit_log_digest - 1]);
 	if (stored == NULL || !ak_hash_equal(stored, digest))
 		ak_note(chain, audit_id, "the entry was altered");

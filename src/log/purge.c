@@ -245,6 +245,7 @@ tell(const AkPurge *purge)
 	int64 through = purged_through(name);
 	int64 kept = hash_kept(name, through, hash);
 	AkEntry entry = {0};
+	StringInfoData subject;
 
 	hex[hex_encode((const char *) hash, AK_HASH_LEN, hex)] = '\0';
 	JsonEncodeDateTime(time, TimestampTzGetDatum(purge->older_than), TIMESTAMPTZOID, &utc);
@@ -254,6 +255,14 @@ tell(const AkPurge *purge)
 	entry.action = "Delete";
 	entry.activity = psprintf("Purged " INT64_FORMAT " %s from before %s", purge->entries,
 							  purge->entries == 1 ? "entry" : "entries", time);
+	initStringInfo(&subject);
+	appendStringInfo(&subject, "{\"older_than\": \"%s\", \"workspace\": ", time);
+	if (entry.workspace != NULL)
+		escape_json(&subject, entry.workspace);
+	else
+		appendStringInfoString(&subject, "null");
+	appendStringInfoChar(&subject, '}');
+	entry.subject = subject.data;
 	entry.changes = psprintf("{\"older_than\": \"%s\", \"entries\": " INT64_FORMAT ", \"through\": " INT64_FORMAT
 							 ", \"kept\": " INT64_FORMAT ", \"kept_sha256\": \"%s\"}",
 							 time, purge->entries, through, kept, hex);

@@ -45,9 +45,9 @@ static const char *const known_entities[] = {"API Keys", "APIs", "Workspaces", "
 /* The columns of the view audit_logs, as columns of its table */
 static const AttrNumber view_columns[] = {Anum_audit_log_time,     Anum_audit_log_team,      Anum_audit_log_entity,
 										  Anum_audit_log_activity, Anum_audit_log_action,    Anum_audit_log_actor,
-										  Anum_audit_log_ip,       Anum_audit_log_workspace, Anum_audit_log_key_id,
-										  Anum_audit_log_key_name, Anum_audit_log_changes,   Anum_audit_log_db_user,
-										  Anum_audit_log_audit_id};
+										  Anum_audit_log_ip,       Anum_audit_log_workspace, Anum_audit_log_subject,
+										  Anum_audit_log_key_id,   Anum_audit_log_key_name,  Anum_audit_log_changes,
+										  Anum_audit_log_db_user,  Anum_audit_log_audit_id};
 
 /* The state of a scan between calls */
 typedef struct AkReading

@@ -239,6 +239,7 @@ tell_export(const char *report_id, const char *workspace, const char *recipient,
 		appendStringInfo(&changes, ", \"filters\": {\"old\": null, \"new\": %s}", filters);
 	appendStringInfoChar(&changes, '}');
 	entry.changes = changes.data;
+	entry.subject = psprintf("{\"report_id\": \"%s\"}", report_id);
 	ak_write_entry(&entry);
 }
 

@@ -475,6 +475,7 @@ tell_regrant(uint64 count, const char *roles)
 	entry.action = "Update";
 	entry.activity = psprintf("Granted again what a restore brought back: " UINT64_FORMAT " %s", count,
 							  count == 1 ? "access" : "accesses");
+	entry.subject = psprintf("{\"roles\": [%s]}", roles);
 	entry.changes = psprintf("{\"accesses\": " UINT64_FORMAT ", \"roles\": [%s]}", count, roles);
 	ak_write_entry(&entry);
 }

@@ -23,10 +23,10 @@ BEGIN
 		INSERT INTO plain.key (key_id, audit_id, key_hash, workspace, name, apis, hint, name_folded, created_at, created_by, row_digest)
 		VALUES (id, entry, sha256(secret::bytea), 'default', label, '{data,push}', 'ak...' || right(secret, 4), convert_to(lower(label), 'UTF8'),
 				clock_timestamp(), session_user, sha256(secret::bytea));
-		INSERT INTO plain.audit_log (audit_id, "time", workspace, entity, action, activity, actor, key_id, key_name,
+		INSERT INTO plain.audit_log (audit_id, "time", workspace, entity, action, activity, actor, subject, key_id, key_name,
 									 changes, db_user, row_digest, digest)
-		VALUES (entry, clock_timestamp(), 'default', 'API Keys', 'Create', 'Created key "' || label || '"', session_user, id,
-				label, jsonb_build_object('name', jsonb_build_object('old', NULL, 'new', label),
+		VALUES (entry, clock_timestamp(), 'default', 'API Keys', 'Create', 'Created key "' || label || '"', session_user,
+				jsonb_build_object('key_id', id), id, label, jsonb_build_object('name', jsonb_build_object('old', NULL, 'new', label),
 										  'apis', jsonb_build_object('old', NULL, 'new', '["data", "push"]'::jsonb),
 										  'hint', jsonb_build_object('old', NULL, 'new', 'ak...' || right(secret, 4))),
 				session_user, sha256(secret::bytea), sha256(secret::bytea));

@@ -58,6 +58,9 @@ $$;
 SELECT count(pg_temp.perform(n)) FROM (SELECT n FROM actions ORDER BY n) AS s;
 SELECT a.entity, a.action, a.workspace, a.team, a.activity, a.key_name, a.key_id IS NOT NULL AS has_key FROM apikeys.audit_logs a ORDER BY a.audit_id;
 SELECT * FROM pg_temp.entries();
+-- what each tells of, as data
+SELECT DISTINCT a.entity, regexp_replace(a.subject::text, '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', '<uuid>', 'g') COLLATE "C" AS subject FROM apikeys.audit_logs a ORDER BY 2;
+SELECT count(*) FROM apikeys.audit_logs WHERE subject ->> 'key_id' IS DISTINCT FROM key_id::text;
 -- who, whence, when
 SELECT DISTINCT actor, ip, db_user = session_user AS db_user FROM apikeys.audit_logs;
 SELECT count(*) FROM apikeys.audit_logs WHERE "time" NOT BETWEEN now() - interval '5 minutes' AND clock_timestamp();

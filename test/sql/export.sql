@@ -15,12 +15,12 @@ SELECT regexp_replace(line, '^[-0-9]{10} [0-9:]{8}([.][0-9]+)?\+00,', 'time,') F
 
 -- What only those can write who get past the triggers: line ends, empty texts, networks, times of all sorts.
 ALTER TABLE apikeys.audit_log DISABLE TRIGGER guard;
-INSERT INTO apikeys.audit_log (audit_id, "time", team, entity, action, activity, actor, ip, db_user, digest) VALUES
-	(101, '2026-01-31 23:59:59.25+00', E'a\nb', 'APIs', 'Create', E'\r', E'\n', '10.0.0.0/8', '', ''),
-	(102, '0044-03-15 12:00:00+00 BC', '', 'APIs', 'Create', '', '', '::ffff:1.2.3.4', '', ''),
-	(103, 'infinity', '""', 'APIs', 'Create', '""""', 'a"', '::/0', '', ''),
-	(104, '-infinity', ',', 'APIs', 'Create', repeat('"', 10000), '"a', '1.2.3.4/32', '', ''),
-	(105, '294276-12-31 23:59:59.999999+00', '\.', 'APIs', 'Create', '\N', 'NULL', '1.2.3.4/31', '', '');
+INSERT INTO apikeys.audit_log (audit_id, "time", team, entity, action, activity, actor, ip, subject, db_user, digest) VALUES
+	(101, '2026-01-31 23:59:59.25+00', E'a\nb', 'APIs', 'Create', E'\r', E'\n', '10.0.0.0/8', '{}', '', ''),
+	(102, '0044-03-15 12:00:00+00 BC', '', 'APIs', 'Create', '', '', '::ffff:1.2.3.4', '{}', '', ''),
+	(103, 'infinity', '""', 'APIs', 'Create', '""""', 'a"', '::/0', '{}', '', ''),
+	(104, '-infinity', ',', 'APIs', 'Create', repeat('"', 10000), '"a', '1.2.3.4/32', '{}', '', ''),
+	(105, '294276-12-31 23:59:59.999999+00', '\.', 'APIs', 'Create', '\N', 'NULL', '1.2.3.4/31', '{}', '', '');
 ALTER TABLE apikeys.audit_log ENABLE TRIGGER guard;
 SELECT left(line, 100) FROM apikeys.export_audit_logs(entities => '{APIs}') AS line;
 

@@ -88,7 +88,7 @@ UPDATE one SET key_id = '00000000-0000-4000-8000-000000000001', key_hash = sha25
 INSERT INTO apikeys.key TABLE one;
 SELECT created_by = session_user AS by_me, created_at > '2000-01-01' AS now FROM apikeys.key_details('00000000-0000-4000-8000-000000000001');
 SELECT * FROM pg_temp.entries();
-SELECT pg_temp.refused($$INSERT INTO apikeys.audit_log SELECT * FROM (SELECT audit_id + 1000, "time", workspace, team, entity, action, activity, actor, ip, key_id, key_name, changes, db_user, row_digest, digest FROM d_audit_log LIMIT 1) AS s$$);
+SELECT pg_temp.refused($$INSERT INTO apikeys.audit_log SELECT * FROM (SELECT audit_id + 1000, "time", workspace, team, entity, action, activity, actor, ip, subject, key_id, key_name, changes, db_user, row_digest, digest FROM d_audit_log LIMIT 1) AS s$$);
 
 -- a restored row that is then deleted by a rolled back transaction, and one restored in a subtransaction that is rolled back
 BEGIN;

@@ -108,7 +108,7 @@ DROP ROLE regress_ak_auditor, regress_ak_acme, regress_ak_viewer;
 -- numbers are missing, some texts are long, one entry was altered in a way that moves it in the indexes.
 ALTER TABLE apikeys.audit_log DISABLE TRIGGER guard;
 SELECT setseed(0.5);
-INSERT INTO apikeys.audit_log (audit_id, "time", workspace, team, entity, action, activity, actor, ip, key_id, db_user, digest)
+INSERT INTO apikeys.audit_log (audit_id, "time", workspace, team, entity, action, activity, actor, ip, subject, key_id, db_user, digest)
 SELECT 100 + i * 11,
 	'2026-01-01'::timestamptz + i * interval '1 minute' + CASE WHEN random() < 0.02 THEN (random() - 0.5) * interval '2 days' ELSE '0' END,
 	CASE WHEN random() < 0.9 THEN (ARRAY['default', 'acme'])[1 + (i % 3) / 2] END,
@@ -117,7 +117,7 @@ SELECT 100 + i * 11,
 	(ARRAY['Create', 'Update', 'Update', 'Update', 'Delete', 'Export'])[1 + floor(random() * 6)],
 	CASE WHEN random() < 0.01 THEN repeat('long ', 1000) ELSE 'Did "' || i || '"' END,
 	CASE WHEN i < 500 THEN 'old hand' ELSE 'Actor' || floor(random() * random() * 100) END,
-	CASE WHEN random() < 0.5 THEN '192.0.2.0'::inet + floor(random() * 256)::integer END,
+	CASE WHEN random() < 0.5 THEN '192.0.2.0'::inet + floor(random() * 256)::integer END, '{}',
 	CASE WHEN random() < 0.5 THEN ('00000000-0000-0000-0000-0000000000' || to_char(floor(random() * 90) + 10, 'FM00'))::uuid END,
 	'nobody', '\x00'
 FROM generate_series(1, 5000) AS i;

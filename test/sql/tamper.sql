@@ -55,7 +55,7 @@ END $$;
 -- Every column of an entry: in the middle, the first, the last.
 SELECT c.attname AS "altered", pg_temp.tamper(format('UPDATE apikeys.audit_log SET %1$I = %2$s WHERE audit_id = 7', c.attname,
 	CASE c.attname WHEN 'audit_id' THEN '1000' WHEN 'key_id' THEN '(SELECT key_id FROM apikeys.key WHERE name = ''Other'')'
-		WHEN 'workspace' THEN '''default''' WHEN 'changes' THEN 'changes || ''{"name": 1}''' WHEN 'ip' THEN '''192.0.2.2'''
+		WHEN 'workspace' THEN '''default''' WHEN 'changes' THEN 'changes || ''{"name": 1}''' WHEN 'subject' THEN '''{"key_id": 1}''' WHEN 'ip' THEN '''192.0.2.2'''
 		WHEN 'time' THEN 'time + interval ''1 us''' ELSE CASE c.atttypid WHEN 'bytea'::regtype THEN 'sha256(''x'')' ELSE format('%I || '' ''', c.attname) END END))
 FROM pg_attribute AS c WHERE c.attrelid = 'apikeys.audit_log'::regclass AND c.attnum > 0 AND NOT c.attisdropped ORDER BY c.attnum;
 SELECT c.attname AS "set to null", pg_temp.tamper(format('UPDATE apikeys.audit_log SET %I = NULL WHERE audit_id = 7', c.attname))
