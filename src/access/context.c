@@ -24,6 +24,7 @@
 #include "access/context.h"
 #include "core/catalog.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/guc.h"
 #include "pure/policy.h"
 
@@ -154,14 +155,14 @@ ak_current_actor(const char *workspace, AkActor *out)
 	out->db_user = GetUserNameFromId(GetSessionUserId(), false);
 	if (is_set(ak_guc_actor))
 	{
-		ak_check_label("actor", ak_guc_actor);
+		ak_check_label("actor", "actor", ak_guc_actor);
 		out->actor = must_not_be_told("actor", ak_guc_actor, workspace) ? out->db_user : pstrdup(ak_guc_actor);
 	}
 	else
 		out->actor = out->db_user;
 	if (is_set(ak_guc_team))
 	{
-		ak_check_label("team", ak_guc_team);
+		ak_check_label("team", "team", ak_guc_team);
 		out->team = must_not_be_told("team", ak_guc_team, workspace) ? NULL : pstrdup(ak_guc_team);
 	}
 	else
@@ -227,19 +228,19 @@ ak_act_as(PG_FUNCTION_ARGS)
 	char *values[3];
 
 	if (PG_ARGISNULL(0))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("actor must not be null")));
+		null_argument("actor", errmsg("actor must not be null"));
 	for (int i = 0; i < 3; i++)
 		values[i] = PG_ARGISNULL(i) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(i));
 
-	ak_check_label("actor", values[0]);
+	ak_check_label("actor", "actor", values[0]);
 	if (values[1][0] != '\0')
-		ak_check_label("team", values[1]);
+		ak_check_label("team", "team", values[1]);
 	if (values[2][0] != '\0')
 	{
 		AkAddress address;
 
 		if (!ak_address_parse(values[2], strlen(values[2]), &address))
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("client is not an IP address")));
+			bad_argument("client", errmsg("client is not an IP address"));
 	}
 	if (is_top_level())
 		WarnNoTransactionBlock(true, "act_as()");

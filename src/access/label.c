@@ -26,6 +26,7 @@
 
 #include "access/label.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/keyindex.h"
 #include "pure/digest.h"
 #include "pure/token.h"
@@ -107,33 +108,35 @@ ak_has_known_secret(const char *text, const char *workspace)
 	return find_known(text, &suspect) != NULL;
 }
 
-/* Raises 22023: "what" contains a secret. */
+/* Raises 22023: a text contains a secret. */
 pg_noreturn static void
-refuse_secret(const char *what)
+refuse_secret(const char *argument, const char *what)
 {
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must not contain a secret", what)));
+	bad_argument(argument, errmsg("%s must not contain a secret", what));
 }
 
 /*
  * Raises 22023 for a text that contains a foreign secret: the one with this
  * SHA-256 (32 bytes; NULL: none), or one of a key of the workspace (NULL: of
- * any).  "what" names the text in the message, as in "team".
+ * any).  The text is that of an argument or column; "what" names it in the
+ * message.
  */
 void
-ak_refuse_known_secret(const char *what, const char *text, const char *workspace, const uint8 *hash)
+ak_refuse_known_secret(const char *argument, const char *what, const char *text, const char *workspace,
+					   const uint8 *hash)
 {
 	AkSuspect suspect = {.hash = hash, .workspace = workspace};
 
 	if (find_known(text, &suspect) != NULL)
-		refuse_secret(what);
+		refuse_secret(argument, what);
 }
 
 /* Raises 22023 for a text that contains something that looks like a secret of ours. */
 void
-ak_refuse_secret(const char *what, const char *text)
+ak_refuse_secret(const char *argument, const char *what, const char *text)
 {
 	if (ak_token_find(text, false) != NULL)
-		refuse_secret(what);
+		refuse_secret(argument, what);
 }
 
 /*
@@ -162,21 +165,20 @@ ak_quoted(const char *text)
 
 /*
  * Raises 22023 for a text that is not 1 to max characters long, or contains
- * control or invisible characters, or what looks like a secret.  "what" names
- * it in the message.
+ * control or invisible characters, or what looks like a secret.  The text is
+ * that of an argument or column; "what" names it in the message.
  */
 void
-ak_check_text(const char *what, const char *text, int max)
+ak_check_text(const char *argument, const char *what, const char *text, int max)
 {
 	int len = strlen(text);
 	int encoding;
 	const char *utf8;
 
 	if (len == 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must not be empty", what)));
+		bad_argument(argument, errmsg("%s must not be empty", what));
 	if (pg_mbstrlen_with_len(text, len) > max)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s is too long", what),
-						errdetail("At most %d characters are allowed.", max)));
+		bad_argument(argument, errmsg("%s is too long", what), errdetail("At most %d characters are allowed.", max));
 	utf8 = as_utf8(text, len, &encoding);
 	for (const char *p = utf8 ? utf8 : text, *end = p + strlen(p); p < end;)
 	{
@@ -184,21 +186,19 @@ ak_check_text(const char *what, const char *text, int max)
 
 		p += utf8 ? Max(ak_utf8_decode(p, end, &c), 1) : 1;
 		if (ak_char_is_control(c) && (utf8 || c < 0x80))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must not contain control characters", what)));
+			bad_argument(argument, errmsg("%s must not contain control characters", what));
 		if (utf8 && ak_char_is_invisible(c))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must not contain invisible characters", what),
-					 errdetail("It contains U+%04X.", c)));
+			bad_argument(argument, errmsg("%s must not contain invisible characters", what),
+						 errdetail("It contains U+%04X.", c));
 	}
-	ak_refuse_secret(what, text);
+	ak_refuse_secret(argument, what, text);
 }
 
 /* ak_check_text() for a name, or another short label. */
 void
-ak_check_label(const char *what, const char *text)
+ak_check_label(const char *argument, const char *what, const char *text)
 {
-	ak_check_text(what, text, AK_LABEL_MAX);
+	ak_check_text(argument, what, text, AK_LABEL_MAX);
 }
 
 /*

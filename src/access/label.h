@@ -10,10 +10,11 @@
 
 #define AK_LABEL_MAX 100 /* characters of a name, a team, an actor */
 
-extern void ak_check_label(const char *what, const char *text);
-extern void ak_check_text(const char *what, const char *text, int max);
-extern void ak_refuse_secret(const char *what, const char *text);
-extern void ak_refuse_known_secret(const char *what, const char *text, const char *workspace, const uint8 *hash);
+extern void ak_check_label(const char *argument, const char *what, const char *text);
+extern void ak_check_text(const char *argument, const char *what, const char *text, int max);
+extern void ak_refuse_secret(const char *argument, const char *what, const char *text);
+extern void ak_refuse_known_secret(const char *argument, const char *what, const char *text, const char *workspace,
+								   const uint8 *hash);
 extern bool ak_has_known_secret(const char *text, const char *workspace);
 extern const char *ak_quoted(const char *text);
 extern char *ak_trim_name(const char *text);

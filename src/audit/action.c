@@ -113,7 +113,7 @@ ak_reason_argument(FunctionCallInfo fcinfo, int n, const char *workspace)
 
 	if (reason == NULL || reason[0] == '\0')
 		return NULL;
-	ak_check_text("reason", reason, REASON_MAX);
-	ak_refuse_known_secret("reason", reason, workspace, NULL);
+	ak_check_text("reason", "reason", reason, REASON_MAX);
+	ak_refuse_known_secret("reason", "reason", reason, workspace, NULL);
 	return reason;
 }

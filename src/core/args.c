@@ -10,13 +10,14 @@
 #include "funcapi.h"
 
 #include "core/args.h"
+#include "core/errors.h"
 
-/* Raises 22004 if the n-th argument is NULL; "what" names it. */
+/* Raises 22004 if the n-th argument, of that name, is NULL. */
 void
-ak_need_argument(FunctionCallInfo fcinfo, int n, const char *what)
+ak_need_argument(FunctionCallInfo fcinfo, int n, const char *argument)
 {
 	if (PG_ARGISNULL(n))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", what)));
+		null_argument(argument, errmsg("%s must not be null", argument));
 }
 
 /*

@@ -11,7 +11,7 @@
 #include "access/tupdesc.h"
 #include "fmgr.h"
 
-extern void ak_need_argument(FunctionCallInfo fcinfo, int n, const char *what);
+extern void ak_need_argument(FunctionCallInfo fcinfo, int n, const char *argument);
 extern TupleDesc ak_result_descriptor(FunctionCallInfo fcinfo);
 
 #endif /* AK_ARGS_H */

@@ -20,6 +20,7 @@
 #include "access/access.h"
 #include "core/args.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/query.h"
 #include "keys/details.h"
 
@@ -114,8 +115,7 @@ ak_usage_chart(PG_FUNCTION_ARGS)
 	span = PG_GETARG_INTERVAL_P(1);
 	hours = ((double) span->month * DAYS_PER_MONTH + span->day) * HOURS_PER_DAY + (double) span->time / USECS_PER_HOUR;
 	if (!(hours > 0 && hours <= CHART_HOURS_MAX))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("span must be positive and at most %d hours", CHART_HOURS_MAX)));
+		bad_argument("span", errmsg("span must be positive and at most %d hours", CHART_HOURS_MAX));
 
 	lines = start_lines(fcinfo);
 	now -= now % USECS_PER_HOUR;

@@ -170,7 +170,7 @@ ak_key_id(PG_FUNCTION_ARGS)
 	uint64 found;
 	Datum key_id = (Datum) 0;
 
-	ak_need_argument(fcinfo, 0, "key name");
+	ak_need_argument(fcinfo, 0, "name");
 	ak_require_anywhere(AK_VIEW);
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	args[0] = ak_fold_name(ak_trim_name(name));

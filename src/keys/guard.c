@@ -69,7 +69,7 @@ normalize_name(AkRow *row)
 	char *name;
 
 	if (AK_IS_NULL(row, Anum_key_name))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("key name must not be null")));
+		null_argument("name", errmsg("key name must not be null"));
 	name = ak_trim_name(ak_row_text(row, Anum_key_name));
 	ak_row_set_text(row, Anum_key_name, name);
 	ak_row_set(row, Anum_key_name_folded, ak_fold_name(name));
@@ -129,21 +129,21 @@ normalize_apis(AkRow *row)
 	ArrayType *array;
 
 	if (AK_IS_NULL(row, Anum_key_apis))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("API list must not be null")));
+		null_argument("apis", errmsg("API list must not be null"));
 	array = DatumGetArrayTypeP(AK_VALUE(row, Anum_key_apis));
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
 	if (count == 0)
-		bad_value(errmsg("API list must not be empty"), errhint("Name at least one of apikeys.apis."));
+		bad_argument("apis", errmsg("API list must not be empty"), errhint("Name at least one of apikeys.apis."));
 	if (ARR_NDIM(array) != 1)
-		bad_value(errmsg("API list must have one dimension"));
+		bad_argument("apis", errmsg("API list must have one dimension"));
 	if (count > APIS_MAX)
-		bad_value(errmsg("API list is too long"), errdetail("At most %d APIs are allowed.", APIS_MAX));
+		bad_argument("apis", errmsg("API list is too long"), errdetail("At most %d APIs are allowed.", APIS_MAX));
 
 	apis = palloc(count * sizeof(AkApi));
 	for (int i = 0; i < count; i++)
 	{
 		if (nulls[i])
-			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("API list must not contain null")));
+			null_argument("apis", errmsg("API list must not contain null"));
 		apis[i].name = TextDatumGetCString(elements[i]);
 		(void) api_ordinal(apis[i].name);
 		ak_lock_object(AK_API, apis[i].name, ShareLock);
@@ -165,11 +165,11 @@ normalize_limit(AkRow *row)
 	if (AK_IS_NULL(row, Anum_key_rate_limit))
 	{
 		if (!AK_IS_NULL(row, Anum_key_rate_window))
-			bad_value(errmsg("rate window needs a rate limit"));
+			bad_argument("rate_window", errmsg("rate window needs a rate limit"));
 		return;
 	}
 	if (DatumGetInt32(AK_VALUE(row, Anum_key_rate_limit)) <= 0)
-		bad_value(errmsg("rate limit must be positive"));
+		bad_argument("rate_limit", errmsg("rate limit must be positive"));
 	if (AK_IS_NULL(row, Anum_key_rate_window))
 	{
 		Interval *minute = palloc0(sizeof(Interval));
@@ -180,12 +180,12 @@ normalize_limit(AkRow *row)
 	window = DatumGetIntervalP(AK_VALUE(row, Anum_key_rate_window));
 	if (window->month < 0 || window->day < 0 || window->time < 0 ||
 		(window->month == 0 && window->day == 0 && window->time == 0))
-		bad_value(errmsg("rate window must be positive"));
+		bad_argument("rate_window", errmsg("rate window must be positive"));
 	/* infinity, since PostgreSQL 17 */
 	if (window->month == PG_INT32_MAX && window->day == PG_INT32_MAX && window->time == PG_INT64_MAX)
-		bad_value(errmsg("rate window must be finite"));
+		bad_argument("rate_window", errmsg("rate window must be finite"));
 	if (ak_window_usecs(window) > AK_WINDOW_MAX)
-		bad_value(errmsg("rate window must be at most 366 days"));
+		bad_argument("rate_window", errmsg("rate window must be at most 366 days"));
 }
 
 /*
@@ -207,9 +207,10 @@ normalize_networks(AkRow *row)
 		return;
 	}
 	if (ARR_NDIM(array) != 1 || array_contains_nulls(array))
-		bad_value(errmsg("address list must have one dimension and no null"));
+		bad_argument("allowed_cidrs", errmsg("address list must have one dimension and no null"));
 	if (ARR_DIMS(array)[0] > NETWORKS_MAX)
-		bad_value(errmsg("address list is too long"), errdetail("At most %d addresses are allowed.", NETWORKS_MAX));
+		bad_argument("allowed_cidrs", errmsg("address list is too long"),
+					 errdetail("At most %d addresses are allowed.", NETWORKS_MAX));
 	deconstruct_array(array, CIDROID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
 	for (int i = 0; i < count; i++)
 	{
@@ -251,7 +252,8 @@ normalize_rest(AkRow *row)
 		if (JB_ROOT_IS_OBJECT(metadata) && JB_ROOT_COUNT(metadata) == 0)
 			ak_row_clear(row, Anum_key_metadata);
 		else if (VARSIZE(metadata) > METADATA_MAX)
-			bad_value(errmsg("metadata is too large"), errdetail("At most %d bytes are allowed.", METADATA_MAX));
+			bad_argument("metadata", errmsg("metadata is too large"),
+						 errdetail("At most %d bytes are allowed.", METADATA_MAX));
 	}
 	normalize_limit(row);
 }
@@ -261,10 +263,10 @@ static void
 check_hash(const AkRow *row)
 {
 	if (AK_IS_NULL(row, Anum_key_key_hash))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("key hash must not be null")));
+		null_argument("key_hash", errmsg("key hash must not be null"));
 	if (VARSIZE_ANY_EXHDR(DatumGetByteaPP(AK_VALUE(row, Anum_key_key_hash))) != AK_HASH_LEN)
-		bad_value(
-			errmsg("key hash must have 32 bytes"),
+		bad_argument(
+			"key_hash", errmsg("key hash must have 32 bytes"),
 			errhint(
 				"It is the SHA-256 of the key's whole text: pg_catalog.sha256(pg_catalog.convert_to(key, 'UTF8'))."));
 }
@@ -280,8 +282,11 @@ check_labels(const AkRow *old, const AkRow *new)
 	static const struct
 	{
 		AttrNumber column;
+		const char *argument;
 		const char *what;
-	} labels[] = {{Anum_key_name, "key name"}, {Anum_key_team, "team"}, {Anum_key_hint, "hint"}};
+	} labels[] = {{Anum_key_name, "name", "key name"},
+				  {Anum_key_team, "team", "team"},
+				  {Anum_key_hint, "hint", "hint"}};
 	bytea *hash = DatumGetByteaPP(AK_VALUE(new, Anum_key_key_hash));
 	char *workspace = ak_row_text(new, Anum_key_workspace);
 	uint8 digest[AK_HASH_LEN];
@@ -292,14 +297,14 @@ check_labels(const AkRow *old, const AkRow *new)
 
 		if (text == NULL || (old != NULL && !ak_column_changed(old, new, labels[i].column)))
 			continue;
-		ak_check_label(labels[i].what, text);
+		ak_check_label(labels[i].argument, labels[i].what, text);
 		if (labels[i].column == Anum_key_hint && pg_mbstrlen(text) > HINT_MAX)
-			bad_value(errmsg("hint is too long"), errdetail("At most %d characters are allowed.", HINT_MAX));
-		ak_refuse_known_secret(labels[i].what, text, workspace, (const uint8 *) VARDATA_ANY(hash));
+			bad_argument("hint", errmsg("hint is too long"), errdetail("At most %d characters are allowed.", HINT_MAX));
+		ak_refuse_known_secret(labels[i].argument, labels[i].what, text, workspace, (const uint8 *) VARDATA_ANY(hash));
 		/* hints are taken from the secret: a short secret must not be its own hint */
 		if (labels[i].column == Anum_key_hint && ak_sha256(text, strlen(text), digest) &&
 			ak_hash_equal(digest, (const uint8 *) VARDATA_ANY(hash)))
-			bad_value(errmsg("hint must not be the secret itself"));
+			bad_argument("hint", errmsg("hint must not be the secret itself"));
 	}
 }
 
@@ -320,7 +325,7 @@ guard_insert(AkRow *row)
 						  NameStr(TupleDescAttr(row->desc, later[i] - 1)->attname)));
 	check_hash(row);
 	if (AK_IS_NULL(row, Anum_key_workspace))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("workspace of a key must not be null")));
+		null_argument("workspace", errmsg("workspace of a key must not be null"));
 	workspace = ak_row_text(row, Anum_key_workspace);
 	ak_hold_workspace(workspace);
 	if (AK_IS_NULL(row, Anum_key_key_id))
@@ -334,7 +339,7 @@ guard_insert(AkRow *row)
 	normalize_rest(row);
 	check_labels(NULL, row);
 	if (!AK_IS_NULL(row, Anum_key_expires_at) && DatumGetTimestampTz(AK_VALUE(row, Anum_key_expires_at)) <= now)
-		bad_value(errmsg("expiry is in the past"));
+		bad_argument("expires_at", errmsg("expiry is in the past"));
 
 	ak_row_set(row, Anum_key_created_at, TimestampTzGetDatum(now));
 	ak_row_set_text(row, Anum_key_created_by, actor.actor);
@@ -355,7 +360,7 @@ guard_secrets(const AkRow *old, AkRow *new)
 			ak_row_clear(new, Anum_key_old_valid_until);
 		else if (!AK_IS_NULL(new, Anum_key_old_valid_until) &&
 				 TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(AK_VALUE(new, Anum_key_old_valid_until))))
-			bad_value(errmsg("overlap must be finite"));
+			bad_argument("old_valid_until", errmsg("overlap must be finite"));
 		return;
 	}
 	if (ak_column_changed(old, new, Anum_key_old_key_hash))
@@ -506,6 +511,7 @@ ak_unique_hash(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	hash = DatumGetByteaPP(AK_VALUE(&new, Anum_key_key_hash));
 	if (ak_hash_is_old((const uint8 *) VARDATA_ANY(hash)))
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("a key with this hash is already known")));
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), err_argument("key_hash"),
+						errmsg("a key with this hash is already known")));
 	return PointerGetDatum(NULL);
 }

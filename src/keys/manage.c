@@ -103,8 +103,8 @@ cidr_from_text(char *written)
 				   : 1000;
 	}
 	if (!ak_address_parse(written, len, &address) || bits > width)
-		bad_value(errmsg("\"%s\" is neither an IP address nor a network", ak_quoted(written)),
-				  errhint("Write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32."));
+		bad_argument("allowed_cidrs", errmsg("\"%s\" is neither an IP address nor a network", ak_quoted(written)),
+					 errhint("Write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32."));
 	network = DirectFunctionCall1(network_network, DirectFunctionCall1(inet_in, CStringGetDatum(written)));
 	return DirectFunctionCall1(inet_to_cidr, network);
 }
@@ -121,12 +121,12 @@ cidrs_from_text(ArrayType *array)
 	int count;
 
 	if (ARR_NDIM(array) > 1)
-		bad_value(errmsg("address list must have one dimension"));
+		bad_argument("allowed_cidrs", errmsg("address list must have one dimension"));
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
 	for (int i = 0; i < count; i++)
 	{
 		if (nulls[i])
-			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("address list must not contain null")));
+			null_argument("allowed_cidrs", errmsg("address list must not contain null"));
 		elements[i] = cidr_from_text(TextDatumGetCString(elements[i]));
 	}
 	return PointerGetDatum(construct_array(elements, count, CIDROID, -1, false, TYPALIGN_INT));
@@ -150,7 +150,7 @@ overlap_end(TimestampTz now, const Interval *overlap)
 		until = DatumGetTimestampTz(
 			DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now), IntervalPGetDatum(overlap)));
 	if (until < now || TIMESTAMP_NOT_FINITE(until))
-		bad_value(errmsg("overlap must be finite and not negative"));
+		bad_argument("overlap", errmsg("overlap must be finite and not negative"));
 	return until;
 }
 
@@ -171,13 +171,14 @@ rethrow_mistake(MemoryContext context)
 		 strcmp(error->constraint_name, "key_old_key_hash") == 0))
 	{
 		FlushErrorState();
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("a key with this hash is already known")));
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), err_argument("key_hash"),
+						errmsg("a key with this hash is already known")));
 	}
 	if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && error->constraint_name != NULL &&
 		strcmp(error->constraint_name, "key_active_name") == 0)
 	{
 		FlushErrorState();
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), err_argument("name"),
 						errmsg("an active key of this name already exists in the workspace"),
 						errhint("Names are compared without regard to case; archived keys do not count.")));
 	}
@@ -440,11 +441,11 @@ ak_import_key(PG_FUNCTION_ARGS)
 	char *workspace = new_key_workspace(fcinfo, 4, &settings);
 	bytea *hash;
 
-	ak_need_argument(fcinfo, 2, "key hash");
+	ak_need_argument(fcinfo, 2, "key_hash");
 	hash = PG_GETARG_BYTEA_PP(2);
 	if (VARSIZE_ANY_EXHDR(hash) != AK_HASH_LEN)
-		bad_value(
-			errmsg("key hash must have 32 bytes"),
+		bad_argument(
+			"key_hash", errmsg("key hash must have 32 bytes"),
 			errhint(
 				"It is the SHA-256 of the key's whole text: pg_catalog.sha256(pg_catalog.convert_to(key, 'UTF8'))."));
 	insert_key(fcinfo, AK_VERB_IMPORT, workspace, (const uint8 *) VARDATA_ANY(hash),

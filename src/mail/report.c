@@ -28,6 +28,7 @@
 #include "access/context.h"
 #include "audit/entry.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/guc.h"
 #include "core/query.h"
 #include "log/logtext.h"
@@ -67,14 +68,14 @@ read_recipient(FunctionCallInfo fcinfo)
 	text *recipient;
 
 	if (PG_ARGISNULL(ARG_RECIPIENT))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("recipient must not be null")));
+		null_argument("recipient", errmsg("recipient must not be null"));
 	recipient = PG_GETARG_TEXT_PP(ARG_RECIPIENT);
 	if (!ak_addr_spec_valid(VARDATA_ANY(recipient), VARSIZE_ANY_EXHDR(recipient)))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("recipient is not an email address"),
-						errhint("It is one address such as ann@example.com, in ASCII, of at most %d characters.",
-								AK_ADDR_SPEC_MAX)));
-	ak_refuse_secret("recipient", text_to_cstring(recipient));
-	ak_refuse_known_secret("recipient", text_to_cstring(recipient), NULL, NULL);
+		bad_argument("recipient", errmsg("recipient is not an email address"),
+					 errhint("It is one address such as ann@example.com, in ASCII, of at most %d characters.",
+							 AK_ADDR_SPEC_MAX));
+	ak_refuse_secret("recipient", "recipient", text_to_cstring(recipient));
+	ak_refuse_known_secret("recipient", "recipient", text_to_cstring(recipient), NULL, NULL);
 	return text_to_cstring(recipient);
 }
 
@@ -169,8 +170,8 @@ read_filters(FunctionCallInfo fcinfo)
 	ak_query(&query, args, nulls, AK_SEE_TRANSACTION);
 	json = MemoryContextStrdup(context, TextDatumGetCString(ak_query_result(0, 1, &isnull)));
 	SPI_finish();
-	ak_refuse_secret("filter", json);
-	ak_refuse_known_secret("filter", json, NULL, NULL);
+	ak_refuse_secret("search", "filter", json);
+	ak_refuse_known_secret("search", "filter", json, NULL, NULL);
 	return json;
 }
 
@@ -395,7 +396,7 @@ ak_release_report(PG_FUNCTION_ARGS)
 	AkCaller caller;
 
 	if (PG_ARGISNULL(0))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("report id must not be null")));
+		null_argument("report_id", errmsg("report id must not be null"));
 	PreventCommandIfReadOnly("release_report()");
 	ak_require_anywhere(AK_AUDIT);
 	id = DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)));

@@ -43,6 +43,7 @@
 #include "audit/entry.h"
 #include "core/catalog.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/lock.h"
 #include "core/query.h"
 #include "registry/grant.h"
@@ -75,8 +76,8 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 
 	for (int i = 0; i < 3; i++)
 		if (PG_ARGISNULL(i))
-			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", names[i]),
-							i == 2 ? errhint("'*' stands for all workspaces.") : 0));
+			null_argument(names[i], errmsg("%s must not be null", names[i]),
+						  i == 2 ? errhint("'*' stands for all workspaces.") : 0);
 	grant->role = pstrdup(NameStr(*PG_GETARG_NAME(0)));
 	grant->capability = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	grant->workspace = text_to_cstring(PG_GETARG_TEXT_PP(2));
@@ -86,9 +87,8 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 
 	ak_require_anywhere(AK_ADMIN);
 	if (ak_capability_allows(grant->capability) == 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("unknown capability \"%s\"", ak_quoted(grant->capability)),
-						errhint("There are validate, view, manage, audit and admin.")));
+		bad_argument("capability", errmsg("unknown capability \"%s\"", ak_quoted(grant->capability)),
+					 errhint("There are validate, view, manage, audit and admin."));
 	if (grant->workspace != NULL)
 		ak_require_workspace(AK_ADMIN, grant->workspace);
 	else

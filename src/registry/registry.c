@@ -27,6 +27,7 @@
 #include "access/context.h"
 #include "audit/action.h"
 #include "audit/sealed_row.h"
+#include "core/args.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
@@ -123,29 +124,29 @@ guard_workspace(const AkRow *old, AkRow *new)
 		return;
 	}
 	if (workspace == NULL || !ak_workspace_valid(workspace, strlen(workspace)))
-		bad_value(errmsg("invalid workspace id \"%s\"", workspace ? ak_quoted(workspace) : ""),
-				  errhint("1 to 63 letters, digits, \".\", \"_\" or \"-\", the first a letter or digit."));
-	ak_check_label("workspace id", workspace);
+		bad_argument("workspace", errmsg("invalid workspace id \"%s\"", workspace ? ak_quoted(workspace) : ""),
+					 errhint("1 to 63 letters, digits, \".\", \"_\" or \"-\", the first a letter or digit."));
+	ak_check_label("workspace", "workspace id", workspace);
 	if (prefix == NULL || !ak_prefix_valid(prefix, strlen(prefix)))
-		bad_value(errmsg("invalid prefix \"%s\"", prefix ? ak_quoted(prefix) : ""),
-				  errhint("Lower-case words of letters and digits joined by \"_\", at most %d characters.",
-						  AK_PREFIX_MAX));
+		bad_argument("prefix", errmsg("invalid prefix \"%s\"", prefix ? ak_quoted(prefix) : ""),
+					 errhint("Lower-case words of letters and digits joined by \"_\", at most %d characters.",
+							 AK_PREFIX_MAX));
 	limit =
 		AK_IS_NULL(new, Anum_workspace_archive_limit) ? 0 : DatumGetInt32(AK_VALUE(new, Anum_workspace_archive_limit));
 	if (limit < 1 || limit > ARCHIVE_LIMIT_MAX)
-		bad_value(errmsg("archive limit must be between 1 and %d", ARCHIVE_LIMIT_MAX));
+		bad_argument("archive_limit", errmsg("archive limit must be between 1 and %d", ARCHIVE_LIMIT_MAX));
 	if (name != NULL && (old == NULL || ak_column_changed(old, new, Anum_workspace_name)))
 	{
-		ak_check_label("workspace name", name);
-		ak_refuse_known_secret("workspace name", name, old ? workspace : NULL, NULL);
+		ak_check_label("name", "workspace name", name);
+		ak_refuse_known_secret("name", "workspace name", name, old ? workspace : NULL, NULL);
 	}
 
 	if (old == NULL || ak_column_changed(old, new, Anum_workspace_prefix))
-		ak_refuse_known_secret("prefix", prefix, old ? workspace : NULL, NULL);
+		ak_refuse_known_secret("prefix", "prefix", prefix, old ? workspace : NULL, NULL);
 
 	if (old == NULL)
 	{
-		ak_refuse_known_secret("workspace id", workspace, NULL, NULL);
+		ak_refuse_known_secret("workspace", "workspace id", workspace, NULL, NULL);
 		stamp(new, Anum_workspace_created_at, Anum_workspace_created_by, workspace);
 		ak_row_clear(new, Anum_workspace_updated_at);
 		ak_row_clear(new, Anum_workspace_updated_by);
@@ -197,17 +198,17 @@ guard_api(const AkRow *old, AkRow *new)
 		refuse(errmsg("an API cannot be deleted"), errhint("Use apikeys.unregister_api()."));
 	name = ak_row_text(new, Anum_api_api);
 	if (name == NULL)
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("API must not be null")));
-	ak_check_label("API name", name);
+		null_argument("api", errmsg("API must not be null"));
+	ak_check_label("api", "API name", name);
 	if (old == NULL)
-		ak_refuse_known_secret("API name", name, NULL, NULL);
+		ak_refuse_known_secret("api", "API name", name, NULL, NULL);
 	description = ak_row_text(new, Anum_api_description);
 	if (description != NULL && description[0] == '\0')
 		ak_row_clear(new, Anum_api_description);
 	else if (description != NULL && (old == NULL || ak_column_changed(old, new, Anum_api_description)))
 	{
-		ak_check_text("description", description, DESCRIPTION_MAX);
-		ak_refuse_known_secret("description", description, NULL, NULL);
+		ak_check_text("description", "description", description, DESCRIPTION_MAX);
+		ak_refuse_known_secret("description", "description", description, NULL, NULL);
 	}
 
 	is_registered = AK_IS_NULL(new, Anum_api_unregistered_at);
@@ -260,8 +261,8 @@ guard_team_member(const AkRow *old, AkRow *new)
 		return;
 	for (int i = 0; i < (int) lengthof(needed); i++)
 		if (AK_IS_NULL(new, needed[i]))
-			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-							errmsg("%s must not be null", NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname))));
+			null_argument(NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname),
+						  errmsg("%s must not be null", NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname)));
 	for (int i = 1; i < (int) lengthof(needed); i++)
 	{
 		const char *what = NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname);
@@ -269,8 +270,8 @@ guard_team_member(const AkRow *old, AkRow *new)
 
 		if (old != NULL && !ak_column_changed(old, new, needed[i]))
 			continue;
-		ak_check_label(what, text);
-		ak_refuse_known_secret(what, text, ak_row_text(new, Anum_team_member_workspace), NULL);
+		ak_check_label(what, what, text);
+		ak_refuse_known_secret(what, what, text, ak_row_text(new, Anum_team_member_workspace), NULL);
 	}
 	if (old == NULL)
 		ak_hold_workspace(ak_row_text(new, Anum_team_member_workspace));
@@ -289,9 +290,9 @@ guard_access(const AkRow *old, AkRow *new)
 		refuse(errmsg("an access cannot be changed"), errhint("Revoke it, and grant another."));
 	capability = ak_row_text(new, Anum_access_capability);
 	if (AK_IS_NULL(new, Anum_access_role) || capability == NULL)
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("role and capability must not be null")));
+		null_argument(capability == NULL ? "capability" : "role", errmsg("role and capability must not be null"));
 	if (ak_capability_allows(capability) == 0)
-		bad_value(errmsg("unknown capability \"%s\"", ak_quoted(capability)));
+		bad_argument("capability", errmsg("unknown capability \"%s\"", ak_quoted(capability)));
 	if (AK_IS_NULL(new, Anum_access_grant_id))
 		ak_row_set(new, Anum_access_grant_id, DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 	if (!AK_IS_NULL(new, Anum_access_workspace))
@@ -382,12 +383,11 @@ ak_make_way(PG_FUNCTION_ARGS)
 	return PointerGetDatum(row.tuple);
 }
 
-/* Returns a text argument.  Raises 22004 if it is NULL; "what" names it. */
+/* Returns the n-th argument, a text of that name.  Raises 22004 if it is NULL. */
 static char *
-needed_text(FunctionCallInfo fcinfo, int n, const char *what)
+needed_text(FunctionCallInfo fcinfo, int n, const char *argument)
 {
-	if (PG_ARGISNULL(n))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", what)));
+	ak_need_argument(fcinfo, n, argument);
 	return text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 
@@ -421,7 +421,7 @@ ak_register_api(PG_FUNCTION_ARGS)
 		2,
 		{TEXTOID, TEXTOID},
 		NULL};
-	char *api = needed_text(fcinfo, 0, "API");
+	char *api = needed_text(fcinfo, 0, "api");
 	Datum args[2] = {PG_GETARG_DATUM(0), PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1)};
 
 	PreventCommandIfReadOnly("register_api()");
@@ -451,7 +451,7 @@ ak_unregister_api(PG_FUNCTION_ARGS)
 							1,
 							{TEXTOID},
 							NULL};
-	char *api = needed_text(fcinfo, 0, "API");
+	char *api = needed_text(fcinfo, 0, "api");
 	Datum args[1] = {PG_GETARG_DATUM(0)};
 
 	ak_require(AK_ADMIN, NULL);
