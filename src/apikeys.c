@@ -29,6 +29,7 @@
 #include "core/compat.h"
 #include "core/guc.h"
 #include "core/lock.h"
+#include "core/query.h"
 #include "log/purge.h"
 #include "mail/mailer.h"
 #include "registry/grant.h"
@@ -89,6 +90,7 @@ at_transaction_event(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
+			ak_owner_abort(1);
 			ak_audit_end();
 			ak_forget_locks();
 			ak_forget_privileges();
@@ -108,6 +110,8 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId mySubid, SubTransac
 		return;
 	ak_locks_end_subtransaction(level, committed);
 	ak_privileges_end_subtransaction(level, committed);
+	if (!committed)
+		ak_owner_abort(level);
 	ak_audit_end_subtransaction(level, committed);
 }
 

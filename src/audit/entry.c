@@ -171,7 +171,7 @@ ak_write_entry(const AkEntry *entry)
 #undef SET
 #undef SET_TEXT
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_LOG);
 	writing = true;
 	PG_TRY();
 	{
@@ -182,7 +182,7 @@ ak_write_entry(const AkEntry *entry)
 		writing = false;
 	}
 	PG_END_TRY();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	table_close(log, NoLock);
 
 	remember_pending(audit_id, entry->workspace ? entry->workspace : "", digest);
@@ -362,7 +362,7 @@ link_pending(void)
 	bool many;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_LOG);
 	SPI_connect();
 	links = palloc(sizeof(AkLinks));
 	links->count = 0;
@@ -398,7 +398,7 @@ link_pending(void)
 
 	MemoryContextSwitchTo(old);
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	PopActiveSnapshot();
 	pending_count = 0;
 

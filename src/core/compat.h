@@ -102,6 +102,20 @@ table_beginscan_compat(Relation rel, Snapshot snapshot)
 #endif
 }
 
+/* The search_path of RestrictSearchPath() */
+#define AK_SAFE_PATH "pg_catalog, pg_temp"
+
+/* Sets search_path until the end of the GUC nest level. */
+static inline void
+RestrictSearchPath_compat(void)
+{
+#if PG_VERSION_NUM >= 170000
+	RestrictSearchPath();
+#else
+	(void) set_config_option("search_path", AK_SAFE_PATH, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+#endif
+}
+
 static inline void
 MarkGUCPrefixReserved_compat(const char *prefix)
 {

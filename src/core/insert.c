@@ -51,9 +51,9 @@ fill_defaults(TupleTableSlot *slot, Relation rel, int natts, EState *estate)
  * are updated.  Later commands of the transaction see the row.  Statement
  * triggers and rules are skipped: our tables have none for INSERT.
  *
- * Privileges are not checked: the caller has checked them, and acts as the
- * owner (ak_become_owner), because triggers and index expressions run as the
- * current user.  rel is open with RowExclusiveLock.  Raises what triggers and
+ * Privileges are not checked: the caller has checked them, and acts in an
+ * owner section, because triggers and index expressions run as the current
+ * user.  rel is open with RowExclusiveLock.  Raises what triggers and
  * constraints raise.
  *
  * Returns a copy of the row as the triggers left it; NULL if one of them

@@ -3,6 +3,16 @@
  * query.c
  *	  Run our own SQL: kept plans, a stated snapshot, and the owner's rights.
  *
+ * Our functions are no SECURITY DEFINER functions, in which the caller would be
+ * invisible.  They check the caller, and then work in an owner section.  The
+ * owner is a superuser.  So search_path is pg_catalog, pg_temp in a section, and
+ * no name or operator of our SQL can mean another one.  That holds for users'
+ * triggers on our tables as well, which run with the owner's rights there.
+ *
+ * Validation has no owner section: it runs no SQL.  Elsewhere, restricting
+ * search_path costs about 1.5 us a section, of some 40 us that create_key()
+ * takes, and nothing in a section within another.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -11,6 +21,8 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "core/catalog.h"
@@ -18,37 +30,147 @@
 #include "core/query.h"
 
 /*
- * Switches to the owner of our tables.  The caller's rights must have been
- * checked before.  After an error nothing need be done: transactions and
- * subtransactions restore the user at abort.  Locks the extension against being
- * dropped until the transaction ends.
+ * The open owner sections, the innermost last.  They are not found through the
+ * AkCaller of their functions: after an error these are gone, when the
+ * transaction's abort looks.
  */
-void
-ak_become_owner(AkCaller *caller)
+typedef struct AkSection
 {
-	GetUserIdAndSecContext(&caller->userid, &caller->sec_context);
-	SetUserIdAndSecContext(ak_lock_extension(),
-						   caller->sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+	AkPurpose purpose;
+	int nest_level;       /* of its (sub)transaction */
+	const char *old_path; /* search_path before it, kept by its GUC nest level; NULL: already restricted */
+} AkSection;
+
+static AkSection *sections = NULL;
+static int section_count = 0;
+static int sections_allocated = 0;
+
+/*
+ * Restricts search_path, if it is not so already or if "always".  Returns the
+ * GUC nest level for restore_path(); 0: none.
+ */
+static int
+restrict_path(bool always)
+{
+	int guc_level;
+
+	if (!always && strcmp(namespace_search_path, AK_SAFE_PATH) == 0)
+		return 0;
+	guc_level = NewGUCNestLevel();
+	RestrictSearchPath_compat();
+	return guc_level;
 }
 
-void
-ak_become_caller(const AkCaller *caller)
+static void
+restore_path(int guc_level)
 {
-	SetUserIdAndSecContext(caller->userid, caller->sec_context);
+	if (guc_level != 0)
+		AtEOXact_GUC(true, guc_level);
 }
 
 /*
- * Until ak_become_caller(): triggers and functions of other users cannot leave
- * anything behind that would run later.
+ * Begins an owner section: until ak_owner_end(), code runs with the rights of
+ * the owner of our tables, and names are looked up in pg_catalog alone.  The
+ * caller's rights must have been checked before.
+ *
+ * After an error nothing need be done: transactions and subtransactions restore
+ * user, search_path and sections at abort.  Locks the extension against being
+ * dropped until the transaction ends.  Sections can be nested; the innermost
+ * one's purpose counts.
  */
 void
-ak_restrict_security(void)
+ak_owner_begin(AkCaller *caller, AkPurpose purpose)
 {
-	Oid userid;
-	int sec_context;
+	Oid owner = ak_lock_extension();
+	AkSection *section;
 
-	GetUserIdAndSecContext(&userid, &sec_context);
-	SetUserIdAndSecContext(userid, sec_context | SECURITY_RESTRICTED_OPERATION);
+	if (section_count == sections_allocated)
+	{
+		int wanted = Max(8, sections_allocated * 2);
+
+		sections = sections == NULL ? MemoryContextAlloc(TopMemoryContext, wanted * sizeof(AkSection))
+									: repalloc(sections, wanted * sizeof(AkSection));
+		sections_allocated = wanted;
+	}
+	section = &sections[section_count];
+	section->purpose = purpose;
+	section->nest_level = GetCurrentTransactionNestLevel();
+	section->old_path = namespace_search_path;
+	/* what users' triggers set in a job of the worker is undone, as in PostgreSQL's own maintenance */
+	caller->guc_level = restrict_path(purpose == AK_TO_WORK);
+	if (caller->guc_level == 0)
+		section->old_path = NULL;
+	caller->place = section_count++;
+
+	GetUserIdAndSecContext(&caller->userid, &caller->sec_context);
+	SetUserIdAndSecContext(owner, caller->sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS |
+									  (purpose == AK_TO_WORK ? SECURITY_RESTRICTED_OPERATION : 0));
+}
+
+/* Ends the innermost owner section: the user and search_path are the caller's again. */
+void
+ak_owner_end(const AkCaller *caller)
+{
+	AkPurpose purpose = ak_owner_purpose();
+
+	Assert(section_count == caller->place + 1);
+	section_count = caller->place;
+	SetUserIdAndSecContext(caller->userid, caller->sec_context);
+	if (caller->guc_level != 0)
+		AtEOXact_GUC(purpose != AK_TO_WORK, caller->guc_level);
+}
+
+/* Returns what the innermost owner section is for; AK_TO_NOTHING outside of all. */
+AkPurpose
+ak_owner_purpose(void)
+{
+	return section_count > 0 ? sections[section_count - 1].purpose : AK_TO_NOTHING;
+}
+
+/*
+ * Leaves all owner sections for a while, to try what runs at commit: with the
+ * rights of the session's role and the session's search_path.  What it sets is
+ * undone.
+ */
+void
+ak_outside_begin(AkOutside *outside)
+{
+	const char *path = NULL;
+
+	for (int i = 0; path == NULL && i < section_count; i++)
+		path = sections[i].old_path;
+	GetUserIdAndSecContext(&outside->userid, &outside->sec_context);
+	SetUserIdAndSecContext(GetOuterUserId(), outside->sec_context & ~SECURITY_NOFORCE_RLS);
+	outside->guc_level = NewGUCNestLevel();
+	if (path != NULL)
+		(void) set_config_option("search_path", path, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+ak_outside_end(const AkOutside *outside)
+{
+	AtEOXact_GUC(false, outside->guc_level);
+	SetUserIdAndSecContext(outside->userid, outside->sec_context);
+}
+
+/* At the abort of the subtransaction of that level, 1 for the transaction: its sections are over. */
+void
+ak_owner_abort(int level)
+{
+	while (section_count > 0 && sections[section_count - 1].nest_level >= level)
+		section_count--;
+}
+
+/*
+ * Before a statement of ours: a trigger of a user that ran in this section may
+ * have set another search_path.  For restore_path().
+ */
+static int
+begin_query(void)
+{
+	if (section_count == 0)
+		elog(ERROR, "a statement of apikeys runs outside of an owner section");
+	return restrict_path(false);
 }
 
 /* Returns the kept plan of a statement, made at its first use. */
@@ -76,6 +198,7 @@ plan_of(AkQuery *query)
 int
 ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 {
+	int guc_level = begin_query();
 	SPIPlanPtr plan = plan_of(query);
 	int rc;
 
@@ -92,6 +215,7 @@ ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 		rc = SPI_execute_plan(plan, args, nulls, false, 0);
 	if (rc < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(rc));
+	restore_path(guc_level);
 	return rc;
 }
 
@@ -99,10 +223,12 @@ ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 void
 ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Snapshot snapshot)
 {
+	int guc_level = begin_query();
 	int rc = SPI_execute_snapshot(plan_of(query), args, nulls, snapshot, InvalidSnapshot, true, false, 0);
 
 	if (rc < 0)
 		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(rc));
+	restore_path(guc_level);
 }
 
 /*
@@ -112,10 +238,12 @@ ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Snapshot snaps
 Portal
 ak_query_cursor(AkQuery *query, Datum *args, const char *nulls)
 {
+	int guc_level = begin_query();
 	Portal portal = SPI_cursor_open(NULL, plan_of(query), args, nulls, true);
 
 	if (portal == NULL)
 		elog(ERROR, "SPI_cursor_open failed: %s", SPI_result_code_string(SPI_result));
+	restore_path(guc_level);
 	return portal;
 }
 

@@ -13,8 +13,8 @@
 #define AK_QUERY_MAX_ARGS 20
 
 /*
- * A statement that a backend prepares once.  Its SQL writes every name and
- * operator with its schema, because it runs with the caller's search_path.
+ * A statement that a backend prepares once.  It runs in an owner section, where
+ * search_path is pg_catalog, pg_temp.
  */
 typedef struct AkQuery
 {
@@ -31,17 +31,42 @@ typedef enum AkSight
 	AK_SEE_LATEST       /* all that is committed, whatever the isolation level, as for a constraint */
 } AkSight;
 
-/* The user before ak_become_owner(), for ak_become_caller() */
+/* What an owner section is for.  The guards of tables that only we write ask for it. */
+typedef enum AkPurpose
+{
+	AK_TO_NOTHING, /* no section */
+	AK_TO_READ,    /* look something up */
+	AK_TO_MANAGE,  /* write keys, APIs, workspaces, teams, accesses: what direct SQL can do, too */
+	AK_TO_LOG,     /* write or purge the audit log */
+	AK_TO_MAIL,    /* change the queue of reports */
+	AK_TO_COUNT,   /* write usage */
+	AK_TO_WORK     /* the worker's own: triggers and functions of users cannot leave anything behind */
+} AkPurpose;
+
+/* The caller of an owner section, for ak_owner_end() */
 typedef struct AkCaller
 {
 	Oid userid;
 	int sec_context;
+	int guc_level; /* 0: search_path was restricted already */
+	int place;     /* among the open sections */
 } AkCaller;
 
-extern void ak_become_owner(AkCaller *caller);
-extern void ak_restrict_security(void);
+/* The owner, for ak_outside_end() */
+typedef struct AkOutside
+{
+	Oid userid;
+	int sec_context;
+	int guc_level;
+} AkOutside;
+
+extern void ak_owner_begin(AkCaller *caller, AkPurpose purpose);
+extern void ak_owner_end(const AkCaller *caller);
+extern AkPurpose ak_owner_purpose(void);
+extern void ak_outside_begin(AkOutside *outside);
+extern void ak_outside_end(const AkOutside *outside);
+extern void ak_owner_abort(int level);
 extern void ak_refuse_foreign_actions(bool keys);
-extern void ak_become_caller(const AkCaller *caller);
 
 extern int ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight);
 extern void ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Snapshot snapshot);

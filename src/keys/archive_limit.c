@@ -171,27 +171,26 @@ delete_rows(AkDrop *drop)
 /*
  * Deletes the keys, and raises what the deletion raises or the commit would.
  * This also fires the other deferred triggers of the transaction, including the
- * caller's own: they run as at commit, with the rights of the session's role,
- * never with the owner's.
+ * caller's own: they run as at commit, with the rights of the session's role and
+ * its search_path, never with the owner's.
  */
 static void
 try_to_delete(AkDrop *drop)
 {
-	AkCaller owner;
+	AkOutside outside;
 	int rc;
 
 	SPI_connect();
 	ak_refuse_foreign_actions(true);
 	SPI_finish();
 	delete_rows(drop);
-	GetUserIdAndSecContext(&owner.userid, &owner.sec_context);
-	SetUserIdAndSecContext(GetOuterUserId(), owner.sec_context & ~SECURITY_NOFORCE_RLS);
+	ak_outside_begin(&outside);
 	SPI_connect();
 	rc = SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0);
 	if (rc != SPI_OK_UTILITY)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
 	SPI_finish();
-	ak_become_caller(&owner);
+	ak_outside_end(&outside);
 }
 
 /* Returns true if a foreign key, a trigger other than our guard, or a rule watches the table's deletions. */
@@ -333,7 +332,7 @@ drop_surplus(const char *workspace, int archive_limit, StringInfo evicted)
 	bool watched;
 	ErrorData *error;
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_MANAGE);
 	keys = find_surplus(workspace, archive_limit, &count);
 	watched = count > 0 && is_watched();
 	error = count > 0 ? drop_together(keys, count, watched) : NULL;
@@ -358,7 +357,7 @@ drop_surplus(const char *workspace, int archive_limit, StringInfo evicted)
 			if (!keys[i].dropped)
 				warn_of(&keys[i], error);
 	}
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 
 	for (int i = 0; i < count; i++)
 	{

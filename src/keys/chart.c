@@ -124,7 +124,7 @@ ak_usage_chart(PG_FUNCTION_ARGS)
 	args[1] = TimestampTzGetDatum(first);
 	args[2] = TimestampTzGetDatum(now);
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -137,6 +137,6 @@ ak_usage_chart(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(lines, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc, &value, &null);
 	}
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	return (Datum) 0;
 }

@@ -61,7 +61,7 @@ ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where)
 
 	/* if one of our columns is missing, the error names it */
 	table_close(ak_table_open(AK_KEY, AccessShareLock), AccessShareLock);
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
 	if (SPI_processed > 0)
@@ -75,7 +75,7 @@ ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where)
 		MemoryContextSwitchTo(spi);
 	}
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 
 	if (where->workspace == NULL || !ak_sees(AK_VIEW, where->workspace))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -107,7 +107,7 @@ detail(FunctionCallInfo fcinfo, TupleDesc desc, Datum key_id, bool *isnull)
 	AkCaller caller;
 	Datum result = (Datum) 0;
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
 	*isnull = SPI_processed == 0;
@@ -120,7 +120,7 @@ detail(FunctionCallInfo fcinfo, TupleDesc desc, Datum key_id, bool *isnull)
 		result = HeapTupleHeaderGetDatum(SPI_returntuple(heap_form_tuple(desc, values, nulls), desc));
 	}
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	return result;
 }
 
@@ -190,7 +190,7 @@ ak_key_id(PG_FUNCTION_ARGS)
 		args[1] = PointerGetDatum(construct_array(&fcinfo->args[1].value, 1, TEXTOID, -1, false, TYPALIGN_INT));
 	}
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&query, args, nulls, AK_SEE_TRANSACTION);
 	found = SPI_processed;
@@ -203,7 +203,7 @@ ak_key_id(PG_FUNCTION_ARGS)
 		MemoryContextSwitchTo(spi);
 	}
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 
 	if (found == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("active key \"%s\" does not exist", ak_quoted(name)),

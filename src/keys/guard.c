@@ -385,12 +385,12 @@ last_archived(const char *workspace)
 	bool isnull;
 	Datum last;
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 	last = ak_query_result(0, 1, &isnull);
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	return isnull ? DT_NOBEGIN : DatumGetTimestampTz(last);
 }
 

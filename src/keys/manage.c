@@ -203,7 +203,7 @@ write_key(const AkAction *action, AkQuery *query, Datum *args, const char *nulls
 {
 	MemoryContext context = CurrentMemoryContext;
 
-	ak_become_owner(caller);
+	ak_owner_begin(caller, AK_TO_MANAGE);
 	SPI_connect();
 	PG_TRY();
 	{
@@ -220,7 +220,7 @@ static void
 leave(const AkCaller *caller)
 {
 	SPI_finish();
-	ak_become_caller(caller);
+	ak_owner_end(caller);
 }
 
 /*
@@ -298,7 +298,7 @@ insert_key(FunctionCallInfo fcinfo, AkVerb verb, const char *workspace, const ui
 		if (nulls[i] != 'n')
 			ak_row_set(row, common[i], args[i]);
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_MANAGE);
 	PG_TRY();
 	{
 		row->tuple = ak_act_insert(&action, rel, row->natts, row->values, row->nulls);
@@ -308,7 +308,7 @@ insert_key(FunctionCallInfo fcinfo, AkVerb verb, const char *workspace, const ui
 		rethrow_mistake(context);
 	}
 	PG_END_TRY();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	if (row->tuple == NULL)
 		ereport(ERROR, (errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
 						errmsg("a trigger of table \"apikeys.key\" refused the key")));

@@ -321,11 +321,11 @@ ak_purge_audit_log(PG_FUNCTION_ARGS)
 
 	ak_refuse_prepare("purge_audit_log");
 	ak_lock_object(AK_AUDIT_PURGED, workspace, ExclusiveLock);
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_LOG);
 	SPI_connect();
 	purge_chain(&purge, INT_MAX);
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	PG_RETURN_INT64(purge.entries);
 }
 

@@ -303,11 +303,11 @@ audited_workspaces(FunctionCallInfo fcinfo, Snapshot snapshot, NullableDatum anc
 	names = add_workspaces(names, snapshot, AK_AUDIT_LOG, AK_AUDIT_LOG_WORKSPACE, C_COLLATION_OID);
 	if (!anchors.isnull)
 	{
-		ak_become_owner(&caller);
+		ak_owner_begin(&caller, AK_TO_READ);
 		SPI_connect();
 		names = add_anchored(names, anchors.value, context);
 		SPI_finish();
-		ak_become_caller(&caller);
+		ak_owner_end(&caller);
 	}
 	return makeArrayResult(names, context);
 }
@@ -365,7 +365,7 @@ ak_verify_audit_log(PG_FUNCTION_ARGS)
 	InitMaterializedSRF_compat(fcinfo);
 	rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	read_purges(&v);
 	if (!PG_ARGISNULL(1))
@@ -404,7 +404,7 @@ ak_verify_audit_log(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	return (Datum) 0;
 }
 
@@ -433,13 +433,13 @@ ak_audit_anchor(PG_FUNCTION_ARGS)
 	Datum result;
 
 	UnregisterSnapshot(snapshot);
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 	result = ak_query_result(0, 1, &isnull);
 	MemoryContextSwitchTo(context);
 	result = PointerGetDatum(PG_DETOAST_DATUM_COPY(result));
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	return result;
 }

@@ -38,9 +38,6 @@
 
 PG_FUNCTION_INFO_V1(ak_guard_report);
 
-/* Set during our own changes of the queue */
-static bool writing = false;
-
 /*
  * Runs a statement that changes the queue, as the owner, and returns the number
  * of rows.  SPI need not be connected.
@@ -51,21 +48,12 @@ ak_change_mail_queue(AkQuery *query, Datum *args, const char *nulls, AkSight sig
 	AkCaller caller;
 	uint64 rows;
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_MAIL);
 	SPI_connect();
-	writing = true;
-	PG_TRY();
-	{
-		ak_query(query, args, nulls, sight);
-	}
-	PG_FINALLY();
-	{
-		writing = false;
-	}
-	PG_END_TRY();
+	ak_query(query, args, nulls, sight);
 	rows = SPI_processed;
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	return rows;
 }
 
@@ -115,17 +103,18 @@ ak_guard_report(PG_FUNCTION_ARGS)
 	int column = Anum_report_state;
 	Datum held = CStringGetTextDatum("held");
 	bool isnull = false;
+	bool ours = ak_owner_purpose() == AK_TO_MAIL;
 
 	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
 	{
-		if (!writing)
+		if (!ours)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("a report cannot be changed"),
 					 errhint("apikeys.release_report() queues one that is held or failed; DELETE removes one.")));
 		return PointerGetDatum(trigdata->tg_newtuple);
 	}
 	ak_row_read(&row, trigdata->tg_relation, trigdata->tg_trigtuple);
-	if (writing || AK_IS_NULL(&row, Anum_report_state) || strcmp(ak_row_text(&row, Anum_report_state), "queued") != 0)
+	if (ours || AK_IS_NULL(&row, Anum_report_state) || strcmp(ak_row_text(&row, Anum_report_state), "queued") != 0)
 		return PointerGetDatum(trigdata->tg_trigtuple);
 	return PointerGetDatum(heap_modify_tuple_by_cols(trigdata->tg_trigtuple, row.desc, 1, &column, &held, &isnull));
 }
@@ -171,12 +160,12 @@ ak_reports_queued(Datum workspace, Datum scope, const char *nulls)
 	bool isnull;
 	int64 count;
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&query, args, nulls, AK_SEE_LATEST);
 	count = DatumGetInt64(ak_query_result(0, 1, &isnull));
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	return count;
 }
 
@@ -232,7 +221,7 @@ ak_report_claim(const char *id_domain, AkReport *report)
 
 	give_up_interrupted(now);
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&next, args, NULL, AK_SEE_TRANSACTION);
 	found = SPI_processed == 1;
@@ -258,7 +247,7 @@ ak_report_claim(const char *id_domain, AkReport *report)
 		MemoryContextSwitchTo(spi_context);
 	}
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	if (found)
 		ak_change_mail_queue(&claim, args, NULL, AK_SEE_TRANSACTION);
 	return found;
@@ -328,11 +317,11 @@ ak_report_wait(void)
 	Datum due;
 	bool isnull;
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
 	due = ak_query_result(0, 1, &isnull);
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	return isnull ? -1 : TimestampDifferenceMilliseconds(now, DatumGetTimestampTz(due));
 }

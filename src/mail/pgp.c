@@ -56,13 +56,13 @@ pgcrypto_function(const char *name, const Oid *types, int nargs)
 	namestrcpy(&function, name);
 	args[0] = NameGetDatum(&function);
 	args[1] = PointerGetDatum(buildoidvector(types, nargs));
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 	if (SPI_processed == 1)
 		found = DatumGetObjectId(ak_query_result(0, 1, &isnull));
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	if (!OidIsValid(found))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
 						errmsg("extension \"pgcrypto\" has no such function \"%s\"", name)));

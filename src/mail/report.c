@@ -152,6 +152,7 @@ read_filters(FunctionCallInfo fcinfo)
 	bool any = false;
 	bool isnull;
 	MemoryContext context = CurrentMemoryContext;
+	AkCaller caller;
 	char *json;
 	int n = 0;
 
@@ -166,10 +167,12 @@ read_filters(FunctionCallInfo fcinfo)
 	}
 	if (!any)
 		return NULL;
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&query, args, nulls, AK_SEE_TRANSACTION);
 	json = MemoryContextStrdup(context, TextDatumGetCString(ak_query_result(0, 1, &isnull)));
 	SPI_finish();
+	ak_owner_end(&caller);
 	ak_refuse_secret("search", "filter", json);
 	ak_refuse_known_secret("search", "filter", json, NULL, NULL);
 	return json;
@@ -404,10 +407,10 @@ ak_release_report(PG_FUNCTION_ARGS)
 	args[1] = TimestampTzGetDatum(GetCurrentTimestamp());
 	args[2] = CStringGetTextDatum(ak_report_origin());
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&read, args, NULL, AK_SEE_TRANSACTION);
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	if (SPI_processed == 1)
 	{
 		Datum workspaces = ak_query_result(0, 2, &isnull);

@@ -377,12 +377,12 @@ ak_grant_access(PG_FUNCTION_ARGS)
 		ak_refuse_access_elsewhere(role);
 
 	grant.args[3] = ObjectIdGetDatum(role);
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_MANAGE);
 	SPI_connect();
 	record_access(&grant, role);
 	ak_change_privileges(role, ak_capability_allows(grant.capability), 0, grant.at_commit, caller.userid);
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	PG_RETURN_VOID();
 }
 
@@ -420,7 +420,7 @@ ak_revoke_access(PG_FUNCTION_ARGS)
 	role = lock_access(&grant);
 
 	grant.args[3] = ObjectIdGetDatum(role);
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_MANAGE);
 	SPI_connect();
 	ak_query(&remove, grant.args, grant.nulls, AK_SEE_LATEST);
 	if (SPI_processed == 0)
@@ -434,7 +434,7 @@ ak_revoke_access(PG_FUNCTION_ARGS)
 	else if (OidIsValid(role))
 		ak_change_privileges(role, 0, ak_capability_allows(grant.capability), grant.at_commit, caller.userid);
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	PG_RETURN_VOID();
 }
 
@@ -501,7 +501,7 @@ ak_regrant_access(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("regrant_access()");
 	ak_require(AK_ADMIN, NULL);
 	ak_refuse_prepare("regrant_access");
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_MANAGE);
 	SPI_connect();
 
 	/* all roles before the privileges, as other transactions lock them */
@@ -540,7 +540,7 @@ ak_regrant_access(PG_FUNCTION_ARGS)
 	if (count > 0 && !ak_is_subscriber())
 		tell_regrant(count, roles.data);
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	PG_RETURN_INT32((int32) count);
 }
 

@@ -30,7 +30,7 @@ ak_refuse_unknown_api(const char *api)
 	AkCaller caller;
 	char *registered;
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&query, NULL, NULL, AK_SEE_LATEST);
 	registered = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);

@@ -331,6 +331,22 @@ change_order(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* ak_refuse_access_elsewhere() with the rights of another role, the caller of grant_access(). */
+static void
+refuse_access_elsewhere_as(Oid userid, Oid role)
+{
+	Oid current;
+	int sec_context;
+
+	/* a role that was dropped meanwhile has no privileges left */
+	if (GetUserNameFromId(role, true) == NULL)
+		return;
+	GetUserIdAndSecContext(&current, &sec_context);
+	SetUserIdAndSecContext(userid, sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	ak_refuse_access_elsewhere(role);
+	SetUserIdAndSecContext(current, sec_context);
+}
+
 /*
  * At commit: makes the deferred changes.  Called before anything else is locked
  * for the commit, since it may wait for transactions that change the same role
@@ -349,30 +365,20 @@ ak_commit_privileges(void)
 		return;
 	qsort(changes, change_count, sizeof(AkPrivilegeChange), change_order);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	ak_become_owner(&caller);
-	SPI_connect();
 	for (int i = 0; i < change_count; i++)
 	{
-		Oid role = changes[i].role;
-		int give = changes[i].give;
-		int take = changes[i].take;
-
-		if (i == 0 || role != changes[i - 1].role)
-			ak_lock_role(role);
-		/* a role that was dropped meanwhile has no privileges left */
-		if (GetUserNameFromId(role, true) == NULL)
-			continue;
-		if (give != 0)
-		{
-			SetUserIdAndSecContext(changes[i].userid, caller.sec_context);
-			ak_refuse_access_elsewhere(role);
-			SetUserIdAndSecContext(ak_extension_owner(),
-								   caller.sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
-		}
-		change_privileges(role, give, take);
+		if (i == 0 || changes[i].role != changes[i - 1].role)
+			ak_lock_role(changes[i].role);
+		if (changes[i].give != 0)
+			refuse_access_elsewhere_as(changes[i].userid, changes[i].role);
 	}
+	ak_owner_begin(&caller, AK_TO_MANAGE);
+	SPI_connect();
+	for (int i = 0; i < change_count; i++)
+		if (GetUserNameFromId(changes[i].role, true) != NULL)
+			change_privileges(changes[i].role, changes[i].give, changes[i].take);
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	PopActiveSnapshot();
 	change_count = 0;
 }

@@ -54,12 +54,12 @@ act_as_owner(const AkAction *action, AkQuery *query, Datum *args, const char *nu
 	AkCaller caller;
 	uint64 rows;
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_MANAGE);
 	SPI_connect();
 	ak_act(action, query, args, nulls, sight);
 	rows = SPI_processed;
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	return rows;
 }
 
@@ -171,12 +171,12 @@ set_next_ordinal(AkRow *row)
 	int ordinal;
 
 	ak_lock_object(AK_API, "", ExclusiveLock);
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&query, NULL, NULL, AK_SEE_LATEST);
 	ordinal = DatumGetInt32(ak_query_result(0, 1, &isnull));
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	ak_row_set(row, Anum_api_ordinal, Int32GetDatum(ordinal));
 }
 

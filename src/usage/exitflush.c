@@ -47,12 +47,11 @@ flush_in_transaction(void)
 		get_extension_oid("apikeys", true) == extension)
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
-		ak_become_owner(&caller);
-		ak_restrict_security();
+		ak_owner_begin(&caller, AK_TO_WORK);
 		SPI_connect();
 		ak_flush_here();
 		SPI_finish();
-		ak_become_caller(&caller);
+		ak_owner_end(&caller);
 		PopActiveSnapshot();
 	}
 	CommitTransactionCommand();

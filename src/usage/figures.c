@@ -308,13 +308,13 @@ ak_status(PG_FUNCTION_ARGS)
 	if (!nulls[LAST_FLUSH])
 		values[LAST_FLUSH] = TimestampTzGetDatum(clock->slot.last_at);
 
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&query, NULL, NULL, AK_SEE_TRANSACTION);
 	spi = MemoryContextSwitchTo(context);
 	values[VERSION] = PointerGetDatum(cstring_to_text(TextDatumGetCString(ak_query_result(0, 1, &nulls[VERSION]))));
 	MemoryContextSwitchTo(spi);
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	return HeapTupleGetDatum(heap_form_tuple(ak_result_descriptor(fcinfo), values, nulls));
 }

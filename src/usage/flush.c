@@ -306,12 +306,12 @@ ak_flush_usage(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("flush_usage()");
 	ak_refuse_prepare("flush_usage");
 	(void) ak_worker_ensure();
-	ak_become_owner(&caller);
+	ak_owner_begin(&caller, AK_TO_COUNT);
 	SPI_connect();
 	(void) lock_flush(true);
 	added = flush(NULL);
 	SPI_finish();
-	ak_become_caller(&caller);
+	ak_owner_end(&caller);
 	PG_RETURN_INT64(added);
 }
 

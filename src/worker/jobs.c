@@ -177,8 +177,7 @@ ak_job_begin(void)
 		return false;
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
-	ak_become_owner(&job_caller);
-	ak_restrict_security();
+	ak_owner_begin(&job_caller, AK_TO_WORK);
 	AfterTriggerSetState(&immediate);
 	limit_statements();
 	SPI_connect();
@@ -192,7 +191,7 @@ ak_job_commit(void)
 {
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	SPI_finish();
-	ak_become_caller(&job_caller);
+	ak_owner_end(&job_caller);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	(void) pgstat_report_stat(true);

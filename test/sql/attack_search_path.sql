@@ -154,8 +154,38 @@ SELECT apikeys.purge_audit_log(pg_catalog.clock_timestamp(), 'blue') OPERATOR(pg
 SELECT workspace, ok, problem FROM apikeys.verify_audit_log('blue');
 SELECT apikeys.purge_audit_log(pg_catalog.clock_timestamp(), '') OPERATOR(pg_catalog.>) 0 AS purged;
 
--- Direct SQL by the owner under the same path: triggers, constraints, index expressions.
+-- Triggers of the database's owner run with our owner's rights there: not with the caller's path. One on a table that
+-- refers to ours sets the path; our statements after it go on under their own.
 RESET ROLE;
+CREATE FUNCTION public.look() RETURNS pg_catalog.trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF lower(NEW.name) = 'never' THEN
+		RETURN NULL;
+	END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER look BEFORE INSERT OR UPDATE ON apikeys.key FOR EACH ROW EXECUTE FUNCTION public.look();
+CREATE FUNCTION public.set_path() RETURNS pg_catalog.trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_catalog.set_config('search_path', 'pg_temp, hostile, pg_catalog', false);
+	RETURN NULL;
+END $$;
+CREATE TABLE public.child (key_id pg_catalog.uuid REFERENCES apikeys.key ON DELETE CASCADE);
+CREATE TRIGGER set_path AFTER DELETE ON public.child FOR EACH ROW EXECUTE FUNCTION public.set_path();
+SET ROLE regress_ak_mallory;
+SELECT state FROM apikeys.archive_key((SELECT key_id FROM apikeys.create_key('Watched', '{data}', 'blue')));
+SELECT key_id AS watched FROM apikeys.archived_keys WHERE name OPERATOR(pg_catalog.=) 'Watched' \gset
+RESET ROLE;
+INSERT INTO public.child VALUES (:'watched');
+SET ROLE regress_ak_mallory;
+SELECT state FROM apikeys.archive_key((SELECT key_id FROM apikeys.create_key('Watched', '{data}', 'blue')));
+SELECT pg_catalog.count(*) FROM apikeys.archived_keys WHERE key_id OPERATOR(pg_catalog.=) :'watched';
+RESET ROLE;
+DROP TABLE public.child;
+DROP TRIGGER look ON apikeys.key;
+DROP FUNCTION public.look(), public.set_path();
+
+-- Direct SQL by the owner under the same path: triggers, constraints, index expressions.
 SET apikeys.notify = on;
 INSERT INTO apikeys.key (name, apis, workspace, key_hash) VALUES ('Direct', '{data}', 'default', pg_catalog.sha256('direct'));
 UPDATE apikeys.key SET name = 'Direct 2' WHERE name OPERATOR(pg_catalog.=) 'Direct';
