@@ -221,6 +221,16 @@ COMMENT ON COLUMN apikeys.audit_purged.audit_id IS 'the entry that tells of the 
 COMMENT ON COLUMN apikeys.audit_purged.digests IS 'the digests of the entries, 32 bytes each';
 COMMENT ON COLUMN apikeys.audit_purged.link IS 'the last link of the run';
 
+/*
+ * Not dumped: loaded by a restore before the entries, or between them, it would
+ * make the sequencer work on half a log.
+ */
+CREATE TABLE apikeys.audit_pending (
+	audit_id		bigint NOT NULL,
+	CONSTRAINT audit_pending_pkey PRIMARY KEY (audit_id)
+);
+COMMENT ON TABLE apikeys.audit_pending IS 'entries that are not in the tree yet; 0: entries that were restored or replicated may be missing here';
+
 /* Not dumped: what a tag says in pg_locks is this database's own affair. */
 CREATE TABLE apikeys.lock_salt (
 	salt			uuid NOT NULL,
@@ -444,6 +454,10 @@ CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_link EXECUTE FUNCTION a
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_purged FOR EACH ROW EXECUTE FUNCTION apikeys.guard_log();
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_purged EXECUTE FUNCTION apikeys.guard_truncate();
 
+CREATE TRIGGER keep BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_pending FOR EACH ROW EXECUTE FUNCTION apikeys.keep_here();
+ALTER TABLE apikeys.audit_pending ENABLE REPLICA TRIGGER keep;
+CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_pending EXECUTE FUNCTION apikeys.guard_truncate();
+
 CREATE TRIGGER keep BEFORE INSERT OR UPDATE OR DELETE ON apikeys.lock_salt FOR EACH ROW EXECUTE FUNCTION apikeys.keep_here();
 ALTER TABLE apikeys.lock_salt ENABLE REPLICA TRIGGER keep;
 
@@ -461,6 +475,7 @@ INSERT INTO apikeys.api (api, description, ordinal) VALUES
 	('segmentation', 'Segmentation API', 2),
 	('push', 'Push API', 3);
 
+INSERT INTO apikeys.audit_pending (audit_id) VALUES (0);
 INSERT INTO apikeys.lock_salt (salt) VALUES (pg_catalog.gen_random_uuid());
 
 SELECT pg_catalog.pg_extension_config_dump('apikeys.audit_id_seq', '');

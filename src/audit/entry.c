@@ -39,7 +39,6 @@
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
-#include "core/guc.h"
 #include "core/insert.h"
 #include "core/lock.h"
 #include "core/query.h"
@@ -63,9 +62,6 @@ typedef struct AkPending
 static AkPending *pending = NULL; /* in TopTransactionContext */
 static int pending_count = 0;
 static int pending_allocated = 0;
-
-/* Set while we write to the log ourselves */
-static bool writing = false;
 
 /* True if this transaction purged: the last link of a chain may then be in audit_purged */
 static bool purged = false;
@@ -105,6 +101,18 @@ ak_entry_pending(int64 audit_id)
 		if (pending[i].audit_id == audit_id)
 			return true;
 	return false;
+}
+
+/* Notes that an entry is not in the tree yet.  The sequencer takes it from there after the commit. */
+static void
+insert_pending(int64 audit_id)
+{
+	Relation rel = ak_table_open(AK_AUDIT_PENDING, RowExclusiveLock);
+	Datum values[] = {Int64GetDatum(audit_id)};
+	bool nulls[] = {false};
+
+	ak_insert_row(rel, lengthof(values), values, nulls);
+	table_close(rel, NoLock);
 }
 
 /*
@@ -172,20 +180,14 @@ ak_write_entry(const AkEntry *entry)
 #undef SET_TEXT
 
 	ak_owner_begin(&caller, AK_TO_LOG);
-	writing = true;
-	PG_TRY();
-	{
-		ak_insert_row(log, row.natts, row.values, row.nulls);
-	}
-	PG_FINALLY();
-	{
-		writing = false;
-	}
-	PG_END_TRY();
+	ak_insert_row(log, row.natts, row.values, row.nulls);
+	insert_pending(audit_id);
 	ak_owner_end(&caller);
 	table_close(log, NoLock);
 
 	remember_pending(audit_id, entry->workspace ? entry->workspace : "", digest);
+	/* it takes the entry into the tree, and enforces apikeys.audit_retention */
+	(void) ak_worker_ensure();
 	return audit_id;
 }
 
@@ -335,16 +337,7 @@ insert_links(AkLinks *links)
 			construct_array(links->audit_id, links->count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 		args[3] = PointerGetDatum(construct_array(links->link, links->count, BYTEAOID, -1, false, TYPALIGN_INT));
 	}
-	writing = true;
-	PG_TRY();
-	{
-		ak_query(links->count > 1 ? &many : &one, args, NULL, AK_SEE_TRANSACTION);
-	}
-	PG_FINALLY();
-	{
-		writing = false;
-	}
-	PG_END_TRY();
+	ak_query(links->count > 1 ? &many : &one, args, NULL, AK_SEE_TRANSACTION);
 	links->count = 0;
 }
 
@@ -401,29 +394,14 @@ link_pending(void)
 	ak_owner_end(&caller);
 	PopActiveSnapshot();
 	pending_count = 0;
-
-	/* the worker enforces it */
-	if (ak_guc_audit_retention > 0)
-		(void) ak_worker_ensure();
 }
 
-/*
- * Runs a statement of a purge, which may delete from the log, with
- * AK_SEE_LATEST.  SPI must be connected, as the owner.
- */
+/* Runs a statement of a purge with AK_SEE_LATEST, in a section AK_TO_LOG.  SPI must be connected. */
 void
 ak_purge_query(AkQuery *query, Datum *args)
 {
-	writing = purged = true;
-	PG_TRY();
-	{
-		ak_query(query, args, NULL, AK_SEE_LATEST);
-	}
-	PG_FINALLY();
-	{
-		writing = false;
-	}
-	PG_END_TRY();
+	purged = true;
+	ak_query(query, args, NULL, AK_SEE_LATEST);
 }
 
 /* Just before a transaction commits or is prepared: links its entries. */
@@ -473,19 +451,17 @@ ak_guard_log(PG_FUNCTION_ARGS)
 						AK_TABLE_BIT(AK_AUDIT_LOG) | AK_TABLE_BIT(AK_AUDIT_LINK) | AK_TABLE_BIT(AK_AUDIT_PURGED));
 	bool is_entry = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_AUDIT_LOG);
 
+	if (ak_owner_purpose() == AK_TO_LOG)
+		return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple
+																		   : trigdata->tg_trigtuple);
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 	{
 		AkRow row;
 
-		if (writing)
-			return PointerGetDatum(trigdata->tg_trigtuple);
 		ak_row_read(&row, trigdata->tg_relation, trigdata->tg_trigtuple);
 		if (!is_entry || ak_entry_digest_right(row.desc, row.natts, row.values, row.nulls))
 			return PointerGetDatum(trigdata->tg_trigtuple);
 	}
-	else if (writing)
-		return PointerGetDatum(TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) ? trigdata->tg_trigtuple
-																		   : trigdata->tg_newtuple);
 	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("the audit log cannot be changed"),
 					errdetail("Entries are written by the actions that they tell of.")));
 }

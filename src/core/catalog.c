@@ -52,6 +52,7 @@ static const char *const ak_relation_names[AK_RELATION_COUNT] = {"workspace",
 																 "audit_log",
 																 "audit_link",
 																 "audit_purged",
+																 "audit_pending",
 																 "report",
 																 "lock_salt",
 																 "access_role",
@@ -77,12 +78,12 @@ static const char *const ak_relation_names[AK_RELATION_COUNT] = {"workspace",
 																 "usage",
 																 "usage_pkey"};
 
-static const int ak_table_natts[AK_TABLE_COUNT] = {_Anum_workspace_max - 1,  _Anum_api_max - 1,
-												   _Anum_key_max - 1,        _Anum_team_member_max - 1,
-												   _Anum_access_max - 1,     _Anum_audit_log_max - 1,
-												   _Anum_audit_link_max - 1, _Anum_audit_purged_max - 1,
-												   _Anum_report_max - 1,     _Anum_lock_salt_max - 1,
-												   _Anum_access_role_max - 1};
+static const int ak_table_natts[AK_TABLE_COUNT] = {_Anum_workspace_max - 1,     _Anum_api_max - 1,
+												   _Anum_key_max - 1,           _Anum_team_member_max - 1,
+												   _Anum_access_max - 1,        _Anum_audit_log_max - 1,
+												   _Anum_audit_link_max - 1,    _Anum_audit_purged_max - 1,
+												   _Anum_audit_pending_max - 1, _Anum_report_max - 1,
+												   _Anum_lock_salt_max - 1,     _Anum_access_role_max - 1};
 
 /* Their columns, as the Anum_ enums number them: a dropped column has no name in pg_attribute */
 static const char *const ak_table_columns[AK_TABLE_COUNT] = {
@@ -99,6 +100,7 @@ static const char *const ak_table_columns[AK_TABLE_COUNT] = {
 	"row_digest digest",
 	"workspace position audit_id link",
 	"workspace last_position first_position audit_id digests link",
+	"audit_id",
 	"report_id workspace scope recipient filters entries size encrypted asked_at asked_by state "
 	"queued_at attempts next_attempt_at finished_at last_error id_domain content origin",
 	"salt",

@@ -28,6 +28,7 @@ typedef enum AkRelation
 	AK_AUDIT_LOG,
 	AK_AUDIT_LINK,
 	AK_AUDIT_PURGED,
+	AK_AUDIT_PENDING,
 	AK_REPORT,
 	AK_LOCK_SALT,
 	AK_ACCESS_ROLE,
@@ -192,6 +193,12 @@ enum
 	Anum_audit_purged_digests,
 	Anum_audit_purged_link,
 	_Anum_audit_purged_max
+};
+
+enum
+{
+	Anum_audit_pending_audit_id = 1,
+	_Anum_audit_pending_max
 };
 
 enum

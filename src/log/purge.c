@@ -278,13 +278,17 @@ tell(const AkPurge *purge)
 static void
 purge_chain(AkPurge *purge, int batches)
 {
-	int nest_level = begin_index_plans();
+	AkCaller caller;
+	int nest_level;
 
+	ak_owner_begin(&caller, AK_TO_LOG);
+	nest_level = begin_index_plans();
 	for (int i = 0; i < batches && !purge->done; i++)
 		purge_batch(purge);
 	if (purge->entries > 0)
 		tell(purge);
 	AtEOXact_GUC(true, nest_level);
+	ak_owner_end(&caller);
 }
 
 /*
@@ -321,7 +325,7 @@ ak_purge_audit_log(PG_FUNCTION_ARGS)
 
 	ak_refuse_prepare("purge_audit_log");
 	ak_lock_object(AK_AUDIT_PURGED, workspace, ExclusiveLock);
-	ak_owner_begin(&caller, AK_TO_LOG);
+	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	purge_chain(&purge, INT_MAX);
 	SPI_finish();

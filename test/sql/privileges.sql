@@ -103,6 +103,7 @@ INSERT INTO may VALUES
 	('table', 'report', '{}', NULL),
 	('table', 'usage', '{}', NULL),
 	('table', 'usage_hour', '{}', NULL),
+	('table', 'audit_pending', '{}', NULL),
 	('table', 'lock_salt', '{}', NULL),
 	('table', 'access_role', '{}', NULL),
 	('sequence', 'audit_id_seq', '{}', NULL);

@@ -45,14 +45,17 @@ sub make_database
 	install_in($node, $db);
 	return query($node, $db, "SELECT key FROM apikeys.create_key('one', '{data}')");
 }
-my $key = make_database('one');
 
 #
-# The first use starts a worker, without preload.
+# The first use starts a worker, without preload: an entry of the log, which is to enter the tree, or a request.
 #
+$node->safe_psql('postgres', 'CREATE DATABASE unused');
+install_in($node, 'unused');
 is(query($node, 'postgres', $workers), '0', 'no worker before the first use');
+$node->safe_psql('postgres', 'DROP DATABASE unused');
+my $key = make_database('one');
+ok(wait_for($node, 'postgres', $workers, '1'), 'the first entry starts a worker');
 is(validate('one', $key, 10), '10', 'the first requests');
-ok(wait_for($node, 'postgres', $workers, '1'), 'they start a worker');
 is(query($node, 'one', 'SELECT worker, tracking, reason IS NULL, counts_lost FROM apikeys.status()'), 'running|t|t|0', 'status() says so');
 
 #
@@ -78,6 +81,7 @@ is(in_tables('one'), "$seen $seen", 'in both tables');
 # A crash loses what was not flushed, no more; the server's own restart brings the worker back.
 #
 validate('one', $key, 7);
+ok(wait_for($node, 'postgres', $workers, '1'), 'requests start a worker');
 is(query($node, 'one', 'SELECT apikeys.flush_usage() >= 0'), 't', 'flushed');
 $seen += 7;
 is(in_tables('one'), "$seen $seen", 'it is in the tables');
