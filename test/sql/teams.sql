@@ -30,7 +30,7 @@ SELECT apikeys.act_as('bob', 'B');
 ROLLBACK TO s;
 SELECT count(*) FROM apikeys.create_key('5', '{data}');
 COMMIT;
-TABLE last;
+SELECT actor, team, activity FROM last;
 -- IPv6, and IPv4 as it is written
 BEGIN;
 SELECT apikeys.act_as('ann', client => '2001:DB8::7');
