@@ -13,7 +13,9 @@
 EXTENSION = apikeys
 # The tree, also where make builds out of it: make -f TREE/Makefile VPATH=TREE
 top = $(or $(VPATH),.)
-DATA = $(patsubst $(top)/%,%,$(wildcard $(top)/sql/apikeys--*.sql))
+# The install script is its parts, in the order of their numbers.
+SQL_PARTS = $(sort $(wildcard $(top)/sql/[0-9]*.sql))
+DATA_built = sql/apikeys--1.0.sql
 
 # The extension proper.
 MODULE_big = apikeys
@@ -113,6 +115,10 @@ all: no-gzip
 no-gzip:
 	@echo "zlib's headers were not found: large reports by email are not compressed"
 endif
+
+sql/apikeys--1.0.sql: $(SQL_PARTS)
+	$(MKDIR_P) $(@D)
+	cat $^ >$@
 
 $(OBJS) $(OBJS:.o=.bc) apikeys_mail.o apikeys_mail.bc: $(wildcard $(top)/src/*/*.h)
 vpath apikeys_mail.c $(top)/src/mail/lib

@@ -9,7 +9,7 @@
  * without a row is refused here.  The extension's owner, its members and
  * superusers may do everything.
  *
- * The role of a row is recorded in apikeys.access_role, by its OID.  A row
+ * The role of a row is recorded in apikeys_internal.access_role, by its OID.  A row
  * without that, out of a dump or from a publisher, allows nothing until it is
  * granted again (grant.c).  Nor does a row count if its role does not itself
  * hold USAGE on our schema, as after DROP OWNED: a new role that happens to get

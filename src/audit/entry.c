@@ -28,6 +28,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -470,10 +471,13 @@ ak_guard_log(PG_FUNCTION_ARGS)
 Datum
 ak_guard_truncate(PG_FUNCTION_ARGS)
 {
+	Relation rel;
+
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BY_TRUNCATE(((TriggerData *) fcinfo->context)->tg_event))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 						errmsg("function \"%s\" must be called as a trigger of TRUNCATE", "guard_truncate")));
+	rel = ((TriggerData *) fcinfo->context)->tg_relation;
 	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					errmsg("table \"apikeys.%s\" cannot be truncated",
-						   RelationGetRelationName(((TriggerData *) fcinfo->context)->tg_relation))));
+					errmsg("table \"%s.%s\" cannot be truncated", get_namespace_name(RelationGetNamespace(rel)),
+						   RelationGetRelationName(rel))));
 }

@@ -4,8 +4,8 @@
  *	  OIDs of our tables, looked up once and forgotten when they change.
  *
  * Relations are found by name.  Where the extension does not exist, any role
- * that may create schemas can make a schema "apikeys".  Since code that acts as
- * a superuser works on what is found here, a relation counts only if the
+ * that may create schemas can make schemas of our names.  Since code that acts
+ * as a superuser works on what is found here, a relation counts only if the
  * extension exists, the schema is its member, the relation belongs to the
  * extension's owner, and it is of the right kind.  ak_lock_extension() keeps
  * the extension from being dropped and replaced under code that acts as its
@@ -44,74 +44,81 @@
 #include "core/catalog.h"
 #include "core/compat.h"
 
-static const char *const ak_relation_names[AK_RELATION_COUNT] = {"workspace",
-																 "api",
-																 "key",
-																 "team_member",
-																 "access",
-																 "audit_log",
-																 "audit_link",
-																 "audit_purged",
-																 "audit_pending",
-																 "report",
-																 "lock_salt",
-																 "access_role",
-																 "workspace_pkey",
-																 "api_pkey",
-																 "key_pkey",
-																 "key_key_hash_key",
-																 "key_old_key_hash",
-																 "key_active",
-																 "key_archived",
-																 "team_member_pkey",
-																 "audit_log_pkey",
-																 "audit_log_key_id",
-																 "audit_log_workspace",
-																 "audit_log_team",
-																 "audit_log_actor",
-																 "audit_log_entity",
-																 "audit_log_time",
-																 "audit_link_pkey",
-																 "audit_purged_pkey",
-																 "audit_id_seq",
-																 "verdict",
-																 "usage",
-																 "usage_pkey"};
+typedef enum AkSchema
+{
+	AK_FACE,     /* apikeys: what callers use, and the tables that are published */
+	AK_INTERNAL, /* apikeys_internal: all else */
+	AK_SCHEMA_COUNT
+} AkSchema;
 
-static const int ak_table_natts[AK_TABLE_COUNT] = {_Anum_workspace_max - 1,     _Anum_api_max - 1,
-												   _Anum_key_max - 1,           _Anum_team_member_max - 1,
-												   _Anum_access_max - 1,        _Anum_audit_log_max - 1,
-												   _Anum_audit_link_max - 1,    _Anum_audit_purged_max - 1,
-												   _Anum_audit_pending_max - 1, _Anum_report_max - 1,
-												   _Anum_lock_salt_max - 1,     _Anum_access_role_max - 1};
+static const char *const schema_names[AK_SCHEMA_COUNT] = {[AK_FACE] = "apikeys", [AK_INTERNAL] = "apikeys_internal"};
 
-/* Their columns, as the Anum_ enums number them: a dropped column has no name in pg_attribute */
-static const char *const ak_table_columns[AK_TABLE_COUNT] = {
-	"workspace name prefix archive_limit key_limit default_lifetime max_lifetime rate_limit rate_window leak_action "
-	"created_at created_by updated_at updated_by audit_id row_digest",
-	"api description ordinal created_at created_by unregistered_at unregistered_by audit_id "
-	"row_digest",
-	"key_id audit_id key_hash workspace name apis team expires_at archived_at disabled_at old_key_hash "
-	"old_valid_until allowed_cidrs rate_limit rate_window quota quota_period owner metadata hint name_folded "
-	"created_at created_by updated_at updated_by regenerated_at regenerated_by disabled_by archived_by row_digest",
-	"workspace actor team audit_id row_digest",
-	"role capability workspace grant_id audit_id row_digest",
-	"audit_id time workspace team entity action activity actor ip subject key_id key_name changes db_user "
-	"row_digest digest",
-	"workspace position audit_id link",
-	"workspace last_position first_position audit_id digests link",
-	"audit_id",
-	"report_id workspace scope recipient filters entries size encrypted asked_at asked_by state "
-	"queued_at attempts next_attempt_at finished_at last_error id_domain content origin",
-	"salt",
-	"grant_id roleid"};
+/* A relation; of a table also the names of its columns: a dropped column has no name in pg_attribute */
+typedef struct AkRelationName
+{
+	AkSchema schema;
+	const char *name;
+	int natts;           /* of a table: how many columns are ours */
+	const char *columns; /* as the Anum_ enum numbers them */
+} AkRelationName;
+
+static const AkRelationName relation_names[AK_RELATION_COUNT] = {
+	[AK_WORKSPACE] =
+		{AK_FACE, "workspace", _Anum_workspace_max - 1,
+		 "workspace name prefix archive_limit key_limit default_lifetime max_lifetime rate_limit rate_window leak_action "
+		 "created_at created_by updated_at updated_by audit_id row_digest"},
+	[AK_API] = {AK_FACE, "api", _Anum_api_max - 1,
+				"api description ordinal created_at created_by unregistered_at unregistered_by audit_id "
+				"row_digest"},
+	[AK_KEY] =
+		{AK_FACE, "key", _Anum_key_max - 1,
+		 "key_id audit_id key_hash workspace name apis team expires_at archived_at disabled_at old_key_hash "
+		 "old_valid_until allowed_cidrs rate_limit rate_window quota quota_period owner metadata hint name_folded "
+		 "created_at created_by updated_at updated_by regenerated_at regenerated_by disabled_by archived_by row_digest"},
+	[AK_TEAM_MEMBER] = {AK_FACE, "team_member", _Anum_team_member_max - 1, "workspace actor team audit_id row_digest"},
+	[AK_ACCESS] = {AK_FACE, "access", _Anum_access_max - 1, "role capability workspace grant_id audit_id row_digest"},
+	[AK_AUDIT_LOG] =
+		{AK_FACE, "audit_log", _Anum_audit_log_max - 1,
+		 "audit_id time workspace team entity action activity actor ip subject key_id key_name changes db_user "
+		 "row_digest digest"},
+	[AK_AUDIT_LINK] = {AK_FACE, "audit_link", _Anum_audit_link_max - 1, "workspace position audit_id link"},
+	[AK_AUDIT_PURGED] = {AK_FACE, "audit_purged", _Anum_audit_purged_max - 1,
+						 "workspace last_position first_position audit_id digests link"},
+	[AK_AUDIT_PENDING] = {AK_INTERNAL, "audit_pending", _Anum_audit_pending_max - 1, "audit_id"},
+	[AK_REPORT] = {AK_INTERNAL, "report", _Anum_report_max - 1,
+				   "report_id workspace scope recipient filters entries size encrypted asked_at asked_by state "
+				   "queued_at attempts next_attempt_at finished_at last_error id_domain content origin"},
+	[AK_LOCK_SALT] = {AK_INTERNAL, "lock_salt", _Anum_lock_salt_max - 1, "salt"},
+	[AK_ACCESS_ROLE] = {AK_INTERNAL, "access_role", _Anum_access_role_max - 1, "grant_id roleid"},
+	[AK_WORKSPACE_PKEY] = {AK_FACE, "workspace_pkey"},
+	[AK_API_PKEY] = {AK_FACE, "api_pkey"},
+	[AK_KEY_PKEY] = {AK_FACE, "key_pkey"},
+	[AK_KEY_HASH] = {AK_FACE, "key_key_hash_key"},
+	[AK_KEY_OLD_HASH] = {AK_FACE, "key_old_key_hash"},
+	[AK_KEY_ACTIVE] = {AK_FACE, "key_active"},
+	[AK_KEY_ARCHIVED] = {AK_FACE, "key_archived"},
+	[AK_TEAM_MEMBER_PKEY] = {AK_FACE, "team_member_pkey"},
+	[AK_AUDIT_LOG_PKEY] = {AK_FACE, "audit_log_pkey"},
+	[AK_AUDIT_LOG_KEY_ID] = {AK_FACE, "audit_log_key_id"},
+	[AK_AUDIT_LOG_WORKSPACE] = {AK_FACE, "audit_log_workspace"},
+	[AK_AUDIT_LOG_TEAM] = {AK_FACE, "audit_log_team"},
+	[AK_AUDIT_LOG_ACTOR] = {AK_FACE, "audit_log_actor"},
+	[AK_AUDIT_LOG_ENTITY] = {AK_FACE, "audit_log_entity"},
+	[AK_AUDIT_LOG_TIME] = {AK_FACE, "audit_log_time"},
+	[AK_AUDIT_LINK_PKEY] = {AK_FACE, "audit_link_pkey"},
+	[AK_AUDIT_PURGED_PKEY] = {AK_FACE, "audit_purged_pkey"},
+	[AK_AUDIT_ID_SEQ] = {AK_INTERNAL, "audit_id_seq"},
+	[AK_VERDICT] = {AK_FACE, "verdict"},
+	[AK_USAGE] = {AK_INTERNAL, "usage"},
+	[AK_USAGE_PKEY] = {AK_INTERNAL, "usage_pkey"},
+};
 
 #define LOOK_UPS_MAX 8 /* attempts in a row */
 
 static Oid relids[AK_RELATION_COUNT];
 static Oid extension;
 static Oid owner;
-static uint32 schema_hash; /* of the schema, in invalidation messages */
+static uint32 schema_hashes[AK_SCHEMA_COUNT]; /* of the schemas, in invalidation messages */
 static bool relids_valid = false;
 static uint64 generation = 0;
 static uint64 changes = 0; /* number of messages that may concern us, for a look-up to notice new ones */
@@ -156,7 +163,7 @@ schema_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
 	if (!relids_valid)
 		changes++;
-	else if (hashvalue == 0 || hashvalue == schema_hash)
+	else if (hashvalue == 0 || hashvalue == schema_hashes[AK_FACE] || hashvalue == schema_hashes[AK_INTERNAL])
 		relids_valid = false;
 }
 
@@ -176,7 +183,7 @@ void
 ak_catalog_init(void)
 {
 	for (int i = 0; i < AK_TABLE_COUNT; i++)
-		Assert(count_names(ak_table_columns[i]) == ak_table_natts[i]);
+		Assert(count_names(relation_names[i].columns) == relation_names[i].natts);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(SUBSCRIPTIONRELMAP, subscriptions_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(SUBSCRIPTIONOID, subscriptions_changed, (Datum) 0);
@@ -208,19 +215,24 @@ find_extension(void)
 	return found;
 }
 
-/* Returns the extension's schema; InvalidOid if there is none, or if the one of that name is not the extension's. */
-static Oid
-find_schema(void)
+/*
+ * Finds the extension's schemas: InvalidOid for one that does not exist, or
+ * that is not the extension's.
+ */
+static void
+find_schemas(Oid schemas[AK_SCHEMA_COUNT])
 {
-	Oid schema;
+	bool exists = find_extension();
 
-	if (!find_extension())
-		return InvalidOid;
-	schema = get_namespace_oid("apikeys", true);
-	if (!OidIsValid(schema) || getExtensionOfObject(NamespaceRelationId, schema) != extension)
-		return InvalidOid;
-	schema_hash = GetSysCacheHashValue1(NAMESPACEOID, ObjectIdGetDatum(schema));
-	return schema;
+	for (int i = 0; i < AK_SCHEMA_COUNT; i++)
+	{
+		schemas[i] = exists ? get_namespace_oid(schema_names[i], true) : InvalidOid;
+		if (!OidIsValid(schemas[i]))
+			continue;
+		schema_hashes[i] = GetSysCacheHashValue1(NAMESPACEOID, ObjectIdGetDatum(schemas[i]));
+		if (getExtensionOfObject(NamespaceRelationId, schemas[i]) != extension)
+			schemas[i] = InvalidOid;
+	}
 }
 
 static char
@@ -237,7 +249,8 @@ relation_kind(AkRelation which)
 static Oid
 find_relation(AkRelation which, Oid schema)
 {
-	HeapTuple tuple = SearchSysCache2(RELNAMENSP, CStringGetDatum(ak_relation_names[which]), ObjectIdGetDatum(schema));
+	HeapTuple tuple =
+		SearchSysCache2(RELNAMENSP, CStringGetDatum(relation_names[which].name), ObjectIdGetDatum(schema));
 	Oid relid = InvalidOid;
 
 	if (HeapTupleIsValid(tuple))
@@ -251,21 +264,30 @@ find_relation(AkRelation which, Oid schema)
 	return relid;
 }
 
+/* Returns the name of a relation with its schema, palloc'd. */
+static char *
+qualified_name(AkRelation which)
+{
+	return psprintf("%s.%s", schema_names[relation_names[which].schema], relation_names[which].name);
+}
+
 static bool
 look_up_once(bool missing_ok)
 {
-	Oid schema = find_schema();
+	Oid schemas[AK_SCHEMA_COUNT];
 
+	find_schemas(schemas);
 	for (int i = 0; i < AK_RELATION_COUNT; i++)
 	{
+		Oid schema = schemas[relation_names[i].schema];
+
 		relids[i] = OidIsValid(schema) ? find_relation(i, schema) : InvalidOid;
 		if (!OidIsValid(relids[i]) && missing_ok)
 			return false;
 		if (!OidIsValid(relids[i]))
 			ereport(
 				ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation \"apikeys.%s\" does not exist", ak_relation_names[i]),
+				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"%s\" does not exist", qualified_name(i)),
 				 errhint(
 					 "CREATE EXTENSION apikeys makes it. What others made under that name, or own, does not count.")));
 	}
@@ -373,25 +395,23 @@ check_columns(Relation rel, AkRelation which)
 {
 	static uint64 checked[AK_TABLE_COUNT];
 	TupleDesc desc = RelationGetDescr(rel);
-	const char *name = ak_table_columns[which];
+	const char *name = relation_names[which].columns;
 
 	if (likely(checked[which] == generation))
 		return;
-	if (desc->natts < ak_table_natts[which])
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"apikeys.%s\" is not of the version of the loaded library", ak_relation_names[which]),
-				 errhint("Run ALTER EXTENSION apikeys UPDATE, or reconnect.")));
-	for (int i = 0; i < ak_table_natts[which]; i++)
+	if (desc->natts < relation_names[which].natts)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("table \"%s\" is not of the version of the loaded library", qualified_name(which)),
+						errhint("Run ALTER EXTENSION apikeys UPDATE, or reconnect.")));
+	for (int i = 0; i < relation_names[which].natts; i++)
 	{
 		int len = strcspn(name, " ");
 
 		if (TupleDescAttr(desc, i)->attisdropped)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("column \"%.*s\" of table \"apikeys.%s\" was dropped", len, name, ak_relation_names[which]),
-					 errdetail("Nothing works without it."),
-					 errhint("It cannot be added again. Restore the database from a backup.")));
+			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+							errmsg("column \"%.*s\" of table \"%s\" was dropped", len, name, qualified_name(which)),
+							errdetail("Nothing works without it."),
+							errhint("It cannot be added again. Restore the database from a backup.")));
 		name += len + 1;
 	}
 	checked[which] = generation;
@@ -409,7 +429,7 @@ ak_own_columns(Relation rel)
 		if (ak_relid(i) == RelationGetRelid(rel))
 		{
 			check_columns(rel, i);
-			return ak_table_natts[i];
+			return relation_names[i].natts;
 		}
 	}
 	elog(ERROR, "relation %u is no table of apikeys", RelationGetRelid(rel));

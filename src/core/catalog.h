@@ -3,7 +3,7 @@
  * catalog.h
  *	  Our tables: their OIDs and column numbers.  See catalog.c.
  *
- * The Anum_ enums mirror sql/apikeys--1.0.sql; catalog.c refuses to work with
+ * The Anum_ enums mirror the tables in sql/; catalog.c refuses to work with
  * a table that lacks one of these columns.  Columns that a user added come
  * after ours and are ignored.
  *
@@ -17,7 +17,7 @@
 #include "utils/relcache.h"
 #include "storage/lockdefs.h"
 
-/* The relations whose OIDs catalog.c knows; ak_relation_names[] is in this order */
+/* The relations whose OIDs catalog.c knows; tables, with an Anum_ enum, come first */
 typedef enum AkRelation
 {
 	AK_WORKSPACE,

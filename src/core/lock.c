@@ -14,7 +14,7 @@
  *
  * These are no advisory locks, because any role could hold those.  Every role
  * can read pg_locks, so a name's tag is a hash with a salt that only the owner
- * can read (apikeys.lock_salt): it does not reveal which names exist.  Names
+ * can read (apikeys_internal.lock_salt): it does not reveal which names exist.  Names
  * with the same tag share a lock, which can cost a wait.  The chains are locked
  * in the order of ak_lock_tag(), so that this cannot cause a deadlock.
  *
@@ -80,7 +80,7 @@ read_salt(void)
 
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("table \"apikeys.%s\" is empty", "lock_salt"),
+						errmsg("table \"%s\" is empty", "apikeys_internal.lock_salt"),
 						errhint("Insert pg_catalog.gen_random_uuid() while nobody manages keys.")));
 	salt = *DatumGetUUIDP(heap_getattr(tuple, Anum_lock_salt_salt, RelationGetDescr(rel), &isnull));
 	systable_endscan(scan);

@@ -269,15 +269,15 @@ ak_refuse_foreign_actions(bool keys)
 		"FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class f ON f.oid OPERATOR(pg_catalog.=) c.conrelid "
 		"JOIN pg_catalog.pg_class p ON p.oid OPERATOR(pg_catalog.=) c.confrelid "
 		"JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) f.relowner "
-		"WHERE c.contype OPERATOR(pg_catalog.=) 'f' AND p.relnamespace OPERATOR(pg_catalog.=) $1 "
+		"WHERE c.contype OPERATOR(pg_catalog.=) 'f' "
+		"AND p.relnamespace OPERATOR(pg_catalog.=) ANY (ARRAY['apikeys', 'apikeys_internal']::pg_catalog.regnamespace[]) "
 		"AND c.confdeltype OPERATOR(pg_catalog.=) ANY (ARRAY['c', 'n', 'd']::pg_catalog.\"char\"[]) "
-		"AND (p.oid OPERATOR(pg_catalog.=) $2) OPERATOR(pg_catalog.=) $3 AND NOT r.rolsuper "
+		"AND (p.oid OPERATOR(pg_catalog.=) $1) OPERATOR(pg_catalog.=) $2 AND NOT r.rolsuper "
 		"AND f.relowner OPERATOR(pg_catalog.<>) p.relowner LIMIT 1",
-		3,
-		{OIDOID, OIDOID, BOOLOID},
+		2,
+		{OIDOID, BOOLOID},
 		NULL};
-	Datum args[3] = {ObjectIdGetDatum(get_namespace_oid("apikeys", false)), ObjectIdGetDatum(ak_relid(AK_KEY)),
-					 BoolGetDatum(keys)};
+	Datum args[2] = {ObjectIdGetDatum(ak_relid(AK_KEY)), BoolGetDatum(keys)};
 
 	if (!AK_TRIGGERS_RUN_AS_CURRENT_USER)
 		return;

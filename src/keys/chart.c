@@ -93,7 +93,7 @@ ak_usage_chart(PG_FUNCTION_ARGS)
 		"COALESCE(pg_catalog.sum(l.count) FILTER (WHERE l.code OPERATOR(pg_catalog.=) 'VALID'), 0)::pg_catalog.int8, "
 		"COALESCE(pg_catalog.sum(l.count) FILTER (WHERE l.code OPERATOR(pg_catalog.<>) 'VALID'), 0)::pg_catalog.int8 "
 		"FROM pg_catalog.generate_series($2, $3, '1 hour') AS t (hour) "
-		"LEFT JOIN (SELECT hour, code, count FROM apikeys.usage_hours_live "
+		"LEFT JOIN (SELECT hour, code, count FROM apikeys_internal.usage_hours_live "
 		"WHERE key_id OPERATOR(pg_catalog.=) $1 AND hour OPERATOR(pg_catalog.>=) $2) AS l "
 		"ON l.hour OPERATOR(pg_catalog.=) t.hour GROUP BY t.hour ORDER BY t.hour",
 		3,

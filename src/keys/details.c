@@ -99,7 +99,7 @@ detail(FunctionCallInfo fcinfo, TupleDesc desc, Datum key_id, bool *isnull)
 		"SELECT key_id, workspace, name, state, apis, access, team, hint, expires_at, allowed_cidrs, "
 		"rate_limit, rate_window, metadata, created_at, created_by, updated_at, updated_by, "
 		"regenerated_at, regenerated_by, old_valid_until, archived_at, archived_by "
-		"FROM apikeys.key_rows WHERE key_id OPERATOR(pg_catalog.=) $1",
+		"FROM apikeys_internal.key_rows WHERE key_id OPERATOR(pg_catalog.=) $1",
 		1,
 		{UUIDOID},
 		NULL};

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * mailqueue.c
- *	  The queue of reports to mail: the table apikeys.report.
+ *	  The queue of reports to mail: the table apikeys_internal.report.
  *
  * To send a report, the worker first claims it in a transaction of its own,
  * which counts the attempt and sets the time of the next one.  So nothing is
@@ -90,7 +90,7 @@ latest_attempts(TimestampTz now)
 	"(" latest ")[attempts OPERATOR(pg_catalog.+) 1])"
 
 /*
- * Trigger of apikeys.report, for each row: BEFORE INSERT, always, holds a
+ * Trigger of apikeys_internal.report, for each row: BEFORE INSERT, always, holds a
  * report that was not inserted by email_audit_logs(); BEFORE UPDATE raises
  * 55000 for changes that are not ours, so that a report's recipient is always
  * the one in its audit entry.
@@ -131,7 +131,7 @@ void
 ak_report_hold_copies(void)
 {
 	static AkQuery query = {
-		"UPDATE apikeys.report SET state = 'held', next_attempt_at = NULL, last_error = NULL "
+		"UPDATE apikeys_internal.report SET state = 'held', next_attempt_at = NULL, last_error = NULL "
 		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND COALESCE(origin, '') OPERATOR(pg_catalog.<>) $1",
 		1,
 		{TEXTOID},
@@ -149,7 +149,7 @@ int64
 ak_reports_queued(Datum workspace, Datum scope, const char *nulls)
 {
 	static AkQuery query = {
-		"SELECT pg_catalog.count(*) FROM apikeys.report WHERE state OPERATOR(pg_catalog.=) 'queued' "
+		"SELECT pg_catalog.count(*) FROM apikeys_internal.report WHERE state OPERATOR(pg_catalog.=) 'queued' "
 		"AND COALESCE(workspace, '') OPERATOR(pg_catalog.=) COALESCE($1, '') "
 		"AND COALESCE(scope, '{}') OPERATOR(pg_catalog.=) COALESCE($2, '{}')",
 		2,
@@ -174,7 +174,7 @@ static void
 give_up_interrupted(TimestampTz now)
 {
 	static AkQuery query = {
-		"UPDATE apikeys.report SET state = 'failed', finished_at = $1, next_attempt_at = NULL, "
+		"UPDATE apikeys_internal.report SET state = 'failed', finished_at = $1, next_attempt_at = NULL, "
 		"last_error = COALESCE(last_error, 'the last attempt was interrupted; the server''s log may tell why') "
 		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND " IS_DUE("$1",
 																  "$3") " AND attempts OPERATOR(pg_catalog.>=) $2",
@@ -197,13 +197,13 @@ ak_report_claim(const char *id_domain, AkReport *report)
 {
 	static AkQuery next = {
 		"SELECT report_id::pg_catalog.text, workspace, recipient, filters::pg_catalog.text, asked_by, COALESCE(id_domain, $2), "
-		"entries, encrypted, asked_at, queued_at, content, attempts, report_id FROM apikeys.report "
+		"entries, encrypted, asked_at, queued_at, content, attempts, report_id FROM apikeys_internal.report "
 		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND " IS_DUE(
 			"$1", "$3") " AND content IS NOT NULL ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED",
 		3,
 		{TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZARRAYOID},
 		NULL};
-	static AkQuery claim = {"UPDATE apikeys.report SET attempts = $2, next_attempt_at = $3, id_domain = $4 "
+	static AkQuery claim = {"UPDATE apikeys_internal.report SET attempts = $2, next_attempt_at = $3, id_domain = $4 "
 							"WHERE report_id OPERATOR(pg_catalog.=) $1",
 							4,
 							{UUIDOID, INT4OID, TIMESTAMPTZOID, TEXTOID},
@@ -258,7 +258,7 @@ void
 ak_report_sent(const char *id)
 {
 	static AkQuery query = {
-		"UPDATE apikeys.report SET state = 'sent', finished_at = $2, next_attempt_at = NULL, last_error = NULL, "
+		"UPDATE apikeys_internal.report SET state = 'sent', finished_at = $2, next_attempt_at = NULL, last_error = NULL, "
 		"content = NULL WHERE report_id OPERATOR(pg_catalog.=) $1 AND state OPERATOR(pg_catalog.=) 'queued'",
 		2,
 		{UUIDOID, TIMESTAMPTZOID},
@@ -278,7 +278,7 @@ void
 ak_report_failed(const char *id, const char *error, bool for_good)
 {
 	static AkQuery query = {
-		"UPDATE apikeys.report SET last_error = $2, "
+		"UPDATE apikeys_internal.report SET last_error = $2, "
 		"state = CASE WHEN $3 OR attempts OPERATOR(pg_catalog.>=) $4 THEN 'failed' ELSE state END, "
 		"finished_at = CASE WHEN $3 OR attempts OPERATOR(pg_catalog.>=) $4 THEN $5 END, "
 		"next_attempt_at = CASE WHEN $3 OR attempts OPERATOR(pg_catalog.>=) $4 THEN NULL ELSE next_attempt_at END "
@@ -306,7 +306,7 @@ int64
 ak_report_wait(void)
 {
 	static AkQuery query = {"SELECT pg_catalog.min(CASE WHEN " IS_DUE(
-								"$1", "$2") " THEN $1 ELSE next_attempt_at END) FROM apikeys.report "
+								"$1", "$2") " THEN $1 ELSE next_attempt_at END) FROM apikeys_internal.report "
 											"WHERE state OPERATOR(pg_catalog.=) 'queued' AND content IS NOT NULL",
 							2,
 							{TIMESTAMPTZOID, TIMESTAMPTZARRAYOID},

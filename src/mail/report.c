@@ -4,7 +4,7 @@
  *	  Reports by email: request and release.
  *
  * A report is made by the statement that requests it: the rows of one snapshot
- * as CSV, encrypted if requested, in a row of apikeys.report.  Later events,
+ * as CSV, encrypted if requested, in a row of apikeys_internal.report.  Later events,
  * such as a purge or the late commit of an entry with a lower number, cannot
  * change it, and a dump contains it.  The worker (mailer.c) finds the row after
  * its commit.
@@ -262,7 +262,7 @@ Datum
 ak_email_audit_logs(PG_FUNCTION_ARGS)
 {
 	static AkQuery query = {
-		"INSERT INTO apikeys.report (report_id, workspace, scope, recipient, filters, entries, size, encrypted, "
+		"INSERT INTO apikeys_internal.report (report_id, workspace, scope, recipient, filters, entries, size, encrypted, "
 		"asked_at, asked_by, state, queued_at, next_attempt_at, finished_at, last_error, content, origin) "
 		"VALUES ($1, $2, $3, $4, $5::pg_catalog.jsonb, $6, $7, $8, $9, $10, $11, $9, $12, $13, $14, $15, $16)",
 		16,
@@ -376,13 +376,13 @@ Datum
 ak_release_report(PG_FUNCTION_ARGS)
 {
 	static AkQuery read = {
-		"SELECT workspace, scope, recipient, filters::pg_catalog.text, encrypted, state, content IS NULL FROM apikeys.report "
+		"SELECT workspace, scope, recipient, filters::pg_catalog.text, encrypted, state, content IS NULL FROM apikeys_internal.report "
 		"WHERE report_id OPERATOR(pg_catalog.=) $1 FOR UPDATE",
 		1,
 		{UUIDOID},
 		NULL};
 	static AkQuery release = {
-		"UPDATE apikeys.report SET state = 'queued', attempts = 0, queued_at = $2, next_attempt_at = $2, "
+		"UPDATE apikeys_internal.report SET state = 'queued', attempts = 0, queued_at = $2, next_attempt_at = $2, "
 		"finished_at = NULL, last_error = NULL, origin = $3 WHERE report_id OPERATOR(pg_catalog.=) $1",
 		3,
 		{UUIDOID, TIMESTAMPTZOID, TEXTOID},

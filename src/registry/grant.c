@@ -4,7 +4,7 @@
  *	  grant_access(), revoke_access() and regrant_access().
  *
  * An access is a row of apikeys.access, with the role's name, the capability
- * and the workspace, a row of apikeys.access_role, with the role's OID, and
+ * and the workspace, a row of apikeys_internal.access_role, with the role's OID, and
  * PostgreSQL's own privileges (privilege.c).
  *
  * The OID decides.  So a renamed role keeps its accesses, a dropped one loses
@@ -141,7 +141,7 @@ lock_access(const AkGrant *grant)
 static void
 set_role(Datum grant_id, Oid role)
 {
-	static AkQuery query = {"INSERT INTO apikeys.access_role (grant_id, roleid) VALUES ($1, $2) "
+	static AkQuery query = {"INSERT INTO apikeys_internal.access_role (grant_id, roleid) VALUES ($1, $2) "
 							"ON CONFLICT (grant_id) DO UPDATE SET roleid = EXCLUDED.roleid",
 							2,
 							{UUIDOID, OIDOID},
@@ -172,7 +172,7 @@ remove_accesses(AkQuery *query, Datum *args, const char *why)
 static void
 rename_accesses(Oid role)
 {
-	static AkQuery names = {"SELECT DISTINCT a.role FROM apikeys.access_role r "
+	static AkQuery names = {"SELECT DISTINCT a.role FROM apikeys_internal.access_role r "
 							"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
 							"WHERE r.roleid OPERATOR(pg_catalog.=) $1 AND a.role OPERATOR(pg_catalog.<>) $2",
 							2,
@@ -180,7 +180,7 @@ rename_accesses(Oid role)
 							NULL};
 	/* here and below, SKIP LOCKED: an access that is being revoked needs no new name, and no wait */
 	static AkQuery end = {
-		"DELETE FROM apikeys.access a USING (SELECT a.grant_id FROM apikeys.access_role r "
+		"DELETE FROM apikeys.access a USING (SELECT a.grant_id FROM apikeys_internal.access_role r "
 		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
 		"WHERE r.roleid OPERATOR(pg_catalog.=) $1 AND a.role OPERATOR(pg_catalog.=) $2 FOR UPDATE OF a SKIP LOCKED) AS old "
 		"WHERE a.grant_id OPERATOR(pg_catalog.=) old.grant_id RETURNING a.capability, a.workspace, a.grant_id",
@@ -238,12 +238,12 @@ static void
 remove_dropped(Oid role, const char *name)
 {
 	static AkQuery query = {
-		"WITH gone AS (SELECT a.grant_id FROM apikeys.access_role r "
+		"WITH gone AS (SELECT a.grant_id FROM apikeys_internal.access_role r "
 		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
 		"WHERE (r.roleid OPERATOR(pg_catalog.=) $1 OR a.role OPERATOR(pg_catalog.=) $2) "
 		"AND NOT EXISTS (SELECT FROM pg_catalog.pg_authid u WHERE u.oid OPERATOR(pg_catalog.=) r.roleid) "
 		"FOR UPDATE OF a SKIP LOCKED), "
-		"roles AS (DELETE FROM apikeys.access_role r USING gone WHERE r.grant_id OPERATOR(pg_catalog.=) gone.grant_id) "
+		"roles AS (DELETE FROM apikeys_internal.access_role r USING gone WHERE r.grant_id OPERATOR(pg_catalog.=) gone.grant_id) "
 		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id OPERATOR(pg_catalog.=) gone.grant_id",
 		2,
 		{OIDOID, NAMEOID},
@@ -264,10 +264,10 @@ static void
 remove_unheld(Oid role)
 {
 	static AkQuery query = {
-		"WITH gone AS (SELECT a.grant_id FROM apikeys.access_role r "
+		"WITH gone AS (SELECT a.grant_id FROM apikeys_internal.access_role r "
 		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
 		"WHERE r.roleid OPERATOR(pg_catalog.=) $1 AND a.capability OPERATOR(pg_catalog.=) $2 FOR UPDATE OF a SKIP LOCKED), "
-		"roles AS (DELETE FROM apikeys.access_role r USING gone WHERE r.grant_id OPERATOR(pg_catalog.=) gone.grant_id) "
+		"roles AS (DELETE FROM apikeys_internal.access_role r USING gone WHERE r.grant_id OPERATOR(pg_catalog.=) gone.grant_id) "
 		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id OPERATOR(pg_catalog.=) gone.grant_id",
 		2,
 		{OIDOID, TEXTOID},
@@ -294,7 +294,7 @@ find_access(AkGrant *grant, bool *has)
 {
 	static AkQuery query = {
 		"SELECT a.grant_id, r.roleid IS NOT NULL AND r.roleid OPERATOR(pg_catalog.=) $4 AS has FROM apikeys.access a "
-		"LEFT JOIN apikeys.access_role r ON r.grant_id OPERATOR(pg_catalog.=) a.grant_id "
+		"LEFT JOIN apikeys_internal.access_role r ON r.grant_id OPERATOR(pg_catalog.=) a.grant_id "
 		"WHERE a.role OPERATOR(pg_catalog.=) $1 AND a.capability OPERATOR(pg_catalog.=) $2 "
 		"AND COALESCE(a.workspace, '') OPERATOR(pg_catalog.=) COALESCE($3, '') "
 		"AND (r.roleid IS NULL OR r.roleid OPERATOR(pg_catalog.=) $4) ORDER BY 2 DESC LIMIT 1",
@@ -400,12 +400,12 @@ ak_revoke_access(PG_FUNCTION_ARGS)
 {
 	static AkQuery remove = {
 		"WITH gone AS (SELECT a.grant_id FROM apikeys.access a "
-		"LEFT JOIN apikeys.access_role r ON r.grant_id OPERATOR(pg_catalog.=) a.grant_id "
+		"LEFT JOIN apikeys_internal.access_role r ON r.grant_id OPERATOR(pg_catalog.=) a.grant_id "
 		"WHERE a.capability OPERATOR(pg_catalog.=) $2 "
 		"AND COALESCE(a.workspace, '') OPERATOR(pg_catalog.=) COALESCE($3, '') "
 		"AND (r.roleid OPERATOR(pg_catalog.=) $4 OR a.role OPERATOR(pg_catalog.=) $1 "
 		"AND NOT EXISTS (SELECT FROM pg_catalog.pg_authid u WHERE u.oid OPERATOR(pg_catalog.=) r.roleid))), "
-		"roles AS (DELETE FROM apikeys.access_role r USING gone WHERE r.grant_id OPERATOR(pg_catalog.=) gone.grant_id) "
+		"roles AS (DELETE FROM apikeys_internal.access_role r USING gone WHERE r.grant_id OPERATOR(pg_catalog.=) gone.grant_id) "
 		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id OPERATOR(pg_catalog.=) gone.grant_id",
 		4,
 		{NAMEOID, TEXTOID, TEXTOID, OIDOID},
@@ -445,7 +445,7 @@ find_waiting(void)
 	static AkQuery query = {
 		"SELECT u.oid, a.grant_id, a.capability FROM apikeys.access a "
 		"JOIN pg_catalog.pg_authid u ON u.rolname OPERATOR(pg_catalog.=) a.role "
-		"WHERE NOT EXISTS (SELECT FROM apikeys.access_role r WHERE r.grant_id OPERATOR(pg_catalog.=) a.grant_id) "
+		"WHERE NOT EXISTS (SELECT FROM apikeys_internal.access_role r WHERE r.grant_id OPERATOR(pg_catalog.=) a.grant_id) "
 		"AND ($1 IS NULL OR a.workspace OPERATOR(pg_catalog.=) $1) ORDER BY u.oid",
 		1,
 		{TEXTOID},
@@ -548,7 +548,7 @@ ak_regrant_access(PG_FUNCTION_ARGS)
 static Oid *
 outdated_roles(MemoryContext context, uint64 *count)
 {
-	static AkQuery query = {"SELECT DISTINCT r.roleid FROM apikeys.access_role r "
+	static AkQuery query = {"SELECT DISTINCT r.roleid FROM apikeys_internal.access_role r "
 							"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
 							"LEFT JOIN pg_catalog.pg_authid u ON u.oid OPERATOR(pg_catalog.=) r.roleid "
 							"WHERE u.oid IS NULL OR u.rolname OPERATOR(pg_catalog.<>) a.role ORDER BY 1",
@@ -574,7 +574,7 @@ AkJobNext
 ak_access_job(void)
 {
 	static AkQuery orphans = {
-		"DELETE FROM apikeys.access_role r "
+		"DELETE FROM apikeys_internal.access_role r "
 		"WHERE NOT EXISTS (SELECT FROM apikeys.access a WHERE a.grant_id OPERATOR(pg_catalog.=) r.grant_id)",
 		0,
 		{0},

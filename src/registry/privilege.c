@@ -26,6 +26,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -36,68 +37,71 @@
 #include "core/query.h"
 #include "registry/privilege.h"
 
-/* The functions and views that a role needs for a capability */
+/*
+ * The objects that a role needs for a capability, as GRANT names them.  A view
+ * calls functions with the privileges of the role that reads it; their schema,
+ * apikeys_internal, stays closed, since a view finds them by their OIDs.
+ */
 static const struct
 {
 	int needed_for;
-	bool is_view;
-	const char *name;
+	const char *object;
 } objects[] = {
-	{AK_VALIDATE, false, "validate_key"},
-	{AK_VALIDATE, false, "authenticate"},
-	{AK_VALIDATE, false, "current_key"},
-	{AK_VALIDATE, false, "current_workspace"},
-	{AK_VALIDATE, false, "current_key_allows"},
-	{AK_VIEW, false, "key_details"},
-	{AK_VIEW, false, "key_id"},
-	{AK_VIEW, false, "identify_key"},
-	{AK_VIEW, true, "apis"},
-	{AK_VIEW, true, "active_keys"},
-	{AK_VIEW, true, "archived_keys"},
-	{AK_VIEW, true, "key_usage"},
-	{AK_VIEW, true, "usage_history"},
-	{AK_VIEW, true, "denials"},
-	{AK_VIEW, false, "usage_memory"},
-	{AK_VIEW, false, "last_use"},
-	{AK_VIEW, false, "usage_chart"},
-	{AK_VIEW, false, "status"},
-	{AK_ADMIN, false, "flush_usage"},
-	{AK_VIEW | AK_AUDIT, false, "visible_workspaces"},
-	{AK_VIEW | AK_AUDIT, false, "sees_everywhere"},
-	{AK_VIEW | AK_AUDIT, false, "only_workspace"},
-	{AK_VIEW | AK_AUDIT, false, "several_workspaces"},
-	{AK_MANAGE, false, "create_key"},
-	{AK_MANAGE, false, "import_key"},
-	{AK_MANAGE, false, "regenerate_key"},
-	{AK_MANAGE, false, "end_overlap"},
-	{AK_MANAGE, false, "update_key"},
-	{AK_MANAGE, false, "archive_key"},
-	{AK_MANAGE | AK_AUDIT | AK_ADMIN, false, "act_as"},
-	{AK_AUDIT, true, "audit_logs"},
-	{AK_AUDIT, false, "search_audit_logs"},
-	{AK_AUDIT, false, "export_audit_logs"},
-	{AK_AUDIT, false, "verify_audit_log"},
-	{AK_AUDIT, false, "audit_anchor"},
-	{AK_AUDIT, false, "email_audit_logs"},
-	{AK_AUDIT, false, "release_report"},
-	{AK_AUDIT, true, "reports"},
-	{AK_ADMIN, false, "register_api"},
-	{AK_ADMIN, false, "unregister_api"},
-	{AK_ADMIN, false, "create_workspace"},
-	{AK_ADMIN, false, "update_workspace"},
-	{AK_ADMIN, false, "add_team_member"},
-	{AK_ADMIN, false, "remove_team_member"},
-	{AK_ADMIN, false, "purge_audit_log"},
-	{AK_ADMIN, false, "grant_access"},
-	{AK_ADMIN, false, "revoke_access"},
-	{AK_ADMIN, false, "regrant_access"},
+	{AK_VALIDATE | AK_VIEW | AK_MANAGE | AK_AUDIT | AK_ADMIN, "SCHEMA apikeys"},
+	{AK_VALIDATE, "FUNCTION apikeys.validate_key"},
+	{AK_VALIDATE, "FUNCTION apikeys.authenticate"},
+	{AK_VALIDATE, "FUNCTION apikeys.current_key"},
+	{AK_VALIDATE, "FUNCTION apikeys.current_workspace"},
+	{AK_VALIDATE, "FUNCTION apikeys.current_key_allows"},
+	{AK_VIEW, "FUNCTION apikeys.key_details"},
+	{AK_VIEW, "FUNCTION apikeys.key_id"},
+	{AK_VIEW, "FUNCTION apikeys.identify_key"},
+	{AK_VIEW, "TABLE apikeys.apis"},
+	{AK_VIEW, "TABLE apikeys.active_keys"},
+	{AK_VIEW, "TABLE apikeys.archived_keys"},
+	{AK_VIEW, "TABLE apikeys.key_usage"},
+	{AK_VIEW, "TABLE apikeys.usage_history"},
+	{AK_VIEW, "TABLE apikeys.denials"},
+	{AK_VIEW, "FUNCTION apikeys_internal.usage_memory"},
+	{AK_VIEW, "FUNCTION apikeys_internal.last_use"},
+	{AK_VIEW, "FUNCTION apikeys.usage_chart"},
+	{AK_VIEW, "FUNCTION apikeys.status"},
+	{AK_ADMIN, "FUNCTION apikeys.flush_usage"},
+	{AK_VIEW | AK_AUDIT, "FUNCTION apikeys_internal.visible_workspaces"},
+	{AK_VIEW | AK_AUDIT, "FUNCTION apikeys_internal.sees_everywhere"},
+	{AK_VIEW | AK_AUDIT, "FUNCTION apikeys_internal.only_workspace"},
+	{AK_VIEW | AK_AUDIT, "FUNCTION apikeys_internal.several_workspaces"},
+	{AK_MANAGE, "FUNCTION apikeys.create_key"},
+	{AK_MANAGE, "FUNCTION apikeys.import_key"},
+	{AK_MANAGE, "FUNCTION apikeys.regenerate_key"},
+	{AK_MANAGE, "FUNCTION apikeys.end_overlap"},
+	{AK_MANAGE, "FUNCTION apikeys.update_key"},
+	{AK_MANAGE, "FUNCTION apikeys.archive_key"},
+	{AK_MANAGE | AK_AUDIT | AK_ADMIN, "FUNCTION apikeys.act_as"},
+	{AK_AUDIT, "TABLE apikeys.audit_logs"},
+	{AK_AUDIT, "FUNCTION apikeys.search_audit_logs"},
+	{AK_AUDIT, "FUNCTION apikeys.export_audit_logs"},
+	{AK_AUDIT, "FUNCTION apikeys.verify_audit_log"},
+	{AK_AUDIT, "FUNCTION apikeys.audit_anchor"},
+	{AK_AUDIT, "FUNCTION apikeys.email_audit_logs"},
+	{AK_AUDIT, "FUNCTION apikeys.release_report"},
+	{AK_AUDIT, "TABLE apikeys.reports"},
+	{AK_ADMIN, "FUNCTION apikeys.register_api"},
+	{AK_ADMIN, "FUNCTION apikeys.unregister_api"},
+	{AK_ADMIN, "FUNCTION apikeys.create_workspace"},
+	{AK_ADMIN, "FUNCTION apikeys.update_workspace"},
+	{AK_ADMIN, "FUNCTION apikeys.add_team_member"},
+	{AK_ADMIN, "FUNCTION apikeys.remove_team_member"},
+	{AK_ADMIN, "FUNCTION apikeys.purge_audit_log"},
+	{AK_ADMIN, "FUNCTION apikeys.grant_access"},
+	{AK_ADMIN, "FUNCTION apikeys.revoke_access"},
+	{AK_ADMIN, "FUNCTION apikeys.regrant_access"},
 };
 
-/* Privileges that the owner has granted to a role itself */
+/* Which of them the owner has granted to a role itself */
 typedef struct AkHeld
 {
 	bool objects[lengthof(objects)];
-	bool schema;
 } AkHeld;
 
 /* A change to be made at commit; capabilities are bits */
@@ -119,7 +123,7 @@ static int
 allowed_to_role(Oid role)
 {
 	static AkQuery query = {
-		"SELECT DISTINCT a.capability FROM apikeys.access_role r "
+		"SELECT DISTINCT a.capability FROM apikeys_internal.access_role r "
 		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id WHERE r.roleid OPERATOR(pg_catalog.=) $1",
 		1,
 		{OIDOID},
@@ -142,45 +146,50 @@ static void
 look_at_privileges(Oid role, AkHeld *held)
 {
 	static AkQuery query = {
-		"SELECT p.proname, false FROM pg_catalog.pg_proc p, LATERAL pg_catalog.aclexplode(p.proacl) a "
-		"WHERE p.pronamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
-		"AND a.grantee OPERATOR(pg_catalog.=) $1 AND a.grantor OPERATOR(pg_catalog.=) p.proowner "
+		"SELECT o.object FROM ("
+		"SELECT CASE WHEN p.prokind OPERATOR(pg_catalog.=) 'p' THEN 'PROCEDURE ' ELSE 'FUNCTION ' END "
+		"OPERATOR(pg_catalog.||) n.nspname OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||) p.proname, p.proacl, p.proowner, 'EXECUTE' "
+		"FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace "
 		"UNION ALL "
-		"SELECT c.relname, true FROM pg_catalog.pg_class c, LATERAL pg_catalog.aclexplode(c.relacl) a "
-		"WHERE c.relnamespace OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
-		"AND a.grantee OPERATOR(pg_catalog.=) $1 AND a.grantor OPERATOR(pg_catalog.=) c.relowner "
-		"AND a.privilege_type OPERATOR(pg_catalog.=) 'SELECT' "
+		"SELECT 'TABLE ' OPERATOR(pg_catalog.||) n.nspname OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||) c.relname, "
+		"c.relacl, c.relowner, 'SELECT' "
+		"FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
 		"UNION ALL "
-		"SELECT NULL, NULL FROM pg_catalog.pg_namespace n, LATERAL pg_catalog.aclexplode(n.nspacl) a "
-		"WHERE n.oid OPERATOR(pg_catalog.=) 'apikeys'::pg_catalog.regnamespace "
-		"AND a.grantee OPERATOR(pg_catalog.=) $1 AND a.grantor OPERATOR(pg_catalog.=) n.nspowner "
-		"AND a.privilege_type OPERATOR(pg_catalog.=) 'USAGE'",
-		1,
-		{OIDOID},
+		"SELECT 'SCHEMA ' OPERATOR(pg_catalog.||) n.nspname, n.nspacl, n.nspowner, 'USAGE' FROM pg_catalog.pg_namespace n"
+		") o (object, acl, owner, privilege), LATERAL pg_catalog.aclexplode(o.acl) a "
+		"WHERE o.object OPERATOR(pg_catalog.=) ANY ($2) AND a.grantee OPERATOR(pg_catalog.=) $1 "
+		"AND a.grantor OPERATOR(pg_catalog.=) o.owner AND a.privilege_type OPERATOR(pg_catalog.=) o.privilege",
+		2,
+		{OIDOID, TEXTARRAYOID},
 		NULL};
-	Datum args[1] = {ObjectIdGetDatum(role)};
+	Datum names[lengthof(objects)];
+	Datum args[2];
 
 	memset(held, 0, sizeof(AkHeld));
+	for (int i = 0; i < (int) lengthof(objects); i++)
+		names[i] = CStringGetTextDatum(objects[i].object);
+	args[0] = ObjectIdGetDatum(role);
+	args[1] = PointerGetDatum(construct_array(names, lengthof(objects), TEXTOID, -1, false, TYPALIGN_INT));
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
 		bool isnull;
-		bool is_view = DatumGetBool(ak_query_result(row, 2, &isnull));
-		Datum object = ak_query_result(row, 1, &isnull);
+		char *object = TextDatumGetCString(ak_query_result(row, 1, &isnull));
 
-		if (isnull)
-			held->schema = true;
-		for (int i = 0; !isnull && i < (int) lengthof(objects); i++)
-			if (objects[i].is_view == is_view && strcmp(objects[i].name, NameStr(*DatumGetName(object))) == 0)
-				held->objects[i] = true;
+		for (int i = 0; i < (int) lengthof(objects); i++)
+			held->objects[i] |= strcmp(objects[i].object, object) == 0;
 	}
 }
 
-/* GRANTs or REVOKEs one privilege. */
+/* GRANTs or REVOKEs what a role needs of an object. */
 static void
 set_privilege(bool give, const char *object, const char *role)
 {
-	SPI_execute(psprintf("%s %s %s %s", give ? "GRANT" : "REVOKE", object, give ? "TO" : "FROM",
+	const char *privilege = strncmp(object, "TABLE", 5) == 0    ? "SELECT"
+							: strncmp(object, "SCHEMA", 6) == 0 ? "USAGE"
+																: "EXECUTE";
+
+	SPI_execute(psprintf("%s %s ON %s %s %s", give ? "GRANT" : "REVOKE", privilege, object, give ? "TO" : "FROM",
 						 quote_identifier(role)),
 				false, 0);
 }
@@ -207,16 +216,7 @@ set_privileges(Oid role, int give, int take, int remaining, bool look)
 
 		any |= gives || takes;
 		if ((gives || takes) && !look)
-			set_privilege(gives,
-						  psprintf("%s apikeys.%s", objects[i].is_view ? "SELECT ON TABLE" : "EXECUTE ON FUNCTION",
-								   objects[i].name),
-						  name);
-	}
-	if (held.schema ? remaining == 0 : give != 0)
-	{
-		any = true;
-		if (!look)
-			set_privilege(give != 0, "USAGE ON SCHEMA apikeys", name);
+			set_privilege(gives, objects[i].object, name);
 	}
 	return any;
 }

@@ -3,9 +3,9 @@
  * flush.c
  *	  Write usage counters from shared memory to tables.
  *
- * apikeys.usage_hour has a row for each figure and hour.  The row holds the
+ * apikeys_internal.usage_hour has a row for each figure and hour.  The row holds the
  * number of the slot that was last flushed into it, and that slot's count at
- * the time.  A flush adds what the slot has counted since then; apikeys.usage,
+ * the time.  A flush adds what the slot has counted since then; apikeys_internal.usage,
  * the totals, grows by the same amount in the same statement.  So it does not
  * matter how a flush ends: rolled back, killed, prepared, or partly in a
  * savepoint.  The count and the state of its slot are stored together, or
@@ -109,11 +109,11 @@ write_piece(const AkFigure *figures, int count)
 		"added AS MATERIALIZED ("
 		"SELECT m.*, m.slot_count OPERATOR(pg_catalog.-) "
 		"CASE WHEN h.slot OPERATOR(pg_catalog.=) m.slot THEN h.slot_count ELSE 0 END AS count "
-		"FROM memory m LEFT JOIN apikeys.usage_hour h ON h.key_id OPERATOR(pg_catalog.=) m.key_id "
+		"FROM memory m LEFT JOIN apikeys_internal.usage_hour h ON h.key_id OPERATOR(pg_catalog.=) m.key_id "
 		"AND h.hour OPERATOR(pg_catalog.=) m.hour AND h.api OPERATOR(pg_catalog.=) m.api "
 		"AND h.code OPERATOR(pg_catalog.=) m.code AND h.old_secret OPERATOR(pg_catalog.=) m.old_secret), "
 		"hours AS ("
-		"INSERT INTO apikeys.usage_hour AS h (key_id, hour, api, code, old_secret, workspace, count, last_at, "
+		"INSERT INTO apikeys_internal.usage_hour AS h (key_id, hour, api, code, old_secret, workspace, count, last_at, "
 		"last_client, slot, slot_count) "
 		"SELECT key_id, hour, api, code, old_secret, workspace, count, last_at, last_client, slot, slot_count "
 		"FROM added WHERE count OPERATOR(pg_catalog.<>) 0 "
@@ -123,7 +123,7 @@ write_piece(const AkFigure *figures, int count)
 		"last_client = COALESCE(EXCLUDED.last_client, h.last_client), "
 		"slot = EXCLUDED.slot, slot_count = EXCLUDED.slot_count), "
 		"totals AS ("
-		"INSERT INTO apikeys.usage AS u (key_id, api, code, old_secret, workspace, count, last_at, last_client) "
+		"INSERT INTO apikeys_internal.usage AS u (key_id, api, code, old_secret, workspace, count, last_at, last_client) "
 		"SELECT key_id, api, code, old_secret, pg_catalog.min(workspace), "
 		"pg_catalog.sum(count)::pg_catalog.int8, pg_catalog.max(last_at), "
 		"(pg_catalog.array_agg(last_client ORDER BY last_at DESC) FILTER (WHERE last_client IS NOT NULL))[1] "
@@ -391,22 +391,22 @@ delete_in_pieces(AkQuery *find, AkQuery *delete, Datum *args)
 AkJobNext
 ak_usage_retention_job(void)
 {
-	static AkQuery old_hours = {"SELECT ctid FROM apikeys.usage_hour WHERE hour OPERATOR(pg_catalog.<) $1",
+	static AkQuery old_hours = {"SELECT ctid FROM apikeys_internal.usage_hour WHERE hour OPERATOR(pg_catalog.<) $1",
 								1,
 								{TIMESTAMPTZOID},
 								NULL};
 	static AkQuery old_totals = {
-		"SELECT u.ctid FROM apikeys.usage u WHERE u.last_at OPERATOR(pg_catalog.<) $1 "
+		"SELECT u.ctid FROM apikeys_internal.usage u WHERE u.last_at OPERATOR(pg_catalog.<) $1 "
 		"AND u.key_id OPERATOR(pg_catalog.<>) '00000000-0000-0000-0000-000000000000'::pg_catalog.uuid "
 		"AND NOT EXISTS (SELECT FROM apikeys.key k WHERE k.key_id OPERATOR(pg_catalog.=) u.key_id)",
 		1,
 		{TIMESTAMPTZOID},
 		NULL};
-	static AkQuery delete_hours = {"DELETE FROM apikeys.usage_hour WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)",
+	static AkQuery delete_hours = {"DELETE FROM apikeys_internal.usage_hour WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)",
 								   1,
 								   {TIDARRAYOID},
 								   NULL};
-	static AkQuery delete_totals = {"DELETE FROM apikeys.usage WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)",
+	static AkQuery delete_totals = {"DELETE FROM apikeys_internal.usage WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)",
 									1,
 									{TIDARRAYOID},
 									NULL};

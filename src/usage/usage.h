@@ -28,7 +28,7 @@ enum
 typedef struct AkSlotId
 {
 	Oid database;           /* InvalidOid: the slot is free */
-	Oid relid;              /* of apikeys.usage: differs for each CREATE EXTENSION */
+	Oid relid;              /* of apikeys_internal.usage: differs for each CREATE EXTENSION */
 	uint64 api;             /* ak_api_hash() of its name; 0: none */
 	uint8 key_id[UUID_LEN]; /* all zero: none */
 	int32 hour;             /* since 2000-01-01 00:00 UTC */

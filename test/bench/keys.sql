@@ -104,7 +104,7 @@ INSERT INTO bench.arm (kind, calls, arm, query)
 SELECT 'keys', 100000, arm, 'SELECT count(' || call || ') FROM generate_series(1, 100000)'
 FROM (VALUES
 	('no access check', $$bench.constant('validate')$$),
-	('access check', $$apikeys.sees_everywhere('validate')$$)
+	('access check', $$apikeys_internal.sees_everywhere('validate')$$)
 ) AS a (arm, call);
 
 INSERT INTO bench.arm (kind, calls, arm, query) VALUES

@@ -7,6 +7,8 @@ SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS apikeys CASCADE;
 CREATE EXTENSION apikeys CASCADE;
 RESET client_min_messages;
+-- what is internal must hold also where its schema keeps nobody out
+GRANT USAGE ON SCHEMA apikeys_internal TO PUBLIC;
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO, YMD';
 SET IntervalStyle = 'postgres';
@@ -96,14 +98,14 @@ $$
 DECLARE
 	r record;
 BEGIN
-	FOR r IN SELECT c.relname, EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'workspace') AS has_workspace
-		FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind = 'v' AND c.relname NOT IN ('apis', 'key_rows') ORDER BY c.relname COLLATE "C" LOOP
-		IF NOT has_table_privilege(format('apikeys.%I', r.relname), 'SELECT') THEN
+	FOR r IN SELECT c.oid::regclass::text AS relname, EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'workspace') AS has_workspace
+		FROM pg_class c WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relkind = 'v' AND c.relname NOT IN ('apis', 'key_rows') ORDER BY c.relname COLLATE "C" LOOP
+		IF NOT has_table_privilege(r.relname, 'SELECT') THEN
 			CONTINUE;	/* privileges.sql knows to whom it is */
 		ELSIF NOT r.has_workspace THEN
-			RETURN QUERY SELECT r.relname::text, 'has no workspace';
+			RETURN QUERY SELECT r.relname, 'has no workspace';
 		ELSE
-			RETURN QUERY EXECUTE format('SELECT DISTINCT %L, coalesce(workspace, ''NULL'') FROM apikeys.%I WHERE workspace IS DISTINCT FROM %L', r.relname, r.relname, ours);
+			RETURN QUERY EXECUTE format('SELECT DISTINCT %L, coalesce(workspace, ''NULL'') FROM %s WHERE workspace IS DISTINCT FROM %L', r.relname, r.relname, ours);
 		END IF;
 	END LOOP;
 END

@@ -24,15 +24,17 @@ ALTER DEFAULT PRIVILEGES REVOKE ALL ON TYPES FROM regress_ak_stranger;
 ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON SCHEMAS FROM PUBLIC, regress_ak_stranger;
 SELECT 'relation ' || c.oid::regclass AS open_to_strangers FROM pg_class c, LATERAL aclexplode(c.relacl) a
-	WHERE c.relnamespace = 'apikeys'::regnamespace AND a.grantee <> c.relowner
+	WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND a.grantee <> c.relowner
 UNION SELECT 'function ' || p.oid::regprocedure FROM pg_proc p, LATERAL aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) a
-	WHERE p.pronamespace = 'apikeys'::regnamespace AND a.grantee <> p.proowner
+	WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND a.grantee <> p.proowner
 UNION SELECT 'type ' || t.oid::regtype FROM pg_type t, LATERAL aclexplode(t.typacl) a
-	WHERE t.typnamespace = 'apikeys'::regnamespace AND a.grantee <> t.typowner
+	WHERE t.typnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND a.grantee <> t.typowner
 UNION SELECT 'schema ' || n.nspname FROM pg_namespace n, LATERAL aclexplode(n.nspacl) a
-	WHERE n.nspname = 'apikeys' AND a.grantee <> n.nspowner
+	WHERE n.nspname IN ('apikeys', 'apikeys_internal') AND a.grantee <> n.nspowner
 ORDER BY 1;
 
+-- what is internal must hold where its schema does not keep roles out
+GRANT USAGE ON SCHEMA apikeys_internal TO PUBLIC;
 SELECT apikeys.create_workspace('red'), apikeys.create_workspace('blue', 'Secret customer', 'bl', 1);
 SELECT apikeys.add_team_member('bluebeard', 'blue team', 'blue');
 SELECT apikeys.grant_access('regress_ak_red', c, 'red') FROM unnest('{manage,audit,validate}'::text[]) AS c;
@@ -61,7 +63,7 @@ END $$;
 SET ROLE regress_ak_red_admin;
 SELECT count(public.try(call, id, known)) FROM unnest(ARRAY[
 	'apikeys.key_details(?)', 'apikeys.update_key(?, ''x'')', 'apikeys.update_key(?)', 'apikeys.archive_key(?)',
-	'apikeys.regenerate_key(?)', 'apikeys.end_overlap(?)', 'apikeys.usage_chart(?)', 'apikeys.last_use(?)', 'apikeys.release_report(?)',
+	'apikeys.regenerate_key(?)', 'apikeys.end_overlap(?)', 'apikeys.usage_chart(?)', 'apikeys_internal.last_use(?)', 'apikeys.release_report(?)',
 	'apikeys.search_audit_logs(key_id => ?)', 'apikeys.export_audit_logs(key_id => ?)']) AS call,
 	(VALUES (:'blue_id', 'theirs'), (:'old_blue_id', 'theirs, archived'), ('00000000-0000-4000-8000-000000000000', 'nobody''s')) AS k (id, known);
 SELECT count(public.try(call, name, known)) FROM unnest(ARRAY['apikeys.key_id(?)', 'apikeys.key_id(?, ''red'')']) AS call,
@@ -87,11 +89,11 @@ SET apikeys.workspace = 'blue';
 SELECT * FROM apikeys.active_keys;
 SELECT * FROM apikeys.audit_logs;
 SELECT * FROM apikeys.verify_audit_log();
-SELECT apikeys.audit_anchor(), apikeys.visible_workspaces('admin');
+SELECT apikeys.audit_anchor(), apikeys_internal.visible_workspaces('admin');
 SELECT count(*) FROM apikeys.search_audit_logs();
 SELECT count(*) FROM apikeys.export_audit_logs();
 SELECT (SELECT count(*) FROM apikeys.key_usage) + (SELECT count(*) FROM apikeys.usage_history) + (SELECT count(*) FROM apikeys.denials)
-	+ (SELECT count(*) FROM apikeys.usage_memory()) + (SELECT count(*) FROM apikeys.reports) AS seen;
+	+ (SELECT count(*) FROM apikeys_internal.usage_memory()) + (SELECT count(*) FROM apikeys.reports) AS seen;
 SELECT code, key_id FROM apikeys.validate_key(:'blue');
 SELECT apikeys.create_key('x', '{data}');
 \set VERBOSITY sqlstate
@@ -107,8 +109,8 @@ SELECT code FROM unnest(ARRAY[:'red', :'blue', 'nobody''s']) AS k, apikeys.valid
 SELECT code FROM unnest(ARRAY[:'red', :'blue']) AS k, apikeys.validate_key(k, 'push');
 SET ROLE regress_ak_red_admin;
 SELECT DISTINCT workspace FROM apikeys.key_usage UNION SELECT workspace FROM apikeys.usage_history UNION SELECT workspace FROM apikeys.denials
-	UNION SELECT workspace FROM apikeys.usage_memory();
-SELECT apikeys.last_use(:'blue_id'), apikeys.last_use(:'red_id') IS NOT NULL AS red, counts_lost FROM apikeys.status();
+	UNION SELECT workspace FROM apikeys_internal.usage_memory();
+SELECT apikeys_internal.last_use(:'blue_id'), apikeys_internal.last_use(:'red_id') IS NOT NULL AS red, counts_lost FROM apikeys.status();
 SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => NULL);
 SELECT count(*) FROM apikeys.export_audit_logs() AS line WHERE line ~* 'blue';
 -- Both workspaces have a key of this name; only one of them is in sight.
@@ -159,8 +161,8 @@ DROP ROLE "regress_ak_"" ; DROP TABLE apikeys.key; --";
 -- Tables, sequence, inner view, trigger functions: nothing for anybody.
 SET ROLE regress_ak_red_admin;
 SELECT key_hash FROM apikeys.key;
-SELECT * FROM apikeys.key_rows;
-SELECT nextval('apikeys.audit_id_seq');
+SELECT * FROM apikeys_internal.key_rows;
+SELECT nextval('apikeys_internal.audit_id_seq');
 INSERT INTO apikeys.access (role, capability) VALUES ('regress_ak_red_admin', 'admin');
 BEGIN;
 LOCK TABLE apikeys.key IN ACCESS SHARE MODE;
@@ -172,10 +174,10 @@ BEGIN;
 LOCK TABLE apikeys.active_keys;
 ROLLBACK;
 CREATE TEMP TABLE mine (workspace text, audit_id bigint, row_digest bytea);
-CREATE TRIGGER t AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION apikeys.audit();
-CREATE TRIGGER t BEFORE INSERT ON mine FOR EACH ROW EXECUTE FUNCTION apikeys.make_way();
-CREATE TRIGGER t AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION apikeys.invalidate();
-CREATE TRIGGER t AFTER INSERT ON apikeys.key FOR EACH ROW EXECUTE FUNCTION apikeys.audit();
+CREATE TRIGGER t AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION apikeys_internal.audit();
+CREATE TRIGGER t BEFORE INSERT ON mine FOR EACH ROW EXECUTE FUNCTION apikeys_internal.make_way();
+CREATE TRIGGER t AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION apikeys_internal.invalidate();
+CREATE TRIGGER t AFTER INSERT ON apikeys.key FOR EACH ROW EXECUTE FUNCTION apikeys_internal.audit();
 CREATE RULE r AS ON INSERT TO apikeys.key DO NOTHING;
 CREATE TEMP TABLE child () INHERITS (apikeys.key);
 CREATE TEMP TABLE fk (id uuid REFERENCES apikeys.key);
@@ -198,8 +200,8 @@ SELECT count(*) > 0 FROM apikeys.audit_logs WHERE NOT pg_temp.leak(activity) OR 
 SELECT name FROM apikeys.active_keys WHERE 1 / (length(workspace) - 4) = 1;
 SELECT name FROM apikeys.active_keys WHERE metadata ->> 'tier' = 'gold' OR 1 / (CASE workspace WHEN 'blue' THEN 0 ELSE 1 END) = 2;
 -- statistics
-SELECT tablename, attname FROM pg_stats WHERE schemaname = 'apikeys';
-SELECT statistics_name FROM pg_stats_ext WHERE schemaname = 'apikeys';
+SELECT tablename, attname FROM pg_stats WHERE schemaname IN ('apikeys', 'apikeys_internal');
+SELECT statistics_name FROM pg_stats_ext WHERE schemaname IN ('apikeys', 'apikeys_internal');
 SELECT count(*) FROM pg_statistic;
 RESET ROLE;
 
@@ -267,7 +269,7 @@ SELECT name FROM apikeys.active_keys WHERE workspace <> 'red';
 SELECT name FROM apikeys.key_details(:'blue_id');
 \set VERBOSITY default
 SELECT code FROM apikeys.validate_key(:'blue');
-SELECT apikeys.visible_workspaces('audit');
+SELECT apikeys_internal.visible_workspaces('audit');
 RESET ROLE;
 ALTER ROLE regress_ak_ghost RENAME TO regress_ak_ghost2;
 ALTER ROLE regress_ak_ghost2 RENAME TO regress_ak_ghost;
@@ -299,25 +301,25 @@ SELECT name, state FROM apikeys.key_details(:'red_id');
 
 -- A superuser who puts a trigger of ours where it does not belong gets an error, no crash.
 CREATE TEMP TABLE elsewhere (a text, b int);
-CREATE TRIGGER t BEFORE INSERT ON elsewhere FOR EACH ROW EXECUTE FUNCTION apikeys.guard_key();
+CREATE TRIGGER t BEFORE INSERT ON elsewhere FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_key();
 INSERT INTO elsewhere VALUES ('x', 1);
 DROP TRIGGER t ON elsewhere;
-CREATE TRIGGER t BEFORE INSERT ON elsewhere FOR EACH ROW EXECUTE FUNCTION apikeys.guard_row();
+CREATE TRIGGER t BEFORE INSERT ON elsewhere FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_row();
 INSERT INTO elsewhere VALUES ('x', 1);
 DROP TRIGGER t ON elsewhere;
-CREATE TRIGGER t BEFORE INSERT ON elsewhere FOR EACH ROW EXECUTE FUNCTION apikeys.guard_log();
+CREATE TRIGGER t BEFORE INSERT ON elsewhere FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_log();
 INSERT INTO elsewhere VALUES ('x', 1);
 DROP TRIGGER t ON elsewhere;
-CREATE TRIGGER t BEFORE INSERT ON elsewhere FOR EACH ROW EXECUTE FUNCTION apikeys.make_way();
+CREATE TRIGGER t BEFORE INSERT ON elsewhere FOR EACH ROW EXECUTE FUNCTION apikeys_internal.make_way();
 INSERT INTO elsewhere VALUES ('x', 1);
 DROP TRIGGER t ON elsewhere;
-CREATE TRIGGER t AFTER INSERT ON elsewhere FOR EACH ROW EXECUTE FUNCTION apikeys.audit();
+CREATE TRIGGER t AFTER INSERT ON elsewhere FOR EACH ROW EXECUTE FUNCTION apikeys_internal.audit();
 INSERT INTO elsewhere VALUES ('x', 1);
 DROP TRIGGER t ON elsewhere;
-CREATE TRIGGER t AFTER INSERT ON elsewhere FOR EACH ROW EXECUTE FUNCTION apikeys.invalidate();
+CREATE TRIGGER t AFTER INSERT ON elsewhere FOR EACH ROW EXECUTE FUNCTION apikeys_internal.invalidate();
 INSERT INTO elsewhere VALUES ('x', 1);
 DROP TABLE elsewhere;
-SELECT apikeys.audit();
+SELECT apikeys_internal.audit();
 
 SELECT workspace, ok, problem FROM apikeys.verify_audit_log() ORDER BY 1 NULLS FIRST;
 SET client_min_messages = warning;

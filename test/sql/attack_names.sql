@@ -8,24 +8,27 @@ CREATE ROLE regress_ak_forger;
 DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO regress_ak_forger', current_database()); END $$;
 SELECT FROM apikeys.grant_access('regress_ak_forger', 'admin');
 SELECT key AS secret FROM apikeys.create_key('One', '{data}') \gset
-SELECT string_agg(format(CASE WHEN relkind = 'r' THEN 'CREATE TABLE forged.%1$I (LIKE apikeys.%1$I INCLUDING DEFAULTS);' ELSE 'CREATE TABLE forged.%1$I ();' END, relname), ' ') AS forge
-FROM pg_class WHERE relnamespace = 'apikeys'::regnamespace AND relkind IN ('r', 'i', 'S') \gset
+SELECT string_agg(format(CASE WHEN relkind = 'r' THEN 'CREATE TABLE %1$s.%2$I (LIKE %3$s INCLUDING DEFAULTS);' ELSE 'CREATE TABLE %1$s.%2$I ();' END, replace(relnamespace::regnamespace::text, 'apikeys', 'forged'), relname, oid::regclass), ' ') AS forge
+FROM pg_class WHERE relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND relkind IN ('r', 'i', 'S') \gset
 SELECT code FROM apikeys.validate_key(:'secret');
 
 -- the library is loaded, and knows the extension; then that is gone, and there is another schema of its name
 BEGIN;
 CREATE SCHEMA forged;
+CREATE SCHEMA forged_internal;
 :forge
 DO $$ DECLARE t regclass; BEGIN
-	FOR t IN SELECT oid FROM pg_class WHERE relnamespace = 'forged'::regnamespace AND relkind = 'r' LOOP
+	FOR t IN SELECT oid FROM pg_class WHERE relnamespace IN ('forged'::regnamespace, 'forged_internal'::regnamespace) AND relkind = 'r' LOOP
 		EXECUTE format('ALTER TABLE %s OWNER TO regress_ak_forger', t);
 	END LOOP;
 END $$;
 ALTER SCHEMA forged OWNER TO regress_ak_forger;
+ALTER SCHEMA forged_internal OWNER TO regress_ak_forger;
 DROP EXTENSION apikeys CASCADE;
 COMMIT;
 SET ROLE regress_ak_forger;
 ALTER SCHEMA forged RENAME TO apikeys;
+ALTER SCHEMA forged_internal RENAME TO apikeys_internal;
 
 -- a type of the name of ours under a plan that is kept: PostgreSQL's own rules, and nobody's crash
 CREATE TYPE apikeys.verdict AS (valid boolean, code text, n integer);
@@ -53,8 +56,11 @@ DROP TYPE apikeys.verdict CASCADE;
 -- made by a superuser, but not by CREATE EXTENSION; and beside the extension, in a schema of another name
 RESET ROLE;
 ALTER SCHEMA apikeys OWNER TO CURRENT_USER;
+ALTER SCHEMA apikeys_internal OWNER TO CURRENT_USER;
 CREATE EXTENSION apikeys;
 ALTER SCHEMA apikeys RENAME TO beside;
+CREATE EXTENSION apikeys;
+ALTER SCHEMA apikeys_internal RENAME TO beside_internal;
 CREATE EXTENSION apikeys;
 SELECT code FROM apikeys.validate_key(:'secret');
 SELECT name FROM apikeys.create_key('Two', '{data}');
@@ -65,12 +71,19 @@ SELECT code FROM away.validate_key(:'secret');
 SELECT name FROM away.create_key('Three', '{data}');
 SELECT FROM away.flush_usage();
 SET client_min_messages = warning;
-DROP SCHEMA apikeys CASCADE;
+DROP SCHEMA apikeys, beside_internal CASCADE;
 RESET client_min_messages;
 SELECT code FROM away.validate_key(:'secret');
 ALTER SCHEMA away RENAME TO apikeys;
 SELECT code FROM apikeys.validate_key(:'secret');
 SELECT name FROM apikeys.create_key('Three', '{data}');
+-- the same of the other
+ALTER SCHEMA apikeys_internal RENAME TO away_internal;
+CREATE SCHEMA apikeys_internal;
+SELECT code FROM apikeys.validate_key(:'secret');
+DROP SCHEMA apikeys_internal;
+ALTER SCHEMA away_internal RENAME TO apikeys_internal;
+SELECT code FROM apikeys.validate_key(:'secret');
 -- a table of ours that its owner gave away
 ALTER TABLE apikeys.access OWNER TO regress_ak_forger;
 SELECT name FROM apikeys.create_key('Four', '{data}');

@@ -1,6 +1,8 @@
 -- Attack: by size. Nothing a client can send takes long, whatever its length; nothing a manager can write makes others
 -- slow; no message repeats megabytes, and none a secret that stands where a name belongs.
 SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CREATE EXTENSION apikeys CASCADE; RESET client_min_messages;
+-- what is internal must hold where its schema does not keep roles out
+GRANT USAGE ON SCHEMA apikeys_internal TO PUBLIC;
 \set SHOW_CONTEXT never
 
 CREATE ROLE regress_ak_app;
@@ -45,7 +47,7 @@ SELECT call, pg_temp.refusal(call, input) FROM unnest(ARRAY[
 	'apikeys.create_key(''a'', ''{data}'', team => $1)', 'apikeys.create_key(''a'', ''{data}'', allowed_cidrs => ARRAY[$1])',
 	'apikeys.create_key(''a'', ''{data}'', metadata => to_jsonb($1))', 'apikeys.import_key(''a'', ''{data}'', sha256(''a''), $1)',
 	'apikeys.import_key(''a'', ''{data}'', convert_to($1, ''UTF8''))', 'apikeys.key_id($1)', 'apikeys.key_id(''a'', $1)',
-	'apikeys.act_as($1)', 'apikeys.act_as(''a'', $1)', 'apikeys.act_as(''a'', client => $1)', 'apikeys.visible_workspaces($1)',
+	'apikeys.act_as($1)', 'apikeys.act_as(''a'', $1)', 'apikeys.act_as(''a'', client => $1)', 'apikeys_internal.visible_workspaces($1)',
 	'apikeys.verify_audit_log($1)', 'apikeys.verify_audit_log(anchors => jsonb_build_object(''default'', $1))']) WITH ORDINALITY AS c (call, n),
 	(VALUES (:'huge'), (:'wide')) AS i (input) ORDER BY n, input COLLATE "C";
 RESET ROLE;
@@ -98,7 +100,7 @@ SELECT call, pg_temp.refusal(call, :'secret') FROM unnest(ARRAY[
 	'apikeys.key_id($1)', 'apikeys.key_id(''a'', $1)', 'apikeys.create_key($1, ''{data}'')', 'apikeys.create_key(''a'', ARRAY[$1])',
 	'apikeys.create_key(''a'', ''{data}'', $1)', 'apikeys.create_key(''a'', ''{data}'', team => $1)', 'apikeys.create_key(''a'', ''{data}'', allowed_cidrs => ARRAY[$1])',
 	'apikeys.import_key(''a'', ''{data}'', sha256(''a''), $1)', 'apikeys.act_as($1)', 'apikeys.act_as(''a'', $1)', 'apikeys.act_as(''a'', NULL, $1)',
-	'apikeys.visible_workspaces($1)', 'apikeys.verify_audit_log($1)', 'apikeys.audit_anchor($1)']) AS call;
+	'apikeys_internal.visible_workspaces($1)', 'apikeys.verify_audit_log($1)', 'apikeys.audit_anchor($1)']) AS call;
 RESET ROLE;
 SELECT call, pg_temp.refusal(call, :'secret') FROM unnest(ARRAY[
 	'apikeys.register_api($1)', 'apikeys.unregister_api($1)', 'apikeys.create_workspace($1)', 'apikeys.create_workspace(''a'', $1)',

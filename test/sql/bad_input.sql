@@ -27,8 +27,8 @@ CREATE TEMPORARY TABLE codes (code text);
 INSERT INTO codes VALUES ('42704'), ('22023'), ('22004'), ('23505'), ('42710'), ('2BP01'), ('55000'), ('42501'), ('21000'), ('40001');
 
 CREATE TEMPORARY TABLE functions AS
-	SELECT p.oid, p.proname::text AS name, p.pronargs AS n, array(SELECT unnest(p.proargtypes)::regtype) AS types
-	FROM pg_proc p WHERE p.pronamespace = 'apikeys'::regnamespace AND p.prorettype <> 'trigger'::regtype
+	SELECT p.oid, p.oid::regproc::text AS name, p.pronargs AS n, array(SELECT unnest(p.proargtypes)::regtype) AS types
+	FROM pg_proc p WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND p.prorettype <> 'trigger'::regtype
 	AND 'internal'::regtype <> ALL (p.proargtypes::oid[]);
 -- a type that this test has nothing hostile for
 SELECT DISTINCT t::regtype AS "not here" FROM functions, unnest(types) AS t WHERE t NOT IN (SELECT type FROM hostile) ORDER BY 1;
@@ -41,7 +41,7 @@ $$ SELECT CASE t WHEN 'text'::regtype THEN '''default''' WHEN 'text[]'::regtype 
 CREATE FUNCTION pg_temp.call(name text, args text[]) RETURNS text LANGUAGE plpgsql AS
 $$
 DECLARE
-	statement text := format('SELECT count(*) FROM (SELECT * FROM apikeys.%I(%s)) AS s', name, array_to_string(args, ', '));
+	statement text := format('SELECT count(*) FROM (SELECT * FROM %s(%s)) AS s', name, array_to_string(args, ', '));
 	before bigint;
 BEGIN
 	EXECUTE statement;
@@ -56,7 +56,7 @@ $$;
 CREATE TEMPORARY TABLE results (name text, args text, result text);
 -- each argument in turn hostile, the others good
 INSERT INTO results
-SELECT f.name, format('%s: %s', i, h.value), pg_temp.call(f.name, array(SELECT CASE WHEN j = i THEN h.value WHEN f.name = 'update_key' AND j = 10 THEN 'NULL' ELSE pg_temp.good(t, :'key_id') END || '::' || t FROM unnest(f.types) WITH ORDINALITY AS u (t, j) ORDER BY j))
+SELECT f.name, format('%s: %s', i, h.value), pg_temp.call(f.name, array(SELECT CASE WHEN j = i THEN h.value WHEN f.name = 'apikeys.update_key' AND j = 10 THEN 'NULL' ELSE pg_temp.good(t, :'key_id') END || '::' || t FROM unnest(f.types) WITH ORDINALITY AS u (t, j) ORDER BY j))
 FROM functions f, generate_series(1, f.n) AS i JOIN LATERAL (SELECT * FROM hostile h WHERE h.type = f.types[i]) AS h ON true;
 -- all of them NULL, and the first good and the rest NULL
 INSERT INTO results SELECT f.name, 'all NULL', pg_temp.call(f.name, array(SELECT 'NULL::' || t FROM unnest(f.types) AS t)) FROM functions f;
@@ -70,7 +70,7 @@ SELECT count(*) > 1000 AS many FROM results;
 -- refused by what is not ours to say
 SELECT name, args, result FROM results WHERE result <> 'ok' AND result NOT IN (SELECT code FROM codes) ORDER BY name COLLATE "C", args COLLATE "C";
 -- validation, and what asks for the current key, refuses nothing at all
-SELECT name, args, result FROM results WHERE name IN ('validate_key', 'authenticate', 'current_key', 'current_workspace', 'current_key_allows', 'identify_key') AND result <> 'ok' ORDER BY name COLLATE "C", args COLLATE "C";
+SELECT name, args, result FROM results WHERE name IN ('apikeys.validate_key', 'apikeys.authenticate', 'apikeys.current_key', 'apikeys.current_workspace', 'apikeys.current_key_allows', 'apikeys.identify_key') AND result <> 'ok' ORDER BY name COLLATE "C", args COLLATE "C";
 -- every function that changes something refuses NULL for what it needs
 SELECT name, result FROM results WHERE args = 'all NULL' ORDER BY name COLLATE "C";
 

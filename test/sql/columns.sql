@@ -34,8 +34,8 @@ $$
 DECLARE
 	t text;
 BEGIN
-	FOREACH t IN ARRAY ARRAY['workspace', 'api', 'key', 'team_member', 'access', 'audit_log', 'audit_link', 'audit_purged', 'report'] LOOP
-		EXECUTE format('ALTER TABLE apikeys.%I %s', t, what);
+	FOREACH t IN ARRAY ARRAY['apikeys.workspace', 'apikeys.api', 'apikeys.key', 'apikeys.team_member', 'apikeys.access', 'apikeys.audit_log', 'apikeys.audit_link', 'apikeys.audit_purged', 'apikeys_internal.report'] LOOP
+		EXECUTE format('ALTER TABLE %s %s', t, what);
 	END LOOP;
 END
 $$;
@@ -82,7 +82,7 @@ SELECT code, name FROM apikeys.validate_key(:'secret');
 SELECT apikeys.purge_audit_log(pg_catalog.clock_timestamp(), 'default') > 10 AS purged;
 SELECT workspace, ok, problem FROM apikeys.verify_audit_log();
 SELECT apikeys.email_audit_logs('somebody@example.com') IS NOT NULL AS queued;
-SELECT state, tall FROM apikeys.report;
+SELECT state, tall FROM apikeys_internal.report;
 
 -- One that cannot be without a value, and has no default: our functions do not know of it.
 ALTER TABLE apikeys.key ADD COLUMN wanted text NOT NULL DEFAULT 'x';
@@ -118,10 +118,10 @@ $$
 DECLARE
 	col text;
 BEGIN
-	FOREACH col IN ARRAY (SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute WHERE attrelid = format('apikeys.%I', rel)::regclass
+	FOREACH col IN ARRAY (SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute WHERE attrelid = rel::regclass
 		AND attnum > 0 AND NOT attisdropped AND attname NOT IN ('serial_number', 'small', 'tall', 'wanted')) LOOP
 		BEGIN
-			EXECUTE format('ALTER TABLE apikeys.%I DROP COLUMN %I CASCADE', rel, col);
+			EXECUTE format('ALTER TABLE %s DROP COLUMN %I CASCADE', rel, col);
 			EXECUTE statement;
 			RETURN NEXT 'NOT REFUSED';
 		EXCEPTION WHEN object_in_use THEN
@@ -134,15 +134,15 @@ END
 $$;
 SELECT apikeys.grant_access('columns_role', 'view');
 SET client_min_messages = warning;
-SELECT * FROM pg_temp.without('key', format('SELECT apikeys.key_details(%L)', :'key_id'));
-SELECT * FROM pg_temp.without('key', format('SELECT apikeys.validate_key(%L)', :'secret'));
-SELECT * FROM pg_temp.without('workspace', 'SELECT apikeys.update_workspace(''default'', name => ''x'')');
-SELECT * FROM pg_temp.without('api', 'SELECT apikeys.create_key(''y'', ''{data}'')');
-SELECT * FROM pg_temp.without('team_member', 'SELECT apikeys.create_key(''y'', ''{data}'')');
-SELECT * FROM pg_temp.without('access', 'SET LOCAL ROLE columns_role; SELECT apikeys.visible_workspaces(''view'')');
-SELECT * FROM pg_temp.without('audit_log', 'SELECT apikeys.create_key(''y'', ''{data}'')');
-SELECT * FROM pg_temp.without('audit_link', 'SELECT FROM apikeys.verify_audit_log()');
-SELECT * FROM pg_temp.without('audit_purged', 'SELECT FROM apikeys.verify_audit_log()');
+SELECT * FROM pg_temp.without('apikeys.key', format('SELECT apikeys.key_details(%L)', :'key_id'));
+SELECT * FROM pg_temp.without('apikeys.key', format('SELECT apikeys.validate_key(%L)', :'secret'));
+SELECT * FROM pg_temp.without('apikeys.workspace', 'SELECT apikeys.update_workspace(''default'', name => ''x'')');
+SELECT * FROM pg_temp.without('apikeys.api', 'SELECT apikeys.create_key(''y'', ''{data}'')');
+SELECT * FROM pg_temp.without('apikeys.team_member', 'SELECT apikeys.create_key(''y'', ''{data}'')');
+SELECT * FROM pg_temp.without('apikeys.access', 'SET LOCAL ROLE columns_role; SELECT apikeys_internal.visible_workspaces(''view'')');
+SELECT * FROM pg_temp.without('apikeys.audit_log', 'SELECT apikeys.create_key(''y'', ''{data}'')');
+SELECT * FROM pg_temp.without('apikeys.audit_link', 'SELECT FROM apikeys.verify_audit_log()');
+SELECT * FROM pg_temp.without('apikeys.audit_purged', 'SELECT FROM apikeys.verify_audit_log()');
 RESET client_min_messages;
 SELECT code, name FROM apikeys.validate_key(:'secret');
 DROP OWNED BY columns_role;

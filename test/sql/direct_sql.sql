@@ -216,24 +216,24 @@ INSERT INTO apikeys.workspace (workspace, name) VALUES ('acme', 'Acme Co.') ON C
 SELECT * FROM pg_temp.entries();
 
 -- trigger functions are triggers, of their tables
-SELECT pg_temp.refused('SELECT apikeys.guard_key()');
+SELECT pg_temp.refused('SELECT apikeys_internal.guard_key()');
 CREATE TEMPORARY TABLE other (a int);
-CREATE TRIGGER t BEFORE INSERT ON other FOR EACH ROW EXECUTE FUNCTION apikeys.guard_row();
+CREATE TRIGGER t BEFORE INSERT ON other FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_row();
 SELECT pg_temp.refused($$INSERT INTO other VALUES (1)$$);
 DROP TRIGGER t ON other;
-CREATE TRIGGER t BEFORE INSERT ON other FOR EACH ROW EXECUTE FUNCTION apikeys.guard_key();
+CREATE TRIGGER t BEFORE INSERT ON other FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_key();
 SELECT pg_temp.refused($$INSERT INTO other VALUES (1)$$);
 DROP TRIGGER t ON other;
-CREATE TRIGGER t AFTER INSERT ON other FOR EACH ROW EXECUTE FUNCTION apikeys.audit();
+CREATE TRIGGER t AFTER INSERT ON other FOR EACH ROW EXECUTE FUNCTION apikeys_internal.audit();
 SELECT pg_temp.refused($$INSERT INTO other VALUES (1)$$);
 DROP TRIGGER t ON other;
-CREATE TRIGGER t BEFORE INSERT ON other FOR EACH ROW EXECUTE FUNCTION apikeys.guard_log();
+CREATE TRIGGER t BEFORE INSERT ON other FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_log();
 SELECT pg_temp.refused($$INSERT INTO other VALUES (1)$$);
 DROP TRIGGER t ON other;
-CREATE TRIGGER t BEFORE INSERT ON other FOR EACH ROW EXECUTE FUNCTION apikeys.make_way();
+CREATE TRIGGER t BEFORE INSERT ON other FOR EACH ROW EXECUTE FUNCTION apikeys_internal.make_way();
 SELECT pg_temp.refused($$INSERT INTO other VALUES (1)$$);
 DROP TRIGGER t ON other;
-CREATE TRIGGER t BEFORE INSERT ON other FOR EACH STATEMENT EXECUTE FUNCTION apikeys.guard_truncate();
+CREATE TRIGGER t BEFORE INSERT ON other FOR EACH STATEMENT EXECUTE FUNCTION apikeys_internal.guard_truncate();
 SELECT pg_temp.refused($$INSERT INTO other VALUES (1)$$);
 DROP TABLE other;
 

@@ -17,12 +17,12 @@ BEGIN
 	PERFORM apikeys.act_as(prefix || '-actor', prefix || '-team', '192.0.2.1');
 	PERFORM apikeys.create_key(prefix || '-key ' || i, '{data}', w) FROM generate_series(1, keys) AS i;
 	PERFORM apikeys.archive_key(key_id) FROM apikeys.key WHERE workspace = w AND name ~ '[05]$';
-	INSERT INTO apikeys.usage (key_id, api, code, old_secret, workspace, count, last_at)
+	INSERT INTO apikeys_internal.usage (key_id, api, code, old_secret, workspace, count, last_at)
 		SELECT key_id, 'data', code, false, w, 7, now() FROM apikeys.key, unnest('{VALID,EXPIRED}'::text[]) AS code WHERE workspace = w;
-	INSERT INTO apikeys.usage_hour (key_id, hour, api, code, old_secret, workspace, count, last_at, slot, slot_count)
+	INSERT INTO apikeys_internal.usage_hour (key_id, hour, api, code, old_secret, workspace, count, last_at, slot, slot_count)
 		SELECT key_id, date_trunc('hour', now()), 'data', code, false, w, 7, now(), 0, 0
 		FROM apikeys.key, unnest('{VALID,EXPIRED}'::text[]) AS code WHERE workspace = w;
-	INSERT INTO apikeys.report (report_id, workspace, scope, recipient, encrypted, asked_at, asked_by, state, queued_at)
+	INSERT INTO apikeys_internal.report (report_id, workspace, scope, recipient, encrypted, asked_at, asked_by, state, queued_at)
 		SELECT gen_random_uuid(), w, ARRAY[w], prefix || '-' || i || '@example.com', false, now(), prefix || '-actor', 'held', now()
 		FROM generate_series(1, keys / 10) AS i;
 END $$;
@@ -135,8 +135,8 @@ RESET apikeys.workspace;
 
 -- Statistics themselves.
 SET ROLE regress_ak_one;
-SELECT tablename, attname FROM pg_stats WHERE schemaname = 'apikeys';
-SELECT statistics_name FROM pg_stats_ext WHERE schemaname = 'apikeys' UNION ALL SELECT statistics_name FROM pg_stats_ext_exprs WHERE schemaname = 'apikeys';
+SELECT tablename, attname FROM pg_stats WHERE schemaname IN ('apikeys', 'apikeys_internal');
+SELECT statistics_name FROM pg_stats_ext WHERE schemaname IN ('apikeys', 'apikeys_internal') UNION ALL SELECT statistics_name FROM pg_stats_ext_exprs WHERE schemaname IN ('apikeys', 'apikeys_internal');
 RESET ROLE;
 
 DROP OWNED BY regress_ak_one, regress_ak_two, regress_ak_all;

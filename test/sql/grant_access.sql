@@ -69,7 +69,7 @@ SELECT pg_temp.refused($$SELECT name FROM apikeys.active_keys$$);
 RESET ROLE;
 SELECT apikeys.grant_access('regress_ak_stranger', 'validate');
 SET ROLE regress_ak_stranger;
-SELECT apikeys.visible_workspaces('view');
+SELECT apikeys_internal.visible_workspaces('view');
 RESET ROLE;
 SET SESSION AUTHORIZATION regress_ak_stranger;
 SET ROLE regress_ak_group;
@@ -87,7 +87,7 @@ RESET ROLE;
 GRANT regress_ak_group TO regress_ak_one;
 SELECT apikeys.grant_access('regress_ak_one', 'manage', 'default');
 SET ROLE regress_ak_one;
-SELECT apikeys.visible_workspaces('view'), apikeys.visible_workspaces('manage');
+SELECT apikeys_internal.visible_workspaces('view'), apikeys_internal.visible_workspaces('manage');
 RESET ROLE;
 
 -- an admin grants no more than he has; one of a workspace grants in it
@@ -119,8 +119,8 @@ SELECT pg_temp.refused($$SELECT apikeys.revoke_access('regress_ak_one', NULL)$$)
 SELECT pg_temp.refused($$SELECT apikeys.revoke_access(NULL, 'view')$$);
 SELECT pg_temp.refused($$SELECT apikeys.revoke_access('regress_ak_not_there', 'view')$$);
 SELECT pg_temp.refused($$SELECT apikeys.revoke_access('regress_ak_one', 'view', 'nowhere')$$);
-SELECT pg_temp.refused($$SELECT apikeys.visible_workspaces('everything')$$);
-SELECT apikeys.visible_workspaces(NULL);
+SELECT pg_temp.refused($$SELECT apikeys_internal.visible_workspaces('everything')$$);
+SELECT apikeys_internal.visible_workspaces(NULL);
 SELECT * FROM pg_temp.entries();
 
 -- a role that is gone leaves its rows; one of its name starts without what the old one had, and its first grant removes them
@@ -133,7 +133,7 @@ SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}')$$);
 RESET ROLE;
 SELECT apikeys.grant_access('regress_ak_stranger', 'view', 'acme');
 SET ROLE regress_ak_stranger;
-SELECT apikeys.visible_workspaces('view'), apikeys.visible_workspaces('admin');
+SELECT apikeys_internal.visible_workspaces('view'), apikeys_internal.visible_workspaces('admin');
 RESET ROLE;
 SELECT role, capability, workspace FROM apikeys.access WHERE role = 'regress_ak_stranger';
 -- rows of a role that is gone can be revoked
@@ -161,7 +161,7 @@ CREATE ROLE regress_ak_y;
 SELECT apikeys.grant_access('regress_ak_x', 'manage', 'acme'), apikeys.grant_access('regress_ak_y', 'view') \g /dev/null
 ALTER ROLE regress_ak_x RENAME TO regress_ak_z;
 SET ROLE regress_ak_z;
-SELECT apikeys.visible_workspaces('manage');
+SELECT apikeys_internal.visible_workspaces('manage');
 RESET ROLE;
 SELECT * FROM pg_temp.entries();
 SELECT apikeys.grant_access('regress_ak_z', 'audit', 'acme');
@@ -170,15 +170,15 @@ SELECT action, activity FROM pg_temp.entries();
 -- nobody inherits by taking the name: one made anew, one renamed, two that swap theirs
 CREATE ROLE regress_ak_x;
 SET ROLE regress_ak_x;
-SELECT pg_temp.sqlstate($$SELECT apikeys.visible_workspaces('view')$$);
+SELECT pg_temp.sqlstate($$SELECT apikeys_internal.visible_workspaces('view')$$);
 RESET ROLE;
 DROP ROLE regress_ak_x;
 ALTER ROLE regress_ak_y RENAME TO regress_ak_x;
 ALTER ROLE regress_ak_z RENAME TO regress_ak_y;
 SET ROLE regress_ak_x;
-SELECT apikeys.visible_workspaces('view') @> '{default}' AS everywhere, apikeys.visible_workspaces('manage');
+SELECT apikeys_internal.visible_workspaces('view') @> '{default}' AS everywhere, apikeys_internal.visible_workspaces('manage');
 SET ROLE regress_ak_y;
-SELECT apikeys.visible_workspaces('view'), apikeys.visible_workspaces('manage');
+SELECT apikeys_internal.visible_workspaces('view'), apikeys_internal.visible_workspaces('manage');
 RESET ROLE;
 SELECT apikeys.grant_access('regress_ak_y', 'manage', 'acme'), apikeys.grant_access('regress_ak_x', 'view');
 SELECT role, capability, workspace FROM apikeys.access WHERE role LIKE 'regress_ak__' ORDER BY 1, 2, 3;
@@ -192,7 +192,7 @@ SELECT apikeys.revoke_access('regress_ak_y', 'view');
 SELECT apikeys.revoke_access('regress_ak_x', 'view');
 SELECT role, capability, workspace FROM apikeys.access WHERE role LIKE 'regress_ak__' ORDER BY 1, 2, 3;
 SET ROLE regress_ak_x;
-SELECT apikeys.visible_workspaces('manage');
+SELECT apikeys_internal.visible_workspaces('manage');
 RESET ROLE;
 -- one that is dropped takes its access with it, and revoking gives nobody anything
 SET client_min_messages = warning;
@@ -310,7 +310,7 @@ RESET apikeys.workspace;
 SELECT apikeys.regrant_access();
 SET ROLE regress_ak_y;
 SELECT code FROM apikeys.validate_key('x');
-SELECT apikeys.visible_workspaces('view');
+SELECT apikeys_internal.visible_workspaces('view');
 RESET ROLE;
 SELECT apikeys.regrant_access();
 SELECT action, activity, CASE WHEN activity LIKE '%again%' THEN changes END AS changes FROM pg_temp.entries();
@@ -323,7 +323,7 @@ SELECT role, capability, workspace FROM apikeys.access WHERE role IN ('regress_a
 SELECT apikeys.regrant_access();
 
 -- superusers and members of the owner need no grant
-SELECT apikeys.visible_workspaces('admin') @> '{acme,default,""}' AS everything;
+SELECT apikeys_internal.visible_workspaces('admin') @> '{acme,default,""}' AS everything;
 
 SELECT pg_temp.wrong();
 SET client_min_messages = warning;

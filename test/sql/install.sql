@@ -19,7 +19,7 @@ ORDER BY 1;
 -- what was made under a name of ours goes with it
 SELECT name FROM apikeys.create_key('a key', '{data}');
 DROP EXTENSION apikeys;
-SELECT count(*) FROM pg_namespace WHERE nspname = 'apikeys';
+SELECT count(*) FROM pg_namespace WHERE nspname IN ('apikeys', 'apikeys_internal');
 CREATE EXTENSION apikeys;
 SELECT count(*) FROM apikeys.active_keys;
 SELECT name FROM apikeys.create_key('a key', '{data}');
@@ -31,14 +31,14 @@ DROP EXTENSION apikeys;
 CREATE SCHEMA apikeys;
 CREATE EXTENSION apikeys;
 DROP SCHEMA apikeys;
+CREATE SCHEMA apikeys_internal;
+CREATE EXTENSION apikeys;
+DROP SCHEMA apikeys_internal;
 CREATE EXTENSION apikeys;
 
--- and with no language but C
-DROP EXTENSION apikeys;
+-- once it is there, it needs no language but C
 BEGIN;
 SET LOCAL client_min_messages = warning;
 DROP EXTENSION plpgsql CASCADE;
-CREATE EXTENSION apikeys;
 SELECT name FROM apikeys.create_key('a key', '{data}');
 ROLLBACK;
-CREATE EXTENSION apikeys;

@@ -64,7 +64,7 @@ SELECT name AS recognised FROM unnest('{red,data,push}'::text[]) AS name, unnest
 WHERE tag::bigint IN (hashtext(name)::bigint & 4294967295, hashtextextended(name, 0) & 4294967295,
 	('x' || encode(substr(sha256(name::bytea), 1, 4), 'hex'))::bit(32)::bigint,
 	('x' || regexp_replace(encode(substr(sha256(name::bytea), 1, 4), 'hex'), '(..)(..)(..)(..)', '\4\3\2\1'))::bit(32)::bigint);
-SELECT pg_temp.sqlstate('SELECT * FROM apikeys.lock_salt');
+SELECT pg_temp.sqlstate('SELECT * FROM apikeys_internal.lock_salt');
 ROLLBACK;
 SET client_min_messages = warning;
 DROP EXTENSION apikeys;

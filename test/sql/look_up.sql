@@ -16,7 +16,7 @@ SELECT v AS view, a.attname AS "missing" FROM (VALUES ('apikeys.active_keys'::re
 WHERE a.attrelid = 'apikeys.key_detail'::regclass AND a.attnum > 0 AND NOT EXISTS (SELECT FROM pg_attribute x WHERE x.attrelid = v AND x.attname = a.attname AND x.atttypid = a.atttypid);
 -- no view, function result or type of ours shows a hash
 SELECT a.attrelid::regclass, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind IN ('v', 'c') AND (a.attname ~ 'hash' OR a.atttypid = 'bytea'::regtype) AND c.relname <> 'audit_verdict';
+WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relkind IN ('v', 'c') AND (a.attname ~ 'hash' OR a.atttypid = 'bytea'::regtype) AND c.relname <> 'audit_verdict';
 SELECT count(*) FROM apikeys.active_keys a, apikeys.key_details(a.key_id) d WHERE (a.key_id, a.workspace, a.name, a.state, a.apis, a.access, a.hint, a.created_at) = (d.key_id, d.workspace, d.name, d.state, d.apis, d.access, d.hint, d.created_at);
 SELECT pg_temp.refused($$SELECT apikeys.key_details(NULL)$$);
 SELECT pg_temp.refused($$SELECT apikeys.key_details(gen_random_uuid())$$);

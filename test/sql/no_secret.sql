@@ -21,7 +21,7 @@ $$
 DECLARE
 	r regclass;
 BEGIN
-	FOR r IN SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'p') LOOP
+	FOR r IN SELECT c.oid FROM pg_class c WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relkind IN ('r', 'v', 'm', 'p') LOOP
 		RETURN QUERY EXECUTE format('SELECT %L, t::text FROM %s t', r, r);
 	END LOOP;
 	RETURN QUERY SELECT 'pg_settings', s.name || '=' || s.setting FROM pg_settings s;
@@ -77,7 +77,7 @@ FROM (SELECT key FROM secrets WHERE key LIKE 'ak\_%' LIMIT 2) AS s, unnest(ARRAY
 	$$SELECT apikeys.remove_team_member(:secret)$$,
 	$$SELECT apikeys.grant_access('regress_ak_app', :secret)$$,
 	$$SELECT apikeys.audit_anchor(:secret)$$,
-	$$SELECT apikeys.visible_workspaces(:secret)$$]) AS c (call);
+	$$SELECT apikeys_internal.visible_workspaces(:secret)$$]) AS c (call);
 SELECT DISTINCT call COLLATE "C" AS call, replace(text, key, '<SECRET>') COLLATE "C" AS text FROM said ORDER BY 1, 2 DESC;
 SELECT call FROM said WHERE strpos(text, substr(key, 8, 8)) > 0;
 

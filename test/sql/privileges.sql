@@ -2,6 +2,8 @@
 -- without its row here fails.
 \set ECHO none
 \i test/lib/regress.sql
+-- as it is
+REVOKE USAGE ON SCHEMA apikeys_internal FROM PUBLIC;
 
 CREATE ROLE regress_ak_none;
 CREATE ROLE regress_ak_validate;
@@ -16,6 +18,7 @@ SELECT apikeys.grant_access(('regress_ak_' || c)::name, c) FROM unnest('{validat
 CREATE TEMPORARY TABLE may (kind text, object text, capabilities text[], call text);
 INSERT INTO may VALUES
 	('schema', 'apikeys', '{validate,view,manage,audit,admin}', NULL),
+	('schema', 'apikeys_internal', '{}', NULL),
 
 	('function', 'validate_key', '{validate,admin}', $$SELECT apikeys.validate_key('x')$$),
 	('function', 'authenticate', '{validate,admin}', $$SELECT apikeys.authenticate('Bearer x')$$),
@@ -108,20 +111,20 @@ INSERT INTO may VALUES
 	('table', 'access_role', '{}', NULL),
 	('sequence', 'audit_id_seq', '{}', NULL);
 -- nobody may use a type in objects of his own; those that come with tables and views are out of reach with the schema
-INSERT INTO may SELECT 'type', t.typname, '{}', NULL FROM pg_type t WHERE t.typnamespace = 'apikeys'::regnamespace AND t.typelem = 0
+INSERT INTO may SELECT 'type', t.typname, '{}', NULL FROM pg_type t WHERE t.typnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND t.typelem = 0
 	AND (t.typrelid = 0 OR EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'));
 
 -- what there is
 CREATE TEMPORARY TABLE there_is AS
-	SELECT 'function' AS kind, p.proname::text AS object, p.oid, p.proacl AS acl, p.proowner AS owner FROM pg_proc p WHERE p.pronamespace = 'apikeys'::regnamespace
+	SELECT 'function' AS kind, p.proname::text AS object, p.oid, p.proacl AS acl, p.proowner AS owner FROM pg_proc p WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace)
 	UNION ALL
 	SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'r' THEN 'table' WHEN 'S' THEN 'sequence' ELSE c.relkind::text END, c.relname, c.oid, c.relacl, c.relowner
-	FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind NOT IN ('i', 'c')
+	FROM pg_class c WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relkind NOT IN ('i', 'c')
 	UNION ALL
-	SELECT 'type', t.typname, t.oid, t.typacl, t.typowner FROM pg_type t WHERE t.typnamespace = 'apikeys'::regnamespace AND t.typelem = 0
+	SELECT 'type', t.typname, t.oid, t.typacl, t.typowner FROM pg_type t WHERE t.typnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND t.typelem = 0
 	AND (t.typrelid = 0 OR EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
 	UNION ALL
-	SELECT 'schema', 'apikeys', n.oid, n.nspacl, n.nspowner FROM pg_namespace n WHERE n.nspname = 'apikeys';
+	SELECT 'schema', n.nspname, n.oid, n.nspacl, n.nspowner FROM pg_namespace n WHERE n.nspname IN ('apikeys', 'apikeys_internal');
 
 -- privileges as they are, other than the owner's: role and privilege
 CREATE FUNCTION pg_temp.privileges() RETURNS TABLE (kind text, object text, privilege text) LANGUAGE sql AS
@@ -160,13 +163,13 @@ $$;
 SELECT * FROM pg_temp.wrong_privileges();
 
 -- on columns nobody has a privilege, and there are no default privileges
-SELECT attrelid::regclass, attname FROM pg_attribute WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'apikeys'::regnamespace) AND attacl IS NOT NULL;
-SELECT count(*) FROM pg_default_acl WHERE defaclnamespace = 'apikeys'::regnamespace;
+SELECT attrelid::regclass, attname FROM pg_attribute WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace)) AND attacl IS NOT NULL;
+SELECT count(*) FROM pg_default_acl WHERE defaclnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace);
 
 -- no function of ours acts as its owner by declaration: C checks its caller first
-SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'apikeys'::regnamespace AND (p.prosecdef OR p.proconfig IS NOT NULL OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c'));
+SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND (p.prosecdef OR p.proconfig IS NOT NULL OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c'));
 -- a view that shows rows by workspace does not show them to a cheap function of its caller: it, or all that it reads, is a barrier, with a fence
-SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind = 'v' AND c.relname NOT IN ('key_rows', 'keys_in_sight', 'usage_unflushed', 'usage_live', 'usage_hours_live')
+SELECT c.relname FROM pg_class c WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relkind = 'v' AND c.relname NOT IN ('key_rows', 'keys_in_sight', 'usage_unflushed', 'usage_live', 'usage_hours_live')
 AND EXISTS (SELECT FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> c.oid
 	JOIN pg_class b ON b.oid IN (c.oid, d.refobjid)
 	WHERE r.ev_class = c.oid
@@ -191,14 +194,15 @@ SELECT apikeys.revoke_access('regress_ak_none', 'validate') \g /dev/null
 SELECT string_agg(object, ' ' ORDER BY object) FROM pg_temp.privileges();
 
 -- a role without privileges is told by PostgreSQL
+GRANT USAGE ON SCHEMA apikeys_internal TO PUBLIC;
 SET ROLE regress_ak_none;
 SELECT pg_temp.refused($$SELECT apikeys.validate_key('x')$$);
 SELECT pg_temp.refused($$SELECT * FROM apikeys.active_keys$$);
 RESET ROLE;
 
 -- privileges alone, by a hasty GRANT, open nothing: C asks for the capability
-GRANT USAGE ON SCHEMA apikeys TO regress_ak_none;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA apikeys TO regress_ak_none;
+GRANT USAGE ON SCHEMA apikeys, apikeys_internal TO regress_ak_none;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA apikeys, apikeys_internal TO regress_ak_none;
 GRANT SELECT ON apikeys.active_keys, apikeys.archived_keys, apikeys.audit_logs TO regress_ak_none;
 SELECT count(*) FROM apikeys.create_key('Key', '{data}');
 SELECT (apikeys.archive_key(key_id)).state FROM apikeys.create_key('Archived', '{data}');
@@ -208,33 +212,33 @@ SELECT object FROM may WHERE kind = 'function' AND capabilities <> '{}' AND call
 SET ROLE regress_ak_none;
 SELECT object, pg_temp.refused(call) FROM calls ORDER BY object COLLATE "C";
 SELECT (SELECT count(*) FROM apikeys.active_keys), (SELECT count(*) FROM apikeys.archived_keys), (SELECT count(*) FROM apikeys.audit_logs);
-SELECT apikeys.current_key(), apikeys.current_workspace(), apikeys.current_key_allows('data'), apikeys.visible_workspaces('view'), apikeys.visible_workspaces('audit');
+SELECT apikeys.current_key(), apikeys.current_workspace(), apikeys.current_key_allows('data'), apikeys_internal.visible_workspaces('view'), apikeys_internal.visible_workspaces('audit');
 -- what tables hold is not in reach
 SELECT pg_temp.refused($$SELECT * FROM apikeys.key$$);
-SELECT pg_temp.refused($$SELECT * FROM apikeys.key_rows$$);
+SELECT pg_temp.refused($$SELECT * FROM apikeys_internal.key_rows$$);
 SELECT pg_temp.refused($$INSERT INTO apikeys.access (role, capability) VALUES ('regress_ak_none', 'admin')$$);
-SELECT pg_temp.refused($$SELECT nextval('apikeys.audit_id_seq')$$);
+SELECT pg_temp.refused($$SELECT nextval('apikeys_internal.audit_id_seq')$$);
 -- and triggers are no way in
 CREATE TEMPORARY TABLE mine (LIKE calls);
-CREATE TRIGGER t BEFORE INSERT ON mine FOR EACH ROW EXECUTE FUNCTION apikeys.guard_key();
+CREATE TRIGGER t BEFORE INSERT ON mine FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_key();
 SELECT pg_temp.refused($$INSERT INTO mine VALUES ('x', 'x')$$);
 DROP TABLE mine;
 RESET ROLE;
 
 -- a row alone opens nothing either
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA apikeys FROM regress_ak_none;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA apikeys, apikeys_internal FROM regress_ak_none;
 REVOKE ALL ON apikeys.active_keys, apikeys.archived_keys, apikeys.audit_logs FROM regress_ak_none;
 INSERT INTO apikeys.access (role, capability) VALUES ('regress_ak_none', 'admin');
 SET ROLE regress_ak_none;
 SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}')$$);
 RESET ROLE;
-REVOKE USAGE ON SCHEMA apikeys FROM regress_ak_none;
+REVOKE USAGE ON SCHEMA apikeys, apikeys_internal FROM regress_ak_none;
 
 DROP ROLE regress_ak_none, regress_ak_validate, regress_ak_view, regress_ak_manage, regress_ak_audit, regress_ak_admin;
 SELECT pg_temp.wrong();
 
 -- Nobody's object depends on our types: row types of tables and views, neither.
-SELECT t.oid::regtype FROM pg_type t WHERE t.typnamespace = 'apikeys'::regnamespace AND t.typelem = 0
+SELECT t.oid::regtype FROM pg_type t WHERE t.typnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND t.typelem = 0
 AND has_type_privilege('pg_monitor', t.oid, 'USAGE') ORDER BY 1;
 CREATE ROLE regress_ak_viewer;
 SELECT apikeys.grant_access('regress_ak_viewer', 'view', 'default') \g /dev/null

@@ -139,7 +139,7 @@ SELECT * FROM pg_temp.wrong();
 \c -
 SET client_min_messages = warning;
 CREATE FUNCTION pg_temp.read() RETURNS bigint LANGUAGE sql VOLATILE AS $$
-	SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_user_tables WHERE schemaname = 'apikeys'
+	SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_user_tables WHERE schemaname IN ('apikeys', 'apikeys_internal')
 $$;
 CREATE FUNCTION pg_temp.purge_many(w text) RETURNS TABLE (purged bigint, "read" text) LANGUAGE plpgsql AS $$
 DECLARE

@@ -10,17 +10,17 @@ SELECT NOT EXISTS (SELECT FROM pg_config, LATERAL pg_stat_file(setting || '/apik
 	WHERE name = 'PKGLIBDIR' AND f.size IS NOT NULL) AS without_mail \gset
 \if :without_mail
 SELECT apikeys.email_audit_logs('ann@example.invalid');
-SELECT count(*) AS queued FROM apikeys.report;
+SELECT count(*) AS queued FROM apikeys_internal.report;
 -- Nor is what a dump brought.
 BEGIN;
 SET LOCAL session_replication_role = replica;
-INSERT INTO apikeys.report (report_id, recipient, encrypted, asked_at, asked_by, state, queued_at, content)
+INSERT INTO apikeys_internal.report (report_id, recipient, encrypted, asked_at, asked_by, state, queued_at, content)
 	VALUES ('00000000-0000-4000-8000-000000000000', 'ann@example.invalid', false, now(), 'ann', 'held', now(), 'x');
 RESET session_replication_role;
 SAVEPOINT s;
 SELECT apikeys.release_report('00000000-0000-4000-8000-000000000000');
 ROLLBACK TO s;
-SELECT state FROM apikeys.report;
+SELECT state FROM apikeys_internal.report;
 ROLLBACK;
 \quit
 \endif
@@ -106,7 +106,7 @@ $$));
 -- Every piece of a key is refused in the same way.
 SELECT count(*), public.try(format('apikeys.email_audit_logs(%L, encrypt_to => %L)', 'a@example.invalid', substr(key, 1, n)))
 FROM public.pgp, generate_series(1, length(key) - 1, 41) AS n GROUP BY 2 ORDER BY 1 DESC;
-SELECT count(*) AS queued FROM apikeys.report;
+SELECT count(*) AS queued FROM apikeys_internal.report;
 SELECT count(*) - :entries AS new_entries FROM apikeys.audit_log;
 
 -- Who may.
@@ -133,14 +133,14 @@ INSERT INTO public.asked SELECT 'both', apikeys.email_audit_logs('both@example.i
 RESET ROLE;
 
 SELECT who, workspace, scope, recipient, state, attempts, encrypted, entries, filters, next_attempt_at IS NOT NULL AS due, asked_by
-FROM public.asked JOIN apikeys.report ON report_id = id ORDER BY who;
+FROM public.asked JOIN apikeys_internal.report ON report_id = id ORDER BY who;
 -- The content, but for the times: what export_audit_logs gives, lines ending in CRLF, formulas defused.
-SELECT regexp_replace(convert_from(content, 'UTF8'), '^\d[^,]*', 'TIME', 'gn') AS csv FROM apikeys.report, public.asked WHERE id = report_id AND who = 'both';
+SELECT regexp_replace(convert_from(content, 'UTF8'), '^\d[^,]*', 'TIME', 'gn') AS csv FROM apikeys_internal.report, public.asked WHERE id = report_id AND who = 'both';
 SELECT who, convert_from(content, 'UTF8') = (SELECT string_agg(line, '') FROM (
 	SELECT line || E'\r\n' AS line FROM apikeys.export_audit_logs('one', actions => '{Create}', entities => '{"API Keys"}') AS line) AS l) AS exact
-FROM apikeys.report, public.asked WHERE id = report_id AND who = 'all';
+FROM apikeys_internal.report, public.asked WHERE id = report_id AND who = 'all';
 SELECT bool_and(get_byte(content, 0) & 192 = 192 AND pgp_key_id(content) = pgp_key_id(key)) AS to_that_key, bool_and(size > 0) AS sized
-FROM apikeys.report, public.pgp WHERE encrypted;
+FROM apikeys_internal.report, public.pgp WHERE encrypted;
 
 -- Each is an entry, in the workspace whose log it was.
 SELECT workspace, entity, action, actor, regexp_replace(activity, '\d+', 'N') AS activity, changes - 'report_id' AS changes
@@ -161,21 +161,21 @@ SELECT attname FROM pg_attribute WHERE attrelid = 'apikeys.reports'::regclass AN
 SELECT public.try('apikeys.release_report(NULL)');
 SELECT regexp_replace(public.try(format('apikeys.release_report(%L)', id)), id::text, 'ID') FROM public.asked WHERE who = 'acme';
 SELECT public.try('apikeys.release_report(''00000000-0000-0000-0000-000000000000'')');
-SAVEPOINT s; UPDATE apikeys.report SET recipient = 'mallory@example.invalid'; ROLLBACK TO s;
-SAVEPOINT s; TRUNCATE apikeys.report; ROLLBACK TO s;
-CREATE TABLE public.dump AS SELECT r.* FROM apikeys.report r, public.asked WHERE report_id = id AND who IN ('acme', 'both', 'owner');
-DELETE FROM apikeys.report;
+SAVEPOINT s; UPDATE apikeys_internal.report SET recipient = 'mallory@example.invalid'; ROLLBACK TO s;
+SAVEPOINT s; TRUNCATE apikeys_internal.report; ROLLBACK TO s;
+CREATE TABLE public.dump AS SELECT r.* FROM apikeys_internal.report r, public.asked WHERE report_id = id AND who IN ('acme', 'both', 'owner');
+DELETE FROM apikeys_internal.report;
 UPDATE public.dump SET state = 'failed', last_error = 'too late' WHERE recipient LIKE 'both%';
 SET LOCAL session_replication_role = replica;
-INSERT INTO apikeys.report SELECT * FROM public.dump;
+INSERT INTO apikeys_internal.report SELECT * FROM public.dump;
 RESET session_replication_role;
-SELECT who, state, last_error FROM public.asked JOIN apikeys.report ON report_id = id ORDER BY who;
+SELECT who, state, last_error FROM public.asked JOIN apikeys_internal.report ON report_id = id ORDER BY who;
 SET ROLE regress_ak_acme;
 SELECT who, regexp_replace(public.try(format('apikeys.release_report(%L)', id)), id::text, 'ID') FROM public.asked WHERE who IN ('acme', 'both', 'owner') ORDER BY who;
 SET ROLE regress_ak_both;
 SELECT who, regexp_replace(public.try(format('apikeys.release_report(%L)', id)), id::text, 'ID') FROM public.asked WHERE who IN ('acme', 'both', 'owner') ORDER BY who;
 RESET ROLE;
-SELECT who, state, attempts, last_error, queued_at > asked_at AS later FROM public.asked JOIN apikeys.report ON report_id = id ORDER BY who;
+SELECT who, state, attempts, last_error, queued_at > asked_at AS later FROM public.asked JOIN apikeys_internal.report ON report_id = id ORDER BY who;
 SELECT activity, workspace, changes->'recipient'->>'new' AS recipient FROM apikeys.audit_logs WHERE action = 'Export' ORDER BY audit_id DESC LIMIT 2;
 -- At most a hundred of a workspace are queued at a time, others' have room; nor can more be released.
 SET ROLE regress_ak_both;
@@ -186,11 +186,11 @@ SELECT public.try('apikeys.email_audit_logs(''many@example.invalid'', workspace 
 SELECT count(apikeys.email_audit_logs('many@example.invalid', workspace => 'beta'));
 SELECT count(apikeys.email_audit_logs('many@example.invalid'));
 RESET ROLE;
-INSERT INTO apikeys.report (report_id, workspace, scope, recipient, encrypted, asked_at, asked_by, state, queued_at, content)
+INSERT INTO apikeys_internal.report (report_id, workspace, scope, recipient, encrypted, asked_at, asked_by, state, queued_at, content)
 	VALUES ('00000000-0000-0000-0000-000000000001', 'acme', '{acme}', 'held@example.invalid', false, now(), 'ann', 'queued', now(), 'x');
 SELECT public.try('apikeys.release_report(''00000000-0000-0000-0000-000000000001'')');
 ROLLBACK;
-SELECT count(*) AS queued FROM apikeys.report;
+SELECT count(*) AS queued FROM apikeys_internal.report;
 SELECT count(*) - :entries AS new_entries FROM apikeys.audit_log;
 
 -- Settings of the server: no login in the URL, nor in what is said of it; where the login is, superusers alone see.

@@ -19,7 +19,7 @@ CREATE TEMPORARY TABLE d_team_member AS TABLE apikeys.team_member;
 CREATE TEMPORARY TABLE d_access AS TABLE apikeys.access;
 CREATE TEMPORARY TABLE d_audit_log AS TABLE apikeys.audit_log;
 CREATE TEMPORARY TABLE d_audit_link AS TABLE apikeys.audit_link;
-CREATE TEMPORARY TABLE d_state AS SELECT pg_temp.state() AS state, last_value FROM apikeys.audit_id_seq;
+CREATE TEMPORARY TABLE d_state AS SELECT pg_temp.state() AS state, last_value FROM apikeys_internal.audit_id_seq;
 SET client_min_messages = warning;
 DROP EXTENSION apikeys;
 CREATE EXTENSION apikeys;
@@ -37,7 +37,7 @@ INSERT INTO apikeys.team_member TABLE d_team_member;
 INSERT INTO apikeys.audit_log TABLE d_audit_log;
 INSERT INTO apikeys.api TABLE d_api;
 INSERT INTO apikeys.workspace TABLE d_workspace;
-SELECT count(setval('apikeys.audit_id_seq', last_value)) FROM d_state;
+SELECT count(setval('apikeys_internal.audit_id_seq', last_value)) FROM d_state;
 RESET ALL;
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO, YMD';
@@ -105,7 +105,7 @@ UPDATE apikeys.access SET audit_id = audit_id;
 SELECT * FROM pg_temp.entries();
 
 -- what pg_dump is told to dump: every table, and the sequence, but for what is this database's own
-SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind IN ('r', 'S')
+SELECT c.relname FROM pg_class c WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relkind IN ('r', 'S')
 AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'apikeys' AND c.oid = ANY (e.extconfig));
 -- an access is dumped under no name that is another role's: of a, as it is; b and c, which swapped their names, not until the
 -- names are right; d is dumped as it was named; e is gone, and its name is another's; f waits, and g is nobody
@@ -129,7 +129,7 @@ SELECT format('SELECT role, capability FROM apikeys.access %s ORDER BY 1', condi
 WHERE extname = 'apikeys' AND config = 'apikeys.access'::regclass \gexec
 ROLLBACK;
 -- no foreign keys between them, which order a serial restore only
-SELECT conname FROM pg_constraint WHERE connamespace = 'apikeys'::regnamespace AND contype = 'f';
+SELECT conname FROM pg_constraint WHERE connamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND contype = 'f';
 
 SELECT pg_temp.wrong();
 DROP OWNED BY regress_ak_app;

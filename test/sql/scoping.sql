@@ -34,8 +34,8 @@ INSERT INTO calls VALUES
 	('archive_key', $$SELECT apikeys.archive_key(:other)$$),
 	('usage_chart', $$SELECT apikeys.usage_chart(:other)$$),
 	('usage_chart', $$SELECT apikeys.usage_chart(:other, '-1 day')$$),
-	('last_use', $$SELECT apikeys.last_use(:other)$$),
-	('usage_memory', $$SELECT count(*) FROM apikeys.usage_memory() WHERE key_id = :other OR workspace = :there$$),
+	('last_use', $$SELECT apikeys_internal.last_use(:other)$$),
+	('usage_memory', $$SELECT count(*) FROM apikeys_internal.usage_memory() WHERE key_id = :other OR workspace = :there$$),
 	('key_id', $$SELECT apikeys.key_id('Shared name', :there)$$),
 	('key_id', $$SELECT apikeys.key_id('Only there')$$),
 	('create_key', $$SELECT apikeys.create_key('x', '{data}', :there)$$),
@@ -59,7 +59,7 @@ INSERT INTO calls VALUES
 	('audit_anchor', $$SELECT apikeys.audit_anchor(:there)$$),
 	('purge_audit_log', $$SELECT apikeys.purge_audit_log('-infinity', :there)$$),
 	('validate_key', $$SELECT (apikeys.validate_key('ak_' || repeat('0', 43) || '2PL60u', workspace => :there)).code$$);
-SELECT p.proname AS "not here" FROM pg_proc p WHERE p.pronamespace = 'apikeys'::regnamespace
+SELECT p.proname AS "not here" FROM pg_proc p WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace)
 AND p.proargnames && '{key_id,workspace}' AND NOT EXISTS (SELECT FROM calls c WHERE c.function = p.proname) ORDER BY 1;
 
 -- the answer to a call, whatever it is, in one text without what was asked for
@@ -102,7 +102,7 @@ SELECT workspace, name, state FROM apikeys.active_keys;
 SELECT workspace, name, state FROM apikeys.archived_keys;
 SELECT workspace, entity, activity FROM apikeys.audit_logs;
 SELECT api FROM apikeys.apis;
-SELECT apikeys.visible_workspaces(c) FROM unnest('{validate,view,manage,audit,admin}'::text[]) AS c;
+SELECT apikeys_internal.visible_workspaces(c) FROM unnest('{validate,view,manage,audit,admin}'::text[]) AS c;
 SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => NULL);
 SELECT count(*) FROM apikeys.export_audit_logs() AS l WHERE l ~ 'rival|Rival|there|Gone';
 SELECT workspace, ok FROM apikeys.verify_audit_log();
@@ -142,7 +142,7 @@ RESET apikeys.workspace;
 SET apikeys.workspace = 'rival';
 SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}')$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}', 'acme')$$);
-SELECT (SELECT count(*) FROM apikeys.active_keys), (SELECT count(*) FROM apikeys.audit_logs), apikeys.visible_workspaces('view');
+SELECT (SELECT count(*) FROM apikeys.active_keys), (SELECT count(*) FROM apikeys.audit_logs), apikeys_internal.visible_workspaces('view');
 SELECT code FROM apikeys.validate_key(:'other_key');
 SELECT code FROM apikeys.validate_key(:'acme_key');
 SELECT name FROM apikeys.identify_key(:'acme_key');
@@ -162,7 +162,7 @@ RESET ROLE;
 SELECT apikeys.revoke_access('regress_ak_acme', 'admin', 'acme');
 SELECT apikeys.grant_access('regress_ak_acme', 'manage', 'rival');
 SET ROLE regress_ak_acme;
-SELECT apikeys.visible_workspaces('view'), apikeys.visible_workspaces('manage'), apikeys.visible_workspaces('audit');
+SELECT apikeys_internal.visible_workspaces('view'), apikeys_internal.visible_workspaces('manage'), apikeys_internal.visible_workspaces('audit');
 SELECT name FROM apikeys.update_key(:'other_id', team => 'mine');
 SELECT pg_temp.refused($$SELECT apikeys.archive_key(apikeys.key_id('Bound', 'acme'))$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}', 'acme')$$);

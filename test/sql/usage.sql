@@ -94,8 +94,8 @@ SELECT pg_temp.changed();
 SELECT apikeys.flush_usage();
 SELECT pg_temp.changed();
 -- now it is all in the tables
-SELECT sum(count) FROM apikeys.usage;
-SELECT sum(count) FROM apikeys.usage_hour;
+SELECT sum(count) FROM apikeys_internal.usage;
+SELECT sum(count) FROM apikeys_internal.usage_hour;
 SELECT last_flush IS NOT NULL AS flushed FROM apikeys.status();
 
 -- and counting goes on; REPEATABLE READ sees it, too, before and after a flush
@@ -176,7 +176,7 @@ SELECT workspace, name, api, sum(valid) AS valid, sum(denied) AS denied FROM api
 SELECT code, count FROM apikeys.denials WHERE workspace = 'acme';
 
 -- the chart: a line an hour, the last one is now; hours long ago come from the table
-INSERT INTO apikeys.usage_hour SELECT :'a_id', date_trunc('hour', now()) - interval '2 hours', 'data', code, false, 'default', n, now(), NULL, 1, 1
+INSERT INTO apikeys_internal.usage_hour SELECT :'a_id', date_trunc('hour', now()) - interval '2 hours', 'data', code, false, 'default', n, now(), NULL, 1, 1
 FROM (VALUES ('VALID', 10000), ('FORBIDDEN', 1)) AS v (code, n);
 SELECT count(*) FROM apikeys.usage_chart(:'a_id');
 SELECT substr(l, 17) AS line FROM apikeys.usage_chart(:'a_id', '4 hours') WITH ORDINALITY AS u (l, n) WHERE n <= 2;

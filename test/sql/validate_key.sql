@@ -52,7 +52,7 @@ SELECT * FROM apikeys.validate_key(:'key', workspace => 'acme') \gx
 
 -- for a malformed secret no table is read; for one that is not known, one index of the table of keys and the other
 CREATE FUNCTION pg_temp.scans() RETURNS numeric LANGUAGE sql AS
-$$ SELECT sum(pg_stat_get_xact_numscans(c.oid)) FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind IN ('r', 'i') $$;
+$$ SELECT sum(pg_stat_get_xact_numscans(c.oid)) FROM pg_class c WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relkind IN ('r', 'i') $$;
 CREATE FUNCTION pg_temp.scans_of(key text, OUT code text, OUT scans int) LANGUAGE plpgsql AS
 $$
 DECLARE

@@ -30,7 +30,7 @@ SELECT DISTINCT workspace FROM apikeys.audit_logs;
 SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => NULL);
 SELECT workspace FROM apikeys.verify_audit_log();
 SELECT jsonb_object_keys(apikeys.audit_anchor());
-SELECT apikeys.visible_workspaces('view');
+SELECT apikeys_internal.visible_workspaces('view');
 SELECT name FROM apikeys.key_details(:'a_id');
 SELECT apikeys.key_id('A') = :'a_id' AS its_own;
 SELECT name FROM apikeys.identify_key(:'a');
@@ -55,7 +55,7 @@ INSERT INTO calls VALUES ($$create_key('x', '{data}', :there)$$), ($$import_key(
 	($$remove_team_member('x', :there)$$), ($$grant_access('regress_ak_nobody', 'view', :there)$$), ($$revoke_access('regress_ak_nobody', 'view', :there)$$),
 	($$verify_audit_log(:there)$$), ($$audit_anchor(:there)$$), ($$purge_audit_log('-infinity', :there)$$), ($$search_audit_logs(workspace => :there)$$), ($$export_audit_logs(workspace => :there)$$),
 	($$email_audit_logs('audit@example.com', workspace => :there)$$);
-SELECT p.proname AS "not here" FROM pg_proc p WHERE p.pronamespace = 'apikeys'::regnamespace AND p.proargnames[:p.pronargs] @> '{workspace}'
+SELECT p.proname AS "not here" FROM pg_proc p WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND p.proargnames[:p.pronargs] @> '{workspace}'
 AND NOT EXISTS (SELECT FROM calls WHERE call LIKE replace(p.proname, '_', '\_') || '(%') ORDER BY 1;
 SELECT DISTINCT r COLLATE "C" AS refused FROM calls, pg_temp.refused('SELECT apikeys.' || replace(call, ':there', quote_literal('rival'))) AS r ORDER BY 1;
 SELECT DISTINCT r COLLATE "C" AS refused FROM calls, pg_temp.refused('SELECT apikeys.' || replace(call, ':there', quote_literal('nowhere'))) AS r ORDER BY 1;

@@ -123,10 +123,10 @@ is(problems($node, 'source'), '', 'the source is sound');
 # Usage: flushed figures are in a dump, with those of an hour long ago.
 $node->safe_psql('source', <<'SQL');
 SELECT apikeys.flush_usage();
-INSERT INTO apikeys.usage_hour SELECT key_id, hour - interval '1000 hours', api, code, old_secret, workspace, count, last_at, '2001:db8::1', slot, slot_count
-FROM apikeys.usage_hour;
+INSERT INTO apikeys_internal.usage_hour SELECT key_id, hour - interval '1000 hours', api, code, old_secret, workspace, count, last_at, '2001:db8::1', slot, slot_count
+FROM apikeys_internal.usage_hour;
 SQL
-isnt(query($node, 'source', 'SELECT sum(count) FROM apikeys.usage'), '', 'there is usage');
+isnt(query($node, 'source', 'SELECT sum(count) FROM apikeys_internal.usage'), '', 'there is usage');
 
 # The worker removes the access of roles that are gone, and corrects the names of those that were renamed.  (What a dump that
 # comes before that holds, restore_rules.sql knows.)
@@ -140,9 +140,9 @@ my $anchor = query($node, 'source', 'SELECT apikeys.audit_anchor()');
 like($source->{'apikeys.audit_purged'}, qr/^\(acme,/m, 'entries were purged');
 my $accesses = split /\n/, $source->{'apikeys.access'};
 my $acl_query = "SELECT format('%s %s', p.oid::regprocedure, a.grantee::regrole) FROM pg_proc p, aclexplode(p.proacl) AS a "
-  . "WHERE p.pronamespace = 'apikeys'::regnamespace UNION ALL "
+  . "WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) UNION ALL "
   . "SELECT format('%s %s %s', c.oid::regclass, a.grantee::regrole, a.privilege_type) "
-  . "FROM pg_class c, aclexplode(c.relacl) AS a WHERE c.relnamespace = 'apikeys'::regnamespace ORDER BY 1";
+  . "FROM pg_class c, aclexplode(c.relacl) AS a WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) ORDER BY 1";
 my $acl = query($node, 'source', $acl_query);
 
 #

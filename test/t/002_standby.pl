@@ -129,7 +129,7 @@ foreach my $sql (
 	'SELECT * FROM apikeys.audit_logs',
 	"SELECT * FROM apikeys.key_details(apikeys.key_id('k'))",
 	"SELECT name FROM apikeys.identify_key('$secret{k}')",
-	"SELECT apikeys.visible_workspaces('audit')",
+	"SELECT apikeys_internal.visible_workspaces('audit')",
 	'SELECT * FROM apikeys.verify_audit_log()',
 	'SELECT apikeys.audit_anchor()')
 {
@@ -196,7 +196,7 @@ same_contents(contents($primary, 'postgres'), $before, 'after what was refused')
 catch_up();
 # sequences are logged some numbers ahead
 my ($there, $here) = (contents($standby, 'postgres'), { %$before });
-delete $_->{'apikeys.audit_id_seq'} foreach $there, $here;
+delete $_->{'apikeys_internal.audit_id_seq'} foreach $there, $here;
 same_contents($there, $here, 'the standby');
 
 #

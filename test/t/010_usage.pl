@@ -33,8 +33,8 @@ sub in_tables
 {
 	my ($db) = @_;
 
-	return query($node, $db, "SELECT coalesce((SELECT sum(count) FROM apikeys.usage WHERE code = 'VALID'), 0) || ' ' || "
-		  . "coalesce((SELECT sum(count) FROM apikeys.usage_hour WHERE code = 'VALID'), 0)");
+	return query($node, $db, "SELECT coalesce((SELECT sum(count) FROM apikeys_internal.usage WHERE code = 'VALID'), 0) || ' ' || "
+		  . "coalesce((SELECT sum(count) FROM apikeys_internal.usage_hour WHERE code = 'VALID'), 0)");
 }
 
 sub make_database
@@ -113,14 +113,14 @@ $seen = seen('one');
 # A flush that fails changes nothing, and the next one makes up for it; the same when the worker is told to go.
 #
 $node->safe_psql('one', q{CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no flush today'; END $$;
-CREATE TRIGGER fail BEFORE INSERT ON apikeys.usage FOR EACH ROW EXECUTE FUNCTION fail()});
+CREATE TRIGGER fail BEFORE INSERT ON apikeys_internal.usage FOR EACH ROW EXECUTE FUNCTION fail()});
 validate('one', $key, 11);
 $seen += 11;
 my ($code, undef, $message) = $node->psql('one', 'SELECT apikeys.flush_usage()');
 like($message, qr/no flush today/, 'a flush fails');
 is(seen('one'), $seen, 'and no figure changes');
 is(in_tables('one'), ($seen - 11) . ' ' . ($seen - 11), 'in no table');
-$node->safe_psql('one', 'DROP TRIGGER fail ON apikeys.usage; DROP FUNCTION fail()');
+$node->safe_psql('one', 'DROP TRIGGER fail ON apikeys_internal.usage; DROP FUNCTION fail()');
 ok(wait_for($node, 'postgres', $workers, '1'), 'there is a worker');
 is(query($node, 'one', "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'"), 't', 'a worker that is told to go');
 is(seen('one'), $seen, 'no figure changed');
@@ -211,10 +211,10 @@ $node->append_conf('postgresql.conf', "max_worker_processes = 8\napikeys.flush_i
 # retention goes: hours, and the totals of keys that are gone.
 #
 $node->safe_psql('one', q{
-INSERT INTO apikeys.usage_hour SELECT k.key_id, date_trunc('hour', now()) - d * interval '1 day', 'data', 'FORBIDDEN', false, 'default', 1, now(), NULL, 1, 1
+INSERT INTO apikeys_internal.usage_hour SELECT k.key_id, date_trunc('hour', now()) - d * interval '1 day', 'data', 'FORBIDDEN', false, 'default', 1, now(), NULL, 1, 1
 FROM apikeys.key k, generate_series(3, 8) AS d WHERE k.name = 'one';
-INSERT INTO apikeys.usage SELECT gen_random_uuid(), 'data', 'FORBIDDEN', false, 'default', d, now() - d * interval '1 day', NULL FROM generate_series(3, 8) AS d;
-UPDATE apikeys.usage SET last_at = now() - interval '1 year' WHERE key_id = apikeys.key_id('one');
+INSERT INTO apikeys_internal.usage SELECT gen_random_uuid(), 'data', 'FORBIDDEN', false, 'default', d, now() - d * interval '1 day', NULL FROM generate_series(3, 8) AS d;
+UPDATE apikeys_internal.usage SET last_at = now() - interval '1 year' WHERE key_id = apikeys.key_id('one');
 });
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'apikeys'\napikeys.usage_retention = '121h'");
 $seen = seen('one');
@@ -222,9 +222,9 @@ $node->restart;
 ok(wait_for($node, 'postgres', "$workers AND datname = 'one'", '1'), 'preloaded, the worker comes with the server');
 ok(wait_for($node, 'postgres', $workers, '1'), 'where the extension is, and nowhere else');
 ok(wait_for($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'apikeys launcher'", '0'), 'the launcher is gone');
-my $kept = "SELECT string_agg(DISTINCT count::text, ' ' ORDER BY count::text) FROM apikeys.usage WHERE last_at BETWEEN now() - interval '9 days' AND now() - interval '2 days'";
+my $kept = "SELECT string_agg(DISTINCT count::text, ' ' ORDER BY count::text) FROM apikeys_internal.usage WHERE last_at BETWEEN now() - interval '9 days' AND now() - interval '2 days'";
 ok(wait_for($node, 'one', $kept, '3 4 5'), 'totals of keys that are gone, older than the retention, are gone');
-is(query($node, 'one', "SELECT count(*) FROM apikeys.usage_hour WHERE code = 'FORBIDDEN'"), '3', 'and old hours');
+is(query($node, 'one', "SELECT count(*) FROM apikeys_internal.usage_hour WHERE code = 'FORBIDDEN'"), '3', 'and old hours');
 is(seen('one'), $seen, 'the figures are there');
 validate('one', $key, 8);
 is(seen('one'), $seen + 8, 'counting goes on');

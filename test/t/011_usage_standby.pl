@@ -28,7 +28,7 @@ sub validate
 }
 
 validate($primary, $key, 10);
-ok(wait_for($primary, 'postgres', "SELECT sum(count) = 10 FROM apikeys.usage"), 'the primary counts and flushes');
+ok(wait_for($primary, 'postgres', "SELECT sum(count) = 10 FROM apikeys_internal.usage"), 'the primary counts and flushes');
 $primary->wait_for_catchup($standby);
 is(query($standby, 'postgres', $seen), 'one 10 0', 'the standby shows what the primary flushed');
 
@@ -51,7 +51,7 @@ is(validate($standby, $limited, 6), '4', 'and on the standby');
 
 # what the primary flushes meanwhile is added
 validate($primary, $key, 5);
-ok(wait_for($primary, 'postgres', "SELECT sum(count) = 21 FROM apikeys.usage"), 'the primary goes on');
+ok(wait_for($primary, 'postgres', "SELECT sum(count) = 21 FROM apikeys_internal.usage"), 'the primary goes on');
 $primary->wait_for_catchup($standby);
 is(query($standby, 'postgres', $seen), 'one 22 1', 'and both are shown');
 
@@ -80,13 +80,13 @@ ok(wait_for($standby, 'postgres', "SELECT count(*) FROM pg_database WHERE datnam
 my $worker = query($standby, 'postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = 'apikeys worker' AND datname = 'postgres'");
 $primary->stop;
 $standby->promote;
-ok(wait_for($standby, 'postgres', "SELECT coalesce(sum(count), 0) = 22 FROM apikeys.usage WHERE code = 'VALID' AND key_id = apikeys.key_id('one')"), 'promoted, it flushes by itself');
+ok(wait_for($standby, 'postgres', "SELECT coalesce(sum(count), 0) = 22 FROM apikeys_internal.usage WHERE code = 'VALID' AND key_id = apikeys.key_id('one')"), 'promoted, it flushes by itself');
 is(query($standby, 'postgres', $seen), 'one 22 1', 'no figure has changed');
 is(query($standby, 'postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = 'apikeys worker' AND datname = 'postgres'"), $worker, 'it is the same worker');
 validate($standby, $key, 3);
 is(query($standby, 'postgres', $seen), 'one 25 1', 'and goes on counting');
-ok(wait_for($standby, 'postgres', "SELECT sum(count) = 25 FROM apikeys.usage WHERE code = 'VALID' AND key_id = apikeys.key_id('one')"), 'and flushing');
-is(query($standby, 'postgres', 'SELECT (SELECT sum(count) FROM apikeys.usage) = (SELECT sum(count) FROM apikeys.usage_hour)'), 't', 'totals and hours agree');
+ok(wait_for($standby, 'postgres', "SELECT sum(count) = 25 FROM apikeys_internal.usage WHERE code = 'VALID' AND key_id = apikeys.key_id('one')"), 'and flushing');
+is(query($standby, 'postgres', 'SELECT (SELECT sum(count) FROM apikeys_internal.usage) = (SELECT sum(count) FROM apikeys_internal.usage_hour)'), 't', 'totals and hours agree');
 is(validate($standby, $limited, 6), '0', 'its own limits still hold');
 is(problems($standby, 'postgres'), '', 'the database is sound');
 

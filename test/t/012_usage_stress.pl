@@ -83,9 +83,9 @@ like(query($node, 'postgres', "SELECT last_client FROM apikeys.key_usage WHERE n
 
 # tables and memory agree, and so do totals and hours
 query($node, 'postgres', 'SELECT apikeys.flush_usage()');
-is(query($node, 'postgres', 'SELECT (SELECT sum(count) FROM apikeys.usage) = (SELECT sum(count) FROM apikeys.usage_hour)'), 't', 'totals and hours agree');
-is(query($node, 'postgres', "SELECT sum(count) + $uncounted FROM apikeys.usage"), 4 * $total, 'every call is in the tables, but for those');
-is(query($node, 'postgres', 'SELECT count(*) FROM apikeys.usage_unflushed'), '0', 'and nothing but in the tables');
+is(query($node, 'postgres', 'SELECT (SELECT sum(count) FROM apikeys_internal.usage) = (SELECT sum(count) FROM apikeys_internal.usage_hour)'), 't', 'totals and hours agree');
+is(query($node, 'postgres', "SELECT sum(count) + $uncounted FROM apikeys_internal.usage"), 4 * $total, 'every call is in the tables, but for those');
+is(query($node, 'postgres', 'SELECT count(*) FROM apikeys_internal.usage_unflushed'), '0', 'and nothing but in the tables');
 is(problems($node, 'postgres'), '', 'the database is sound');
 
 done_testing();

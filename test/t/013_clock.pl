@@ -75,7 +75,7 @@ $node->append_conf('postgresql.conf',
 }
 install_in($node, 'postgres');
 my $key = query($node, 'postgres', "SELECT key FROM apikeys.create_key('one', '{data}')");
-my $in_table = "SELECT coalesce(sum(count), 0) FROM apikeys.usage WHERE code = 'VALID'";
+my $in_table = "SELECT coalesce(sum(count), 0) FROM apikeys_internal.usage WHERE code = 'VALID'";
 
 query($node, 'postgres', "SELECT count((apikeys.validate_key('$key')).code) FROM generate_series(1, 10)");
 ok(wait_for($node, 'postgres', $in_table, '10'), 'ten requests are flushed');

@@ -20,10 +20,10 @@ my $workers = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'apike
 #
 query($node, 'postgres', "SELECT (apikeys.validate_key('$key')).code");
 ok(wait_for($node, 'postgres', "$workers AND state = 'idle'", '1'), 'the worker has done its first round');
-my $scans = "SELECT seq_scan FROM pg_stat_all_tables WHERE relid = 'apikeys.usage'::regclass";
+my $scans = "SELECT seq_scan FROM pg_stat_all_tables WHERE relid = 'apikeys_internal.usage'::regclass";
 SKIP: {
 	skip 'built without libcurl', 2 if ($node->psql('postgres', "SELECT apikeys.email_audit_logs('ann\@example.com')"))[0] != 0;
-	ok(wait_for($node, 'postgres', "SELECT seq_scan > 0 FROM pg_stat_all_tables WHERE relid = 'apikeys.usage'::regclass"),
+	ok(wait_for($node, 'postgres', "SELECT seq_scan > 0 FROM pg_stat_all_tables WHERE relid = 'apikeys_internal.usage'::regclass"),
 		'in it, retention ran');
 	my $before = query($node, 'postgres', $scans);
 	for (1 .. 10)
@@ -56,7 +56,7 @@ my $hostile = query($node, 'hostile', "SELECT key FROM apikeys.create_key('one',
 $node->safe_psql('hostile', q{
 CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
 	$$ BEGIN PERFORM pg_catalog.pg_sleep(1.5); IF NEW.code = 'REGENERATED' THEN RAISE 'not today'; END IF; RETURN NEW; END $$;
-CREATE TRIGGER slow BEFORE INSERT ON apikeys.usage FOR EACH ROW EXECUTE FUNCTION slow()});
+CREATE TRIGGER slow BEFORE INSERT ON apikeys_internal.usage FOR EACH ROW EXECUTE FUNCTION slow()});
 $node->safe_psql('postgres', join ';', map { "ALTER DATABASE hostile SET $_" } @settings);
 sub in_hostile
 {
@@ -70,10 +70,10 @@ ok(wait_for($node, 'postgres', "SELECT count(*) FROM ($worker) AS s", '1'), 'wit
 my $pid = query($node, 'postgres', $worker);
 for (1 .. 200)
 {
-	last if in_hostile("SELECT sum(count) FROM apikeys.usage WHERE code = 'VALID'") eq "1\n";
+	last if in_hostile("SELECT sum(count) FROM apikeys_internal.usage WHERE code = 'VALID'") eq "1\n";
 	select(undef, undef, undef, 0.1);
 }
-is(in_hostile("SELECT sum(count) FROM apikeys.usage WHERE code = 'VALID'"), "1\n", 'flushes slowly');
+is(in_hostile("SELECT sum(count) FROM apikeys_internal.usage WHERE code = 'VALID'"), "1\n", 'flushes slowly');
 my $log = -s $node->logfile;
 {
 	local $ENV{PGOPTIONS} = '-c role=none -c default_transaction_read_only=off';
@@ -98,7 +98,7 @@ foreach my $what ('CREATE DATABASE copy TEMPLATE busy', 'ALTER DATABASE busy REN
 		$in_busy = query($node, 'busy', "SELECT key FROM apikeys.create_key('one', '{data}')");
 		$node->safe_psql('busy', q{
 		CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_sleep(30); RETURN NEW; END $$;
-		CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON apikeys.usage FOR EACH ROW EXECUTE FUNCTION slow()});
+		CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON apikeys_internal.usage FOR EACH ROW EXECUTE FUNCTION slow()});
 	}
 	query($node, $db, "SELECT code FROM apikeys.validate_key('$in_busy')");
 	ok(wait_for($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'apikeys worker' AND datname = '$db' "
@@ -139,12 +139,12 @@ my $superusers = "SELECT count(*) FROM pg_roles WHERE rolsuper AND rolname = 'ap
 $node->safe_psql('postgres', q{
 CREATE ROLE app LOGIN;
 CREATE SCHEMA app AUTHORIZATION app;
-GRANT USAGE ON SCHEMA apikeys TO app;
-GRANT REFERENCES ON apikeys.usage_hour TO app;
+GRANT USAGE ON SCHEMA apikeys, apikeys_internal TO app;
+GRANT REFERENCES ON apikeys_internal.usage_hour TO app;
 SET ROLE app;
 CREATE TABLE app.seen (who text);
 CREATE TABLE app.hour (key_id uuid, hour timestamptz, api text, code text, old_secret boolean,
-	FOREIGN KEY (key_id, hour, api, code, old_secret) REFERENCES apikeys.usage_hour ON DELETE CASCADE);
+	FOREIGN KEY (key_id, hour, api, code, old_secret) REFERENCES apikeys_internal.usage_hour ON DELETE CASCADE);
 CREATE FUNCTION app.climb() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	INSERT INTO app.seen VALUES (current_user);
@@ -156,10 +156,10 @@ EXCEPTION WHEN insufficient_privilege THEN
 END $$;
 CREATE CONSTRAINT TRIGGER climb AFTER DELETE ON app.hour DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app.climb();
 RESET ROLE;
-INSERT INTO apikeys.usage_hour SELECT k.key_id, timestamptz '2001-01-01', 'data', 'VALID', false, 'default', 1, now(), NULL, 1, 1 FROM apikeys.key k;
-INSERT INTO app.hour SELECT key_id, hour, api, code, old_secret FROM apikeys.usage_hour WHERE hour < '2002-01-01';
+INSERT INTO apikeys_internal.usage_hour SELECT k.key_id, timestamptz '2001-01-01', 'data', 'VALID', false, 'default', 1, now(), NULL, 1, 1 FROM apikeys.key k;
+INSERT INTO app.hour SELECT key_id, hour, api, code, old_secret FROM apikeys_internal.usage_hour WHERE hour < '2002-01-01';
 });
-my $old_hours = "SELECT count(*) FROM apikeys.usage_hour WHERE hour < '2002-01-01'";
+my $old_hours = "SELECT count(*) FROM apikeys_internal.usage_hour WHERE hour < '2002-01-01'";
 $log = -s $node->logfile;
 restart_worker();
 if ($node->pg_version->major >= 18)
@@ -172,15 +172,15 @@ if ($node->pg_version->major >= 18)
 	CREATE FUNCTION app.defer() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN SET CONSTRAINTS ALL DEFERRED; RETURN OLD; END';
 	CREATE TRIGGER defer BEFORE DELETE ON app.hour FOR EACH ROW EXECUTE FUNCTION app.defer();
 	RESET ROLE;
-	INSERT INTO apikeys.usage_hour SELECT k.key_id, timestamptz '2001-01-01', 'data', 'VALID', false, 'default', 1, now(), NULL, 1, 1 FROM apikeys.key k;
-	INSERT INTO app.hour SELECT key_id, hour, api, code, old_secret FROM apikeys.usage_hour WHERE hour < '2002-01-01';
+	INSERT INTO apikeys_internal.usage_hour SELECT k.key_id, timestamptz '2001-01-01', 'data', 'VALID', false, 'default', 1, now(), NULL, 1, 1 FROM apikeys.key k;
+	INSERT INTO app.hour SELECT key_id, hour, api, code, old_secret FROM apikeys_internal.usage_hour WHERE hour < '2002-01-01';
 	});
 	restart_worker();
 	$node->wait_for_log(qr/cannot fire deferred trigger within security-restricted operation/, $log);
 }
 else
 {
-	$node->wait_for_log(qr/ERROR: .*table "app.hour" must not act on deletions from "apikeys.usage_hour"/, $log);
+	$node->wait_for_log(qr/ERROR: .*table "app.hour" must not act on deletions from "apikeys_internal.usage_hour"/, $log);
 	is(query($node, 'postgres', "$old_hours"), '1', 'retention leaves an hour alone to which a table of app refers');
 	$node->safe_psql('postgres', 'DROP TABLE app.hour');
 	restart_worker();
@@ -192,7 +192,7 @@ is(query($node, 'postgres', $superusers), '0', 'app is no superuser');
 $node->safe_psql('postgres', q{
 DROP SCHEMA app CASCADE;
 DO $$ DECLARE t regclass; BEGIN
-	FOR t IN SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind = 'r' LOOP
+	FOR t IN SELECT c.oid FROM pg_class c WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relkind = 'r' LOOP
 		EXECUTE format('ALTER TABLE %s OWNER TO app', t);
 	END LOOP;
 END $$;
@@ -209,7 +209,7 @@ EXCEPTION WHEN insufficient_privilege THEN
 	INSERT INTO public.seen VALUES (current_user || ' may not');
 	RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER climb AFTER INSERT OR UPDATE ON apikeys.usage DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION climb();
+CREATE CONSTRAINT TRIGGER climb AFTER INSERT OR UPDATE ON apikeys_internal.usage DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION climb();
 });
 my ($status, $out, $error) = $node->psql('postgres', "SELECT (apikeys.validate_key('$key')).code");
 like($error, qr/relation "apikeys\.\w+" does not exist/, 'tables that somebody else owns are not ours');

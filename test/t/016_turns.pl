@@ -26,7 +26,7 @@ sub validate
 # What each database's table says, by a session that has not to do with the extension: 'db1 10, db2 20, ...'.
 sub in_tables
 {
-	return join ', ', map { "$_ " . query($node, $_, "SELECT coalesce(sum(count), 0) FROM apikeys.usage WHERE code = 'VALID'") } @databases;
+	return join ', ', map { "$_ " . query($node, $_, "SELECT coalesce(sum(count), 0) FROM apikeys_internal.usage WHERE code = 'VALID'") } @databases;
 }
 
 sub all_made
@@ -98,7 +98,7 @@ $node->start;
 foreach my $db (@databases)
 {
 	my $calls = query($node, $db, 'SELECT last_value FROM calls');
-	my $counted = query($node, $db, "SELECT sum(count) FROM apikeys.usage WHERE code = 'VALID'");
+	my $counted = query($node, $db, "SELECT sum(count) FROM apikeys_internal.usage WHERE code = 'VALID'");
 
 	cmp_ok(abs($counted - $calls - $made{$db}), '<=', 1, "$db: all are there ($counted counted, $made{$db} + $calls made)");
 	$made{$db} = $counted;

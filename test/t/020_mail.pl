@@ -29,7 +29,7 @@ if (!-e "$lib/apikeys_mail.so")
 {
 	my (undef, undef, $complaint) = $node->psql($db, "SELECT apikeys.email_audit_logs('ann\@example.org')");
 	like($complaint, qr/reports by email are not installed.*HINT:  Install libcurl/s, 'built without libcurl, it says what is missing');
-	is(query($node, $db, 'SELECT count(*) FROM apikeys.report'), 0, 'and queues nothing');
+	is(query($node, $db, 'SELECT count(*) FROM apikeys_internal.report'), 0, 'and queues nothing');
 	done_testing();
 	exit;
 }
@@ -239,7 +239,7 @@ $asking->quit;
 comes_to($id, 'sent', 1, qr/^$/, 'after the commit');
 unlike(file($taken + 1, 'attachment'), qr/late/, 'what committed later is not in it');
 $node->safe_psql($db, "BEGIN; SELECT apikeys.email_audit_logs('bob\@example.org'); ROLLBACK");
-is(query($node, $db, "SELECT count(*) FROM apikeys.report WHERE content IS NOT NULL"), 0, 'nothing is left of what was sent or rolled back');
+is(query($node, $db, "SELECT count(*) FROM apikeys_internal.report WHERE content IS NOT NULL"), 0, 'nothing is left of what was sent or rolled back');
 
 #
 # Servers that misbehave.  Five attempts, always the same mail.
@@ -298,7 +298,7 @@ is(query($node, $db, "SELECT count(*) FROM pg_stat_activity WHERE backend_type =
 	'no transaction is open while it talks');
 my ($secret_key, $key_id) = split /\|/, query($node, $db, "SELECT key, key_id FROM apikeys.create_key('used meanwhile', '{data}')");
 query($node, $db, "SELECT apikeys.validate_key('$secret_key')");
-ok(wait_for($node, $db, "SELECT EXISTS (SELECT FROM apikeys.usage_hour WHERE key_id = '$key_id')"), 'its other work goes on meanwhile');
+ok(wait_for($node, $db, "SELECT EXISTS (SELECT FROM apikeys_internal.usage_hour WHERE key_id = '$key_id')"), 'its other work goes on meanwhile');
 is(state_of($id), 'queued|1|', 'the mail server is still silent');
 $node->safe_psql($db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'");
 wait_log(qr/mute, mute/);
@@ -441,7 +441,7 @@ my $dump = "$dir/dump.sql";
 $ENV{PGHOST} = $node->host;
 $ENV{PGPORT} = $node->port;
 run_ok('pg_dump', [ 'pg_dump', '-f', $dump, $db ]);
-$node->safe_psql($db, "DELETE FROM apikeys.report WHERE report_id = '$id'");
+$node->safe_psql($db, "DELETE FROM apikeys_internal.report WHERE report_id = '$id'");
 $node->safe_psql('template1', 'CREATE DATABASE restored TEMPLATE template0');
 run_ok('psql', [ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null', '-f', $dump, 'restored' ]);
 start_server_anew();

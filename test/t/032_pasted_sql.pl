@@ -89,7 +89,7 @@ foreach my $file (sort glob('src/*/*.c'))
 		push @told, [ $file, join '', $1 =~ /"((?:[^"\\\n]|\\.)*)"/g ];
 	}
 }
-foreach my $file (sort glob('sql/apikeys--*.sql'))
+foreach my $file (sort glob('sql/[0-9]*.sql'))
 {
 	my $text = text_of($file);
 
@@ -151,7 +151,7 @@ DECLARE
 BEGIN
 	FOR f IN SELECT p.proname, pg_get_function_identity_arguments(p.oid) AS own, p.prorettype::regtype AS type, p.pronargs, p.proretset
 		FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-		WHERE n.nspname IN ('pg_catalog', 'apikeys') AND p.proname = ANY (NAMES) AND p.prokind IN ('f', 'a')
+		WHERE n.nspname IN ('pg_catalog', 'apikeys', 'apikeys_internal') AND p.proname = ANY (NAMES) AND p.prokind IN ('f', 'a')
 	LOOP
 		FOREACH args IN ARRAY ARRAY[f.own, array_to_string(array_fill('text'::text, ARRAY[greatest(f.pronargs::int, 1)]), ', '),
 			'text, name, text, text', 'text, text, text, text', 'text, text', 'text, bigint', 'text', 'VARIADIC text[]'] LOOP

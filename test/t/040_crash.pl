@@ -341,7 +341,7 @@ foreach my $round (1 .. $rounds)
 		my @archived = sort keys %{ $me->{archived} };
 		delete @{ $me->{archived} }{ @archived[ 0 .. $#archived - 20 ] } if @archived > 20;
 	}
-	$changes += query($node, 'postgres', 'SELECT last_value FROM apikeys.audit_id_seq') if $round % 20 == 19 || $round == $rounds;
+	$changes += query($node, 'postgres', 'SELECT last_value FROM apikeys_internal.audit_id_seq') if $round % 20 == 19 || $round == $rounds;
 	last if !Test::More->builder->is_passing;
 }
 note("$changes changes, $settled changes under way when a connection broke");

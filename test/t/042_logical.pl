@@ -246,7 +246,7 @@ $heir->safe_psql('postgres', <<'SQL');
 ALTER SUBSCRIPTION keys2 DISABLE;
 ALTER SUBSCRIPTION keys2 SET (slot_name = NONE);
 DROP SUBSCRIPTION keys2;
-SELECT setval('apikeys.audit_id_seq', (SELECT max(audit_id) FROM apikeys.audit_log));
+SELECT setval('apikeys_internal.audit_id_seq', (SELECT max(audit_id) FROM apikeys.audit_log));
 SQL
 my $new = $heir->safe_psql('postgres', "SELECT key FROM apikeys.create_key('after', '{data}', 'acme')");
 $heir->safe_psql('postgres', "SELECT apikeys.archive_key(apikeys.key_id('after'))");

@@ -88,7 +88,7 @@ sub contents
 		"SELECT format('%s %s', c.oid::regclass, c.relkind) FROM pg_extension e, unnest(e.extconfig) AS t, pg_class c "
 		  . "WHERE e.extname = 'apikeys' AND c.oid = t "
 		  . "UNION ALL SELECT format('%s %s', c.oid::regclass, c.relkind) FROM pg_class c "
-		  . "WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relkind = 'v'");
+		  . "WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relkind = 'v'");
 	foreach (@tables)
 	{
 		my ($table, $kind) = split / /;
@@ -141,7 +141,7 @@ UNION ALL
 SELECT 'link without entry: ' || l.audit_id FROM apikeys.audit_link l
 	WHERE NOT EXISTS (SELECT FROM apikeys.audit_log a WHERE a.audit_id = l.audit_id)
 UNION ALL
-SELECT 'the sequence is behind: ' || last_value FROM apikeys.audit_id_seq
+SELECT 'the sequence is behind: ' || last_value FROM apikeys_internal.audit_id_seq
 	WHERE last_value < (SELECT max(audit_id) FROM apikeys.audit_log)
 SQL
 }
@@ -157,7 +157,7 @@ sub index_problems
 		query($node, $db, "SET client_min_messages = warning; CREATE EXTENSION IF NOT EXISTS amcheck");
 		my ($code, $out, $err) = $node->psql($db, <<'SQL');
 SELECT count(bt_index_check(c.oid, i.indislive)) FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid
-WHERE c.relnamespace = 'apikeys'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'btree')
+WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'btree')
 SQL
 		push @problems, $err if $code;
 	}

@@ -1,0 +1,31 @@
+/*
+ * Validation.
+ */
+CREATE FUNCTION apikeys_internal.validation_support(internal) RETURNS internal LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'ak_validation_support';
+COMMENT ON FUNCTION apikeys_internal.validation_support(internal) IS
+'planner support of the functions that validate: no call is answered from the cache of a Memoize node';
+
+CREATE FUNCTION apikeys.validate_key(key text, api text = NULL, client text = NULL, workspace text = NULL)
+RETURNS apikeys.verdict LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10 SUPPORT apikeys_internal.validation_support
+AS 'MODULE_PATHNAME', 'ak_validate_key';
+COMMENT ON FUNCTION apikeys.validate_key(text, text, text, text) IS
+'may the holder of this secret call that API from that address? As of the latest commit, whatever the isolation level';
+
+CREATE FUNCTION apikeys.authenticate("authorization" text, api text = NULL, client text = NULL)
+RETURNS apikeys.verdict LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10 SUPPORT apikeys_internal.validation_support
+AS 'MODULE_PATHNAME', 'ak_authenticate';
+COMMENT ON FUNCTION apikeys.authenticate(text, text, text) IS
+'validates the header Basic base64(workspace:key) or Bearer key, and makes a valid key the one that the transaction acts for; belongs in a statement of its own, before those that read';
+
+CREATE FUNCTION apikeys.current_key()
+RETURNS uuid LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_current_key';
+COMMENT ON FUNCTION apikeys.current_key() IS
+'the key that apikeys.authenticate() found valid in this transaction; NULL without one';
+
+CREATE FUNCTION apikeys.current_workspace()
+RETURNS text LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_current_workspace';
+COMMENT ON FUNCTION apikeys.current_workspace() IS 'the workspace of the current key; NULL without one';
+
+CREATE FUNCTION apikeys.current_key_allows(api text)
+RETURNS boolean LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_current_key_allows';
+COMMENT ON FUNCTION apikeys.current_key_allows(text) IS 'may the current key call that API? false without a key';

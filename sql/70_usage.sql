@@ -1,0 +1,28 @@
+/*
+ * Usage.
+ */
+CREATE FUNCTION apikeys_internal.usage_memory(OUT key_id uuid, OUT workspace text, OUT hour timestamptz, OUT api text, OUT code text,
+	OUT old_secret boolean, OUT slot bigint, OUT count bigint, OUT last_at timestamptz, OUT last_client inet)
+RETURNS SETOF record LANGUAGE C STABLE ROWS 1000 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_usage_memory';
+COMMENT ON FUNCTION apikeys_internal.usage_memory() IS
+'what is counted in shared memory and the current user may see; key_usage, usage_history and denials add it to the tables';
+
+CREATE FUNCTION apikeys_internal.last_use(key_id uuid)
+RETURNS timestamptz LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 20 AS 'MODULE_PATHNAME', 'ak_last_use';
+COMMENT ON FUNCTION apikeys_internal.last_use(uuid) IS 'when a key was valid last, flushed or not: last_used_at in the views of keys';
+
+CREATE FUNCTION apikeys.usage_chart(key_id uuid, span interval = '24 hours')
+RETURNS SETOF text LANGUAGE C STABLE ROWS 24 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_usage_chart';
+COMMENT ON FUNCTION apikeys.usage_chart(uuid, interval) IS 'the last hours of a key as bars: # valid requests, x denied ones';
+
+CREATE FUNCTION apikeys.flush_usage()
+RETURNS bigint LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_flush_usage';
+COMMENT ON FUNCTION apikeys.flush_usage() IS
+'writes what was counted to the tables, as the background worker does by itself; returns how many requests that were';
+
+CREATE FUNCTION apikeys.status(OUT version text, OUT tracking boolean, OUT reason text, OUT worker text,
+	OUT entries bigint, OUT limits bigint, OUT bytes bigint, OUT max_bytes bigint,
+	OUT counts_lost bigint, OUT limits_not_kept bigint, OUT limits_given_up bigint, OUT last_flush timestamptz)
+RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_status';
+COMMENT ON FUNCTION apikeys.status() IS
+'is usage counted, and if not why; is there a background worker; what the whole server holds in memory, and has lost since it started; when this database was flushed last';
