@@ -322,8 +322,8 @@ insert_links(AkLinks *links)
 		{TEXTOID, INT8OID, INT8OID, BYTEAOID},
 		NULL};
 	static AkQuery many = {"INSERT INTO apikeys.audit_link (workspace, position, audit_id, link) "
-						   "SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
-						   "pg_catalog.unnest($3), pg_catalog.unnest($4))",
+						   "SELECT * FROM ROWS FROM (unnest($1), unnest($2), "
+						   "unnest($3), unnest($4))",
 						   4,
 						   {TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, BYTEAARRAYOID},
 						   NULL};

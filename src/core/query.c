@@ -264,19 +264,16 @@ ak_query_result(int row, int column, bool *isnull)
 void
 ak_refuse_foreign_actions(bool keys)
 {
-	static AkQuery query = {
-		"SELECT c.conrelid::pg_catalog.regclass::pg_catalog.text, c.confrelid::pg_catalog.regclass::pg_catalog.text "
-		"FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class f ON f.oid OPERATOR(pg_catalog.=) c.conrelid "
-		"JOIN pg_catalog.pg_class p ON p.oid OPERATOR(pg_catalog.=) c.confrelid "
-		"JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) f.relowner "
-		"WHERE c.contype OPERATOR(pg_catalog.=) 'f' "
-		"AND p.relnamespace OPERATOR(pg_catalog.=) ANY (ARRAY['apikeys', 'apikeys_internal']::pg_catalog.regnamespace[]) "
-		"AND c.confdeltype OPERATOR(pg_catalog.=) ANY (ARRAY['c', 'n', 'd']::pg_catalog.\"char\"[]) "
-		"AND (p.oid OPERATOR(pg_catalog.=) $1) OPERATOR(pg_catalog.=) $2 AND NOT r.rolsuper "
-		"AND f.relowner OPERATOR(pg_catalog.<>) p.relowner LIMIT 1",
-		2,
-		{OIDOID, BOOLOID},
-		NULL};
+	static AkQuery query = {"SELECT c.conrelid::regclass::text, c.confrelid::regclass::text "
+							"FROM pg_constraint c JOIN pg_class f ON f.oid = c.conrelid "
+							"JOIN pg_class p ON p.oid = c.confrelid JOIN pg_roles r ON r.oid = f.relowner "
+							"WHERE c.contype = 'f' "
+							"AND p.relnamespace = ANY (ARRAY['apikeys', 'apikeys_internal']::regnamespace[]) "
+							"AND c.confdeltype IN ('c', 'n', 'd') "
+							"AND (p.oid = $1) = $2 AND NOT r.rolsuper AND f.relowner <> p.relowner LIMIT 1",
+							2,
+							{OIDOID, BOOLOID},
+							NULL};
 	Datum args[2] = {ObjectIdGetDatum(ak_relid(AK_KEY)), BoolGetDatum(keys)};
 
 	if (!AK_TRIGGERS_RUN_AS_CURRENT_USER)

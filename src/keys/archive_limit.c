@@ -83,7 +83,7 @@ static AkSurplus *
 find_surplus(const char *workspace, int archive_limit, int *count)
 {
 	static AkQuery query = {"SELECT key_id, name FROM (SELECT key_id, name, archived_at FROM apikeys.key "
-							"WHERE workspace OPERATOR(pg_catalog.=) $1 AND archived_at IS NOT NULL "
+							"WHERE workspace = $1 AND archived_at IS NOT NULL "
 							"ORDER BY archived_at DESC, key_id OFFSET $2) AS surplus ORDER BY archived_at, key_id DESC",
 							2,
 							{TEXTOID, INT8OID},
@@ -143,12 +143,11 @@ run_for(const AkAction *action, AkQuery *query, AkDrop *drop, bool locked_only, 
 static void
 lock_rows(AkDrop *drop)
 {
-	static AkQuery query = {
-		"SELECT i.place FROM pg_catalog.unnest($1) WITH ORDINALITY AS i (key_id, place) "
-		"JOIN apikeys.key k ON k.key_id OPERATOR(pg_catalog.=) i.key_id FOR UPDATE OF k SKIP LOCKED",
-		1,
-		{UUIDARRAYOID},
-		NULL};
+	static AkQuery query = {"SELECT i.place FROM unnest($1) WITH ORDINALITY AS i (key_id, place) "
+							"JOIN apikeys.key k ON k.key_id = i.key_id FOR UPDATE OF k SKIP LOCKED",
+							1,
+							{UUIDARRAYOID},
+							NULL};
 
 	run_for(NULL, &query, drop, false, offsetof(AkSurplus, locked));
 }
@@ -156,12 +155,11 @@ lock_rows(AkDrop *drop)
 static void
 delete_rows(AkDrop *drop)
 {
-	static AkQuery query = {
-		"DELETE FROM apikeys.key k USING pg_catalog.unnest($1) WITH ORDINALITY AS i (key_id, place) "
-		"WHERE k.key_id OPERATOR(pg_catalog.=) i.key_id RETURNING i.place",
-		1,
-		{UUIDARRAYOID},
-		NULL};
+	static AkQuery query = {"DELETE FROM apikeys.key k USING unnest($1) WITH ORDINALITY AS i (key_id, place) "
+							"WHERE k.key_id = i.key_id RETURNING i.place",
+							1,
+							{UUIDARRAYOID},
+							NULL};
 
 	static const AkAction action = {.table = AK_KEY, .verb = AK_VERB_DROP};
 

@@ -88,17 +88,16 @@ chart_line(int row, int64 max)
 Datum
 ak_usage_chart(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {
-		"SELECT pg_catalog.to_char(t.hour, 'YYYY-MM-DD HH24:MI'), "
-		"COALESCE(pg_catalog.sum(l.count) FILTER (WHERE l.code OPERATOR(pg_catalog.=) 'VALID'), 0)::pg_catalog.int8, "
-		"COALESCE(pg_catalog.sum(l.count) FILTER (WHERE l.code OPERATOR(pg_catalog.<>) 'VALID'), 0)::pg_catalog.int8 "
-		"FROM pg_catalog.generate_series($2, $3, '1 hour') AS t (hour) "
-		"LEFT JOIN (SELECT hour, code, count FROM apikeys_internal.usage_hours_live "
-		"WHERE key_id OPERATOR(pg_catalog.=) $1 AND hour OPERATOR(pg_catalog.>=) $2) AS l "
-		"ON l.hour OPERATOR(pg_catalog.=) t.hour GROUP BY t.hour ORDER BY t.hour",
-		3,
-		{UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
-		NULL};
+	static AkQuery query = {"SELECT to_char(t.hour, 'YYYY-MM-DD HH24:MI'), "
+							"COALESCE(sum(l.count) FILTER (WHERE l.code = 'VALID'), 0)::int8, "
+							"COALESCE(sum(l.count) FILTER (WHERE l.code <> 'VALID'), 0)::int8 "
+							"FROM generate_series($2, $3, '1 hour') AS t (hour) "
+							"LEFT JOIN (SELECT hour, code, count FROM apikeys_internal.usage_hours_live "
+							"WHERE key_id = $1 AND hour >= $2) AS l "
+							"ON l.hour = t.hour GROUP BY t.hour ORDER BY t.hour",
+							3,
+							{UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+							NULL};
 	TimestampTz now = GetCurrentTimestamp();
 	Tuplestorestate *lines;
 	AkWhere where;

@@ -44,11 +44,10 @@ PG_FUNCTION_INFO_V1(ak_identify_key);
 void
 ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkWhere *where)
 {
-	static AkQuery query = {
-		"SELECT workspace, name, archived_at IS NOT NULL FROM apikeys.key WHERE key_id OPERATOR(pg_catalog.=) $1",
-		1,
-		{UUIDOID},
-		NULL};
+	static AkQuery query = {"SELECT workspace, name, archived_at IS NOT NULL FROM apikeys.key WHERE key_id = $1",
+							1,
+							{UUIDOID},
+							NULL};
 	MemoryContext context = CurrentMemoryContext;
 	AkCaller caller;
 	Datum args[1];
@@ -99,7 +98,7 @@ detail(FunctionCallInfo fcinfo, TupleDesc desc, Datum key_id, bool *isnull)
 		"SELECT key_id, workspace, name, state, apis, access, team, hint, expires_at, allowed_cidrs, "
 		"rate_limit, rate_window, metadata, created_at, created_by, updated_at, updated_by, "
 		"regenerated_at, regenerated_by, old_valid_until, archived_at, archived_by "
-		"FROM apikeys_internal.key_rows WHERE key_id OPERATOR(pg_catalog.=) $1",
+		"FROM apikeys_internal.key_rows WHERE key_id = $1",
 		1,
 		{UUIDOID},
 		NULL};
@@ -157,8 +156,8 @@ Datum
 ak_key_id(PG_FUNCTION_ARGS)
 {
 	static AkQuery query = {"SELECT key_id, workspace FROM apikeys.key WHERE archived_at IS NULL "
-							"AND name_folded OPERATOR(pg_catalog.=) $1 "
-							"AND ($2 IS NULL OR workspace OPERATOR(pg_catalog.=) ANY ($2))",
+							"AND name_folded = $1 "
+							"AND ($2 IS NULL OR workspace = ANY ($2))",
 							2,
 							{BYTEAOID, TEXTARRAYOID},
 							NULL};

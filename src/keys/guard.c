@@ -375,8 +375,8 @@ guard_secrets(const AkRow *old, AkRow *new)
 static TimestampTz
 last_archived(const char *workspace)
 {
-	static AkQuery query = {"SELECT pg_catalog.max(archived_at) FROM apikeys.key "
-							"WHERE workspace OPERATOR(pg_catalog.=) $1 AND archived_at IS NOT NULL",
+	static AkQuery query = {"SELECT max(archived_at) FROM apikeys.key "
+							"WHERE workspace = $1 AND archived_at IS NOT NULL",
 							1,
 							{TEXTOID},
 							NULL};

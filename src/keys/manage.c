@@ -463,7 +463,7 @@ Datum
 ak_regenerate_key(PG_FUNCTION_ARGS)
 {
 	static AkQuery query = {"UPDATE apikeys.key AS k SET key_hash = $2, hint = $3, old_valid_until = $4 "
-							"WHERE k.key_id OPERATOR(pg_catalog.=) $1 "
+							"WHERE k.key_id = $1 "
 							"RETURNING k.*",
 							4,
 							{UUIDOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID},
@@ -504,13 +504,12 @@ ak_regenerate_key(PG_FUNCTION_ARGS)
 Datum
 ak_end_overlap(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {
-		"UPDATE apikeys.key SET old_valid_until = CASE "
-		"WHEN old_valid_until OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp() THEN old_valid_until END "
-		"WHERE key_id OPERATOR(pg_catalog.=) $1",
-		1,
-		{UUIDOID},
-		NULL};
+	static AkQuery query = {"UPDATE apikeys.key SET old_valid_until = CASE "
+							"WHEN old_valid_until <= clock_timestamp() THEN old_valid_until END "
+							"WHERE key_id = $1",
+							1,
+							{UUIDOID},
+							NULL};
 	AkWhere where;
 	AkCaller caller;
 
@@ -547,19 +546,18 @@ Datum
 ak_update_key(PG_FUNCTION_ARGS)
 {
 	/* the guard turns empty values into NULL */
-	static AkQuery query = {
-		"UPDATE apikeys.key SET name = COALESCE($2, name), apis = COALESCE($3, apis), "
-		"team = COALESCE($4, team), expires_at = COALESCE($5, expires_at), "
-		"allowed_cidrs = COALESCE($6, allowed_cidrs), "
-		"rate_limit = CASE WHEN $7 OPERATOR(pg_catalog.=) 0 THEN NULL ELSE COALESCE($7, rate_limit) END, "
-		"rate_window = CASE WHEN $7 OPERATOR(pg_catalog.=) 0 THEN NULL ELSE COALESCE($8, rate_window) END, "
-		"metadata = COALESCE($9, metadata) "
-		"WHERE key_id OPERATOR(pg_catalog.=) $1 "
-		"AND ($10 IS NULL OR COALESCE(updated_at, created_at) OPERATOR(pg_catalog.=) $10)",
-		10,
-		{UUIDOID, TEXTOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, CIDRARRAYOID, INT4OID, INTERVALOID, JSONBOID,
-		 TIMESTAMPTZOID},
-		NULL};
+	static AkQuery query = {"UPDATE apikeys.key SET name = COALESCE($2, name), apis = COALESCE($3, apis), "
+							"team = COALESCE($4, team), expires_at = COALESCE($5, expires_at), "
+							"allowed_cidrs = COALESCE($6, allowed_cidrs), "
+							"rate_limit = CASE WHEN $7 = 0 THEN NULL ELSE COALESCE($7, rate_limit) END, "
+							"rate_window = CASE WHEN $7 = 0 THEN NULL ELSE COALESCE($8, rate_window) END, "
+							"metadata = COALESCE($9, metadata) "
+							"WHERE key_id = $1 "
+							"AND ($10 IS NULL OR COALESCE(updated_at, created_at) = $10)",
+							10,
+							{UUIDOID, TEXTOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, CIDRARRAYOID, INT4OID,
+							 INTERVALOID, JSONBOID, TIMESTAMPTZOID},
+							NULL};
 	AkWhere where;
 	AkCaller caller;
 	Datum args[10];
@@ -589,11 +587,10 @@ ak_update_key(PG_FUNCTION_ARGS)
 Datum
 ak_archive_key(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {
-		"UPDATE apikeys.key SET archived_at = pg_catalog.clock_timestamp() WHERE key_id OPERATOR(pg_catalog.=) $1",
-		1,
-		{UUIDOID},
-		NULL};
+	static AkQuery query = {"UPDATE apikeys.key SET archived_at = clock_timestamp() WHERE key_id = $1",
+							1,
+							{UUIDOID},
+							NULL};
 	AkWhere where;
 	AkCaller caller;
 

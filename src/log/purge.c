@@ -105,48 +105,47 @@ purge_batch(AkPurge *purge)
 {
 	/* OFFSET 0: one index look-up per link, never a join of whole tables */
 	static AkQuery find = {
-		"SELECT pg_catalog.count(*), pg_catalog.max(b.position), COALESCE(pg_catalog.bool_or(e.old), false), "
-		"pg_catalog.count(*) FILTER (WHERE e.gone), pg_catalog.array_agg(b.position) FILTER (WHERE e.gone), "
-		"pg_catalog.array_agg(b.audit_id) FILTER (WHERE e.gone), pg_catalog.array_agg(b.link) FILTER (WHERE e.gone), "
-		"pg_catalog.array_agg(e.digest) FILTER (WHERE e.gone) "
-		"FROM (SELECT l.position, l.audit_id, l.link FROM apikeys.audit_link l WHERE l.workspace OPERATOR(pg_catalog.=) $1 "
-		"AND l.position OPERATOR(pg_catalog.>) $2 ORDER BY l.position LIMIT $4) AS b "
-		"LEFT JOIN LATERAL (SELECT a.digest, a.\"time\" OPERATOR(pg_catalog.<) $3 AS old, a.\"time\" OPERATOR(pg_catalog.<) $3 "
-		"AND NOT COALESCE((SELECT k.audit_id OPERATOR(pg_catalog.=) a.audit_id FROM apikeys.key k "
-		"WHERE k.key_id OPERATOR(pg_catalog.=) a.key_id), false) "
-		"AND NOT EXISTS (SELECT 1 FROM pg_catalog.jsonb_array_elements(CASE WHEN pg_catalog.jsonb_typeof("
-		"a.changes OPERATOR(pg_catalog.->) 'evicted') OPERATOR(pg_catalog.=) 'array' "
-		"THEN a.changes OPERATOR(pg_catalog.->) 'evicted' ELSE '[]' END) AS dropped, apikeys.audit_log o "
-		"WHERE o.key_id OPERATOR(pg_catalog.=) CASE WHEN (dropped OPERATOR(pg_catalog.->>) 'key_id') OPERATOR(pg_catalog.~) "
+		"SELECT count(*), max(b.position), COALESCE(bool_or(e.old), false), "
+		"count(*) FILTER (WHERE e.gone), array_agg(b.position) FILTER (WHERE e.gone), "
+		"array_agg(b.audit_id) FILTER (WHERE e.gone), array_agg(b.link) FILTER (WHERE e.gone), "
+		"array_agg(e.digest) FILTER (WHERE e.gone) "
+		"FROM (SELECT l.position, l.audit_id, l.link FROM apikeys.audit_link l WHERE l.workspace = $1 "
+		"AND l.position > $2 ORDER BY l.position LIMIT $4) AS b "
+		"LEFT JOIN LATERAL (SELECT a.digest, a.\"time\" < $3 AS old, a.\"time\" < $3 "
+		"AND NOT COALESCE((SELECT k.audit_id = a.audit_id FROM apikeys.key k "
+		"WHERE k.key_id = a.key_id), false) "
+		"AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(CASE WHEN jsonb_typeof("
+		"a.changes -> 'evicted') = 'array' "
+		"THEN a.changes -> 'evicted' ELSE '[]' END) AS dropped, apikeys.audit_log o "
+		"WHERE o.key_id = CASE WHEN (dropped ->> 'key_id') ~ "
 		"'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' "
-		"THEN (dropped OPERATOR(pg_catalog.->>) 'key_id')::pg_catalog.uuid END AND o.\"time\" OPERATOR(pg_catalog.>=) $3) AS gone "
-		"FROM apikeys.audit_log a WHERE a.audit_id OPERATOR(pg_catalog.=) b.audit_id "
-		"AND COALESCE(a.workspace, '') OPERATOR(pg_catalog.=) $1 OFFSET 0) AS e ON true",
+		"THEN (dropped ->> 'key_id')::uuid END AND o.\"time\" >= $3) AS gone "
+		"FROM apikeys.audit_log a WHERE a.audit_id = b.audit_id "
+		"AND COALESCE(a.workspace, '') = $1 OFFSET 0) AS e ON true",
 		4,
 		{TEXTOID, INT8OID, TIMESTAMPTZOID, INT8OID},
 		NULL};
 	static AkQuery make_runs = {
 		"INSERT INTO apikeys.audit_purged (workspace, first_position, last_position, audit_id, digests, link) "
-		"SELECT $1, pg_catalog.min(position), pg_catalog.max(position), $2, pg_catalog.string_agg(digest, '' ORDER BY position), "
-		"(pg_catalog.array_agg(link ORDER BY position DESC))[1] "
+		"SELECT $1, min(position), max(position), $2, string_agg(digest, '' ORDER BY position), "
+		"(array_agg(link ORDER BY position DESC))[1] "
 		"FROM (SELECT g.position, g.link, g.digest, "
-		"g.position OPERATOR(pg_catalog.-) pg_catalog.row_number() OVER (ORDER BY g.position) AS run "
-		"FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5)) AS g (position, link, digest)) "
+		"g.position - row_number() OVER (ORDER BY g.position) AS run "
+		"FROM ROWS FROM (unnest($3), unnest($4), unnest($5)) AS g (position, link, digest)) "
 		"AS gone GROUP BY run",
 		5,
 		{TEXTOID, INT8OID, INT8ARRAYOID, BYTEAARRAYOID, BYTEAARRAYOID},
 		NULL};
-	static AkQuery delete_entries = {"DELETE FROM apikeys.audit_log a USING pg_catalog.unnest($1) AS gone (audit_id) "
-									 "WHERE a.audit_id OPERATOR(pg_catalog.=) gone.audit_id",
+	static AkQuery delete_entries = {"DELETE FROM apikeys.audit_log a USING unnest($1) AS gone (audit_id) "
+									 "WHERE a.audit_id = gone.audit_id",
 									 1,
 									 {INT8ARRAYOID},
 									 NULL};
-	static AkQuery delete_links = {
-		"DELETE FROM apikeys.audit_link l USING pg_catalog.unnest($2) AS gone (position) "
-		"WHERE l.workspace OPERATOR(pg_catalog.=) $1 AND l.position OPERATOR(pg_catalog.=) gone.position",
-		2,
-		{TEXTOID, INT8ARRAYOID},
-		NULL};
+	static AkQuery delete_links = {"DELETE FROM apikeys.audit_link l USING unnest($2) AS gone (position) "
+								   "WHERE l.workspace = $1 AND l.position = gone.position",
+								   2,
+								   {TEXTOID, INT8ARRAYOID},
+								   NULL};
 	Datum args[5] = {CStringGetTextDatum(purge->workspace), Int64GetDatum(purge->position),
 					 TimestampTzGetDatum(purge->older_than), Int64GetDatum(PURGE_BATCH)};
 	SPITupleTable *found;
@@ -186,11 +185,10 @@ purge_batch(AkPurge *purge)
 static int64
 purged_through(Datum workspace)
 {
-	static AkQuery query = {
-		"SELECT pg_catalog.max(last_position) FROM apikeys.audit_purged WHERE workspace OPERATOR(pg_catalog.=) $1",
-		1,
-		{TEXTOID},
-		NULL};
+	static AkQuery query = {"SELECT max(last_position) FROM apikeys.audit_purged WHERE workspace = $1",
+							1,
+							{TEXTOID},
+							NULL};
 	bool isnull;
 
 	ak_query(&query, &workspace, NULL, AK_SEE_LATEST);
@@ -201,12 +199,11 @@ purged_through(Datum workspace)
 static int64
 hash_kept(Datum workspace, int64 through, uint8 *hash)
 {
-	static AkQuery query = {
-		"SELECT position, link FROM apikeys.audit_link WHERE workspace OPERATOR(pg_catalog.=) $1 "
-		"AND position OPERATOR(pg_catalog.>) $2 AND position OPERATOR(pg_catalog.<=) $3 ORDER BY position LIMIT 10000",
-		3,
-		{TEXTOID, INT8OID, INT8OID},
-		NULL};
+	static AkQuery query = {"SELECT position, link FROM apikeys.audit_link WHERE workspace = $1 "
+							"AND position > $2 AND position <= $3 ORDER BY position LIMIT 10000",
+							3,
+							{TEXTOID, INT8OID, INT8OID},
+							NULL};
 	Datum args[3] = {workspace, Int64GetDatum(0), Int64GetDatum(through)};
 	int64 kept = 0;
 
@@ -337,11 +334,7 @@ ak_purge_audit_log(PG_FUNCTION_ARGS)
 static char *
 next_chain(const char *after)
 {
-	static AkQuery query = {
-		"SELECT pg_catalog.min(workspace) FROM apikeys.audit_link WHERE workspace OPERATOR(pg_catalog.>) $1",
-		1,
-		{TEXTOID},
-		NULL};
+	static AkQuery query = {"SELECT min(workspace) FROM apikeys.audit_link WHERE workspace > $1", 1, {TEXTOID}, NULL};
 	Datum args[1] = {CStringGetTextDatum(after)};
 	int nest_level = begin_index_plans();
 

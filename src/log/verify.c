@@ -142,17 +142,16 @@ read_hash(Datum hex, uint8 *out)
 static void
 read_anchors(AkVerification *v, Datum anchors)
 {
-	static AkQuery query = {
-		"SELECT a.key, COALESCE((a.value OPERATOR(pg_catalog.->>) 'position') OPERATOR(pg_catalog.~) '^[1-9][0-9]{0,17}$' "
-		"AND (a.value OPERATOR(pg_catalog.->>) 'audit_id') OPERATOR(pg_catalog.~) '^[1-9][0-9]{0,17}$' "
-		"AND (a.value OPERATOR(pg_catalog.->>) 'link') OPERATOR(pg_catalog.~) '^[0-9a-f]{64}$', false), "
-		"a.value OPERATOR(pg_catalog.->>) 'position', a.value OPERATOR(pg_catalog.->>) 'audit_id', "
-		"a.value OPERATOR(pg_catalog.->>) 'link' "
-		"FROM pg_catalog.jsonb_each(CASE WHEN pg_catalog.jsonb_typeof($1) OPERATOR(pg_catalog.=) 'object' THEN $1 "
-		"ELSE '{\"\": null}' END) AS a",
-		1,
-		{JSONBOID},
-		NULL};
+	static AkQuery query = {"SELECT a.key, COALESCE((a.value ->> 'position') ~ '^[1-9][0-9]{0,17}$' "
+							"AND (a.value ->> 'audit_id') ~ '^[1-9][0-9]{0,17}$' "
+							"AND (a.value ->> 'link') ~ '^[0-9a-f]{64}$', false), "
+							"a.value ->> 'position', a.value ->> 'audit_id', "
+							"a.value ->> 'link' "
+							"FROM jsonb_each(CASE WHEN jsonb_typeof($1) = 'object' THEN $1 "
+							"ELSE '{\"\": null}' END) AS a",
+							1,
+							{JSONBOID},
+							NULL};
 	Datum args[1] = {anchors};
 
 	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
@@ -177,17 +176,16 @@ read_anchors(AkVerification *v, Datum anchors)
 static void
 read_purges(AkVerification *v)
 {
-	static AkQuery query = {
-		"SELECT DISTINCT ON (COALESCE(workspace, '')) COALESCE(workspace, ''), audit_id, "
-		"(changes OPERATOR(pg_catalog.->>) 'through')::pg_catalog.int8, changes OPERATOR(pg_catalog.->>) 'kept_sha256' "
-		"FROM apikeys.audit_log WHERE entity OPERATOR(pg_catalog.=) 'Audit Logs' COLLATE pg_catalog.\"C\" "
-		"AND action OPERATOR(pg_catalog.=) 'Delete' COLLATE pg_catalog.\"C\" "
-		"AND (changes OPERATOR(pg_catalog.->>) 'through') OPERATOR(pg_catalog.~) '^[0-9]{1,18}$' "
-		"AND (changes OPERATOR(pg_catalog.->>) 'kept_sha256') OPERATOR(pg_catalog.~) '^[0-9a-f]{64}$' "
-		"ORDER BY COALESCE(workspace, ''), audit_id DESC",
-		0,
-		{0},
-		NULL};
+	static AkQuery query = {"SELECT DISTINCT ON (COALESCE(workspace, '')) COALESCE(workspace, ''), audit_id, "
+							"(changes ->> 'through')::int8, changes ->> 'kept_sha256' "
+							"FROM apikeys.audit_log WHERE entity = 'Audit Logs' COLLATE \"C\" "
+							"AND action = 'Delete' COLLATE \"C\" "
+							"AND (changes ->> 'through') ~ '^[0-9]{1,18}$' "
+							"AND (changes ->> 'kept_sha256') ~ '^[0-9a-f]{64}$' "
+							"ORDER BY COALESCE(workspace, ''), audit_id DESC",
+							0,
+							{0},
+							NULL};
 
 	ak_query_snapshot(&query, NULL, NULL, v->snapshot);
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -249,12 +247,11 @@ add_workspaces(ArrayBuildState *names, Snapshot snapshot, AkRelation table, AkRe
 static ArrayBuildState *
 add_anchored(ArrayBuildState *names, Datum anchors, MemoryContext context)
 {
-	static AkQuery query = {
-		"SELECT a.key FROM pg_catalog.jsonb_each(CASE WHEN pg_catalog.jsonb_typeof($1) OPERATOR(pg_catalog.=) 'object' "
-		"THEN $1 END) AS a",
-		1,
-		{JSONBOID},
-		NULL};
+	static AkQuery query = {"SELECT a.key FROM jsonb_each(CASE WHEN jsonb_typeof($1) = 'object' "
+							"THEN $1 END) AS a",
+							1,
+							{JSONBOID},
+							NULL};
 
 	ak_query(&query, &anchors, NULL, AK_SEE_TRANSACTION);
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -417,14 +414,13 @@ ak_verify_audit_log(PG_FUNCTION_ARGS)
 Datum
 ak_audit_anchor(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {
-		"SELECT COALESCE(pg_catalog.jsonb_object_agg(l.workspace, pg_catalog.jsonb_build_object("
-		"'position', l.position, 'audit_id', l.audit_id, 'link', pg_catalog.encode(l.link, 'hex'))), '{}') "
-		"FROM (SELECT DISTINCT pg_catalog.unnest($1)) AS n (w), LATERAL (SELECT * FROM apikeys.audit_link i "
-		"WHERE i.workspace OPERATOR(pg_catalog.=) n.w ORDER BY i.position DESC LIMIT 1) AS l",
-		1,
-		{TEXTARRAYOID},
-		NULL};
+	static AkQuery query = {"SELECT COALESCE(jsonb_object_agg(l.workspace, jsonb_build_object("
+							"'position', l.position, 'audit_id', l.audit_id, 'link', encode(l.link, 'hex'))), '{}') "
+							"FROM (SELECT DISTINCT unnest($1)) AS n (w), LATERAL (SELECT * FROM apikeys.audit_link i "
+							"WHERE i.workspace = n.w ORDER BY i.position DESC LIMIT 1) AS l",
+							1,
+							{TEXTARRAYOID},
+							NULL};
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	Datum args[1] = {audited_workspaces(fcinfo, snapshot, (NullableDatum){.isnull = true})};
 	MemoryContext context = CurrentMemoryContext;

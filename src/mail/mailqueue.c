@@ -85,9 +85,9 @@ latest_attempts(TimestampTz now)
 		construct_array(latest, lengthof(latest), TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
-#define IS_DUE(now, latest)                                                                       \
-	"(next_attempt_at OPERATOR(pg_catalog.<=) " now " OR next_attempt_at OPERATOR(pg_catalog.>) " \
-	"(" latest ")[attempts OPERATOR(pg_catalog.+) 1])"
+#define IS_DUE(now, latest)                             \
+	"(next_attempt_at <= " now " OR next_attempt_at > " \
+	"(" latest ")[attempts + 1])"
 
 /*
  * Trigger of apikeys_internal.report, for each row: BEFORE INSERT, always, holds a
@@ -132,7 +132,7 @@ ak_report_hold_copies(void)
 {
 	static AkQuery query = {
 		"UPDATE apikeys_internal.report SET state = 'held', next_attempt_at = NULL, last_error = NULL "
-		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND COALESCE(origin, '') OPERATOR(pg_catalog.<>) $1",
+		"WHERE state = 'queued' AND COALESCE(origin, '') <> $1",
 		1,
 		{TEXTOID},
 		NULL};
@@ -148,13 +148,12 @@ ak_report_hold_copies(void)
 int64
 ak_reports_queued(Datum workspace, Datum scope, const char *nulls)
 {
-	static AkQuery query = {
-		"SELECT pg_catalog.count(*) FROM apikeys_internal.report WHERE state OPERATOR(pg_catalog.=) 'queued' "
-		"AND COALESCE(workspace, '') OPERATOR(pg_catalog.=) COALESCE($1, '') "
-		"AND COALESCE(scope, '{}') OPERATOR(pg_catalog.=) COALESCE($2, '{}')",
-		2,
-		{TEXTOID, TEXTARRAYOID},
-		NULL};
+	static AkQuery query = {"SELECT count(*) FROM apikeys_internal.report WHERE state = 'queued' "
+							"AND COALESCE(workspace, '') = COALESCE($1, '') "
+							"AND COALESCE(scope, '{}') = COALESCE($2, '{}')",
+							2,
+							{TEXTOID, TEXTARRAYOID},
+							NULL};
 	Datum args[2] = {workspace, scope};
 	AkCaller caller;
 	bool isnull;
@@ -176,8 +175,7 @@ give_up_interrupted(TimestampTz now)
 	static AkQuery query = {
 		"UPDATE apikeys_internal.report SET state = 'failed', finished_at = $1, next_attempt_at = NULL, "
 		"last_error = COALESCE(last_error, 'the last attempt was interrupted; the server''s log may tell why') "
-		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND " IS_DUE("$1",
-																  "$3") " AND attempts OPERATOR(pg_catalog.>=) $2",
+		"WHERE state = 'queued' AND " IS_DUE("$1", "$3") " AND attempts >= $2",
 		3,
 		{TIMESTAMPTZOID, INT4OID, TIMESTAMPTZARRAYOID},
 		NULL};
@@ -196,15 +194,15 @@ bool
 ak_report_claim(const char *id_domain, AkReport *report)
 {
 	static AkQuery next = {
-		"SELECT report_id::pg_catalog.text, workspace, recipient, filters::pg_catalog.text, asked_by, COALESCE(id_domain, $2), "
+		"SELECT report_id::text, workspace, recipient, filters::text, asked_by, COALESCE(id_domain, $2), "
 		"entries, encrypted, asked_at, queued_at, content, attempts, report_id FROM apikeys_internal.report "
-		"WHERE state OPERATOR(pg_catalog.=) 'queued' AND " IS_DUE(
+		"WHERE state = 'queued' AND " IS_DUE(
 			"$1", "$3") " AND content IS NOT NULL ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED",
 		3,
 		{TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZARRAYOID},
 		NULL};
 	static AkQuery claim = {"UPDATE apikeys_internal.report SET attempts = $2, next_attempt_at = $3, id_domain = $4 "
-							"WHERE report_id OPERATOR(pg_catalog.=) $1",
+							"WHERE report_id = $1",
 							4,
 							{UUIDOID, INT4OID, TIMESTAMPTZOID, TEXTOID},
 							NULL};
@@ -259,7 +257,7 @@ ak_report_sent(const char *id)
 {
 	static AkQuery query = {
 		"UPDATE apikeys_internal.report SET state = 'sent', finished_at = $2, next_attempt_at = NULL, last_error = NULL, "
-		"content = NULL WHERE report_id OPERATOR(pg_catalog.=) $1 AND state OPERATOR(pg_catalog.=) 'queued'",
+		"content = NULL WHERE report_id = $1 AND state = 'queued'",
 		2,
 		{UUIDOID, TIMESTAMPTZOID},
 		NULL};
@@ -277,15 +275,14 @@ ak_report_sent(const char *id)
 void
 ak_report_failed(const char *id, const char *error, bool for_good)
 {
-	static AkQuery query = {
-		"UPDATE apikeys_internal.report SET last_error = $2, "
-		"state = CASE WHEN $3 OR attempts OPERATOR(pg_catalog.>=) $4 THEN 'failed' ELSE state END, "
-		"finished_at = CASE WHEN $3 OR attempts OPERATOR(pg_catalog.>=) $4 THEN $5 END, "
-		"next_attempt_at = CASE WHEN $3 OR attempts OPERATOR(pg_catalog.>=) $4 THEN NULL ELSE next_attempt_at END "
-		"WHERE report_id OPERATOR(pg_catalog.=) $1 AND state OPERATOR(pg_catalog.=) 'queued'",
-		5,
-		{UUIDOID, TEXTOID, BOOLOID, INT4OID, TIMESTAMPTZOID},
-		NULL};
+	static AkQuery query = {"UPDATE apikeys_internal.report SET last_error = $2, "
+							"state = CASE WHEN $3 OR attempts >= $4 THEN 'failed' ELSE state END, "
+							"finished_at = CASE WHEN $3 OR attempts >= $4 THEN $5 END, "
+							"next_attempt_at = CASE WHEN $3 OR attempts >= $4 THEN NULL ELSE next_attempt_at END "
+							"WHERE report_id = $1 AND state = 'queued'",
+							5,
+							{UUIDOID, TEXTOID, BOOLOID, INT4OID, TIMESTAMPTZOID},
+							NULL};
 	Datum args[5];
 	char *ascii = pstrdup(error);
 
@@ -305,12 +302,12 @@ ak_report_failed(const char *id, const char *error, bool for_good)
 int64
 ak_report_wait(void)
 {
-	static AkQuery query = {"SELECT pg_catalog.min(CASE WHEN " IS_DUE(
-								"$1", "$2") " THEN $1 ELSE next_attempt_at END) FROM apikeys_internal.report "
-											"WHERE state OPERATOR(pg_catalog.=) 'queued' AND content IS NOT NULL",
-							2,
-							{TIMESTAMPTZOID, TIMESTAMPTZARRAYOID},
-							NULL};
+	static AkQuery query = {
+		"SELECT min(CASE WHEN " IS_DUE("$1", "$2") " THEN $1 ELSE next_attempt_at END) FROM apikeys_internal.report "
+												   "WHERE state = 'queued' AND content IS NOT NULL",
+		2,
+		{TIMESTAMPTZOID, TIMESTAMPTZARRAYOID},
+		NULL};
 	TimestampTz now = GetCurrentTimestamp();
 	Datum args[2] = {TimestampTzGetDatum(now), latest_attempts(now)};
 	AkCaller caller;

@@ -33,17 +33,11 @@
 static Oid
 pgcrypto_function(const char *name, const Oid *types, int nargs)
 {
-	static AkQuery query = {"SELECT p.oid FROM pg_catalog.pg_extension e, pg_catalog.pg_depend d, pg_catalog.pg_proc p "
-							"WHERE e.extname OPERATOR(pg_catalog.=) 'pgcrypto' "
-							"AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass "
-							"AND d.refobjid OPERATOR(pg_catalog.=) e.oid "
-							"AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass "
-							"AND d.deptype OPERATOR(pg_catalog.=) 'e' "
-							"AND d.objid OPERATOR(pg_catalog.=) p.oid "
-							"AND p.proname OPERATOR(pg_catalog.=) $1 "
-							"AND p.prolang OPERATOR(pg_catalog.=) ANY (SELECT l.oid FROM pg_catalog.pg_language l "
-							"WHERE l.lanname OPERATOR(pg_catalog.=) 'c') "
-							"AND p.proargtypes OPERATOR(pg_catalog.=) $2",
+	static AkQuery query = {"SELECT p.oid FROM pg_extension e, pg_depend d, pg_proc p "
+							"WHERE e.extname = 'pgcrypto' AND d.refclassid = 'pg_extension'::regclass "
+							"AND d.refobjid = e.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e' "
+							"AND d.objid = p.oid AND p.proname = $1 AND p.proargtypes = $2 "
+							"AND p.prolang = (SELECT l.oid FROM pg_language l WHERE l.lanname = 'c')",
 							2,
 							{NAMEOID, OIDVECTOROID},
 							NULL};

@@ -140,9 +140,9 @@ refuse_too_many(const AkScopeOfReport *scope)
 static char *
 read_filters(FunctionCallInfo fcinfo)
 {
-	static AkQuery query = {"SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
+	static AkQuery query = {"SELECT jsonb_strip_nulls(jsonb_build_object("
 							"'search', $1, 'teams', $2, 'actions', $3, 'actors', $4, "
-							"'since', $5, 'until', $6, 'entities', $7, 'key_id', $8))::pg_catalog.text",
+							"'since', $5, 'until', $6, 'entities', $7, 'key_id', $8))::text",
 							8,
 							{TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
 							 TEXTARRAYOID, UUIDOID},
@@ -264,7 +264,7 @@ ak_email_audit_logs(PG_FUNCTION_ARGS)
 	static AkQuery query = {
 		"INSERT INTO apikeys_internal.report (report_id, workspace, scope, recipient, filters, entries, size, encrypted, "
 		"asked_at, asked_by, state, queued_at, next_attempt_at, finished_at, last_error, content, origin) "
-		"VALUES ($1, $2, $3, $4, $5::pg_catalog.jsonb, $6, $7, $8, $9, $10, $11, $9, $12, $13, $14, $15, $16)",
+		"VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7, $8, $9, $10, $11, $9, $12, $13, $14, $15, $16)",
 		16,
 		{UUIDOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID, INT8OID, INT8OID, BOOLOID, TIMESTAMPTZOID, TEXTOID, TEXTOID,
 		 TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, BYTEAOID, TEXTOID},
@@ -376,14 +376,14 @@ Datum
 ak_release_report(PG_FUNCTION_ARGS)
 {
 	static AkQuery read = {
-		"SELECT workspace, scope, recipient, filters::pg_catalog.text, encrypted, state, content IS NULL FROM apikeys_internal.report "
-		"WHERE report_id OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+		"SELECT workspace, scope, recipient, filters::text, encrypted, state, content IS NULL FROM apikeys_internal.report "
+		"WHERE report_id = $1 FOR UPDATE",
 		1,
 		{UUIDOID},
 		NULL};
 	static AkQuery release = {
 		"UPDATE apikeys_internal.report SET state = 'queued', attempts = 0, queued_at = $2, next_attempt_at = $2, "
-		"finished_at = NULL, last_error = NULL, origin = $3 WHERE report_id OPERATOR(pg_catalog.=) $1",
+		"finished_at = NULL, last_error = NULL, origin = $3 WHERE report_id = $1",
 		3,
 		{UUIDOID, TIMESTAMPTZOID, TEXTOID},
 		NULL};

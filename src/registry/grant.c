@@ -173,20 +173,19 @@ static void
 rename_accesses(Oid role)
 {
 	static AkQuery names = {"SELECT DISTINCT a.role FROM apikeys_internal.access_role r "
-							"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
-							"WHERE r.roleid OPERATOR(pg_catalog.=) $1 AND a.role OPERATOR(pg_catalog.<>) $2",
+							"JOIN apikeys.access a ON a.grant_id = r.grant_id "
+							"WHERE r.roleid = $1 AND a.role <> $2",
 							2,
 							{OIDOID, NAMEOID},
 							NULL};
 	/* here and below, SKIP LOCKED: an access that is being revoked needs no new name, and no wait */
-	static AkQuery end = {
-		"DELETE FROM apikeys.access a USING (SELECT a.grant_id FROM apikeys_internal.access_role r "
-		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
-		"WHERE r.roleid OPERATOR(pg_catalog.=) $1 AND a.role OPERATOR(pg_catalog.=) $2 FOR UPDATE OF a SKIP LOCKED) AS old "
-		"WHERE a.grant_id OPERATOR(pg_catalog.=) old.grant_id RETURNING a.capability, a.workspace, a.grant_id",
-		2,
-		{OIDOID, NAMEOID},
-		NULL};
+	static AkQuery end = {"DELETE FROM apikeys.access a USING (SELECT a.grant_id FROM apikeys_internal.access_role r "
+						  "JOIN apikeys.access a ON a.grant_id = r.grant_id "
+						  "WHERE r.roleid = $1 AND a.role = $2 FOR UPDATE OF a SKIP LOCKED) AS old "
+						  "WHERE a.grant_id = old.grant_id RETURNING a.capability, a.workspace, a.grant_id",
+						  2,
+						  {OIDOID, NAMEOID},
+						  NULL};
 	static AkQuery begin = {
 		"INSERT INTO apikeys.access (role, capability, workspace, grant_id) VALUES ($1, $2, $3, $4)",
 		4,
@@ -239,12 +238,12 @@ remove_dropped(Oid role, const char *name)
 {
 	static AkQuery query = {
 		"WITH gone AS (SELECT a.grant_id FROM apikeys_internal.access_role r "
-		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
-		"WHERE (r.roleid OPERATOR(pg_catalog.=) $1 OR a.role OPERATOR(pg_catalog.=) $2) "
-		"AND NOT EXISTS (SELECT FROM pg_catalog.pg_authid u WHERE u.oid OPERATOR(pg_catalog.=) r.roleid) "
+		"JOIN apikeys.access a ON a.grant_id = r.grant_id "
+		"WHERE (r.roleid = $1 OR a.role = $2) "
+		"AND NOT EXISTS (SELECT FROM pg_authid u WHERE u.oid = r.roleid) "
 		"FOR UPDATE OF a SKIP LOCKED), "
-		"roles AS (DELETE FROM apikeys_internal.access_role r USING gone WHERE r.grant_id OPERATOR(pg_catalog.=) gone.grant_id) "
-		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id OPERATOR(pg_catalog.=) gone.grant_id",
+		"roles AS (DELETE FROM apikeys_internal.access_role r USING gone WHERE r.grant_id = gone.grant_id) "
+		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id = gone.grant_id",
 		2,
 		{OIDOID, NAMEOID},
 		NULL};
@@ -265,10 +264,10 @@ remove_unheld(Oid role)
 {
 	static AkQuery query = {
 		"WITH gone AS (SELECT a.grant_id FROM apikeys_internal.access_role r "
-		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
-		"WHERE r.roleid OPERATOR(pg_catalog.=) $1 AND a.capability OPERATOR(pg_catalog.=) $2 FOR UPDATE OF a SKIP LOCKED), "
-		"roles AS (DELETE FROM apikeys_internal.access_role r USING gone WHERE r.grant_id OPERATOR(pg_catalog.=) gone.grant_id) "
-		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id OPERATOR(pg_catalog.=) gone.grant_id",
+		"JOIN apikeys.access a ON a.grant_id = r.grant_id "
+		"WHERE r.roleid = $1 AND a.capability = $2 FOR UPDATE OF a SKIP LOCKED), "
+		"roles AS (DELETE FROM apikeys_internal.access_role r USING gone WHERE r.grant_id = gone.grant_id) "
+		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id = gone.grant_id",
 		2,
 		{OIDOID, TEXTOID},
 		NULL};
@@ -292,15 +291,14 @@ remove_unheld(Oid role)
 static Datum
 find_access(AkGrant *grant, bool *has)
 {
-	static AkQuery query = {
-		"SELECT a.grant_id, r.roleid IS NOT NULL AND r.roleid OPERATOR(pg_catalog.=) $4 AS has FROM apikeys.access a "
-		"LEFT JOIN apikeys_internal.access_role r ON r.grant_id OPERATOR(pg_catalog.=) a.grant_id "
-		"WHERE a.role OPERATOR(pg_catalog.=) $1 AND a.capability OPERATOR(pg_catalog.=) $2 "
-		"AND COALESCE(a.workspace, '') OPERATOR(pg_catalog.=) COALESCE($3, '') "
-		"AND (r.roleid IS NULL OR r.roleid OPERATOR(pg_catalog.=) $4) ORDER BY 2 DESC LIMIT 1",
-		4,
-		{NAMEOID, TEXTOID, TEXTOID, OIDOID},
-		NULL};
+	static AkQuery query = {"SELECT a.grant_id, r.roleid IS NOT NULL AND r.roleid = $4 AS has FROM apikeys.access a "
+							"LEFT JOIN apikeys_internal.access_role r ON r.grant_id = a.grant_id "
+							"WHERE a.role = $1 AND a.capability = $2 "
+							"AND COALESCE(a.workspace, '') = COALESCE($3, '') "
+							"AND (r.roleid IS NULL OR r.roleid = $4) ORDER BY 2 DESC LIMIT 1",
+							4,
+							{NAMEOID, TEXTOID, TEXTOID, OIDOID},
+							NULL};
 	bool isnull;
 
 	*has = false;
@@ -400,13 +398,13 @@ ak_revoke_access(PG_FUNCTION_ARGS)
 {
 	static AkQuery remove = {
 		"WITH gone AS (SELECT a.grant_id FROM apikeys.access a "
-		"LEFT JOIN apikeys_internal.access_role r ON r.grant_id OPERATOR(pg_catalog.=) a.grant_id "
-		"WHERE a.capability OPERATOR(pg_catalog.=) $2 "
-		"AND COALESCE(a.workspace, '') OPERATOR(pg_catalog.=) COALESCE($3, '') "
-		"AND (r.roleid OPERATOR(pg_catalog.=) $4 OR a.role OPERATOR(pg_catalog.=) $1 "
-		"AND NOT EXISTS (SELECT FROM pg_catalog.pg_authid u WHERE u.oid OPERATOR(pg_catalog.=) r.roleid))), "
-		"roles AS (DELETE FROM apikeys_internal.access_role r USING gone WHERE r.grant_id OPERATOR(pg_catalog.=) gone.grant_id) "
-		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id OPERATOR(pg_catalog.=) gone.grant_id",
+		"LEFT JOIN apikeys_internal.access_role r ON r.grant_id = a.grant_id "
+		"WHERE a.capability = $2 "
+		"AND COALESCE(a.workspace, '') = COALESCE($3, '') "
+		"AND (r.roleid = $4 OR a.role = $1 "
+		"AND NOT EXISTS (SELECT FROM pg_authid u WHERE u.oid = r.roleid))), "
+		"roles AS (DELETE FROM apikeys_internal.access_role r USING gone WHERE r.grant_id = gone.grant_id) "
+		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id = gone.grant_id",
 		4,
 		{NAMEOID, TEXTOID, TEXTOID, OIDOID},
 		NULL};
@@ -444,9 +442,9 @@ find_waiting(void)
 {
 	static AkQuery query = {
 		"SELECT u.oid, a.grant_id, a.capability FROM apikeys.access a "
-		"JOIN pg_catalog.pg_authid u ON u.rolname OPERATOR(pg_catalog.=) a.role "
-		"WHERE NOT EXISTS (SELECT FROM apikeys_internal.access_role r WHERE r.grant_id OPERATOR(pg_catalog.=) a.grant_id) "
-		"AND ($1 IS NULL OR a.workspace OPERATOR(pg_catalog.=) $1) ORDER BY u.oid",
+		"JOIN pg_authid u ON u.rolname = a.role "
+		"WHERE NOT EXISTS (SELECT FROM apikeys_internal.access_role r WHERE r.grant_id = a.grant_id) "
+		"AND ($1 IS NULL OR a.workspace = $1) ORDER BY u.oid",
 		1,
 		{TEXTOID},
 		NULL};
@@ -549,9 +547,9 @@ static Oid *
 outdated_roles(MemoryContext context, uint64 *count)
 {
 	static AkQuery query = {"SELECT DISTINCT r.roleid FROM apikeys_internal.access_role r "
-							"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id "
-							"LEFT JOIN pg_catalog.pg_authid u ON u.oid OPERATOR(pg_catalog.=) r.roleid "
-							"WHERE u.oid IS NULL OR u.rolname OPERATOR(pg_catalog.<>) a.role ORDER BY 1",
+							"JOIN apikeys.access a ON a.grant_id = r.grant_id "
+							"LEFT JOIN pg_authid u ON u.oid = r.roleid "
+							"WHERE u.oid IS NULL OR u.rolname <> a.role ORDER BY 1",
 							0,
 							{0},
 							NULL};
@@ -573,12 +571,11 @@ outdated_roles(MemoryContext context, uint64 *count)
 AkJobNext
 ak_access_job(void)
 {
-	static AkQuery orphans = {
-		"DELETE FROM apikeys_internal.access_role r "
-		"WHERE NOT EXISTS (SELECT FROM apikeys.access a WHERE a.grant_id OPERATOR(pg_catalog.=) r.grant_id)",
-		0,
-		{0},
-		NULL};
+	static AkQuery orphans = {"DELETE FROM apikeys_internal.access_role r "
+							  "WHERE NOT EXISTS (SELECT FROM apikeys.access a WHERE a.grant_id = r.grant_id)",
+							  0,
+							  {0},
+							  NULL};
 	MemoryContext context = CurrentMemoryContext;
 	Oid *roles = NULL;
 	uint64 count = 0;

@@ -22,11 +22,8 @@
 void
 ak_refuse_unknown_api(const char *api)
 {
-	static AkQuery query = {
-		"SELECT pg_catalog.string_agg(api, ', ' ORDER BY ordinal) FROM apikeys.api WHERE unregistered_at IS NULL",
-		0,
-		{0},
-		NULL};
+	static AkQuery query =
+		{"SELECT string_agg(api, ', ' ORDER BY ordinal) FROM apikeys.api WHERE unregistered_at IS NULL", 0, {0}, NULL};
 	AkCaller caller;
 	char *registered;
 

@@ -122,12 +122,11 @@ static int changes_allocated = 0;
 static int
 allowed_to_role(Oid role)
 {
-	static AkQuery query = {
-		"SELECT DISTINCT a.capability FROM apikeys_internal.access_role r "
-		"JOIN apikeys.access a ON a.grant_id OPERATOR(pg_catalog.=) r.grant_id WHERE r.roleid OPERATOR(pg_catalog.=) $1",
-		1,
-		{OIDOID},
-		NULL};
+	static AkQuery query = {"SELECT DISTINCT a.capability FROM apikeys_internal.access_role r "
+							"JOIN apikeys.access a ON a.grant_id = r.grant_id WHERE r.roleid = $1",
+							1,
+							{OIDOID},
+							NULL};
 	Datum args[1] = {ObjectIdGetDatum(role)};
 	int allowed = 0;
 
@@ -145,23 +144,22 @@ allowed_to_role(Oid role)
 static void
 look_at_privileges(Oid role, AkHeld *held)
 {
-	static AkQuery query = {
-		"SELECT o.object FROM ("
-		"SELECT CASE WHEN p.prokind OPERATOR(pg_catalog.=) 'p' THEN 'PROCEDURE ' ELSE 'FUNCTION ' END "
-		"OPERATOR(pg_catalog.||) n.nspname OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||) p.proname, p.proacl, p.proowner, 'EXECUTE' "
-		"FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace "
-		"UNION ALL "
-		"SELECT 'TABLE ' OPERATOR(pg_catalog.||) n.nspname OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||) c.relname, "
-		"c.relacl, c.relowner, 'SELECT' "
-		"FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
-		"UNION ALL "
-		"SELECT 'SCHEMA ' OPERATOR(pg_catalog.||) n.nspname, n.nspacl, n.nspowner, 'USAGE' FROM pg_catalog.pg_namespace n"
-		") o (object, acl, owner, privilege), LATERAL pg_catalog.aclexplode(o.acl) a "
-		"WHERE o.object OPERATOR(pg_catalog.=) ANY ($2) AND a.grantee OPERATOR(pg_catalog.=) $1 "
-		"AND a.grantor OPERATOR(pg_catalog.=) o.owner AND a.privilege_type OPERATOR(pg_catalog.=) o.privilege",
-		2,
-		{OIDOID, TEXTARRAYOID},
-		NULL};
+	static AkQuery query = {"SELECT o.object FROM ("
+							"SELECT CASE p.prokind WHEN 'p' THEN 'PROCEDURE ' ELSE 'FUNCTION ' END "
+							"|| n.nspname || '.' || p.proname, p.proacl, p.proowner, 'EXECUTE' "
+							"FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
+							"UNION ALL "
+							"SELECT 'TABLE ' || n.nspname || '.' || c.relname, "
+							"c.relacl, c.relowner, 'SELECT' "
+							"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+							"UNION ALL "
+							"SELECT 'SCHEMA ' || n.nspname, n.nspacl, n.nspowner, 'USAGE' FROM pg_namespace n"
+							") o (object, acl, owner, privilege), LATERAL aclexplode(o.acl) a "
+							"WHERE o.object = ANY ($2) AND a.grantee = $1 "
+							"AND a.grantor = o.owner AND a.privilege_type = o.privilege",
+							2,
+							{OIDOID, TEXTARRAYOID},
+							NULL};
 	Datum names[lengthof(objects)];
 	Datum args[2];
 

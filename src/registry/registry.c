@@ -96,13 +96,12 @@ guard_workspace(const AkRow *old, AkRow *new)
 	static const AttrNumber fixed[] = {Anum_workspace_workspace,  Anum_workspace_created_at, Anum_workspace_created_by,
 									   Anum_workspace_updated_at, Anum_workspace_updated_by, Anum_workspace_audit_id,
 									   Anum_workspace_row_digest};
-	static AkQuery dependents = {
-		"SELECT 1 WHERE EXISTS (SELECT FROM apikeys.key WHERE workspace OPERATOR(pg_catalog.=) $1) "
-		"OR EXISTS (SELECT FROM apikeys.team_member WHERE workspace OPERATOR(pg_catalog.=) $1) "
-		"OR EXISTS (SELECT FROM apikeys.access WHERE workspace OPERATOR(pg_catalog.=) $1)",
-		1,
-		{TEXTOID},
-		NULL};
+	static AkQuery dependents = {"SELECT 1 WHERE EXISTS (SELECT FROM apikeys.key WHERE workspace = $1) "
+								 "OR EXISTS (SELECT FROM apikeys.team_member WHERE workspace = $1) "
+								 "OR EXISTS (SELECT FROM apikeys.access WHERE workspace = $1)",
+								 1,
+								 {TEXTOID},
+								 NULL};
 	const AkRow *row = new ? new : old;
 	char *workspace = ak_row_text(row, Anum_workspace_workspace);
 	char *name = ak_row_text(row, Anum_workspace_name);
@@ -162,10 +161,7 @@ guard_workspace(const AkRow *old, AkRow *new)
 static void
 set_next_ordinal(AkRow *row)
 {
-	static AkQuery query = {"SELECT COALESCE(pg_catalog.max(ordinal), 0) OPERATOR(pg_catalog.+) 1 FROM apikeys.api",
-							0,
-							{0},
-							NULL};
+	static AkQuery query = {"SELECT COALESCE(max(ordinal), 0) + 1 FROM apikeys.api", 0, {0}, NULL};
 	AkCaller caller;
 	bool isnull;
 	int ordinal;
@@ -186,7 +182,7 @@ guard_api(const AkRow *old, AkRow *new)
 	static const AttrNumber fixed[] = {Anum_api_api, Anum_api_unregistered_by, Anum_api_audit_id, Anum_api_row_digest};
 	static const AttrNumber creation[] = {Anum_api_ordinal, Anum_api_created_at, Anum_api_created_by};
 	static AkQuery users = {"SELECT 1 FROM apikeys.key WHERE archived_at IS NULL "
-							"AND apis OPERATOR(pg_catalog.@>) ARRAY[$1] LIMIT 1",
+							"AND apis @> ARRAY[$1] LIMIT 1",
 							1,
 							{TEXTOID},
 							NULL};
@@ -358,16 +354,11 @@ ak_guard_row(PG_FUNCTION_ARGS)
 Datum
 ak_make_way(PG_FUNCTION_ARGS)
 {
-	static AkQuery workspace = {
-		"DELETE FROM apikeys.workspace WHERE workspace OPERATOR(pg_catalog.=) $1 AND audit_id OPERATOR(pg_catalog.=) 0",
-		1,
-		{TEXTOID},
-		NULL};
-	static AkQuery api = {
-		"DELETE FROM apikeys.api WHERE api OPERATOR(pg_catalog.=) $1 AND audit_id OPERATOR(pg_catalog.=) 0",
-		1,
-		{TEXTOID},
-		NULL};
+	static AkQuery workspace = {"DELETE FROM apikeys.workspace WHERE workspace = $1 AND audit_id = 0",
+								1,
+								{TEXTOID},
+								NULL};
+	static AkQuery api = {"DELETE FROM apikeys.api WHERE api = $1 AND audit_id = 0", 1, {TEXTOID}, NULL};
 	TriggerData *trigdata = ak_trigger_data(fcinfo, "make_way", AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API));
 	bool is_api = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_API);
 	AkAction action = {.verb = AK_VERB_MAKE_WAY};
@@ -446,8 +437,8 @@ ak_register_api(PG_FUNCTION_ARGS)
 Datum
 ak_unregister_api(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {"UPDATE apikeys.api SET unregistered_at = pg_catalog.clock_timestamp() "
-							"WHERE api OPERATOR(pg_catalog.=) $1 AND unregistered_at IS NULL",
+	static AkQuery query = {"UPDATE apikeys.api SET unregistered_at = clock_timestamp() "
+							"WHERE api = $1 AND unregistered_at IS NULL",
 							1,
 							{TEXTOID},
 							NULL};
@@ -522,7 +513,7 @@ Datum
 ak_update_workspace(PG_FUNCTION_ARGS)
 {
 	static AkQuery query = {"UPDATE apikeys.workspace SET name = COALESCE($2, name), prefix = COALESCE($3, prefix), "
-							"archive_limit = COALESCE($4, archive_limit) WHERE workspace OPERATOR(pg_catalog.=) $1",
+							"archive_limit = COALESCE($4, archive_limit) WHERE workspace = $1",
 							4,
 							{TEXTOID, TEXTOID, TEXTOID, INT4OID},
 							NULL};
@@ -585,11 +576,10 @@ ak_add_team_member(PG_FUNCTION_ARGS)
 Datum
 ak_remove_team_member(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {
-		"DELETE FROM apikeys.team_member WHERE workspace OPERATOR(pg_catalog.=) $1 AND actor OPERATOR(pg_catalog.=) $2",
-		2,
-		{TEXTOID, TEXTOID},
-		NULL};
+	static AkQuery query = {"DELETE FROM apikeys.team_member WHERE workspace = $1 AND actor = $2",
+							2,
+							{TEXTOID, TEXTOID},
+							NULL};
 	char *actor = needed_text(fcinfo, 0, "actor");
 	Datum args[2];
 

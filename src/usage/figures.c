@@ -254,8 +254,7 @@ reason_text(const AkMemoryStatus *memory, bool worker)
 Datum
 ak_status(PG_FUNCTION_ARGS)
 {
-	static AkQuery query =
-		{"SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'apikeys'", 0, {0}, NULL};
+	static AkQuery query = {"SELECT extversion FROM pg_extension WHERE extname = 'apikeys'", 0, {0}, NULL};
 	enum
 	{
 		VERSION,

@@ -102,37 +102,37 @@ write_piece(const AkFigure *figures, int count)
 {
 	static AkQuery query = {
 		"WITH memory AS ("
-		"SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), "
-		"pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), "
-		"pg_catalog.unnest($8), pg_catalog.unnest($9), pg_catalog.unnest($10)) "
+		"SELECT * FROM ROWS FROM (unnest($1), unnest($2), unnest($3), "
+		"unnest($4), unnest($5), unnest($6), unnest($7), "
+		"unnest($8), unnest($9), unnest($10)) "
 		"AS m (key_id, hour, api, code, old_secret, workspace, slot, slot_count, last_at, last_client)), "
 		"added AS MATERIALIZED ("
-		"SELECT m.*, m.slot_count OPERATOR(pg_catalog.-) "
-		"CASE WHEN h.slot OPERATOR(pg_catalog.=) m.slot THEN h.slot_count ELSE 0 END AS count "
-		"FROM memory m LEFT JOIN apikeys_internal.usage_hour h ON h.key_id OPERATOR(pg_catalog.=) m.key_id "
-		"AND h.hour OPERATOR(pg_catalog.=) m.hour AND h.api OPERATOR(pg_catalog.=) m.api "
-		"AND h.code OPERATOR(pg_catalog.=) m.code AND h.old_secret OPERATOR(pg_catalog.=) m.old_secret), "
+		"SELECT m.*, m.slot_count - "
+		"CASE WHEN h.slot = m.slot THEN h.slot_count ELSE 0 END AS count "
+		"FROM memory m LEFT JOIN apikeys_internal.usage_hour h ON h.key_id = m.key_id "
+		"AND h.hour = m.hour AND h.api = m.api "
+		"AND h.code = m.code AND h.old_secret = m.old_secret), "
 		"hours AS ("
 		"INSERT INTO apikeys_internal.usage_hour AS h (key_id, hour, api, code, old_secret, workspace, count, last_at, "
 		"last_client, slot, slot_count) "
 		"SELECT key_id, hour, api, code, old_secret, workspace, count, last_at, last_client, slot, slot_count "
-		"FROM added WHERE count OPERATOR(pg_catalog.<>) 0 "
+		"FROM added WHERE count <> 0 "
 		"ON CONFLICT (key_id, hour, api, code, old_secret) DO UPDATE SET "
-		"count = h.count OPERATOR(pg_catalog.+) EXCLUDED.count, "
+		"count = h.count + EXCLUDED.count, "
 		"last_at = GREATEST(h.last_at, EXCLUDED.last_at), "
 		"last_client = COALESCE(EXCLUDED.last_client, h.last_client), "
 		"slot = EXCLUDED.slot, slot_count = EXCLUDED.slot_count), "
 		"totals AS ("
 		"INSERT INTO apikeys_internal.usage AS u (key_id, api, code, old_secret, workspace, count, last_at, last_client) "
-		"SELECT key_id, api, code, old_secret, pg_catalog.min(workspace), "
-		"pg_catalog.sum(count)::pg_catalog.int8, pg_catalog.max(last_at), "
-		"(pg_catalog.array_agg(last_client ORDER BY last_at DESC) FILTER (WHERE last_client IS NOT NULL))[1] "
-		"FROM added WHERE count OPERATOR(pg_catalog.<>) 0 GROUP BY key_id, api, code, old_secret "
+		"SELECT key_id, api, code, old_secret, min(workspace), "
+		"sum(count)::int8, max(last_at), "
+		"(array_agg(last_client ORDER BY last_at DESC) FILTER (WHERE last_client IS NOT NULL))[1] "
+		"FROM added WHERE count <> 0 GROUP BY key_id, api, code, old_secret "
 		"ON CONFLICT (key_id, api, code, old_secret) DO UPDATE SET "
-		"count = u.count OPERATOR(pg_catalog.+) EXCLUDED.count, "
+		"count = u.count + EXCLUDED.count, "
 		"last_at = GREATEST(u.last_at, EXCLUDED.last_at), "
 		"last_client = COALESCE(EXCLUDED.last_client, u.last_client)) "
-		"SELECT COALESCE(pg_catalog.sum(count), 0)::pg_catalog.int8 FROM added",
+		"SELECT COALESCE(sum(count), 0)::int8 FROM added",
 		10,
 		{UUIDARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLARRAYOID, TEXTARRAYOID, INT8ARRAYOID,
 		 INT8ARRAYOID, TIMESTAMPTZARRAYOID, INETARRAYOID},
@@ -391,25 +391,21 @@ delete_in_pieces(AkQuery *find, AkQuery *delete, Datum *args)
 AkJobNext
 ak_usage_retention_job(void)
 {
-	static AkQuery old_hours = {"SELECT ctid FROM apikeys_internal.usage_hour WHERE hour OPERATOR(pg_catalog.<) $1",
+	static AkQuery old_hours = {"SELECT ctid FROM apikeys_internal.usage_hour WHERE hour < $1",
 								1,
 								{TIMESTAMPTZOID},
 								NULL};
-	static AkQuery old_totals = {
-		"SELECT u.ctid FROM apikeys_internal.usage u WHERE u.last_at OPERATOR(pg_catalog.<) $1 "
-		"AND u.key_id OPERATOR(pg_catalog.<>) '00000000-0000-0000-0000-000000000000'::pg_catalog.uuid "
-		"AND NOT EXISTS (SELECT FROM apikeys.key k WHERE k.key_id OPERATOR(pg_catalog.=) u.key_id)",
-		1,
-		{TIMESTAMPTZOID},
-		NULL};
-	static AkQuery delete_hours = {"DELETE FROM apikeys_internal.usage_hour WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)",
+	static AkQuery old_totals = {"SELECT u.ctid FROM apikeys_internal.usage u WHERE u.last_at < $1 "
+								 "AND u.key_id <> '00000000-0000-0000-0000-000000000000'::uuid "
+								 "AND NOT EXISTS (SELECT FROM apikeys.key k WHERE k.key_id = u.key_id)",
+								 1,
+								 {TIMESTAMPTZOID},
+								 NULL};
+	static AkQuery delete_hours = {"DELETE FROM apikeys_internal.usage_hour WHERE ctid = ANY ($1)",
 								   1,
 								   {TIDARRAYOID},
 								   NULL};
-	static AkQuery delete_totals = {"DELETE FROM apikeys_internal.usage WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)",
-									1,
-									{TIDARRAYOID},
-									NULL};
+	static AkQuery delete_totals = {"DELETE FROM apikeys_internal.usage WHERE ctid = ANY ($1)", 1, {TIDARRAYOID}, NULL};
 	Datum args[1];
 	TimestampTz before;
 

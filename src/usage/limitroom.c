@@ -208,13 +208,12 @@ ak_limits_make_room(void)
 static void
 let_dead_go(AkSeenLimit *seen, int count)
 {
-	static AkQuery query = {
-		"SELECT m.n::pg_catalog.int4 FROM pg_catalog.unnest($1) WITH ORDINALITY AS m (key_id, n) "
-		"WHERE NOT EXISTS (SELECT FROM apikeys.key k WHERE k.key_id OPERATOR(pg_catalog.=) m.key_id "
-		"AND k.archived_at IS NULL AND k.rate_limit IS NOT NULL)",
-		1,
-		{UUIDARRAYOID},
-		NULL};
+	static AkQuery query = {"SELECT m.n::int4 FROM unnest($1) WITH ORDINALITY AS m (key_id, n) "
+							"WHERE NOT EXISTS (SELECT FROM apikeys.key k WHERE k.key_id = m.key_id "
+							"AND k.archived_at IS NULL AND k.rate_limit IS NOT NULL)",
+							1,
+							{UUIDARRAYOID},
+							NULL};
 	Datum *key_ids = palloc(count * sizeof(Datum));
 	Datum args[1];
 	bool isnull;

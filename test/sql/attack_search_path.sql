@@ -174,15 +174,27 @@ BEGIN
 END $$;
 CREATE TABLE public.child (key_id pg_catalog.uuid REFERENCES apikeys.key ON DELETE CASCADE);
 CREATE TRIGGER set_path AFTER DELETE ON public.child FOR EACH ROW EXECUTE FUNCTION public.set_path();
+CREATE TABLE public.strict_child (key_id pg_catalog.uuid REFERENCES apikeys.key);
 SET ROLE regress_ak_mallory;
-SELECT state FROM apikeys.archive_key((SELECT key_id FROM apikeys.create_key('Watched', '{data}', 'blue')));
-SELECT key_id AS watched FROM apikeys.archived_keys WHERE name OPERATOR(pg_catalog.=) 'Watched' \gset
+SELECT apikeys.update_workspace('blue', archive_limit => 5);
+SELECT name, state FROM apikeys.archive_key((SELECT key_id FROM apikeys.create_key('Watched 1', '{data}', 'blue')));
+SELECT name, state FROM apikeys.archive_key((SELECT key_id FROM apikeys.create_key('Watched 2', '{data}', 'blue')));
+SELECT name, state FROM apikeys.archive_key((SELECT key_id FROM apikeys.create_key('Watched 3', '{data}', 'blue')));
+SELECT name, state FROM apikeys.archive_key((SELECT key_id FROM apikeys.create_key('Watched 4', '{data}', 'blue')));
+SELECT name, state FROM apikeys.archive_key((SELECT key_id FROM apikeys.create_key('Watched 5', '{data}', 'blue')));
 RESET ROLE;
-INSERT INTO public.child VALUES (:'watched');
+INSERT INTO public.strict_child SELECT key_id FROM apikeys.key WHERE name OPERATOR(pg_catalog.=) 'Watched 1';
+INSERT INTO public.child SELECT key_id FROM apikeys.key WHERE name OPERATOR(pg_catalog.=) 'Watched 3';
+-- all together cannot be dropped, and then one by one, the last first: after Watched 3 the path is another
 SET ROLE regress_ak_mallory;
-SELECT state FROM apikeys.archive_key((SELECT key_id FROM apikeys.create_key('Watched', '{data}', 'blue')));
-SELECT pg_catalog.count(*) FROM apikeys.archived_keys WHERE key_id OPERATOR(pg_catalog.=) :'watched';
+SET client_min_messages = error; -- the warning shows an id
+SELECT apikeys.update_workspace('blue', archive_limit => 1);
+SET client_min_messages = warning;
+SHOW search_path;
+SELECT name FROM apikeys.archived_keys WHERE workspace OPERATOR(pg_catalog.=) 'blue';
 RESET ROLE;
+SELECT pg_catalog.count(*) FROM public.child;
+DROP TABLE public.strict_child;
 DROP TABLE public.child;
 DROP TRIGGER look ON apikeys.key;
 DROP FUNCTION public.look(), public.set_path();
