@@ -72,7 +72,8 @@ GRANT USAGE ON SCHEMA bench, plain TO bench_app, bench_scoped;
 GRANT SELECT ON ALL TABLES IN SCHEMA bench, plain TO bench_app, bench_scoped;
 GRANT USAGE ON SEQUENCE bench.batch TO bench_app;
 GRANT INSERT, TRUNCATE ON bench.timing TO bench_app, bench_scoped;
-GRANT EXECUTE ON FUNCTION apikeys.sees_everywhere TO bench_app;
+GRANT USAGE ON SCHEMA apikeys_internal TO bench_app;
+GRANT EXECUTE ON FUNCTION apikeys_internal.sees_everywhere TO bench_app;
 SELECT current_setting('server_version_num')::integer >= 150000 AS may_grant_set \gset
 \if :may_grant_set
 GRANT SET ON PARAMETER apikeys.track_usage TO bench_app;
