@@ -47,6 +47,7 @@
 #include "access/context.h"
 #include "core/catalog.h"
 #include "core/compat.h"
+#include "core/errors.h"
 
 #define WORKSPACES_LISTED 10 /* in a hint */
 
@@ -366,13 +367,12 @@ ak_require(AkCapability capability, const char *workspace)
 	if (ak_may(capability, workspace))
 		return;
 	if (workspace != NULL)
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("permission denied for workspace \"%s\"", ak_quoted(workspace)),
-						errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
-						errhint("%s", access_hint())));
-	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied"),
-					errdetail("The capability \"%s\" is needed, without a workspace.", ak_capability_name(capability)),
-					errhint("%s", access_hint())));
+		ak_denied(errmsg("permission denied for workspace \"%s\"", ak_quoted(workspace)),
+				  errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
+				  errhint("%s", access_hint()));
+	ak_denied(errmsg("permission denied for all workspaces"),
+			  errdetail("The capability \"%s\" is needed, without a workspace.", ak_capability_name(capability)),
+			  errhint("%s", access_hint()));
 }
 
 /* Returns the first of the workspaces in which the current user has any capability, for a hint. */
@@ -421,11 +421,10 @@ ak_require_workspace_settings(AkCapability capability, const char *workspace, Ak
 	{
 		char *there_are = ak_bound_workspace() ? NULL : some_workspaces();
 
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("workspace \"%s\" does not exist", ak_quoted(workspace)),
-				 there_are == NULL      ? errhint("The setting apikeys.workspace names it.")
-				 : there_are[0] != '\0' ? errhint("Workspaces that you may use: %s.", there_are)
-										: errhint("apikeys.grant_access() lets you use one.")));
+		ak_not_found(errmsg("workspace \"%s\" does not exist", ak_quoted(workspace)),
+					 there_are == NULL      ? errhint("The setting apikeys.workspace names it.")
+					 : there_are[0] != '\0' ? errhint("Workspaces that you may use: %s.", there_are)
+											: errhint("apikeys.grant_access() lets you use one."));
 	}
 	ak_require(capability, workspace);
 }
@@ -435,9 +434,9 @@ void
 ak_require_anywhere(AkCapability capability)
 {
 	if (!may_anywhere(capability))
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied"),
-						errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
-						errhint("%s", access_hint())));
+		ak_denied(errmsg("permission denied in every workspace"),
+				  errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
+				  errhint("%s", access_hint()));
 }
 
 /* Returns the capability that an argument names.  Raises 22023 for an unknown name. */
@@ -449,7 +448,7 @@ capability_argument(const text *argument)
 	for (int i = 0; i < (int) lengthof(capabilities); i++)
 		if (strcmp(capabilities[i].name, name) == 0)
 			return 1 << i;
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown capability \"%s\"", ak_quoted(name))));
+	ak_bad_argument("capability", errmsg("unknown capability \"%s\"", ak_quoted(name)));
 }
 
 /* Returns true if the current user has the capability in all workspaces, and apikeys.workspace is not set. */

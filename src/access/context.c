@@ -51,8 +51,8 @@ current_ip(bool *has_ip)
 		AkAddress address;
 
 		if (!ak_address_parse(ak_guc_client, strlen(ak_guc_client), &address))
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("client address is not an IP address"),
-							errhint("It comes from apikeys.act_as() or the setting apikeys.client.")));
+			ak_bad_value(errmsg("client address is not an IP address"),
+						 errhint("It comes from apikeys.act_as() or the setting apikeys.client."));
 		*has_ip = true;
 		return DirectFunctionCall1(inet_in, CStringGetDatum(ak_guc_client));
 	}
@@ -184,9 +184,8 @@ ak_check_workspace_argument(const char *workspace)
 	const char *bound = ak_bound_workspace();
 
 	if (workspace != NULL && bound != NULL && strcmp(workspace, bound) != 0)
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("workspace \"%s\" is outside the setting apikeys.workspace", ak_quoted(workspace)),
-						errhint("Leave the argument out, or RESET apikeys.workspace.")));
+		ak_denied(errmsg("workspace \"%s\" is outside the setting apikeys.workspace", ak_quoted(workspace)),
+				  errhint("Leave the argument out, or RESET apikeys.workspace."));
 }
 
 /*
@@ -228,7 +227,7 @@ ak_act_as(PG_FUNCTION_ARGS)
 	char *values[3];
 
 	if (PG_ARGISNULL(0))
-		null_argument("actor", errmsg("actor must not be null"));
+		ak_null_argument("actor", errmsg("actor must not be null"));
 	for (int i = 0; i < 3; i++)
 		values[i] = PG_ARGISNULL(i) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(i));
 
@@ -240,7 +239,7 @@ ak_act_as(PG_FUNCTION_ARGS)
 		AkAddress address;
 
 		if (!ak_address_parse(values[2], strlen(values[2]), &address))
-			bad_argument("client", errmsg("client is not an IP address"));
+			ak_bad_argument("client", errmsg("client is not an IP address"));
 	}
 	if (is_top_level())
 		WarnNoTransactionBlock(true, "act_as()");

@@ -112,7 +112,7 @@ ak_has_known_secret(const char *text, const char *workspace)
 pg_noreturn static void
 refuse_secret(const char *argument, const char *what)
 {
-	bad_argument(argument, errmsg("%s must not contain a secret", what));
+	ak_bad_argument(argument, errmsg("%s must not contain a secret", what));
 }
 
 /*
@@ -176,9 +176,9 @@ ak_check_text(const char *argument, const char *what, const char *text, int max)
 	const char *utf8;
 
 	if (len == 0)
-		bad_argument(argument, errmsg("%s must not be empty", what));
+		ak_bad_argument(argument, errmsg("%s must not be empty", what));
 	if (pg_mbstrlen_with_len(text, len) > max)
-		bad_argument(argument, errmsg("%s is too long", what), errdetail("At most %d characters are allowed.", max));
+		ak_bad_argument(argument, errmsg("%s is too long", what), errdetail("At most %d characters are allowed.", max));
 	utf8 = as_utf8(text, len, &encoding);
 	for (const char *p = utf8 ? utf8 : text, *end = p + strlen(p); p < end;)
 	{
@@ -186,10 +186,10 @@ ak_check_text(const char *argument, const char *what, const char *text, int max)
 
 		p += utf8 ? Max(ak_utf8_decode(p, end, &c), 1) : 1;
 		if (ak_char_is_control(c) && (utf8 || c < 0x80))
-			bad_argument(argument, errmsg("%s must not contain control characters", what));
+			ak_bad_argument(argument, errmsg("%s must not contain control characters", what));
 		if (utf8 && ak_char_is_invisible(c))
-			bad_argument(argument, errmsg("%s must not contain invisible characters", what),
-						 errdetail("It contains U+%04X.", c));
+			ak_bad_argument(argument, errmsg("%s must not contain invisible characters", what),
+							errdetail("It contains U+%04X.", c));
 	}
 	ak_refuse_secret(argument, what, text);
 }

@@ -17,7 +17,7 @@ void
 ak_need_argument(FunctionCallInfo fcinfo, int n, const char *argument)
 {
 	if (PG_ARGISNULL(n))
-		null_argument(argument, errmsg("%s must not be null", argument));
+		ak_null_argument(argument, errmsg("%s must not be null", argument));
 }
 
 /*

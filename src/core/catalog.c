@@ -43,6 +43,7 @@
 
 #include "core/catalog.h"
 #include "core/compat.h"
+#include "core/errors.h"
 
 typedef enum AkSchema
 {
@@ -400,18 +401,16 @@ check_columns(Relation rel, AkRelation which)
 	if (likely(checked[which] == generation))
 		return;
 	if (desc->natts < relation_names[which].natts)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("table \"%s\" is not of the version of the loaded library", qualified_name(which)),
-						errhint("Run ALTER EXTENSION apikeys UPDATE, or reconnect.")));
+		ak_wrong_state(errmsg("table \"%s\" is not of the version of the loaded library", qualified_name(which)),
+					   errhint("Run ALTER EXTENSION apikeys UPDATE, or reconnect."));
 	for (int i = 0; i < relation_names[which].natts; i++)
 	{
 		int len = strcspn(name, " ");
 
 		if (TupleDescAttr(desc, i)->attisdropped)
-			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-							errmsg("column \"%.*s\" of table \"%s\" was dropped", len, name, qualified_name(which)),
-							errdetail("Nothing works without it."),
-							errhint("It cannot be added again. Restore the database from a backup.")));
+			ak_wrong_state(errmsg("column \"%.*s\" of table \"%s\" was dropped", len, name, qualified_name(which)),
+						   errdetail("Nothing works without it."),
+						   errhint("It cannot be added again. Restore the database from a backup."));
 		name += len + 1;
 	}
 	checked[which] = generation;
@@ -542,7 +541,7 @@ void
 ak_refuse_on_subscriber(void)
 {
 	if (ak_is_subscriber())
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("keys cannot be managed here"),
-						errdetail("They come from another database by logical replication."),
-						errhint("Make the change on the publisher.")));
+		ak_wrong_state(errmsg("keys cannot be managed here"),
+					   errdetail("They come from another database by logical replication."),
+					   errhint("Make the change on the publisher."));
 }

@@ -12,16 +12,28 @@
 #define AK_ERRORS_H
 
 /* 55000: the present state forbids it, for every role */
-#define refuse(...) ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), __VA_ARGS__))
+#define ak_wrong_state(...) ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), __VA_ARGS__))
 
-/* 22023: an invalid value */
-#define bad_value(...) ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), __VA_ARGS__))
+/* 42704: there is no such object, or none that the caller may see */
+#define ak_not_found(...) ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), __VA_ARGS__))
+
+/* 42501: the caller may not do it.  The message names the object: permission denied for ... */
+#define ak_denied(...) ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), __VA_ARGS__))
+
+/* 22023: an invalid value, which is of no argument and no column */
+#define ak_bad_value(...) ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), __VA_ARGS__))
 
 /* The same of a named argument or column, and 22004, NULL: the error's COLUMN field has its name, for forms */
-#define bad_argument(argument, ...) \
+#define ak_bad_argument(argument, ...) \
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), err_argument(argument), __VA_ARGS__))
-#define null_argument(argument, ...) \
+#define ak_null_argument(argument, ...) \
 	ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), err_argument(argument), __VA_ARGS__))
+
+/* old names, until the last use has gone */
+#define refuse        ak_wrong_state
+#define bad_value     ak_bad_value
+#define bad_argument  ak_bad_argument
+#define null_argument ak_null_argument
 
 /* Within ereport(): sets the COLUMN field */
 #define err_argument(argument) err_generic_string(PG_DIAG_COLUMN_NAME, argument)

@@ -79,9 +79,8 @@ read_salt(void)
 	bool isnull;
 
 	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("table \"%s\" is empty", "apikeys_internal.lock_salt"),
-						errhint("Insert pg_catalog.gen_random_uuid() while nobody manages keys.")));
+		ak_wrong_state(errmsg("table \"%s\" is empty", "apikeys_internal.lock_salt"),
+					   errhint("Insert pg_catalog.gen_random_uuid() while nobody manages keys."));
 	salt = *DatumGetUUIDP(heap_getattr(tuple, Anum_lock_salt_salt, RelationGetDescr(rel), &isnull));
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);

@@ -27,6 +27,7 @@
 
 #include "core/catalog.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/query.h"
 
 /*
@@ -280,10 +281,9 @@ ak_refuse_foreign_actions(bool keys)
 		return;
 	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
 	if (SPI_processed > 0)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("table \"%s\" must not act on deletions from \"%s\"",
-							   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1),
-							   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2)),
-						errdetail("Its triggers would run as a superuser, and its owner is none."),
-						errhint("Drop that foreign key, or make it one without ON DELETE.")));
+		ak_wrong_state(errmsg("table \"%s\" must not act on deletions from \"%s\"",
+							  SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1),
+							  SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2)),
+					   errdetail("Its triggers would run as a superuser, and its owner is none."),
+					   errhint("Drop that foreign key, or make it one without ON DELETE."));
 }
