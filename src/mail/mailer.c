@@ -81,9 +81,13 @@ void
 ak_require_mail_library(void)
 {
 	if (access(mail_library_path(), R_OK) != 0)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("reports by email are not installed"),
-						errdetail("The library \"%s\" is missing: apikeys was built without libcurl.", "apikeys_mail"),
-						errhint("Install libcurl with its headers, then build and install apikeys again.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("reports by email are not installed"),
+			 errdetail(
+				 "The library \"%s\" is missing: apikeys was built without libcurl, or its package for mail is not installed.",
+				 "apikeys_mail"),
+			 errhint("Install that package; or libcurl with its headers, then build and install apikeys again.")));
 }
 
 /* Loads it once.  Raises what loading raises, and 55000 for a library of another build. */
@@ -128,7 +132,7 @@ bare_address(const AkMailbox *mailbox)
 
 /* Formats a time in UTC as strftime() does; palloc'd. */
 static char *
-utc(TimestampTz time, const char *format)
+utc_text(TimestampTz time, const char *format)
 {
 	pg_time_t seconds = timestamptz_to_time_t(time);
 	char written[64];
@@ -160,7 +164,7 @@ compose_body(void)
 	appendStringInfo(&text, "Entries: " INT64_FORMAT "\n", report.entries);
 	appendStringInfo(&text, "Filters: %s\n", report.filters ? report.filters : "none");
 	appendStringInfo(&text, "Asked for by: %s\n", report.asked_by);
-	appendStringInfo(&text, "Asked for at: %s\n", utc(report.asked_at, MAIL_DATE));
+	appendStringInfo(&text, "Asked for at: %s\n", utc_text(report.asked_at, MAIL_DATE));
 	appendStringInfo(&text, "Report: %s\n", report.id);
 	if (report.encrypted)
 		appendStringInfoString(&text, "\nThe attachment is encrypted to your OpenPGP key.\n");
@@ -194,7 +198,7 @@ compose_file_name(const char *suffix)
 	/* a restored row may contain anything */
 	if (report.workspace != NULL && ak_workspace_valid(report.workspace, strlen(report.workspace)))
 		workspace = report.workspace;
-	return psprintf("%s_%s_%s.csv%s", workspace, report.id, utc(report.asked_at, "%Y-%m-%d"), suffix);
+	return psprintf("%s_%s_%s.csv%s", workspace, report.id, utc_text(report.asked_at, "%Y-%m-%d"), suffix);
 }
 
 /* Returns a header with a text, encoded if necessary, and "rest" after it. */
@@ -212,7 +216,7 @@ compose_header(const char *name, const char *text, size_t len, const char *rest)
 
 /* Fills in the delivery of the claimed report, in the current context. */
 static void
-compose(void)
+compose_message(void)
 {
 	AkMailbox from;
 	const char *subject = report.workspace ? psprintf("Audit log of workspace %s", report.workspace) : "Audit log";
@@ -245,7 +249,7 @@ compose(void)
 	delivery.from = bare_address(&from);
 	delivery.to = report.recipient;
 	memset(delivery.headers, 0, sizeof(delivery.headers));
-	delivery.headers[0] = psprintf("Date: %s", utc(report.queued_at, MAIL_DATE));
+	delivery.headers[0] = psprintf("Date: %s", utc_text(report.queued_at, MAIL_DATE));
 	/* a name may fill its line: the address is on a line of its own */
 	delivery.headers[1] = compose_header("From: ", from.name, from.name_len,
 										 psprintf("%s<%s>", from.name_len > 0 ? "\r\n " : "", delivery.from));
@@ -299,7 +303,7 @@ read_route(void)
 
 /* Ends the work on the current report. */
 static void
-finish(void)
+finish_report(void)
 {
 	stage = NOTHING;
 	MemoryContextReset(mail_context);
@@ -344,7 +348,7 @@ begin_next(int64 *wait)
 	if (found && ak_job_begin())
 	{
 		MemoryContextSwitchTo(mail_context);
-		compose();
+		compose_message();
 		ak_job_commit();
 	}
 	else
@@ -366,7 +370,7 @@ begin_next(int64 *wait)
 
 /* Logs and records the result of the delivery. */
 static void
-record(void)
+record_attempt(void)
 {
 	if (outcome == AK_DELIVERED)
 		ereport(LOG, (errmsg("report %s was mailed", report.id)));
@@ -380,7 +384,7 @@ record(void)
 			ak_report_failed(report.id, error.data, outcome == AK_DELIVERY_REFUSED);
 		ak_job_commit();
 	}
-	finish();
+	finish_report();
 }
 
 /*
@@ -418,13 +422,13 @@ ak_mailer_job(void)
 			{
 				/* the attempt is counted; another worker makes the next one */
 				library->cancel();
-				finish();
+				finish_report();
 				return AK_JOB_IDLE;
 			}
 			return AK_JOB_PENDING(0);
 		}
 		set_outcome(now, NULL);
 	}
-	record();
+	record_attempt();
 	return AK_JOB_PENDING(0);
 }
