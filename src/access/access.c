@@ -107,15 +107,15 @@ typedef struct AkScope
 	scoped_hash *workspaces; /* in scope_context; NULL: none */
 } AkScope;
 
-static AkScope scope;
+static AkScope kept_scope;
 static MemoryContext scope_context = NULL;
-static uint64 invalidations = 0; /* their number, for a reload to notice new ones */
+static uint64 invalidation_count = 0; /* their number, for a reload to notice new ones */
 
 static void
 forget_scope(void)
 {
-	scope.valid = false;
-	invalidations++;
+	kept_scope.valid = false;
+	invalidation_count++;
 }
 
 static void
@@ -219,9 +219,9 @@ static void
 load_scope(Oid userid)
 {
 	AkScope loaded = {.userid = userid};
-	uint64 seen = invalidations;
+	uint64 seen = invalidation_count;
 
-	scope.valid = false;
+	kept_scope.valid = false;
 	if (scope_context == NULL)
 		scope_context = AllocSetContextCreate(TopMemoryContext, "apikeys access", ALLOCSET_SMALL_SIZES);
 	else
@@ -247,8 +247,8 @@ load_scope(Oid userid)
 		ak_end_accesses(&accesses);
 	}
 
-	scope = loaded;
-	scope.valid = (seen == invalidations);
+	kept_scope = loaded;
+	kept_scope.valid = (seen == invalidation_count);
 }
 
 static inline const AkScope *
@@ -256,9 +256,9 @@ last_scope(void)
 {
 	Oid userid = GetUserId();
 
-	if (unlikely(!scope.valid || scope.userid != userid))
+	if (unlikely(!kept_scope.valid || kept_scope.userid != userid))
 		load_scope(userid);
-	return &scope;
+	return &kept_scope;
 }
 
 static const AkScope *

@@ -117,12 +117,12 @@ static const AkRelationName relation_names[AK_RELATION_COUNT] = {
 #define LOOK_UPS_MAX 8 /* attempts in a row */
 
 static Oid relids[AK_RELATION_COUNT];
-static Oid extension;
-static Oid owner;
+static Oid extension_oid;
+static Oid owner_oid;
 static uint32 schema_hashes[AK_SCHEMA_COUNT]; /* of the schemas, in invalidation messages */
 static bool relids_valid = false;
-static uint64 generation = 0;
-static uint64 changes = 0; /* number of messages that may concern us, for a look-up to notice new ones */
+static uint64 look_up_number = 0;
+static uint64 change_count = 0; /* number of messages that may concern us, for a look-up to notice new ones */
 
 /*
  * Relation cache callback: forgets all OIDs if the relation is one of ours, or
@@ -133,7 +133,7 @@ relation_changed(Datum arg, Oid relid)
 {
 	if (!relids_valid)
 	{
-		changes++;
+		change_count++;
 		return;
 	}
 	for (int i = 0; relid != InvalidOid && i < AK_RELATION_COUNT; i++)
@@ -149,7 +149,7 @@ relation_changed(Datum arg, Oid relid)
 }
 
 /* True if the database subscribes to another's keys or log; looked up again when its subscriptions change */
-static bool subscribes;
+static bool is_subscriber;
 static bool subscribes_valid = false;
 
 static void
@@ -163,7 +163,7 @@ static void
 schema_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
 	if (!relids_valid)
-		changes++;
+		change_count++;
 	else if (hashvalue == 0 || hashvalue == schema_hashes[AK_FACE] || hashvalue == schema_hashes[AK_INTERNAL])
 		relids_valid = false;
 }
@@ -208,8 +208,8 @@ find_extension(void)
 	found = HeapTupleIsValid(tuple);
 	if (found)
 	{
-		extension = ((Form_pg_extension) GETSTRUCT(tuple))->oid;
-		owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
+		extension_oid = ((Form_pg_extension) GETSTRUCT(tuple))->oid;
+		owner_oid = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -231,7 +231,7 @@ find_schemas(Oid schemas[AK_SCHEMA_COUNT])
 		if (!OidIsValid(schemas[i]))
 			continue;
 		schema_hashes[i] = GetSysCacheHashValue1(NAMESPACEOID, ObjectIdGetDatum(schemas[i]));
-		if (getExtensionOfObject(NamespaceRelationId, schemas[i]) != extension)
+		if (getExtensionOfObject(NamespaceRelationId, schemas[i]) != extension_oid)
 			schemas[i] = InvalidOid;
 	}
 }
@@ -258,7 +258,7 @@ find_relation(AkRelation which, Oid schema)
 	{
 		Form_pg_class class = (Form_pg_class) GETSTRUCT(tuple);
 
-		if (class->relowner == owner && class->relkind == relation_kind(which))
+		if (class->relowner == owner_oid && class->relkind == relation_kind(which))
 			relid = class->oid;
 		ReleaseSysCache(tuple);
 	}
@@ -305,13 +305,13 @@ look_up(bool missing_ok)
 {
 	for (int i = 0; i < LOOK_UPS_MAX && !relids_valid; i++)
 	{
-		uint64 seen = changes;
+		uint64 seen = change_count;
 
 		if (!look_up_once(missing_ok))
 			return false;
-		relids_valid = seen == changes;
+		relids_valid = seen == change_count;
 	}
-	generation++;
+	look_up_number++;
 	return true;
 }
 
@@ -321,7 +321,7 @@ ak_catalog_generation(void)
 {
 	if (unlikely(!relids_valid))
 		look_up(false);
-	return generation;
+	return look_up_number;
 }
 
 /*
@@ -359,7 +359,7 @@ ak_extension_owner(void)
 {
 	if (unlikely(!relids_valid))
 		look_up(false);
-	return owner;
+	return owner_oid;
 }
 
 /*
@@ -377,12 +377,12 @@ ak_lock_extension(void)
 		Oid locked;
 
 		(void) ak_extension_owner();
-		locked = extension;
+		locked = extension_oid;
 		/* processes the invalidations of those who had the lock before */
 		LockDatabaseObject(ExtensionRelationId, locked, 0, AccessShareLock);
 		(void) ak_extension_owner();
-		if (likely(locked == extension))
-			return owner;
+		if (likely(locked == extension_oid))
+			return owner_oid;
 		UnlockDatabaseObject(ExtensionRelationId, locked, 0, AccessShareLock);
 	}
 }
@@ -398,7 +398,7 @@ check_columns(Relation rel, AkRelation which)
 	TupleDesc desc = RelationGetDescr(rel);
 	const char *name = relation_names[which].columns;
 
-	if (likely(checked[which] == generation))
+	if (likely(checked[which] == look_up_number))
 		return;
 	if (desc->natts < relation_names[which].natts)
 		ak_wrong_state(errmsg("table \"%s\" is not of the version of the loaded library", qualified_name(which)),
@@ -413,7 +413,7 @@ check_columns(Relation rel, AkRelation which)
 						   errhint("It cannot be added again. Restore the database from a backup."));
 		name += len + 1;
 	}
-	checked[which] = generation;
+	checked[which] = look_up_number;
 }
 
 /*
@@ -516,24 +516,24 @@ ak_is_subscriber(void)
 	HeapTuple tuple;
 
 	if (likely(subscribes_valid && looked_at == ak_catalog_generation()))
-		return subscribes;
+		return is_subscriber;
 
 	/* one row for each table of each subscription of this database */
 	looked_at = ak_catalog_generation();
 	rel = table_open(SubscriptionRelRelationId, AccessShareLock);
 	subscribes_valid = true;
-	subscribes = false;
+	is_subscriber = false;
 	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	while (!subscribes && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	while (!is_subscriber && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Form_pg_subscription_rel subscribed = (Form_pg_subscription_rel) GETSTRUCT(tuple);
 
-		subscribes = (subscribed->srrelid == ak_relid(AK_KEY) || subscribed->srrelid == ak_relid(AK_AUDIT_LOG)) &&
-					 is_trusted_subscription(subscribed->srsubid);
+		is_subscriber = (subscribed->srrelid == ak_relid(AK_KEY) || subscribed->srrelid == ak_relid(AK_AUDIT_LOG)) &&
+						is_trusted_subscription(subscribed->srsubid);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-	return subscribes;
+	return is_subscriber;
 }
 
 /* Raises 55000 if ak_is_subscriber(). */

@@ -64,9 +64,9 @@ static struct
 } locked[AK_TABLE_COUNT];
 
 /* The function because of which this transaction cannot be prepared; NULL: none */
-static const char *unpreparable = NULL;
+static const char *unpreparable_by = NULL;
 
-static pg_uuid_t salt;
+static pg_uuid_t lock_salt;
 static uint64 salt_generation = 0; /* ak_catalog_generation() when the salt was read; 0: not read */
 
 /* Reads the salt.  Raises 55000 when its table is empty. */
@@ -81,7 +81,7 @@ read_salt(void)
 	if (!HeapTupleIsValid(tuple))
 		ak_wrong_state(errmsg("table \"%s\" is empty", "apikeys_internal.lock_salt"),
 					   errhint("Insert pg_catalog.gen_random_uuid() while nobody manages keys."));
-	salt = *DatumGetUUIDP(heap_getattr(tuple, Anum_lock_salt_salt, RelationGetDescr(rel), &isnull));
+	lock_salt = *DatumGetUUIDP(heap_getattr(tuple, Anum_lock_salt_salt, RelationGetDescr(rel), &isnull));
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 }
@@ -105,7 +105,7 @@ ak_lock_tag(const char *name)
 		salt_generation = generation;
 	}
 	salted = palloc(UUID_LEN + length);
-	memcpy(salted, salt.data, UUID_LEN);
+	memcpy(salted, lock_salt.data, UUID_LEN);
 	memcpy(salted + UUID_LEN, name, length);
 	if (!ak_sha256((const char *) salted, UUID_LEN + length, hash))
 		ak_hash_failed();
@@ -205,16 +205,16 @@ ak_lock_all(AkRelation relation, LOCKMODE mode)
 void
 ak_refuse_prepare(const char *function)
 {
-	unpreparable = function;
+	unpreparable_by = function;
 }
 
 /* Before a transaction is prepared: raises 0A000 after ak_refuse_prepare(). */
 void
 ak_check_prepare(void)
 {
-	if (unpreparable != NULL)
+	if (unpreparable_by != NULL)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("cannot PREPARE a transaction that has called %s()", unpreparable),
+						errmsg("cannot PREPARE a transaction that has called %s()", unpreparable_by),
 						errdetail("Others would wait for it until it is finished."),
 						errhint("Call the function in a transaction of its own.")));
 }
@@ -242,5 +242,5 @@ ak_forget_locks(void)
 {
 	for (int i = 0; i < AK_TABLE_COUNT; i++)
 		locked[i].count = 0;
-	unpreparable = NULL;
+	unpreparable_by = NULL;
 }

@@ -42,7 +42,7 @@ typedef struct AkSection
 	const char *old_path; /* search_path before it, kept by its GUC nest level; NULL: already restricted */
 } AkSection;
 
-static AkSection *sections = NULL;
+static AkSection *open_sections = NULL;
 static int section_count = 0;
 static int sections_allocated = 0;
 
@@ -89,11 +89,11 @@ ak_owner_begin(AkCaller *caller, AkPurpose purpose)
 	{
 		int wanted = Max(8, sections_allocated * 2);
 
-		sections = sections == NULL ? MemoryContextAlloc(TopMemoryContext, wanted * sizeof(AkSection))
-									: repalloc(sections, wanted * sizeof(AkSection));
+		open_sections = open_sections == NULL ? MemoryContextAlloc(TopMemoryContext, wanted * sizeof(AkSection))
+											  : repalloc(open_sections, wanted * sizeof(AkSection));
 		sections_allocated = wanted;
 	}
-	section = &sections[section_count];
+	section = &open_sections[section_count];
 	section->purpose = purpose;
 	section->nest_level = GetCurrentTransactionNestLevel();
 	section->old_path = namespace_search_path;
@@ -125,7 +125,7 @@ ak_owner_end(const AkCaller *caller)
 AkPurpose
 ak_owner_purpose(void)
 {
-	return section_count > 0 ? sections[section_count - 1].purpose : AK_TO_NOTHING;
+	return section_count > 0 ? open_sections[section_count - 1].purpose : AK_TO_NOTHING;
 }
 
 /*
@@ -139,7 +139,7 @@ ak_outside_begin(AkOutside *outside)
 	const char *path = NULL;
 
 	for (int i = 0; path == NULL && i < section_count; i++)
-		path = sections[i].old_path;
+		path = open_sections[i].old_path;
 	GetUserIdAndSecContext(&outside->userid, &outside->sec_context);
 	SetUserIdAndSecContext(GetOuterUserId(), outside->sec_context & ~SECURITY_NOFORCE_RLS);
 	outside->guc_level = NewGUCNestLevel();
@@ -158,7 +158,7 @@ ak_outside_end(const AkOutside *outside)
 void
 ak_owner_abort(int level)
 {
-	while (section_count > 0 && sections[section_count - 1].nest_level >= level)
+	while (section_count > 0 && open_sections[section_count - 1].nest_level >= level)
 		section_count--;
 }
 

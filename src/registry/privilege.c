@@ -114,9 +114,9 @@ typedef struct AkPrivilegeChange
 	int take;
 } AkPrivilegeChange;
 
-static AkPrivilegeChange *changes = NULL; /* in TopTransactionContext */
-static int change_count = 0;
-static int changes_allocated = 0;
+static AkPrivilegeChange *deferred_changes = NULL; /* in TopTransactionContext */
+static int deferred_count = 0;
+static int deferred_allocated = 0;
 
 /* Returns, as bits, what the accesses of a role allow in any workspace.  SPI must be connected, as the owner. */
 static int
@@ -285,17 +285,18 @@ ak_change_privileges(Oid role, int give, int take, bool at_commit, Oid userid)
 		change_privileges(role, give, take);
 		return;
 	}
-	if (changes == NULL)
+	if (deferred_changes == NULL)
 	{
-		changes_allocated = 8;
-		changes = MemoryContextAlloc(TopTransactionContext, changes_allocated * sizeof(AkPrivilegeChange));
+		deferred_allocated = 8;
+		deferred_changes = MemoryContextAlloc(TopTransactionContext, deferred_allocated * sizeof(AkPrivilegeChange));
 	}
-	else if (change_count == changes_allocated)
+	else if (deferred_count == deferred_allocated)
 	{
-		changes_allocated *= 2;
-		changes = repalloc(changes, changes_allocated * sizeof(AkPrivilegeChange));
+		deferred_allocated *= 2;
+		deferred_changes = repalloc(deferred_changes, deferred_allocated * sizeof(AkPrivilegeChange));
 	}
-	changes[change_count++] = (AkPrivilegeChange){role, userid, GetCurrentTransactionNestLevel(), give, take};
+	deferred_changes[deferred_count++] =
+		(AkPrivilegeChange){role, userid, GetCurrentTransactionNestLevel(), give, take};
 }
 
 /*
@@ -314,9 +315,9 @@ ak_capabilities_held(Oid role)
 		/* needed for one capability alone */
 		if (held.objects[i] && (objects[i].needed_for & (objects[i].needed_for - 1)) == 0)
 			result |= objects[i].needed_for;
-	for (int i = 0; i < change_count; i++)
-		if (changes[i].role == role)
-			result |= changes[i].give;
+	for (int i = 0; i < deferred_count; i++)
+		if (deferred_changes[i].role == role)
+			result |= deferred_changes[i].give;
 	return result;
 }
 
@@ -356,41 +357,41 @@ ak_commit_privileges(void)
 {
 	AkCaller caller;
 
-	if (change_count == 0)
+	if (deferred_count == 0)
 		return;
 	/* the extension itself was dropped */
 	if (!OidIsValid(ak_relid_if_any(AK_ACCESS)))
 		return;
-	qsort(changes, change_count, sizeof(AkPrivilegeChange), change_order);
+	qsort(deferred_changes, deferred_count, sizeof(AkPrivilegeChange), change_order);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	for (int i = 0; i < change_count; i++)
+	for (int i = 0; i < deferred_count; i++)
 	{
-		if (i == 0 || changes[i].role != changes[i - 1].role)
-			ak_lock_role(changes[i].role);
-		if (changes[i].give != 0)
-			refuse_access_elsewhere_as(changes[i].userid, changes[i].role);
+		if (i == 0 || deferred_changes[i].role != deferred_changes[i - 1].role)
+			ak_lock_role(deferred_changes[i].role);
+		if (deferred_changes[i].give != 0)
+			refuse_access_elsewhere_as(deferred_changes[i].userid, deferred_changes[i].role);
 	}
 	ak_owner_begin(&caller, AK_TO_MANAGE);
 	SPI_connect();
-	for (int i = 0; i < change_count; i++)
-		if (GetUserNameFromId(changes[i].role, true) != NULL)
-			change_privileges(changes[i].role, changes[i].give, changes[i].take);
+	for (int i = 0; i < deferred_count; i++)
+		if (GetUserNameFromId(deferred_changes[i].role, true) != NULL)
+			change_privileges(deferred_changes[i].role, deferred_changes[i].give, deferred_changes[i].take);
 	SPI_finish();
 	ak_owner_end(&caller);
 	PopActiveSnapshot();
-	change_count = 0;
+	deferred_count = 0;
 }
 
 /* At the end of the subtransaction of that level: its changes are forgotten, or become its parent's. */
 void
 ak_privileges_end_subtransaction(int level, bool committed)
 {
-	for (int i = change_count - 1; i >= 0 && changes[i].nest_level >= level; i--)
+	for (int i = deferred_count - 1; i >= 0 && deferred_changes[i].nest_level >= level; i--)
 	{
 		if (committed)
-			changes[i].nest_level = level - 1;
+			deferred_changes[i].nest_level = level - 1;
 		else
-			change_count--;
+			deferred_count--;
 	}
 }
 
@@ -398,6 +399,6 @@ ak_privileges_end_subtransaction(int level, bool committed)
 void
 ak_forget_privileges(void)
 {
-	changes = NULL;
-	change_count = changes_allocated = 0;
+	deferred_changes = NULL;
+	deferred_count = deferred_allocated = 0;
 }

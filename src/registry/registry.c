@@ -71,7 +71,7 @@ run_as_owner(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 
 /* Sets the columns "at" and "by" to the present time and actor. */
 static void
-stamp(AkRow *row, AttrNumber at, AttrNumber by, const char *workspace)
+stamp_row(AkRow *row, AttrNumber at, AttrNumber by, const char *workspace)
 {
 	AkActor actor;
 
@@ -146,14 +146,14 @@ guard_workspace(const AkRow *old, AkRow *new)
 	if (old == NULL)
 	{
 		ak_refuse_known_secret("workspace", "workspace id", workspace, NULL, NULL);
-		stamp(new, Anum_workspace_created_at, Anum_workspace_created_by, workspace);
+		stamp_row(new, Anum_workspace_created_at, Anum_workspace_created_by, workspace);
 		ak_row_clear(new, Anum_workspace_updated_at);
 		ak_row_clear(new, Anum_workspace_updated_by);
 	}
 	else
 	{
 		refuse_changes(old, new, fixed, lengthof(fixed));
-		stamp(new, Anum_workspace_updated_at, Anum_workspace_updated_by, workspace);
+		stamp_row(new, Anum_workspace_updated_at, Anum_workspace_updated_by, workspace);
 	}
 }
 
@@ -216,7 +216,7 @@ guard_api(const AkRow *old, AkRow *new)
 		ak_row_clear(new, Anum_api_unregistered_by);
 		if (!ak_installing())
 			set_next_ordinal(new);
-		stamp(new, Anum_api_created_at, Anum_api_created_by, NULL);
+		stamp_row(new, Anum_api_created_at, Anum_api_created_by, NULL);
 		return;
 	}
 	refuse_changes(old, new, fixed, lengthof(fixed));
@@ -232,7 +232,7 @@ guard_api(const AkRow *old, AkRow *new)
 		if (run_as_owner(&users, args, NULL, AK_SEE_LATEST) > 0)
 			ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST), errmsg("API \"%s\" is still in use", name),
 							errdetail("Active keys have access to it."), errhint("Take it out of these keys first.")));
-		stamp(new, Anum_api_unregistered_at, Anum_api_unregistered_by, NULL);
+		stamp_row(new, Anum_api_unregistered_at, Anum_api_unregistered_by, NULL);
 	}
 	else if (!was_registered && !is_registered)
 		refuse(errmsg("API \"%s\" is not registered", ak_quoted(name)),
@@ -242,7 +242,7 @@ guard_api(const AkRow *old, AkRow *new)
 		/* registered again: the last in the registry's order */
 		ak_row_clear(new, Anum_api_unregistered_by);
 		set_next_ordinal(new);
-		stamp(new, Anum_api_created_at, Anum_api_created_by, NULL);
+		stamp_row(new, Anum_api_created_at, Anum_api_created_by, NULL);
 	}
 }
 

@@ -32,10 +32,10 @@ typedef struct AkApiName
 	char *name;
 } AkApiName;
 
-static HTAB *names = NULL;
+static HTAB *api_names = NULL;
 static MemoryContext names_context = NULL;
 static bool names_valid = false;
-static uint64 invalidations = 0; /* lets load() notice an invalidation during its scan */
+static uint64 invalidations = 0; /* lets load_names() notice an invalidation during its scan */
 
 static void
 registry_changed(Datum arg, Oid relid)
@@ -65,7 +65,7 @@ ak_api_hash(const char *name, size_t len)
 
 /* Reads the registry as of the latest commit. */
 static void
-load(void)
+load_names(void)
 {
 	HASHCTL ctl = {.keysize = sizeof(uint64), .entrysize = sizeof(AkApiName)};
 	uint64 seen = invalidations;
@@ -73,19 +73,19 @@ load(void)
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple tuple;
 
-	names = NULL;
+	api_names = NULL;
 	if (names_context == NULL)
 		names_context = AllocSetContextCreate(TopMemoryContext, "apikeys API names", ALLOCSET_SMALL_SIZES);
 	else
 		MemoryContextReset(names_context);
 	ctl.hcxt = names_context;
-	names = hash_create("apikeys API names", 32, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	api_names = hash_create("apikeys API names", 32, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool isnull;
 		char *name = TextDatumGetCString(heap_getattr(tuple, Anum_api_api, RelationGetDescr(rel), &isnull));
 		uint64 hash = ak_api_hash(name, strlen(name));
-		AkApiName *entry = hash_search(names, &hash, HASH_ENTER, NULL);
+		AkApiName *entry = hash_search(api_names, &hash, HASH_ENTER, NULL);
 
 		entry->name = MemoryContextStrdup(names_context, name);
 		(void) heap_getattr(tuple, Anum_api_unregistered_at, RelationGetDescr(rel), &isnull);
@@ -111,10 +111,10 @@ ak_api_is_registered(uint64 hash)
 
 		if (!ConditionalLockRelationOid(relid, AccessShareLock))
 			return false;
-		load();
+		load_names();
 		UnlockRelationOid(relid, AccessShareLock);
 	}
-	entry = hash_search(names, &hash, HASH_FIND, NULL);
+	entry = hash_search(api_names, &hash, HASH_FIND, NULL);
 	return entry != NULL && entry->registered;
 }
 
@@ -123,8 +123,8 @@ bool
 ak_api_has_name(uint64 hash)
 {
 	if (!names_valid)
-		load();
-	return hash_search(names, &hash, HASH_FIND, NULL) != NULL;
+		load_names();
+	return hash_search(api_names, &hash, HASH_FIND, NULL) != NULL;
 }
 
 /*
@@ -137,7 +137,7 @@ ak_api_name(uint64 hash)
 	AkApiName *entry;
 
 	if (!names_valid)
-		load();
-	entry = hash_search(names, &hash, HASH_FIND, NULL);
+		load_names();
+	entry = hash_search(api_names, &hash, HASH_FIND, NULL);
 	return entry != NULL ? pstrdup(entry->name) : psprintf("#" UINT64_FORMAT, hash);
 }

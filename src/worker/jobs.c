@@ -76,11 +76,11 @@ static struct
 	int failures; /* in a row */
 } states[AK_JOB_COUNT];
 
-static int running = -1; /* the job that is running */
+static int running_job = -1; /* the job that is running */
 static AkCaller job_caller;
-static bool connected = false;
+static bool is_connected = false;
 
-static AkTicks due(int number);
+static AkTicks job_due_at(int number);
 static void run_job(int number);
 
 /*
@@ -105,7 +105,7 @@ database_wanted(void)
 static void
 limit_statements(void)
 {
-	if (running >= 0 && IsTransactionState())
+	if (running_job >= 0 && IsTransactionState())
 		enable_timeout_after(STATEMENT_TIMEOUT, STATEMENT_MS);
 }
 
@@ -116,7 +116,7 @@ limit_statements(void)
 void
 ak_job_go_on(void)
 {
-	if (running < 0)
+	if (running_job < 0)
 		return;
 	CHECK_FOR_INTERRUPTS();
 	if (database_wanted())
@@ -137,9 +137,9 @@ ak_worker_must_stop(void)
 		return true;
 	(void) ak_worker_plan->tend();
 	limit_statements();
-	if (running >= 0 && !IsTransactionState() && !RecoveryInProgress())
+	if (running_job >= 0 && !IsTransactionState() && !RecoveryInProgress())
 		for (int i = 0; i < AK_JOB_COUNT; i++)
-			if (ak_worker_plan->jobs[i].at_end && i != running && due(i) <= ak_ticks())
+			if (ak_worker_plan->jobs[i].at_end && i != running_job && job_due_at(i) <= ak_ticks())
 				run_job(i);
 	return false;
 }
@@ -201,7 +201,7 @@ ak_job_commit(void)
 bool
 ak_job_acts(void)
 {
-	return running >= 0 && GetUserId() == ak_extension_owner();
+	return running_job >= 0 && GetUserId() == ak_extension_owner();
 }
 
 /*
@@ -212,7 +212,7 @@ ak_job_acts(void)
 static void
 give_up_at_exit(int code, Datum arg)
 {
-	if (!connected)
+	if (!is_connected)
 		_exit(0);
 }
 
@@ -279,14 +279,14 @@ run_job(int number)
 	volatile AkJobNext next = AK_JOB_IDLE;
 	volatile bool failed = false;
 	AkTicks start = ak_ticks();
-	int outer = running;
+	int outer = running_job;
 	MemoryContext old = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "apikeys job", ALLOCSET_DEFAULT_SIZES);
 	ErrorContextCallback error_context = {.previous = error_context_stack,
 										  .callback = job_error_context,
 										  .arg = unconstify(AkJob *, job)};
 
-	running = number;
+	running_job = number;
 	states[number].woken = false;
 	pgstat_report_activity(STATE_RUNNING, job->name);
 	MemoryContextSwitchTo(context);
@@ -317,9 +317,9 @@ run_job(int number)
 	error_context_stack = error_context.previous;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
-	running = outer;
-	if (running >= 0)
-		pgstat_report_activity(STATE_RUNNING, ak_worker_plan->jobs[running].name);
+	running_job = outer;
+	if (running_job >= 0)
+		pgstat_report_activity(STATE_RUNNING, ak_worker_plan->jobs[running_job].name);
 	else
 		pgstat_report_activity(STATE_IDLE, NULL);
 
@@ -332,7 +332,7 @@ run_job(int number)
 
 /* Returns when a job is due. */
 static AkTicks
-due(int number)
+job_due_at(int number)
 {
 	AkTicks last = states[number].last;
 	AkTicks when = states[number].asked;
@@ -372,7 +372,7 @@ run_jobs(bool at_end)
 
 	for (int i = 0; i < AK_JOB_COUNT; i++)
 	{
-		if (at_end ? !ak_worker_plan->jobs[i].at_end : due(i) > ak_ticks())
+		if (at_end ? !ak_worker_plan->jobs[i].at_end : job_due_at(i) > ak_ticks())
 			continue;
 		if (!at_end && ak_worker_must_stop())
 			break;
@@ -396,14 +396,14 @@ work_pending(void)
 
 /* Waits for the latch, at most until a job is due or for LOOK_MS. */
 static void
-wait(void)
+worker_wait(void)
 {
 	AkTicks now = ak_ticks();
 	AkTicks until = now + AK_TICKS_OF_MS(LOOK_MS);
 
 	if (!RecoveryInProgress())
 		for (int i = 0; i < AK_JOB_COUNT; i++)
-			until = Min(until, due(i));
+			until = Min(until, job_due_at(i));
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 until > now ? (until - now + 999) / 1000 : 0, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
@@ -423,7 +423,7 @@ turn_is_over(void)
 	if (RecoveryInProgress() || !ak_worker_others_wait())
 		return false;
 	for (int i = 0; i < AK_JOB_COUNT; i++)
-		if ((job_due[i] = due(i)) <= now)
+		if ((job_due[i] = job_due_at(i)) <= now)
 			return false;
 	if (CountDBBackends(MyDatabaseId) > 1 || work_pending())
 		return ak_worker_hand_over(job_due);
@@ -432,7 +432,7 @@ turn_is_over(void)
 
 /* The worker's main loop; returns its exit code. */
 static int
-work(void)
+worker_work(void)
 {
 	AkTicks alone_since = AK_TICKS_NEVER;
 	AkTicks job_due[AK_JOB_COUNT];
@@ -479,7 +479,7 @@ work(void)
 			if (!run_jobs(true) || ak_worker_unregister(true))
 				return 0;
 		}
-		wait();
+		worker_wait();
 	}
 }
 
@@ -512,11 +512,11 @@ ak_worker_main(Datum arg)
 		proc_exit(0);
 	on_proc_exit(give_up_at_exit, (Datum) 0);
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
-	connected = true;
+	is_connected = true;
 	fix_settings();
 	pgstat_report_activity(STATE_IDLE, NULL);
 
-	if (work() != 0)
+	if (worker_work() != 0)
 	{
 		last_round();
 		ak_worker_succeed();

@@ -37,7 +37,7 @@
 /* After a failure, the delay until the next attempt */
 #define RETRY_MS 10000
 
-static AkAnchor *anchor = NULL;
+static AkAnchor *the_anchor = NULL;
 static Size memory_layout; /* fingerprint of the memory that the anchor points to */
 
 static int
@@ -91,7 +91,7 @@ attach_anchor(void *arg)
 	}
 	LWLockRelease(AddinShmemInitLock);
 	LWLockRegisterTranche_compat(found_anchor->tranche, "apikeys");
-	anchor = found_anchor;
+	the_anchor = found_anchor;
 }
 
 /*
@@ -144,20 +144,20 @@ ak_anchor(void)
 {
 	static AkTicks retry_at = 0;
 
-	if (likely(anchor != NULL))
-		return anchor;
+	if (likely(the_anchor != NULL))
+		return the_anchor;
 	if (!IsUnderPostmaster || ak_ticks() < retry_at)
 		return NULL;
 	if (!ak_try(attach_anchor, NULL, NULL))
 		retry_at = ak_ticks() + AK_TICKS_OF_MS(RETRY_MS);
-	return anchor;
+	return the_anchor;
 }
 
 static shmem_startup_hook_type prev_startup_hook = NULL;
 static shmem_request_hook_type prev_request_hook = NULL;
 
 static void
-request(void)
+shmem_request(void)
 {
 	if (prev_request_hook)
 		prev_request_hook();
@@ -166,7 +166,7 @@ request(void)
 
 /* Runs in the postmaster, whose children inherit the address, and again after a crash. */
 static void
-startup(void)
+shmem_startup(void)
 {
 	if (prev_startup_hook)
 		prev_startup_hook();
@@ -183,7 +183,7 @@ ak_shmem_init(Size layout)
 	memory_layout = layout;
 	if (!process_shared_preload_libraries_in_progress)
 		return;
-	shmem_request_hook_compat(request, &prev_request_hook);
+	shmem_request_hook_compat(shmem_request, &prev_request_hook);
 	prev_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = startup;
+	shmem_startup_hook = shmem_startup;
 }

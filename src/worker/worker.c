@@ -72,16 +72,16 @@ PGDLLEXPORT void ak_launcher_main(Datum arg);
 
 const AkWorkerPlan *ak_worker_plan;
 
-static AkAnchor *anchor = NULL;
-static bool am_worker = false;     /* this process is a worker */
-static AkWorkerEntry *mine = NULL; /* this database's entry, as last seen */
+static AkAnchor *the_anchor = NULL;
+static bool am_worker = false;         /* this process is a worker */
+static AkWorkerEntry *my_entry = NULL; /* this database's entry, as last seen */
 
 /*
  * ------------------------------------------------------------ for backends
  */
 
 static void
-describe(BackgroundWorker *worker, const char *type, const char *function)
+describe_worker(BackgroundWorker *worker, const char *type, const char *function)
 {
 	memset(worker, 0, sizeof(*worker));
 	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
@@ -97,9 +97,9 @@ describe(BackgroundWorker *worker, const char *type, const char *function)
 static AkWorkerEntry *
 entry_of(Oid database)
 {
-	for (int i = 0; i < anchor->max_workers; i++)
-		if (anchor->workers[i].database == database)
-			return &anchor->workers[i];
+	for (int i = 0; i < the_anchor->max_workers; i++)
+		if (the_anchor->workers[i].database == database)
+			return &the_anchor->workers[i];
 	return NULL;
 }
 
@@ -116,9 +116,9 @@ count_workers(AkTicks now)
 {
 	int count = 0;
 
-	for (int i = 0; i < anchor->max_workers; i++)
-		if (anchor->workers[i].database != InvalidOid &&
-			(anchor->workers[i].pid != 0 || is_starting(&anchor->workers[i], now)))
+	for (int i = 0; i < the_anchor->max_workers; i++)
+		if (the_anchor->workers[i].database != InvalidOid &&
+			(the_anchor->workers[i].pid != 0 || is_starting(&the_anchor->workers[i], now)))
 			count++;
 	return count;
 }
@@ -129,9 +129,9 @@ next_in_turn(void)
 {
 	AkWorkerEntry *next = NULL;
 
-	for (int i = 0; i < anchor->max_workers; i++)
+	for (int i = 0; i < the_anchor->max_workers; i++)
 	{
-		AkWorkerEntry *entry = &anchor->workers[i];
+		AkWorkerEntry *entry = &the_anchor->workers[i];
 
 		if (entry->database != InvalidOid && entry->waiting && (next == NULL || entry->due < next->due))
 			next = entry;
@@ -154,7 +154,7 @@ start_waiting(AkTicks now)
 	{
 		BackgroundWorker worker;
 
-		describe(&worker, "apikeys worker", "ak_worker_main");
+		describe_worker(&worker, "apikeys worker", "ak_worker_main");
 		worker.bgw_restart_time = RESTART_SECONDS;
 		worker.bgw_main_arg = ObjectIdGetDatum(entry->database);
 		if (!RegisterDynamicBackgroundWorker(&worker, NULL))
@@ -176,7 +176,7 @@ start_or_wake(Oid database, uint32 woken)
 	AkWorkerState state = AK_WORKER_NO_SLOT;
 	AkTicks now = ak_ticks();
 
-	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
+	LWLockAcquire(&the_anchor->lock, LW_EXCLUSIVE);
 	entry = entry_of(database);
 	if (entry == NULL && (entry = entry_of(InvalidOid)) != NULL)
 		*entry = (AkWorkerEntry){.database = database, .waiting = true, .due = now};
@@ -203,8 +203,8 @@ start_or_wake(Oid database, uint32 woken)
 			state = AK_WORKER_WAITING;
 	}
 	if (database == MyDatabaseId)
-		mine = entry;
-	LWLockRelease(&anchor->lock);
+		my_entry = entry;
+	LWLockRelease(&the_anchor->lock);
 	return state;
 }
 
@@ -219,11 +219,11 @@ ak_worker_ensure(void)
 	static AkWorkerState state = AK_WORKER_NONE;
 	AkTicks now;
 
-	if (likely(mine != NULL && mine->database == MyDatabaseId && mine->pid != 0))
+	if (likely(my_entry != NULL && my_entry->database == MyDatabaseId && my_entry->pid != 0))
 		return AK_WORKER_RUNNING;
 	ak_worker_plan->unattended();
-	anchor = ak_anchor();
-	if (anchor == NULL || IsBinaryUpgrade)
+	the_anchor = ak_anchor();
+	if (the_anchor == NULL || IsBinaryUpgrade)
 		return AK_WORKER_NONE;
 	now = ak_ticks();
 	if (now < retry_at)
@@ -244,12 +244,12 @@ ak_worker_is_away(bool stopping)
 	AkWorkerEntry *entry;
 	bool away;
 
-	if (anchor == NULL)
+	if (the_anchor == NULL)
 		return true;
-	LWLockAcquire(&anchor->lock, LW_SHARED);
+	LWLockAcquire(&the_anchor->lock, LW_SHARED);
 	entry = entry_of(MyDatabaseId);
 	away = entry == NULL || (entry->pid == 0 && (stopping || !is_starting(entry, ak_ticks())));
-	LWLockRelease(&anchor->lock);
+	LWLockRelease(&the_anchor->lock);
 	return away;
 }
 
@@ -261,13 +261,13 @@ void
 ak_worker_nudge(void)
 {
 	(void) ak_worker_ensure();
-	if (anchor == NULL)
+	if (the_anchor == NULL)
 		return;
-	LWLockAcquire(&anchor->lock, LW_SHARED);
-	for (int i = 0; i < anchor->max_workers; i++)
-		if (anchor->workers[i].database != InvalidOid && anchor->workers[i].pid != 0)
-			SetLatch(anchor->workers[i].latch);
-	LWLockRelease(&anchor->lock);
+	LWLockAcquire(&the_anchor->lock, LW_SHARED);
+	for (int i = 0; i < the_anchor->max_workers; i++)
+		if (the_anchor->workers[i].database != InvalidOid && the_anchor->workers[i].pid != 0)
+			SetLatch(the_anchor->workers[i].latch);
+	LWLockRelease(&the_anchor->lock);
 }
 
 static uint32 wake_at_commit = 0; /* AK_JOB_BIT()s */
@@ -281,7 +281,7 @@ void
 ak_worker_wake_at_commit(AkJobNumber job)
 {
 	/* attach now: nothing may fail at commit */
-	anchor = ak_anchor();
+	the_anchor = ak_anchor();
 	wake_at_commit |= AK_JOB_BIT(job);
 }
 
@@ -293,7 +293,7 @@ at_transaction_event(XactEvent event, void *arg)
 	if (woken == 0 || event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
 		return;
 	wake_at_commit = 0;
-	if (event == XACT_EVENT_COMMIT && anchor != NULL && !IsBinaryUpgrade)
+	if (event == XACT_EVENT_COMMIT && the_anchor != NULL && !IsBinaryUpgrade)
 		(void) start_or_wake(MyDatabaseId, woken);
 }
 
@@ -307,7 +307,7 @@ ak_worker_init(const AkWorkerPlan *plan)
 	RegisterXactCallback(at_transaction_event, NULL);
 	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;
-	describe(&launcher, "apikeys launcher", "ak_launcher_main");
+	describe_worker(&launcher, "apikeys launcher", "ak_launcher_main");
 	RegisterBackgroundWorker(&launcher);
 }
 
@@ -325,18 +325,18 @@ ak_worker_unregister(bool unless_woken)
 {
 	bool gone = true;
 
-	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
-	if (mine != NULL && mine->pid == MyProcPid)
+	LWLockAcquire(&the_anchor->lock, LW_EXCLUSIVE);
+	if (my_entry != NULL && my_entry->pid == MyProcPid)
 	{
-		if (unless_woken && mine->woken != 0)
+		if (unless_woken && my_entry->woken != 0)
 			gone = false;
 		else
 		{
-			memset(mine, 0, sizeof(*mine));
+			memset(my_entry, 0, sizeof(*my_entry));
 			start_waiting(ak_ticks());
 		}
 	}
-	LWLockRelease(&anchor->lock);
+	LWLockRelease(&the_anchor->lock);
 	return gone;
 }
 
@@ -344,7 +344,7 @@ ak_worker_unregister(bool unless_woken)
 void
 ak_worker_first_due(AkTicks *job_due)
 {
-	memcpy(job_due, mine->job_due, sizeof(mine->job_due));
+	memcpy(job_due, my_entry->job_due, sizeof(my_entry->job_due));
 }
 
 /* Returns true if another database is due, and no worker is left for it. */
@@ -355,11 +355,11 @@ ak_worker_others_wait(void)
 	AkWorkerEntry *next;
 	bool others;
 
-	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
+	LWLockAcquire(&the_anchor->lock, LW_EXCLUSIVE);
 	start_waiting(now);
 	next = next_in_turn();
 	others = next != NULL && next->due <= now && count_workers(now) >= ak_guc_max_workers;
-	LWLockRelease(&anchor->lock);
+	LWLockRelease(&the_anchor->lock);
 	return others;
 }
 
@@ -373,20 +373,20 @@ ak_worker_hand_over(const AkTicks *job_due)
 {
 	bool gone = false;
 
-	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
-	if (mine->pid == MyProcPid && mine->woken == 0)
+	LWLockAcquire(&the_anchor->lock, LW_EXCLUSIVE);
+	if (my_entry->pid == MyProcPid && my_entry->woken == 0)
 	{
-		mine->pid = 0;
-		mine->latch = NULL;
-		mine->waiting = true;
-		mine->due = AK_TICKS_NEVER;
-		memcpy(mine->job_due, job_due, sizeof(mine->job_due));
+		my_entry->pid = 0;
+		my_entry->latch = NULL;
+		my_entry->waiting = true;
+		my_entry->due = AK_TICKS_NEVER;
+		memcpy(my_entry->job_due, job_due, sizeof(my_entry->job_due));
 		for (int i = 0; i < AK_JOB_COUNT; i++)
-			mine->due = Min(mine->due, job_due[i]);
+			my_entry->due = Min(my_entry->due, job_due[i]);
 		start_waiting(ak_ticks());
 		gone = true;
 	}
-	LWLockRelease(&anchor->lock);
+	LWLockRelease(&the_anchor->lock);
 	return gone;
 }
 
@@ -415,10 +415,10 @@ ak_worker_register(Oid database)
 	AkTicks now = ak_ticks();
 	bool registered = false;
 
-	anchor = ak_anchor();
-	if (anchor == NULL)
+	the_anchor = ak_anchor();
+	if (the_anchor == NULL)
 		return false;
-	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
+	LWLockAcquire(&the_anchor->lock, LW_EXCLUSIVE);
 	entry = entry_of(database);
 	/* PostgreSQL restarted this worker, and the entry is gone */
 	if (entry == NULL && (entry = entry_of(InvalidOid)) != NULL)
@@ -429,10 +429,10 @@ ak_worker_register(Oid database)
 		entry->since = now;
 		entry->latch = MyLatch;
 		entry->pid = MyProcPid;
-		mine = entry;
+		my_entry = entry;
 		registered = true;
 	}
-	LWLockRelease(&anchor->lock);
+	LWLockRelease(&the_anchor->lock);
 	am_worker = true;
 	if (registered)
 		before_shmem_exit(unregister_at_exit, (Datum) 0);
@@ -452,10 +452,10 @@ ak_worker_take_wakes(void)
 {
 	uint32 woken;
 
-	LWLockAcquire(&anchor->lock, LW_EXCLUSIVE);
-	woken = mine->woken;
-	mine->woken = 0;
-	LWLockRelease(&anchor->lock);
+	LWLockAcquire(&the_anchor->lock, LW_EXCLUSIVE);
+	woken = my_entry->woken;
+	my_entry->woken = 0;
+	LWLockRelease(&the_anchor->lock);
 	return woken;
 }
 
@@ -510,8 +510,8 @@ ak_launcher_main(Datum arg)
 
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
-	anchor = ak_anchor();
-	if (anchor == NULL)
+	the_anchor = ak_anchor();
+	if (the_anchor == NULL)
 		proc_exit(0);
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	databases = list_databases();
