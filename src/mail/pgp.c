@@ -116,52 +116,6 @@ call_with_key(Oid function, int nargs, const Datum *args)
 }
 
 /*
- * Returns true if the data is a sequence of complete packets (RFC 4880, 4.2)
- * that begins with a public key.  pgcrypto stops reading at the key that it
- * needs, and would accept one whose end is missing.
- */
-static bool
-is_whole_key(const uint8 *data, size_t len)
-{
-	const uint8 *p = data;
-	const uint8 *end = data + len;
-
-	while (p < end)
-	{
-		uint8 header = *p++;
-		bool new_format = (header & 0x40) != 0;
-		uint32 packet = 0;
-		int more; /* number of octets of the length */
-
-		if ((header & 0x80) == 0 || p == end ||
-			(p == data + 1 && (new_format ? header & 0x3f : (header >> 2) & 0x0f) != 6))
-			return false;
-		if (new_format)
-		{
-			more = *p < 192 ? 1 : *p < 224 ? 2 : 4;
-			if (*p >= 224 && *p++ != 255)
-				return false;
-		}
-		else
-		{
-			if ((header & 3) == 3)
-				return false;
-			more = 1 << (header & 3);
-		}
-		if (end - p < more)
-			return false;
-		for (int i = 0; i < more; i++)
-			packet = packet << 8 | *p++;
-		if (new_format && more == 2)
-			packet = packet - (192 << 8) + 192;
-		if ((size_t) (end - p) < packet)
-			return false;
-		p += packet;
-	}
-	return len > 0;
-}
-
-/*
  * Returns the key in the form that pgcrypto needs, without ASCII armor.  Raises
  * 22023 if it cannot be used for encryption.
  */
@@ -178,8 +132,6 @@ ak_pgp_read_key(bytea *key)
 
 		key = call_with_key(pgcrypto_function("dearmor", types, 1), 1, args);
 	}
-	if (!is_whole_key((const uint8 *) VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)))
-		refuse_key("It is no public key, or not all of it.");
 	ak_pgp_encrypt(nothing, key);
 	return key;
 }
