@@ -9,7 +9,7 @@ COMMENT ON FUNCTION apikeys.act_as(text, text, text) IS
 CREATE FUNCTION apikeys.grant_access(role name, capability text, workspace text = '*')
 RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_grant_access';
 COMMENT ON FUNCTION apikeys.grant_access(name, text, text) IS
-'lets a role validate, view, manage, audit or admin, in one workspace or (*) in all';
+'lets a role validate, view, manage, audit, admin or monitor, in one workspace or (*) in all';
 
 CREATE FUNCTION apikeys.regrant_access()
 RETURNS integer LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_regrant_access';

@@ -189,3 +189,31 @@ WHERE	a.unregistered_at IS NULL
 ORDER BY a.ordinal
 OFFSET 0;
 COMMENT ON VIEW apikeys.apis IS 'the registered APIs, in the registry''s order';
+
+CREATE VIEW apikeys.workspaces WITH (security_barrier) AS
+SELECT	w.workspace, w.name, w.prefix, w.archive_limit, w.key_limit, w.default_lifetime, w.max_lifetime, w.rate_limit,
+		w.rate_window, COALESCE(w.leak_action, 'disable') AS leak_action, w.created_at, w.created_by, w.updated_at, w.updated_by
+FROM	apikeys.workspace w
+WHERE	w.workspace = ANY ((SELECT apikeys_internal.visible_workspaces('view'))::text[])
+ORDER BY w.workspace
+OFFSET 0;
+COMMENT ON VIEW apikeys.workspaces IS 'the workspaces that the current user may see, with their settings';
+COMMENT ON COLUMN apikeys.workspaces.leak_action IS 'what report_leak() does with a key of this workspace: disable, archive or log';
+
+CREATE VIEW apikeys.team_members WITH (security_barrier) AS
+SELECT	m.workspace, m.actor, m.team
+FROM	apikeys.team_member m
+WHERE	m.workspace = ANY ((SELECT apikeys_internal.visible_workspaces('view'))::text[])
+ORDER BY m.workspace, m.actor
+OFFSET 0;
+COMMENT ON VIEW apikeys.team_members IS 'the team that each actor acts for in a workspace that the current user may see';
+
+CREATE VIEW apikeys.accesses WITH (security_barrier) AS
+SELECT	a.role, a.capability, COALESCE(a.workspace, '*') AS workspace,
+		EXISTS (SELECT FROM apikeys_internal.access_role r WHERE r.grant_id = a.grant_id) AS in_force
+FROM	apikeys.access a
+WHERE	COALESCE(a.workspace, '') = ANY ((SELECT apikeys_internal.visible_workspaces('admin'))::text[])
+ORDER BY a.role, a.capability, a.workspace NULLS FIRST
+OFFSET 0;
+COMMENT ON VIEW apikeys.accesses IS 'what roles may do in the workspaces that the current user administers; workspace *: in all';
+COMMENT ON COLUMN apikeys.accesses.in_force IS 'false: recorded, but waiting for regrant_access(), as after a restore';

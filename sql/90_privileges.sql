@@ -38,3 +38,7 @@ BEGIN
 	WHERE i.classoid = 'pg_type'::regclass AND i.objoid = c.reltype AND c.relnamespace = ANY (ours) AND c.relkind IN ('r', 'v');
 END
 $$;
+
+/* Members of pg_monitor read the figures of every extension. */
+GRANT USAGE ON SCHEMA apikeys TO pg_monitor;
+GRANT EXECUTE ON FUNCTION apikeys.status() TO pg_monitor;

@@ -7,7 +7,8 @@
  * view at all; the table apikeys.access decides for which workspaces.  Both are
  * needed: a row of the table without the GRANT has no effect, and a GRANT
  * without a row is refused here.  The extension's owner, its members and
- * superusers may do everything.
+ * superusers may do everything.  Members of pg_monitor have the capability
+ * "monitor" in all workspaces.
  *
  * The role of a row is recorded in apikeys_internal.access_role, by its OID.  A row
  * without that, out of a dump or from a publisher, allows nothing until it is
@@ -27,6 +28,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -65,9 +67,10 @@ static const struct
 } capabilities[] = {
 	{"validate", AK_VALIDATE},
 	{"view", AK_VIEW},
-	{"manage", AK_MANAGE | AK_VIEW},
+	{"manage", AK_MANAGE | AK_VIEW | AK_VALIDATE},
 	{"audit", AK_AUDIT},
-	{"admin", AK_VALIDATE | AK_VIEW | AK_MANAGE | AK_AUDIT | AK_ADMIN},
+	{"admin", AK_VALIDATE | AK_VIEW | AK_MANAGE | AK_AUDIT | AK_ADMIN | AK_MONITOR},
+	{"monitor", AK_MONITOR},
 };
 
 /* A workspace's id, not NUL-terminated */
@@ -245,6 +248,8 @@ load_scope(Oid userid)
 				add_to_scope(&loaded, ak_capability_allows(accesses.capability), accesses.workspace);
 		}
 		ak_end_accesses(&accesses);
+		if (has_privs_of_role(userid, ROLE_PG_MONITOR))
+			add_to_scope(&loaded, AK_MONITOR, NULL);
 	}
 
 	kept_scope = loaded;

@@ -19,10 +19,11 @@ typedef enum AkCapability
 	AK_VIEW = 1 << 1,
 	AK_MANAGE = 1 << 2,
 	AK_AUDIT = 1 << 3,
-	AK_ADMIN = 1 << 4
+	AK_ADMIN = 1 << 4,
+	AK_MONITOR = 1 << 5
 } AkCapability;
 
-#define AK_CAPABILITY_COUNT 5
+#define AK_CAPABILITY_COUNT 6
 
 extern void ak_access_init(void);
 extern Datum ak_visible_workspaces(AkCapability capability);

@@ -88,7 +88,7 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 	ak_require_anywhere(AK_ADMIN);
 	if (ak_capability_allows(grant->capability) == 0)
 		bad_argument("capability", errmsg("unknown capability \"%s\"", ak_quoted(grant->capability)),
-					 errhint("There are validate, view, manage, audit and admin."));
+					 errhint("There are validate, view, manage, audit, admin and monitor."));
 	if (grant->workspace != NULL)
 		ak_require_workspace(AK_ADMIN, grant->workspace);
 	else

@@ -37,6 +37,8 @@
 #include "core/query.h"
 #include "registry/privilege.h"
 
+#define ANY (AK_VALIDATE | AK_VIEW | AK_MANAGE | AK_AUDIT | AK_ADMIN | AK_MONITOR)
+
 /*
  * The objects that a role needs for a capability, as GRANT names them.  A view
  * calls functions with the privileges of the role that reads it; their schema,
@@ -47,7 +49,7 @@ static const struct
 	int needed_for;
 	const char *object;
 } objects[] = {
-	{AK_VALIDATE | AK_VIEW | AK_MANAGE | AK_AUDIT | AK_ADMIN, "SCHEMA apikeys"},
+	{ANY, "SCHEMA apikeys"},
 	{AK_VALIDATE, "FUNCTION apikeys.validate_key"},
 	{AK_VALIDATE, "FUNCTION apikeys.authenticate"},
 	{AK_VALIDATE, "FUNCTION apikeys.current_key"},
@@ -57,6 +59,8 @@ static const struct
 	{AK_VIEW, "FUNCTION apikeys.key_id"},
 	{AK_VIEW, "FUNCTION apikeys.identify_key"},
 	{AK_VIEW, "TABLE apikeys.apis"},
+	{AK_VIEW, "TABLE apikeys.workspaces"},
+	{AK_VIEW, "TABLE apikeys.team_members"},
 	{AK_VIEW, "TABLE apikeys.active_keys"},
 	{AK_VIEW, "TABLE apikeys.archived_keys"},
 	{AK_VIEW, "TABLE apikeys.key_usage"},
@@ -65,7 +69,7 @@ static const struct
 	{AK_VIEW, "FUNCTION apikeys_internal.usage_memory"},
 	{AK_VIEW, "FUNCTION apikeys_internal.last_use"},
 	{AK_VIEW, "FUNCTION apikeys.usage_chart"},
-	{AK_VIEW, "FUNCTION apikeys.status"},
+	{AK_MONITOR, "FUNCTION apikeys.status"},
 	{AK_ADMIN, "FUNCTION apikeys.flush_usage"},
 	{AK_VIEW | AK_AUDIT, "FUNCTION apikeys_internal.visible_workspaces"},
 	{AK_VIEW | AK_AUDIT, "FUNCTION apikeys_internal.sees_everywhere"},
@@ -77,7 +81,7 @@ static const struct
 	{AK_MANAGE, "FUNCTION apikeys.end_overlap"},
 	{AK_MANAGE, "FUNCTION apikeys.update_key"},
 	{AK_MANAGE, "FUNCTION apikeys.archive_key"},
-	{AK_MANAGE | AK_AUDIT | AK_ADMIN, "FUNCTION apikeys.act_as"},
+	{ANY, "FUNCTION apikeys.act_as"},
 	{AK_AUDIT, "TABLE apikeys.audit_logs"},
 	{AK_AUDIT, "FUNCTION apikeys.search_audit_logs"},
 	{AK_AUDIT, "FUNCTION apikeys.export_audit_logs"},
@@ -93,6 +97,7 @@ static const struct
 	{AK_ADMIN, "FUNCTION apikeys.add_team_member"},
 	{AK_ADMIN, "FUNCTION apikeys.remove_team_member"},
 	{AK_ADMIN, "FUNCTION apikeys.purge_audit_log"},
+	{AK_ADMIN, "TABLE apikeys.accesses"},
 	{AK_ADMIN, "FUNCTION apikeys.grant_access"},
 	{AK_ADMIN, "FUNCTION apikeys.revoke_access"},
 	{AK_ADMIN, "FUNCTION apikeys.regrant_access"},

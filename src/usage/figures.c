@@ -248,8 +248,8 @@ reason_text(const AkMemoryStatus *memory, bool worker)
  *			   max_bytes, counts_lost, limits_not_kept, limits_given_up, last_flush
  *
  * The state of usage counting.  Figures of the whole server (the memory, and
- * losses since the server started) are NULL unless the caller may see all
- * workspaces.  Raises 42501 without the capability "view" in any workspace.
+ * losses since the server started) are NULL unless the caller may monitor
+ * all workspaces.  Raises 42501 without the capability "monitor" in any.
  */
 Datum
 ak_status(PG_FUNCTION_ARGS)
@@ -282,7 +282,7 @@ ak_status(PG_FUNCTION_ARGS)
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext spi;
 
-	ak_require_anywhere(AK_VIEW);
+	ak_require_anywhere(AK_MONITOR);
 	ak_memory_status(&memory);
 	worker = worker_text();
 	reason = reason_text(&memory, strncmp(worker, "none", 4) != 0);
@@ -300,7 +300,7 @@ ak_status(PG_FUNCTION_ARGS)
 	values[LIMITS_NOT_KEPT] = Int64GetDatum(memory.lost[AK_LOST_LIMIT]);
 	values[LIMITS_GIVEN_UP] = Int64GetDatum(memory.lost[AK_LOST_EARLY]);
 	for (int i = ENTRIES; i <= LIMITS_GIVEN_UP; i++)
-		nulls[i] = !in_sight("");
+		nulls[i] = !ak_sees(AK_MONITOR, NULL);
 
 	clock = ak_usage_copy(false, is_clock, NULL, NULL, 0, &count);
 	nulls[LAST_FLUSH] = count == 0 || clock->slot.last_at == 0;

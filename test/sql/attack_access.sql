@@ -23,14 +23,15 @@ ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON TYPES FROM regress_ak_stranger;
 ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON SCHEMAS FROM PUBLIC, regress_ak_stranger;
+-- (pg_monitor has what test/sql/privileges.sql shows)
 SELECT 'relation ' || c.oid::regclass AS open_to_strangers FROM pg_class c, LATERAL aclexplode(c.relacl) a
-	WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND a.grantee <> c.relowner
+	WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND a.grantee NOT IN (c.relowner, 'pg_monitor'::regrole)
 UNION SELECT 'function ' || p.oid::regprocedure FROM pg_proc p, LATERAL aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) a
-	WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND a.grantee <> p.proowner
+	WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND a.grantee NOT IN (p.proowner, 'pg_monitor'::regrole)
 UNION SELECT 'type ' || t.oid::regtype FROM pg_type t, LATERAL aclexplode(t.typacl) a
-	WHERE t.typnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND a.grantee <> t.typowner
+	WHERE t.typnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND a.grantee NOT IN (t.typowner, 'pg_monitor'::regrole)
 UNION SELECT 'schema ' || n.nspname FROM pg_namespace n, LATERAL aclexplode(n.nspacl) a
-	WHERE n.nspname IN ('apikeys', 'apikeys_internal') AND a.grantee <> n.nspowner
+	WHERE n.nspname IN ('apikeys', 'apikeys_internal') AND a.grantee NOT IN (n.nspowner, 'pg_monitor'::regrole)
 ORDER BY 1;
 
 -- what is internal must hold where its schema does not keep roles out

@@ -11,25 +11,28 @@ CREATE ROLE regress_ak_view;
 CREATE ROLE regress_ak_manage;
 CREATE ROLE regress_ak_audit;
 CREATE ROLE regress_ak_admin;
+CREATE ROLE regress_ak_monitor;
 SELECT apikeys.create_workspace('acme');
-SELECT apikeys.grant_access(('regress_ak_' || c)::name, c) FROM unnest('{validate,view,manage,audit,admin}'::text[]) AS c \g /dev/null
+SELECT apikeys.grant_access(('regress_ak_' || c)::name, c) FROM unnest('{validate,view,manage,audit,admin,monitor}'::text[]) AS c \g /dev/null
 
 -- what may be done, by whom (capabilities; PUBLIC is none of them), and a call that whoever has no capability is refused
 CREATE TEMPORARY TABLE may (kind text, object text, capabilities text[], call text);
 INSERT INTO may VALUES
-	('schema', 'apikeys', '{validate,view,manage,audit,admin}', NULL),
+	('schema', 'apikeys', '{validate,view,manage,audit,admin,monitor}', NULL),
 	('schema', 'apikeys_internal', '{}', NULL),
 
-	('function', 'validate_key', '{validate,admin}', $$SELECT apikeys.validate_key('x')$$),
-	('function', 'authenticate', '{validate,admin}', $$SELECT apikeys.authenticate('Bearer x')$$),
-	('function', 'current_key', '{validate,admin}', NULL),
-	('function', 'current_workspace', '{validate,admin}', NULL),
-	('function', 'current_key_allows', '{validate,admin}', NULL),
+	('function', 'validate_key', '{validate,manage,admin}', $$SELECT apikeys.validate_key('x')$$),
+	('function', 'authenticate', '{validate,manage,admin}', $$SELECT apikeys.authenticate('Bearer x')$$),
+	('function', 'current_key', '{validate,manage,admin}', NULL),
+	('function', 'current_workspace', '{validate,manage,admin}', NULL),
+	('function', 'current_key_allows', '{validate,manage,admin}', NULL),
 
 	('function', 'key_details', '{view,manage,admin}', $$SELECT apikeys.key_details(gen_random_uuid())$$),
 	('function', 'key_id', '{view,manage,admin}', $$SELECT apikeys.key_id('Key')$$),
 	('function', 'identify_key', '{view,manage,admin}', $$SELECT apikeys.identify_key('x')$$),
 	('view', 'apis', '{view,manage,admin}', NULL),
+	('view', 'workspaces', '{view,manage,admin}', NULL),
+	('view', 'team_members', '{view,manage,admin}', NULL),
 	('view', 'active_keys', '{view,manage,admin}', NULL),
 	('view', 'archived_keys', '{view,manage,admin}', NULL),
 	('view', 'key_usage', '{view,manage,admin}', NULL),
@@ -38,7 +41,7 @@ INSERT INTO may VALUES
 	('function', 'usage_memory', '{view,manage,admin}', NULL),
 	('function', 'last_use', '{view,manage,admin}', NULL),
 	('function', 'usage_chart', '{view,manage,admin}', $$SELECT apikeys.usage_chart(gen_random_uuid())$$),
-	('function', 'status', '{view,manage,admin}', $$SELECT apikeys.status()$$),
+	('function', 'status', '{admin,monitor}', $$SELECT apikeys.status()$$),
 
 	('function', 'create_key', '{manage,admin}', $$SELECT apikeys.create_key('x', '{data}')$$),
 	('function', 'import_key', '{manage,admin}', $$SELECT apikeys.import_key('x', '{data}', sha256('x'))$$),
@@ -64,12 +67,13 @@ INSERT INTO may VALUES
 	('function', 'add_team_member', '{admin}', $$SELECT apikeys.add_team_member('x', 'x')$$),
 	('function', 'remove_team_member', '{admin}', $$SELECT apikeys.remove_team_member('x')$$),
 	('function', 'purge_audit_log', '{admin}', $$SELECT apikeys.purge_audit_log(now(), 'default')$$),
+	('view', 'accesses', '{admin}', NULL),
 	('function', 'grant_access', '{admin}', $$SELECT apikeys.grant_access('regress_ak_none', 'admin')$$),
 	('function', 'revoke_access', '{admin}', $$SELECT apikeys.revoke_access('regress_ak_none', 'admin')$$),
 	('function', 'regrant_access', '{admin}', $$SELECT apikeys.regrant_access()$$),
 
 	-- neither shows or changes more than its caller may anyway
-	('function', 'act_as', '{manage,audit,admin}', NULL),
+	('function', 'act_as', '{validate,view,manage,audit,admin,monitor}', NULL),
 	('function', 'visible_workspaces', '{view,manage,audit,admin}', NULL),
 	('function', 'sees_everywhere', '{view,manage,audit,admin}', NULL),
 	('function', 'only_workspace', '{view,manage,audit,admin}', NULL),
@@ -139,7 +143,10 @@ $$
 			acldefault(CASE o.kind WHEN 'function' THEN 'f' WHEN 'type' THEN 'T' WHEN 'schema' THEN 'n' WHEN 'sequence' THEN 's' ELSE 'r' END::"char", o.owner))) AS a
 	LEFT JOIN pg_roles r ON r.oid = a.grantee
 	WHERE a.grantee <> o.owner
+	-- pg_monitor's own, below
+	AND a.grantee <> 'pg_monitor'::regrole
 $$;
+SELECT o.kind, o.object, a.privilege_type FROM there_is o, LATERAL aclexplode(o.acl) AS a WHERE a.grantee = 'pg_monitor'::regrole ORDER BY 1, 2;
 
 -- the comparison: no row is right
 CREATE FUNCTION pg_temp.wrong_privileges() RETURNS TABLE (problem text) LANGUAGE sql AS
@@ -176,11 +183,11 @@ AND EXISTS (SELECT FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite
 	GROUP BY d.refobjid HAVING NOT bool_or(b.relkind = 'v' AND coalesce(b.reloptions @> '{security_barrier=true}', false) AND pg_get_viewdef(b.oid) ~ 'OFFSET 0;$'));
 
 -- with a workspace, the privileges are the same
-SELECT apikeys.revoke_access(('regress_ak_' || c)::name, c) FROM unnest('{validate,view,manage,audit,admin}'::text[]) AS c \g /dev/null
+SELECT apikeys.revoke_access(('regress_ak_' || c)::name, c) FROM unnest('{validate,view,manage,audit,admin,monitor}'::text[]) AS c \g /dev/null
 SELECT * FROM pg_temp.privileges();
-SELECT apikeys.grant_access(('regress_ak_' || c)::name, c, 'acme') FROM unnest('{validate,view,manage,audit,admin}'::text[]) AS c \g /dev/null
+SELECT apikeys.grant_access(('regress_ak_' || c)::name, c, 'acme') FROM unnest('{validate,view,manage,audit,admin,monitor}'::text[]) AS c \g /dev/null
 SELECT * FROM pg_temp.wrong_privileges();
-SELECT apikeys.revoke_access(('regress_ak_' || c)::name, c, 'acme') FROM unnest('{validate,view,manage,audit,admin}'::text[]) AS c \g /dev/null
+SELECT apikeys.revoke_access(('regress_ak_' || c)::name, c, 'acme') FROM unnest('{validate,view,manage,audit,admin,monitor}'::text[]) AS c \g /dev/null
 SELECT * FROM pg_temp.privileges();
 
 -- two capabilities of one role are both there, and what is left after one is revoked
@@ -234,7 +241,7 @@ SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}')$$);
 RESET ROLE;
 REVOKE USAGE ON SCHEMA apikeys, apikeys_internal FROM regress_ak_none;
 
-DROP ROLE regress_ak_none, regress_ak_validate, regress_ak_view, regress_ak_manage, regress_ak_audit, regress_ak_admin;
+DROP ROLE regress_ak_none, regress_ak_validate, regress_ak_view, regress_ak_manage, regress_ak_audit, regress_ak_admin, regress_ak_monitor;
 SELECT pg_temp.wrong();
 
 -- Nobody's object depends on our types: row types of tables and views, neither.
