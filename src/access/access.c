@@ -312,7 +312,8 @@ ak_may_still(AkCapability capability, const char *workspace, size_t len)
 bool
 ak_may_something(const char *workspace)
 {
-	return ak_may(AK_VALIDATE, workspace) || ak_may(AK_VIEW, workspace) || ak_may(AK_AUDIT, workspace);
+	return ak_may(AK_VALIDATE, workspace) || ak_may(AK_VIEW, workspace) || ak_may(AK_AUDIT, workspace) ||
+		   ak_may(AK_MONITOR, workspace);
 }
 
 /* Returns true if the current user has the capability in at least one workspace. */
@@ -384,7 +385,7 @@ ak_require(AkCapability capability, const char *workspace)
 static char *
 some_workspaces(void)
 {
-	ArrayType *array = DatumGetArrayTypeP(ak_visible_workspaces(AK_VALIDATE | AK_VIEW | AK_AUDIT));
+	ArrayType *array = DatumGetArrayTypeP(ak_visible_workspaces(AK_ANY));
 	StringInfoData list;
 	Datum *elements;
 	int count;

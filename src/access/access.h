@@ -25,6 +25,9 @@ typedef enum AkCapability
 
 #define AK_CAPABILITY_COUNT 6
 
+/* Of several, for functions that ask for at least one; each capability includes one of these */
+#define AK_ANY (AK_VALIDATE | AK_VIEW | AK_AUDIT | AK_MONITOR)
+
 extern void ak_access_init(void);
 extern Datum ak_visible_workspaces(AkCapability capability);
 extern bool ak_sees_everywhere(AkCapability capability);

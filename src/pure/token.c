@@ -213,6 +213,51 @@ ak_token_find(const char *text, bool for_message)
 }
 
 /*
+ * Finds the next secret at or after "from" in a text of len bytes, such as a log
+ * or a file: where 49 of 0-9A-Za-z follow a "_" that follows a valid prefix.
+ * Returns its offset, with its length in *found_len, and in *valid whether its
+ * checksum is right; returns len if there is none.
+ *
+ * The checksum decides where the prefix begins, since a secret may stand behind
+ * other text ("key_ak_..."), and whether it ends in a longer run.  If it is
+ * right for no prefix, the longest one counts, but not in a longer run.
+ */
+size_t
+ak_token_scan(const char *text, size_t len, size_t from, size_t *found_len, bool *valid)
+{
+	const size_t tail = AK_RANDOM_LEN + AK_CHECKSUM_LEN;
+	size_t at = from;
+
+	while (at < len)
+	{
+		size_t run = at;
+		size_t longest = len;
+
+		while (at < len && is_alnum(text[at]))
+			at++;
+		if (run > from && text[run - 1] == '_' && at - run >= tail)
+		{
+			for (size_t start = run - 1; start-- > from && run - 1 - start <= AK_PREFIX_MAX;)
+			{
+				*found_len = run + tail - start;
+				*valid = ak_token_classify(text + start, *found_len) == AK_TOKEN_OURS;
+				if (*valid)
+					return start;
+				if (ak_prefix_valid(text + start, run - 1 - start))
+					longest = start;
+			}
+			if (longest < len && at - run == tail)
+			{
+				*found_len = run + tail - longest;
+				return longest;
+			}
+		}
+		at++;
+	}
+	return len;
+}
+
+/*
  * Makes a new secret in out, NUL-terminated.
  *
  * prefix is NUL-terminated and satisfies ak_prefix_valid().  random_bytes fills

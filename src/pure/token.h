@@ -31,6 +31,7 @@ typedef enum AkTokenKind
 } AkTokenKind;
 
 extern AkTokenKind ak_token_classify(const char *text, size_t len);
+extern size_t ak_token_scan(const char *text, size_t len, size_t from, size_t *found_len, bool *valid);
 extern const char *ak_token_find(const char *text, bool for_message);
 extern bool ak_token_make(const char *prefix, bool (*random_bytes)(void *buf, size_t len), char out[AK_SECRET_MAX + 1]);
 extern void ak_token_checksum(const char *text, size_t len, char out[AK_CHECKSUM_LEN]);

@@ -37,8 +37,6 @@
 #include "core/query.h"
 #include "registry/privilege.h"
 
-#define ANY (AK_VALIDATE | AK_VIEW | AK_MANAGE | AK_AUDIT | AK_ADMIN | AK_MONITOR)
-
 /*
  * The objects that a role needs for a capability, as GRANT names them.  A view
  * calls functions with the privileges of the role that reads it; their schema,
@@ -49,7 +47,7 @@ static const struct
 	int needed_for;
 	const char *object;
 } objects[] = {
-	{ANY, "SCHEMA apikeys"},
+	{AK_ANY, "SCHEMA apikeys"},
 	{AK_VALIDATE, "FUNCTION apikeys.validate_key"},
 	{AK_VALIDATE, "FUNCTION apikeys.authenticate"},
 	{AK_VALIDATE, "FUNCTION apikeys.current_key"},
@@ -58,6 +56,7 @@ static const struct
 	{AK_VIEW, "FUNCTION apikeys.key_details"},
 	{AK_VIEW, "FUNCTION apikeys.key_id"},
 	{AK_VIEW, "FUNCTION apikeys.identify_key"},
+	{AK_VIEW, "FUNCTION apikeys.find_secrets"},
 	{AK_VIEW, "TABLE apikeys.apis"},
 	{AK_VIEW, "TABLE apikeys.workspaces"},
 	{AK_VIEW, "TABLE apikeys.team_members"},
@@ -81,7 +80,8 @@ static const struct
 	{AK_MANAGE, "FUNCTION apikeys.end_overlap"},
 	{AK_MANAGE, "FUNCTION apikeys.update_key"},
 	{AK_MANAGE, "FUNCTION apikeys.archive_key"},
-	{ANY, "FUNCTION apikeys.act_as"},
+	{AK_ANY, "FUNCTION apikeys.act_as"},
+	{AK_ANY, "FUNCTION apikeys.secret_pattern"},
 	{AK_AUDIT, "TABLE apikeys.audit_logs"},
 	{AK_AUDIT, "FUNCTION apikeys.search_audit_logs"},
 	{AK_AUDIT, "FUNCTION apikeys.export_audit_logs"},
