@@ -290,3 +290,41 @@ CREATE INDEX usage_hour_hour ON apikeys_internal.usage_hour USING brin (hour);
 COMMENT ON TABLE apikeys_internal.usage_hour IS 'the same by the hour in which it was counted';
 COMMENT ON COLUMN apikeys_internal.usage_hour.slot IS 'the slot in shared memory that was flushed here last';
 COMMENT ON COLUMN apikeys_internal.usage_hour.slot_count IS 'what that slot had counted then';
+
+/* What lists and metrics read, which must not add up the usage of all keys; written by the same flush. */
+CREATE TABLE apikeys_internal.key_use (
+	key_id			uuid NOT NULL,
+	last_used_at	timestamptz NOT NULL,
+	CONSTRAINT key_use_pkey PRIMARY KEY (key_id)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE apikeys_internal.key_use IS 'when each key was valid last, as far as flushed';
+
+CREATE TABLE apikeys_internal.usage_total (
+	workspace		text NOT NULL,
+	api				text NOT NULL,
+	code			text NOT NULL,
+	count			bigint NOT NULL,
+	old_secret		bigint NOT NULL,
+	last_at			timestamptz NOT NULL,
+	last_client		inet,
+	CONSTRAINT usage_total_pkey PRIMARY KEY (workspace, api, code)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE apikeys_internal.usage_total IS 'usage of all keys of a workspace together, also of those that were dropped since, as far as flushed';
+COMMENT ON COLUMN apikeys_internal.usage_total.old_secret IS 'how many of these requests came with the secret before the present one';
+
+/* Not dumped: it is counted again. */
+CREATE TABLE apikeys_internal.key_total (
+	only_row		boolean NOT NULL DEFAULT true CHECK (only_row),
+	counted_at		timestamptz NOT NULL,
+	active			bigint NOT NULL,
+	disabled		bigint NOT NULL,
+	archived		bigint NOT NULL,
+	expired			bigint NOT NULL,
+	expiring_1d		bigint NOT NULL,
+	expiring_7d		bigint NOT NULL,
+	expiring_30d	bigint NOT NULL,
+	CONSTRAINT key_total_pkey PRIMARY KEY (only_row)
+) WITH (fillfactor = 10);
+COMMENT ON TABLE apikeys_internal.key_total IS 'how many keys there were when the worker counted them last, for metrics()';
+COMMENT ON COLUMN apikeys_internal.key_total.active IS 'active, whether they have expired or not';
+COMMENT ON COLUMN apikeys_internal.key_total.expired IS 'of those that are active or disabled';

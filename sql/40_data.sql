@@ -27,3 +27,5 @@ SELECT pg_extension_config_dump('apikeys.audit_purged', '');
 SELECT pg_extension_config_dump('apikeys_internal.report', '');
 SELECT pg_extension_config_dump('apikeys_internal.usage', '');
 SELECT pg_extension_config_dump('apikeys_internal.usage_hour', '');
+SELECT pg_extension_config_dump('apikeys_internal.key_use', '');
+SELECT pg_extension_config_dump('apikeys_internal.usage_total', '');

@@ -26,3 +26,8 @@ CREATE FUNCTION apikeys.status(OUT version text, OUT tracking boolean, OUT reaso
 RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_status';
 COMMENT ON FUNCTION apikeys.status() IS
 'is usage counted, and if not why; is there a background worker; what the whole server holds in memory, and has lost since it started; when this database was flushed last';
+
+CREATE FUNCTION apikeys.metrics(OUT name text, OUT labels jsonb, OUT value double precision)
+RETURNS SETOF record LANGUAGE C VOLATILE ROWS 100 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_metrics';
+COMMENT ON FUNCTION apikeys.metrics() IS
+'totals for a monitoring system, as of the last flush and the worker''s last count of keys; no key''s name';

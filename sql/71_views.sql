@@ -168,11 +168,35 @@ GROUP BY l.hour, l.workspace, l.key_id, k.name, l.api
 OFFSET 0;
 COMMENT ON VIEW apikeys.usage_history IS 'how often each key was used for each API in each hour, up to now; name is NULL when the key was dropped';
 
+CREATE VIEW apikeys.usage_daily WITH (security_barrier) AS
+SELECT	(l.hour AT TIME ZONE 'UTC')::date AS day, l.workspace, l.key_id, k.name,
+		CASE WHEN l.api <> '' THEN l.api END AS api,
+		COALESCE(sum(l.count) FILTER (WHERE l.code = 'VALID'), 0)::bigint AS valid,
+		COALESCE(sum(l.count) FILTER (WHERE l.code <> 'VALID'), 0)::bigint AS denied,
+		COALESCE(sum(l.count) FILTER (WHERE l.old_secret), 0)::bigint AS old_secret,
+		max(l.last_at) FILTER (WHERE l.code = 'VALID') AS last_used_at,
+		(array_agg(l.last_client ORDER BY l.last_at DESC)
+			FILTER (WHERE l.code = 'VALID' AND l.last_client IS NOT NULL))[1] AS last_client
+FROM	apikeys_internal.usage_hours_live l
+		LEFT JOIN apikeys.key k ON k.key_id = l.key_id
+WHERE	((SELECT apikeys_internal.sees_everywhere('view'))
+		OR l.workspace = (SELECT apikeys_internal.only_workspace('view'))
+		OR l.workspace = ANY ((SELECT apikeys_internal.several_workspaces('view'))::text[]))
+AND		l.key_id <> '00000000-0000-0000-0000-000000000000'
+GROUP BY 1, l.workspace, l.key_id, k.name, l.api
+OFFSET 0;
+COMMENT ON VIEW apikeys.usage_daily IS 'how often each key was used for each API on each day of UTC, up to now; name is NULL when the key was dropped';
+
 CREATE VIEW apikeys.denials WITH (security_barrier) AS
 SELECT	CASE WHEN l.workspace <> '' THEN l.workspace END AS workspace, l.code,
 		CASE WHEN l.api <> '' THEN l.api END AS api,
-		sum(l.count)::bigint AS count, max(l.last_at) AS last_at
-FROM	apikeys_internal.usage_live l
+		sum(l.count)::bigint AS count, max(l.last_at) AS last_at,
+		(array_agg(l.last_client ORDER BY l.last_at DESC) FILTER (WHERE l.last_client IS NOT NULL))[1] AS last_client
+FROM	(SELECT t.workspace, t.api, t.code, t.count, t.last_at, t.last_client
+		FROM apikeys_internal.usage_total t
+		UNION ALL
+		SELECT m.workspace, m.api, m.code, m.count, m.last_at, m.last_client
+		FROM apikeys_internal.usage_unflushed m) AS l
 WHERE	((SELECT apikeys_internal.sees_everywhere('view'))
 		OR l.workspace = (SELECT apikeys_internal.only_workspace('view'))
 		OR l.workspace = ANY ((SELECT apikeys_internal.several_workspaces('view'))::text[]))
@@ -181,6 +205,7 @@ GROUP BY l.workspace, l.code, l.api
 ORDER BY max(l.last_at) DESC
 OFFSET 0;
 COMMENT ON VIEW apikeys.denials IS 'requests that were not valid, up to now; workspace NULL: they belong to no key, and only roles with access to all workspaces see them';
+COMMENT ON COLUMN apikeys.denials.last_client IS 'the address that the last of these requests named, if any did';
 
 CREATE VIEW apikeys.apis WITH (security_barrier) AS
 SELECT	a.api, a.description, a.created_at, a.created_by

@@ -15,6 +15,8 @@ BEGIN
 		JOIN	(VALUES
 			/* where a name means something else */
 			('access.workspace', 'where it holds; NULL: in all workspaces'),
+			('accesses.workspace', 'where it holds; *: in all workspaces'),
+			('team_members.team', 'the team that the actor acts for'),
 			('audit_logs.audit_id', 'the number of the entry'),
 			('audit_log.audit_id', 'the number of the entry'),
 			('audit_log.workspace', 'where it was done; NULL: what belongs to no workspace, such as the registry of APIs'),
@@ -77,6 +79,10 @@ BEGIN
 			('count', 'number of requests'),
 			('last_at', 'the last of them'),
 			('hour', 'the beginning of the hour'),
+			('day', 'the day, in UTC'),
+			('key_limit', 'how many keys that are not archived it may have; NULL: any number'),
+			('default_lifetime', 'a key created without an expiry expires after this; NULL: never'),
+			('max_lifetime', 'every expiry set must lie within this; NULL: no bound'),
 			('day', 'the day, of UTC'),
 			/* registry and access */
 			('description', 'what the API is for'),

@@ -41,4 +41,4 @@ $$;
 
 /* Members of pg_monitor read the figures of every extension. */
 GRANT USAGE ON SCHEMA apikeys TO pg_monitor;
-GRANT EXECUTE ON FUNCTION apikeys.status() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION apikeys.status(), apikeys.metrics() TO pg_monitor;

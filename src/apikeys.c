@@ -38,6 +38,7 @@
 #include "usage/flush.h"
 #include "usage/limit.h"
 #include "usage/memory.h"
+#include "usage/metrics.h"
 #include "usage/usage.h"
 #include "validate/current.h"
 #include "worker/shmem.h"
@@ -66,6 +67,7 @@ static const AkWorkerPlan plan = {
 			[AK_JOB_USAGE_RETENTION] = {"usage retention", ak_usage_retention_job, &hour_ms, false},
 			[AK_JOB_AUDIT_RETENTION] = {"audit retention", ak_purge_job, &purge_period_ms, false},
 			[AK_JOB_ACCESS] = {"access", ak_access_job, &minute_ms, false},
+			[AK_JOB_KEY_TOTALS] = {"key totals", ak_key_totals_job, &ak_key_totals_period_ms, false},
 		},
 	.tend = ak_memory_tend,
 	.unattended = ak_exit_flush_init,

@@ -207,8 +207,9 @@ is_clock(const AkSlot *copy, void *arg)
 	return copy->id.kind == AK_SLOT_FLUSH;
 }
 
-static const char *
-worker_text(void)
+/* Returns the state of this database's worker, in words that begin with "none" where there is none. */
+const char *
+ak_worker_text(void)
 {
 	switch (ak_worker_ensure())
 	{
@@ -241,6 +242,16 @@ reason_text(const AkMemoryStatus *memory, bool worker)
 	if (memory->refused)
 		return "the system has no more shared memory to give";
 	return NULL;
+}
+
+/* Returns when this database was flushed last, as memory knows; 0 if it does not. */
+TimestampTz
+ak_last_flush(void)
+{
+	int count;
+	AkFigure *clock = ak_usage_copy(false, is_clock, NULL, NULL, 0, &count);
+
+	return count == 0 ? 0 : clock->slot.last_at;
 }
 
 /*
@@ -276,15 +287,13 @@ ak_status(PG_FUNCTION_ARGS)
 	AkMemoryStatus memory;
 	const char *worker;
 	const char *reason;
-	AkFigure *clock;
-	int count;
 	AkCaller caller;
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext spi;
 
 	ak_require_anywhere(AK_MONITOR);
 	ak_memory_status(&memory);
-	worker = worker_text();
+	worker = ak_worker_text();
 	reason = reason_text(&memory, strncmp(worker, "none", 4) != 0);
 	values[TRACKING] = BoolGetDatum(ak_guc_track_usage && memory.had);
 	nulls[REASON] = reason == NULL;
@@ -302,10 +311,8 @@ ak_status(PG_FUNCTION_ARGS)
 	for (int i = ENTRIES; i <= LIMITS_GIVEN_UP; i++)
 		nulls[i] = !ak_sees(AK_MONITOR, NULL);
 
-	clock = ak_usage_copy(false, is_clock, NULL, NULL, 0, &count);
-	nulls[LAST_FLUSH] = count == 0 || clock->slot.last_at == 0;
-	if (!nulls[LAST_FLUSH])
-		values[LAST_FLUSH] = TimestampTzGetDatum(clock->slot.last_at);
+	values[LAST_FLUSH] = TimestampTzGetDatum(ak_last_flush());
+	nulls[LAST_FLUSH] = ak_last_flush() == 0;
 
 	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();

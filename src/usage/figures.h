@@ -26,6 +26,8 @@ enum
 	AK_FIGURE_NATTS
 };
 
+extern TimestampTz ak_last_flush(void);
+extern const char *ak_worker_text(void);
 extern void ak_figure_row(const AkFigure *figure, Datum *values, bool *nulls);
 
 #endif /* AK_FIGURES_H */

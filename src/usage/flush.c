@@ -6,7 +6,8 @@
  * apikeys_internal.usage_hour has a row for each figure and hour.  The row holds the
  * number of the slot that was last flushed into it, and that slot's count at
  * the time.  A flush adds what the slot has counted since then; apikeys_internal.usage,
- * the totals, grows by the same amount in the same statement.  So it does not
+ * the totals, and usage_total, those of workspaces, grow by the same amount in
+ * the same statement.  So it does not
  * matter how a flush ends: rolled back, killed, prepared, or partly in a
  * savepoint.  The count and the state of its slot are stored together, or
  * neither is.  Nothing is subtracted in memory.
@@ -44,6 +45,7 @@
 #include "usage/figures.h"
 #include "usage/flush.h"
 #include "usage/memory.h"
+#include "usage/metrics.h"
 #include "usage/usage.h"
 #include "worker/worker.h"
 
@@ -131,7 +133,23 @@ write_piece(const AkFigure *figures, int count)
 		"ON CONFLICT (key_id, api, code, old_secret) DO UPDATE SET "
 		"count = u.count + EXCLUDED.count, "
 		"last_at = GREATEST(u.last_at, EXCLUDED.last_at), "
-		"last_client = COALESCE(EXCLUDED.last_client, u.last_client)) "
+		"last_client = COALESCE(EXCLUDED.last_client, u.last_client)), "
+		"uses AS ("
+		"INSERT INTO apikeys_internal.key_use AS u (key_id, last_used_at) "
+		"SELECT key_id, max(last_at) FROM added WHERE count <> 0 AND code = 'VALID' GROUP BY key_id "
+		"ON CONFLICT (key_id) DO UPDATE SET last_used_at = EXCLUDED.last_used_at "
+		"WHERE u.last_used_at < EXCLUDED.last_used_at), "
+		"workspaces AS ("
+		"INSERT INTO apikeys_internal.usage_total AS t (workspace, api, code, count, old_secret, last_at, last_client) "
+		"SELECT workspace, api, code, sum(count)::int8, COALESCE(sum(count) FILTER (WHERE old_secret), 0)::int8, "
+		"max(last_at), "
+		"(array_agg(last_client ORDER BY last_at DESC) FILTER (WHERE last_client IS NOT NULL))[1] "
+		"FROM added WHERE count <> 0 GROUP BY workspace, api, code "
+		"ON CONFLICT (workspace, api, code) DO UPDATE SET "
+		"count = t.count + EXCLUDED.count, "
+		"old_secret = t.old_secret + EXCLUDED.old_secret, "
+		"last_at = GREATEST(t.last_at, EXCLUDED.last_at), "
+		"last_client = COALESCE(EXCLUDED.last_client, t.last_client)) "
 		"SELECT COALESCE(sum(count), 0)::int8 FROM added",
 		10,
 		{UUIDARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLARRAYOID, TEXTARRAYOID, INT8ARRAYOID,
@@ -289,6 +307,7 @@ ak_flush_init(void)
 /*
  * flush_usage() -> bigint
  *
+ * Counts the keys for metrics(), too.
  * Writes the counts in memory to the tables, as part of the transaction, and
  * returns the number of requests added.  Waits for a flush under way.  Raises
  * 42501 without the capability "admin" in all workspaces, since all of them
@@ -310,6 +329,7 @@ ak_flush_usage(PG_FUNCTION_ARGS)
 	SPI_connect();
 	(void) lock_flush(true);
 	added = flush(NULL);
+	ak_count_keys();
 	SPI_finish();
 	ak_owner_end(&caller);
 	PG_RETURN_INT64(added);
@@ -401,6 +421,12 @@ ak_usage_retention_job(void)
 								 1,
 								 {TIMESTAMPTZOID},
 								 NULL};
+	static AkQuery old_uses = {"SELECT u.ctid FROM apikeys_internal.key_use u WHERE u.last_used_at < $1 "
+							   "AND NOT EXISTS (SELECT FROM apikeys.key k WHERE k.key_id = u.key_id)",
+							   1,
+							   {TIMESTAMPTZOID},
+							   NULL};
+	static AkQuery delete_uses = {"DELETE FROM apikeys_internal.key_use WHERE ctid = ANY ($1)", 1, {TIDARRAYOID}, NULL};
 	static AkQuery delete_hours = {"DELETE FROM apikeys_internal.usage_hour WHERE ctid = ANY ($1)",
 								   1,
 								   {TIDARRAYOID},
@@ -420,8 +446,8 @@ ak_usage_retention_job(void)
 	/* at least two hours, so that no hour is deleted that memory may still hold */
 	before = GetCurrentTimestamp() - Max(ak_guc_usage_retention, 2 * MINS_PER_HOUR) * USECS_PER_MINUTE;
 	args[0] = TimestampTzGetDatum(before - before % USECS_PER_HOUR);
-	if (delete_in_pieces(&old_hours, &delete_hours, args))
-		(void) delete_in_pieces(&old_totals, &delete_totals, args);
+	(void) (delete_in_pieces(&old_hours, &delete_hours, args) && delete_in_pieces(&old_totals, &delete_totals, args) &&
+			delete_in_pieces(&old_uses, &delete_uses, args));
 	ak_job_commit();
 	return AK_JOB_IDLE;
 }

@@ -48,10 +48,11 @@ typedef enum AkJobNumber
 	AK_JOB_MAIL,
 	AK_JOB_USAGE_RETENTION,
 	AK_JOB_AUDIT_RETENTION,
-	AK_JOB_ACCESS
+	AK_JOB_ACCESS,
+	AK_JOB_KEY_TOTALS
 } AkJobNumber;
 
-#define AK_JOB_COUNT (AK_JOB_ACCESS + 1)
+#define AK_JOB_COUNT (AK_JOB_KEY_TOTALS + 1)
 /* A woken job is a bit in the worker's entry in shared memory */
 #define AK_JOB_BIT(number) ((uint32) 1 << (number))
 

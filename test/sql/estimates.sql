@@ -22,6 +22,9 @@ BEGIN
 	INSERT INTO apikeys_internal.usage_hour (key_id, hour, api, code, old_secret, workspace, count, last_at, slot, slot_count)
 		SELECT key_id, date_trunc('hour', now()), 'data', code, false, w, 7, now(), 0, 0
 		FROM apikeys.key, unnest('{VALID,EXPIRED}'::text[]) AS code WHERE workspace = w;
+	INSERT INTO apikeys_internal.usage_total SELECT w, 'data', code, 7 * keys, 0, now() FROM unnest('{VALID,EXPIRED}'::text[]) AS code;
+	INSERT INTO apikeys_internal.key_use SELECT key_id, now() FROM apikeys.key WHERE workspace = w;
+	PERFORM apikeys.add_team_member(prefix || '-actor ' || i, prefix || '-team', w) FROM generate_series(1, keys / 10) AS i;
 	INSERT INTO apikeys_internal.report (report_id, workspace, scope, recipient, encrypted, asked_at, asked_by, state, queued_at)
 		SELECT gen_random_uuid(), w, ARRAY[w], prefix || '-' || i || '@example.com', false, now(), prefix || '-actor', 'held', now()
 		FROM generate_series(1, keys / 10) AS i;
@@ -35,7 +38,7 @@ ANALYZE;
 CREATE TEMPORARY TABLE statement (n integer GENERATED ALWAYS AS IDENTITY, statement text, theirs text, nobodys text);
 INSERT INTO statement (statement, theirs, nobodys)
 SELECT format(s.statement, v.view, c.attname, c.cast), p.theirs, p.nobodys
-FROM unnest('{active_keys,archived_keys,key_usage,usage_history,denials,audit_logs,reports}'::text[]) AS v (view)
+FROM unnest('{active_keys,archived_keys,key_usage,usage_history,usage_daily,denials,audit_logs,reports,workspaces,team_members}'::text[]) AS v (view)
 JOIN LATERAL (SELECT attname::text, CASE atttypid::regtype::text WHEN 'text' THEN '' ELSE '::' || atttypid::regtype END AS cast,
 		atttypid::regtype::text AS type
 	FROM pg_attribute WHERE attrelid = ('apikeys.' || v.view)::regclass AND attnum > 0

@@ -106,7 +106,7 @@ SELECT * FROM pg_temp.entries();
 
 -- what pg_dump is told to dump: every table, and the sequence, but for what is this database's own
 SELECT c.relname FROM pg_class c WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relkind IN ('r', 'S')
-AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'apikeys' AND c.oid = ANY (e.extconfig));
+AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'apikeys' AND c.oid = ANY (e.extconfig)) ORDER BY 1;
 -- an access is dumped under no name that is another role's: of a, as it is; b and c, which swapped their names, not until the
 -- names are right; d is dumped as it was named; e is gone, and its name is another's; f waits, and g is nobody
 BEGIN;

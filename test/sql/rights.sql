@@ -99,5 +99,5 @@ RESET ROLE;
 INSERT INTO apikeys.access (role, capability, workspace) VALUES ('regress_ak_none', 'view', 'acme');
 SELECT role, in_force FROM apikeys.accesses WHERE role = 'regress_ak_none';
 
-SELECT format('DROP OWNED BY %s', string_agg(rolname, ', ')) FROM pg_roles WHERE rolname ~ '^regress_ak_' \gexec
-SELECT format('DROP ROLE %s', string_agg(rolname, ', ')) FROM pg_roles WHERE rolname ~ '^regress_ak_' \gexec
+SELECT format('DROP OWNED BY %s', string_agg(rolname, ', ' ORDER BY rolname)) FROM pg_roles WHERE rolname ~ '^regress_ak_' \gexec
+SELECT format('DROP ROLE %s', string_agg(rolname, ', ' ORDER BY rolname)) FROM pg_roles WHERE rolname ~ '^regress_ak_' \gexec

@@ -38,6 +38,8 @@ INSERT INTO calls VALUES
 	('usage_memory', $$SELECT count(*) FROM apikeys_internal.usage_memory() WHERE key_id = :other OR workspace = :there$$),
 	('key_id', $$SELECT apikeys.key_id('Shared name', :there)$$),
 	('key_id', $$SELECT apikeys.key_id('Only there')$$),
+	('find_secrets', $$SELECT apikeys.find_secrets('ak_' || repeat('0', 43) || '2PL60u')$$),
+	('secret_pattern', $$SELECT apikeys.secret_pattern(:there)$$),
 	('create_key', $$SELECT apikeys.create_key('x', '{data}', :there)$$),
 	('create_key', $$SELECT apikeys.create_key('', '{}', :there)$$),
 	('import_key', $$SELECT apikeys.import_key('x', '{data}', sha256('x'), workspace => :there)$$),

@@ -54,6 +54,7 @@ INSERT INTO calls VALUES ($$create_key('x', '{data}', :there)$$), ($$import_key(
 	($$validate_key('x', workspace => :there)$$), ($$validate_key(NULL, workspace => :there)$$), ($$create_workspace(:there)$$), ($$update_workspace(:there)$$), ($$add_team_member('x', 'x', :there)$$),
 	($$remove_team_member('x', :there)$$), ($$grant_access('regress_ak_nobody', 'view', :there)$$), ($$revoke_access('regress_ak_nobody', 'view', :there)$$),
 	($$verify_audit_log(:there)$$), ($$audit_anchor(:there)$$), ($$purge_audit_log('-infinity', :there)$$), ($$search_audit_logs(workspace => :there)$$), ($$export_audit_logs(workspace => :there)$$),
+	($$secret_pattern(:there)$$),
 	($$email_audit_logs('audit@example.com', workspace => :there)$$);
 SELECT p.proname AS "not here" FROM pg_proc p WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND p.proargnames[:p.pronargs] @> '{workspace}'
 AND NOT EXISTS (SELECT FROM calls WHERE call LIKE replace(p.proname, '_', '\_') || '(%') ORDER BY 1;

@@ -1,0 +1,189 @@
+/*-------------------------------------------------------------------------
+ *
+ * metrics.c
+ *	  Totals for a monitoring system: metrics().
+ *
+ * A monitoring system asks every few seconds, so metrics() reads only what is
+ * small: usage_total, which a flush keeps, memory's own counters, and
+ * key_total, for which the worker counts the keys about once a minute.  Counting
+ * takes a sequential scan; the pause after it is at least 100 times as long as
+ * it took, so that it costs at most one percent of a core.  No lock is held
+ * meanwhile that others wait for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include "access/access.h"
+#include "core/clock.h"
+#include "core/compat.h"
+#include "core/query.h"
+#include "usage/figures.h"
+#include "usage/memory.h"
+#include "usage/metrics.h"
+
+PG_FUNCTION_INFO_V1(ak_metrics);
+
+/* The shortest period of the worker's job */
+#define PERIOD_MS 60000
+
+/* How many times as long as a count the pause after it is at least */
+#define REST 100
+
+int ak_key_totals_period_ms = PERIOD_MS;
+
+/* Counts the keys, for metrics().  SPI must be connected, as the owner. */
+void
+ak_count_keys(void)
+{
+	static AkQuery query = {
+		"INSERT INTO apikeys_internal.key_total AS t "
+		"SELECT true, now, count(k.key_id) FILTER (WHERE archived_at IS NULL AND disabled_at IS NULL), "
+		"count(k.key_id) FILTER (WHERE archived_at IS NULL AND disabled_at IS NOT NULL), "
+		"count(k.key_id) FILTER (WHERE archived_at IS NOT NULL), "
+		"count(k.key_id) FILTER (WHERE archived_at IS NULL AND expires_at <= now), "
+		"count(k.key_id) FILTER (WHERE archived_at IS NULL AND expires_at > now AND expires_at <= now + interval '1 day'), "
+		"count(k.key_id) FILTER (WHERE archived_at IS NULL AND expires_at > now AND expires_at <= now + interval '7 days'), "
+		"count(k.key_id) FILTER (WHERE archived_at IS NULL AND expires_at > now AND expires_at <= now + interval '30 days') "
+		"FROM (SELECT clock_timestamp() AS now) AS at LEFT JOIN apikeys.key k ON true "
+		"GROUP BY now "
+		"ON CONFLICT (only_row) DO UPDATE SET counted_at = EXCLUDED.counted_at, active = EXCLUDED.active, "
+		"disabled = EXCLUDED.disabled, archived = EXCLUDED.archived, expired = EXCLUDED.expired, "
+		"expiring_1d = EXCLUDED.expiring_1d, expiring_7d = EXCLUDED.expiring_7d, expiring_30d = EXCLUDED.expiring_30d",
+		0,
+		{0},
+		NULL};
+
+	ak_query(&query, NULL, NULL, AK_SEE_LATEST);
+}
+
+/* The worker's job "key totals". */
+AkJobNext
+ak_key_totals_job(void)
+{
+	AkTicks start = ak_ticks();
+
+	if (!ak_job_begin())
+		return AK_JOB_IDLE;
+	ak_count_keys();
+	ak_job_commit();
+	ak_key_totals_period_ms = (int) Max(PERIOD_MS, Min(PG_INT32_MAX, (ak_ticks() - start) / 1000 * REST));
+	return AK_JOB_IDLE;
+}
+
+/* Adds a metric, whose label (NULL: it has none) is a value for that name. */
+static void
+put_metric(ReturnSetInfo *rsinfo, const char *name, const char *label, const char *label_value, double value)
+{
+	StringInfoData labels;
+	Datum values[3];
+	bool nulls[3] = {false, false, false};
+
+	initStringInfo(&labels);
+	if (label != NULL)
+	{
+		appendStringInfo(&labels, "{\"%s\": ", label);
+		escape_json(&labels, label_value);
+		appendStringInfoChar(&labels, '}');
+	}
+	else
+		appendStringInfoString(&labels, "{}");
+	values[0] = CStringGetTextDatum(name);
+	values[1] = DirectFunctionCall1(jsonb_in, CStringGetDatum(labels.data));
+	values[2] = Float8GetDatum(value);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* Adds what tables tell of the workspaces that the caller may monitor; NULL: of all, and of the database. */
+static void
+put_from_tables(ReturnSetInfo *rsinfo, Datum workspaces)
+{
+	static AkQuery query = {
+		"SELECT 'apikeys_validations_total', jsonb_build_object('workspace', workspace, 'api', api, 'code', code), "
+		"count::float8 FROM apikeys_internal.usage_total WHERE $1 IS NULL OR workspace = ANY ($1) "
+		"UNION ALL "
+		"SELECT 'apikeys_old_secret_requests_total', jsonb_build_object('workspace', workspace), sum(old_secret)::float8 "
+		"FROM apikeys_internal.usage_total WHERE $1 IS NULL OR workspace = ANY ($1) GROUP BY workspace "
+		"UNION ALL "
+		"SELECT 'apikeys_reports', jsonb_build_object('state', s), (SELECT count(*) FROM apikeys_internal.report r "
+		"WHERE r.state = s AND ($1 IS NULL OR r.scope <@ $1))::float8 "
+		"FROM unnest(ARRAY['queued', 'held', 'sent', 'failed']) AS s "
+		"UNION ALL "
+		"SELECT m.name, m.labels, m.value FROM apikeys_internal.key_total t, LATERAL (VALUES "
+		"('apikeys_keys', jsonb_build_object('state', 'active'), t.active::float8), "
+		"('apikeys_keys', jsonb_build_object('state', 'disabled'), t.disabled::float8), "
+		"('apikeys_keys', jsonb_build_object('state', 'archived'), t.archived::float8), "
+		"('apikeys_keys_expired', '{}', t.expired::float8), "
+		"('apikeys_keys_expiring', jsonb_build_object('days', '1'), t.expiring_1d::float8), "
+		"('apikeys_keys_expiring', jsonb_build_object('days', '7'), t.expiring_7d::float8), "
+		"('apikeys_keys_expiring', jsonb_build_object('days', '30'), t.expiring_30d::float8), "
+		"('apikeys_keys_counted_age_seconds', '{}', extract(epoch FROM clock_timestamp() - t.counted_at)::float8)"
+		") AS m (name, labels, value) WHERE $1 IS NULL",
+		1,
+		{TEXTARRAYOID},
+		NULL};
+	AkCaller caller;
+
+	ak_owner_begin(&caller, AK_TO_READ);
+	SPI_connect();
+	ak_query(&query, &workspaces, workspaces == 0 ? "n" : NULL, AK_SEE_TRANSACTION);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		Datum values[3];
+		bool nulls[3];
+
+		for (int c = 0; c < 3; c++)
+			values[c] = ak_query_result(i, c + 1, &nulls[c]);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	SPI_finish();
+	ak_owner_end(&caller);
+}
+
+/*
+ * metrics() -> setof (name text, labels jsonb, value double precision)
+ *
+ * Names and labels are such as Prometheus takes.  What tells of the database or
+ * the server is left out unless the caller may monitor all workspaces.  Raises
+ * 42501 without the capability "monitor" in any.
+ */
+Datum
+ak_metrics(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo;
+	AkMemoryStatus memory;
+	TimestampTz flushed;
+	bool all;
+
+	ak_require_anywhere(AK_MONITOR);
+	InitMaterializedSRF_compat(fcinfo);
+	rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	all = ak_sees_everywhere(AK_MONITOR);
+	put_from_tables(rsinfo, all ? (Datum) 0 : ak_visible_workspaces(AK_MONITOR));
+	if (!all)
+		return (Datum) 0;
+
+	ak_memory_status(&memory);
+	put_metric(rsinfo, "apikeys_memory_entries", "kind", "counters", memory.used[AK_ROOM_COUNTERS]);
+	put_metric(rsinfo, "apikeys_memory_entries", "kind", "limits", memory.used[AK_ROOM_LIMITS]);
+	put_metric(rsinfo, "apikeys_memory_bytes", NULL, NULL, memory.bytes);
+	put_metric(rsinfo, "apikeys_memory_max_bytes", NULL, NULL, memory.ceiling);
+	put_metric(rsinfo, "apikeys_lost_total", "kind", "counts", memory.lost[AK_LOST_COUNT]);
+	put_metric(rsinfo, "apikeys_lost_total", "kind", "limits_not_kept", memory.lost[AK_LOST_LIMIT]);
+	put_metric(rsinfo, "apikeys_lost_total", "kind", "limits_given_up", memory.lost[AK_LOST_EARLY]);
+	flushed = ak_last_flush();
+	if (flushed != 0)
+		put_metric(rsinfo, "apikeys_last_flush_age_seconds", NULL, NULL,
+				   Max(0, GetCurrentTimestamp() - flushed) / (double) USECS_PER_SEC);
+	put_metric(rsinfo, "apikeys_worker", "state", ak_worker_text(), 1);
+	return (Datum) 0;
+}
