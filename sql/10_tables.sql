@@ -30,6 +30,8 @@ CREATE TABLE apikeys.workspace (
 	row_digest		bytea NOT NULL,
 	CONSTRAINT workspace_pkey PRIMARY KEY (workspace)
 );
+/* for validation, which asks whether there is any */
+CREATE INDEX workspace_limited ON apikeys.workspace (workspace) WHERE rate_limit IS NOT NULL;
 COMMENT ON TABLE apikeys.workspace IS 'tenants: each has its own keys, secret prefix and archive limit';
 COMMENT ON COLUMN apikeys.workspace.prefix IS 'what the secrets issued in this workspace begin with';
 COMMENT ON COLUMN apikeys.workspace.archive_limit IS 'how many archived keys are kept';
@@ -328,3 +330,16 @@ CREATE TABLE apikeys_internal.key_total (
 COMMENT ON TABLE apikeys_internal.key_total IS 'how many keys there were when the worker counted them last, for metrics()';
 COMMENT ON COLUMN apikeys_internal.key_total.active IS 'active, whether they have expired or not';
 COMMENT ON COLUMN apikeys_internal.key_total.expired IS 'of those that are active or disabled';
+
+/* What is used of quotas (quota.c): of each key that has one, in the period that is told. */
+CREATE TABLE apikeys_internal.quota_used (
+	key_id			uuid NOT NULL,
+	period			text NOT NULL,
+	since			timestamptz NOT NULL,
+	used			bigint NOT NULL,
+	CONSTRAINT quota_used_pkey PRIMARY KEY (key_id)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE apikeys_internal.quota_used IS 'how much of its quota a key has used, as far as flushed';
+COMMENT ON COLUMN apikeys_internal.quota_used.period IS 'hour, day, week, month or total';
+COMMENT ON COLUMN apikeys_internal.quota_used.since IS 'when the period began that the figure is of; -infinity for total';
+COMMENT ON COLUMN apikeys_internal.quota_used.used IS 'valid requests, each as often as its cost';

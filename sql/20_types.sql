@@ -46,13 +46,28 @@ CREATE TYPE apikeys.verdict AS (
 	workspace		text,
 	name			text,
 	team			text,
+	owner			text,
 	apis			text[],
 	expires_at		timestamptz,
 	old_valid_until	timestamptz,
 	retry_after		integer,
+	rate_limit		integer,
+	rate_window		integer,
+	rate_remaining	integer,
+	rate_reset		integer,
+	quota			bigint,
+	quota_remaining	bigint,
+	quota_reset		integer,
 	metadata		jsonb
 );
 COMMENT ON TYPE apikeys.verdict IS 'the answer to a request: show its client the http_status, keep the rest';
+COMMENT ON COLUMN apikeys.verdict.retry_after IS 'seconds until the request would be allowed; NULL unless http_status is 429, and where waiting does not help';
+COMMENT ON COLUMN apikeys.verdict.rate_limit IS 'the tighter of the rate limits of key and workspace, as the next three';
+COMMENT ON COLUMN apikeys.verdict.rate_window IS 'in seconds';
+COMMENT ON COLUMN apikeys.verdict.rate_remaining IS 'requests that are left at once, after this one';
+COMMENT ON COLUMN apikeys.verdict.rate_reset IS 'seconds until nothing of the limit is used up';
+COMMENT ON COLUMN apikeys.verdict.quota_remaining IS 'what is left of the quota in this period, after this request';
+COMMENT ON COLUMN apikeys.verdict.quota_reset IS 'seconds until the next period begins; NULL if none does';
 
 CREATE TYPE apikeys.audit_verdict AS (
 	workspace		text,

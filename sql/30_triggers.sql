@@ -68,6 +68,8 @@ ALTER TABLE apikeys_internal.access_role ENABLE REPLICA TRIGGER keep;
 CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE ON apikeys_internal.access_role FOR EACH ROW EXECUTE FUNCTION apikeys_internal.invalidate();
 CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE ON apikeys.api FOR EACH ROW EXECUTE FUNCTION apikeys_internal.invalidate();
 ALTER TABLE apikeys.api ENABLE ALWAYS TRIGGER invalidate;
+CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE ON apikeys.workspace FOR EACH ROW EXECUTE FUNCTION apikeys_internal.invalidate();
+ALTER TABLE apikeys.workspace ENABLE ALWAYS TRIGGER invalidate;
 
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_log FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_log();
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_log EXECUTE FUNCTION apikeys_internal.guard_truncate();

@@ -29,3 +29,4 @@ SELECT pg_extension_config_dump('apikeys_internal.usage', '');
 SELECT pg_extension_config_dump('apikeys_internal.usage_hour', '');
 SELECT pg_extension_config_dump('apikeys_internal.key_use', '');
 SELECT pg_extension_config_dump('apikeys_internal.usage_total', '');
+SELECT pg_extension_config_dump('apikeys_internal.quota_used', '');

@@ -11,6 +11,10 @@ CREATE FUNCTION apikeys_internal.last_use(key_id uuid)
 RETURNS timestamptz LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 20 AS 'MODULE_PATHNAME', 'ak_last_use';
 COMMENT ON FUNCTION apikeys_internal.last_use(uuid) IS 'when a key was valid last, flushed or not: last_used_at in the views of keys';
 
+CREATE FUNCTION apikeys_internal.quota_used(key_id uuid, quota_period text)
+RETURNS bigint LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 20 AS 'MODULE_PATHNAME', 'ak_quota_used_sql';
+COMMENT ON FUNCTION apikeys_internal.quota_used(uuid, text) IS 'how much of its quota a key has used in the present period, flushed or not; granted to nobody';
+
 CREATE FUNCTION apikeys.usage_chart(key_id uuid, span interval = '24 hours')
 RETURNS SETOF text LANGUAGE C STABLE ROWS 24 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_usage_chart';
 COMMENT ON FUNCTION apikeys.usage_chart(uuid, interval) IS 'the last hours of a key as bars: # valid requests, x denied ones';

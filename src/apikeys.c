@@ -6,8 +6,8 @@
  * Two paths lead through the source:
  *
  *	  a request   validate/validate -> pure/token -> pure/digest ->
- *				  validate/keystore -> pure/policy -> usage/limit -> verdict
- *				  -> usage/usage
+ *				  validate/keystore -> pure/policy -> usage/limit ->
+ *				  validate/verdict -> usage/usage
  *	  a change    keys/manage -> table -> keys/guard trigger ->
  *				  audit/audit_trigger -> audit/entry; before commit, its link
  *
@@ -136,5 +136,6 @@ _PG_init(void)
 	ak_worker_init(&plan);
 	ak_apinames_init();
 	ak_flush_init();
+	ak_sharedlimit_init();
 	RESUME_INTERRUPTS();
 }

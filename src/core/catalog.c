@@ -92,6 +92,7 @@ static const AkRelationName relation_names[AK_RELATION_COUNT] = {
 	[AK_LOCK_SALT] = {AK_INTERNAL, "lock_salt", _Anum_lock_salt_max - 1, "salt"},
 	[AK_ACCESS_ROLE] = {AK_INTERNAL, "access_role", _Anum_access_role_max - 1, "grant_id roleid"},
 	[AK_WORKSPACE_PKEY] = {AK_FACE, "workspace_pkey"},
+	[AK_WORKSPACE_LIMITED] = {AK_FACE, "workspace_limited"},
 	[AK_API_PKEY] = {AK_FACE, "api_pkey"},
 	[AK_KEY_PKEY] = {AK_FACE, "key_pkey"},
 	[AK_KEY_HASH] = {AK_FACE, "key_key_hash_key"},
@@ -112,6 +113,8 @@ static const AkRelationName relation_names[AK_RELATION_COUNT] = {
 	[AK_VERDICT] = {AK_FACE, "verdict"},
 	[AK_USAGE] = {AK_INTERNAL, "usage"},
 	[AK_USAGE_PKEY] = {AK_INTERNAL, "usage_pkey"},
+	[AK_QUOTA_USED] = {AK_INTERNAL, "quota_used"},
+	[AK_QUOTA_USED_PKEY] = {AK_INTERNAL, "quota_used_pkey"},
 };
 
 #define LOOK_UPS_MAX 8 /* attempts in a row */
@@ -239,7 +242,7 @@ find_schemas(Oid schemas[AK_SCHEMA_COUNT])
 static char
 relation_kind(AkRelation which)
 {
-	if (which < AK_TABLE_COUNT || which == AK_USAGE)
+	if (which < AK_TABLE_COUNT || which == AK_USAGE || which == AK_QUOTA_USED)
 		return RELKIND_RELATION;
 	if (which == AK_AUDIT_ID_SEQ)
 		return RELKIND_SEQUENCE;
@@ -283,6 +286,9 @@ look_up_once(bool missing_ok)
 		Oid schema = schemas[relation_names[i].schema];
 
 		relids[i] = OidIsValid(schema) ? find_relation(i, schema) : InvalidOid;
+		/* it goes with a column, and the error must name that */
+		if (i == AK_WORKSPACE_LIMITED)
+			continue;
 		if (!OidIsValid(relids[i]) && missing_ok)
 			return false;
 		if (!OidIsValid(relids[i]))

@@ -34,6 +34,7 @@ typedef enum AkRelation
 	AK_ACCESS_ROLE,
 	/* indexes */
 	AK_WORKSPACE_PKEY,
+	AK_WORKSPACE_LIMITED,
 	AK_API_PKEY,
 	AK_KEY_PKEY,
 	AK_KEY_HASH,
@@ -54,9 +55,11 @@ typedef enum AkRelation
 	AK_AUDIT_ID_SEQ,
 	/* the row type */
 	AK_VERDICT,
-	/* a table that only SQL writes, without an Anum_ enum, and its index */
+	/* tables that only SQL writes, without an Anum_ enum, and their indexes */
 	AK_USAGE,
 	AK_USAGE_PKEY,
+	AK_QUOTA_USED,
+	AK_QUOTA_USED_PKEY,
 	AK_RELATION_COUNT
 } AkRelation;
 

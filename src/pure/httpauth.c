@@ -1,13 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * httpauth.c
- *	  Read an HTTP Authorization header: Basic or Bearer.
+ *	  Read an HTTP Authorization header: Basic, Bearer or a bare key.
  *
- * Two forms are accepted, the scheme in any case (RFC 9110, 11.1), then one or
- * more spaces, the credentials, and optional spaces:
+ * Two schemes are accepted, in any case (RFC 9110, 11.1), then one or more
+ * spaces, the credentials, and optional spaces:
  *
  *		Basic base64(workspace:key)		RFC 7617, base64 of RFC 4648, 4
  *		Bearer key						RFC 6750, 2.1
+ *
+ * and so is a key alone, one word, as a header of its own such as X-API-Key has
+ * it.  The name of one of the two schemes alone is no key.
  *
  * The text comes unchecked from the network, so the parser is strict: a header
  * must have the same meaning here and in a proxy in front of the server.
@@ -32,22 +35,28 @@
 /* Base64 encodes three bytes as four, so this is enough for any header's credentials */
 #define DECODED_MAX (AK_HEADER_MAX_BYTES / 4 * 3)
 
-/* Returns true if the header begins with this scheme (given in lower case) and a space. */
+/* Returns true if the text is the name of this scheme, given in lower case. */
+static bool
+is_scheme(const char *text, size_t len, const char *scheme)
+{
+	if (len != strlen(scheme))
+		return false;
+	for (size_t i = 0; i < len; i++)
+	{
+		/* ASCII only, independent of the locale: only letters differ by 0x20 here */
+		if ((text[i] | 0x20) != scheme[i])
+			return false;
+	}
+	return true;
+}
+
+/* Returns true if the header begins with this scheme and a space. */
 static bool
 scheme_is(const char *header, size_t len, const char *scheme)
 {
 	size_t scheme_len = strlen(scheme);
-	size_t i;
 
-	if (len <= scheme_len || header[scheme_len] != ' ')
-		return false;
-	for (i = 0; i < scheme_len; i++)
-	{
-		/* ASCII only, independent of the locale: only letters differ by 0x20 here */
-		if ((header[i] | 0x20) != scheme[i])
-			return false;
-	}
-	return true;
+	return len > scheme_len && header[scheme_len] == ' ' && is_scheme(header, scheme_len, scheme);
 }
 
 /* Returns true if all bytes are in lowest..0x7e. */
@@ -141,15 +150,16 @@ ak_httpauth_parse(const char *header, size_t len, AkHttpAuth *out)
 	if (len == 0 || len > AK_HEADER_MAX_BYTES)
 		return false;
 
+	/* without this, the name of a scheme alone would be a bare key */
+	while (len > 0 && header[len - 1] == ' ')
+		len--;
 	basic = scheme_is(header, len, "basic");
 	if (!basic && !scheme_is(header, len, "bearer"))
-		return false;
+		return !is_scheme(header, len, "basic") && !is_scheme(header, len, "bearer") &&
+			   take_key(header, len, 0x21, out);
 	credentials = header + strlen(basic ? "basic" : "bearer");
 	len -= credentials - header;
 
-	/* the first character is a space, so neither loop runs past the text */
-	while (len > 0 && credentials[len - 1] == ' ')
-		len--;
 	while (len > 0 && credentials[0] == ' ')
 	{
 		credentials++;

@@ -17,13 +17,16 @@ static const struct
 	const char *name;
 	int http_status; /* by RFC 9110, and RFC 6585 for 429 */
 } codes[AK_CODE_COUNT] = {
+	[AK_MISSING] = {"MISSING", 401},
 	[AK_MALFORMED] = {"MALFORMED", 401},
 	[AK_NOT_FOUND] = {"NOT_FOUND", 401},
 	[AK_ARCHIVED] = {"ARCHIVED", 401},
 	[AK_REGENERATED] = {"REGENERATED", 401},
+	[AK_DISABLED] = {"DISABLED", 401},
 	[AK_EXPIRED] = {"EXPIRED", 401},
-	[AK_FORBIDDEN] = {"FORBIDDEN", 403},
+	[AK_ADDRESS_NOT_ALLOWED] = {"ADDRESS_NOT_ALLOWED", 403},
 	[AK_INSUFFICIENT_PERMISSIONS] = {"INSUFFICIENT_PERMISSIONS", 403},
+	[AK_QUOTA_EXCEEDED] = {"QUOTA_EXCEEDED", 429},
 	[AK_RATE_LIMITED] = {"RATE_LIMITED", 429},
 	[AK_VALID] = {"VALID", 200},
 };
@@ -41,9 +44,9 @@ ak_code_http_status(AkCode code)
 }
 
 /*
- * Returns the first code that applies to a request with a known secret.  The
- * rate limit is left out: the caller consumes it only after VALID.  A limit in
- * time is exclusive: at expires_at the key is expired.
+ * Returns the first code that applies to a request with a known secret.  Quota
+ * and rate limits are left out: the caller charges them only after VALID.  A
+ * limit in time is exclusive: at expires_at the key is expired.
  */
 AkCode
 ak_policy_decide(const AkKeyState *key, TimestampTz now)
@@ -52,10 +55,12 @@ ak_policy_decide(const AkKeyState *key, TimestampTz now)
 		return AK_ARCHIVED;
 	if (key->by_old_secret && now >= key->old_valid_until)
 		return AK_REGENERATED;
+	if (key->disabled)
+		return AK_DISABLED;
 	if (now >= key->expires_at)
 		return AK_EXPIRED;
 	if (key->bound_to_networks && !key->client_in_networks)
-		return AK_FORBIDDEN;
+		return AK_ADDRESS_NOT_ALLOWED;
 	if (!key->api_allowed)
 		return AK_INSUFFICIENT_PERMISSIONS;
 	return AK_VALID;
@@ -98,6 +103,54 @@ ak_address_parse(const char *text, size_t len, AkAddress *out)
 	out->is_v6 = true;
 	out->bits = 128;
 	return true;
+}
+
+/* Returns true if this is the number of a port: 1 to 5 digits, at most 65535. */
+static bool
+is_port(const char *text, size_t len)
+{
+	int port = 0;
+
+	if (len == 0 || len > 5)
+		return false;
+	for (size_t i = 0; i < len; i++)
+	{
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		port = port * 10 + (text[i] - '0');
+	}
+	return port <= 65535;
+}
+
+/*
+ * Parses what a server may know of its client: an address as
+ * ak_address_parse(), an IPv4 address and a port ("192.0.2.1:443"), or an IPv6
+ * address in brackets, with a port or without ("[2001:db8::1]:443", RFC 3986,
+ * 3.2.2).  Returns true if it is one; the port is left out.
+ */
+bool
+ak_client_parse(const char *text, size_t len, AkAddress *out)
+{
+	const char *colon;
+
+	if (len == 0 || len > AK_CLIENT_MAX)
+		return false;
+	if (text[0] == '[')
+	{
+		const char *end = memchr(text, ']', len);
+		size_t rest;
+
+		if (end == NULL)
+			return false;
+		rest = text + len - (end + 1);
+		return (rest == 0 || (end[1] == ':' && is_port(end + 2, rest - 1))) && memchr(text, ':', end - text) != NULL &&
+			   ak_address_parse(text + 1, end - text - 1, out);
+	}
+	colon = memchr(text, ':', len);
+	/* an IPv6 address has more than one colon */
+	if (colon == NULL || memchr(colon + 1, ':', text + len - (colon + 1)) != NULL)
+		return ak_address_parse(text, len, out);
+	return is_port(colon + 1, text + len - (colon + 1)) && ak_address_parse(text, colon - text, out);
 }
 
 /* Returns true if the address is inside the network, whose host bits are ignored. */

@@ -26,7 +26,6 @@
 #include "storage/lmgr.h"
 #include "utils/snapmgr.h"
 
-#include "core/guc.h"
 #include "core/query.h"
 #include "usage/exitflush.h"
 #include "usage/flush.h"
@@ -63,7 +62,7 @@ flush_at_exit(int code, Datum arg)
 	MemoryContext context = CurrentMemoryContext;
 
 	/* a session may have been terminated because the server stops */
-	if (!ak_guc_track_usage || RecoveryInProgress() || !ak_worker_is_away(code != 0))
+	if (RecoveryInProgress() || !ak_worker_is_away(code != 0))
 		return;
 	AbortOutOfAnyTransaction();
 	PG_TRY();

@@ -44,6 +44,7 @@
 #include "core/query.h"
 #include "usage/figures.h"
 #include "usage/flush.h"
+#include "usage/limit.h"
 #include "usage/memory.h"
 #include "usage/metrics.h"
 #include "usage/usage.h"
@@ -239,6 +240,10 @@ flush(uint32 *at)
 	for (int start = 0; start < batch->count; start += PIECE, ak_job_go_on())
 		added += write_piece(batch->figures + start, Min(PIECE, batch->count - start));
 
+	/* quotas with the last batch */
+	if (at == NULL || *at == 0)
+		ak_quota_flush();
+
 	/* a flush alone is no reason to create the memory */
 	batch->clock = ak_memory(false) != NULL ? ak_usage_acquire(&clock, 0, "", 0) : NULL;
 	if (batch->clock != NULL)
@@ -290,9 +295,10 @@ remember(void)
 static void
 at_transaction_event(XactEvent event, void *arg)
 {
-	if (flushed == NULL || event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
 		return;
-	if (event == XACT_EVENT_COMMIT)
+	ak_quota_at_end(event == XACT_EVENT_COMMIT);
+	if (flushed != NULL && event == XACT_EVENT_COMMIT)
 		remember();
 	flushed = NULL;
 }
@@ -307,12 +313,12 @@ ak_flush_init(void)
 /*
  * flush_usage() -> bigint
  *
- * Counts the keys for metrics(), too.
- * Writes the counts in memory to the tables, as part of the transaction, and
- * returns the number of requests added.  Waits for a flush under way.  Raises
- * 42501 without the capability "admin" in all workspaces, since all of them
- * wait for the transaction, and 25006 in a read-only transaction or on a
- * standby.  The transaction cannot be prepared.
+ * Writes the counts and quotas in memory to the tables, as part of the
+ * transaction, and returns the number of requests added.  Counts the keys for
+ * metrics(), too.  Waits for a flush under way.  Raises 42501 without the
+ * capability "admin" in all workspaces, since all of them wait for the
+ * transaction, and 25006 in a read-only transaction or on a standby.  The
+ * transaction cannot be prepared.
  */
 Datum
 ak_flush_usage(PG_FUNCTION_ARGS)
@@ -405,8 +411,8 @@ delete_in_pieces(AkQuery *find, AkQuery *delete, Datum *args)
 
 /*
  * The worker's job "usage retention": deletes hours older than
- * apikeys.usage_retention, and totals that are as old and whose key no longer
- * exists.
+ * apikeys.usage_retention, and totals and quotas that are as old and whose key
+ * no longer exists.
  */
 AkJobNext
 ak_usage_retention_job(void)
@@ -432,6 +438,15 @@ ak_usage_retention_job(void)
 								   {TIDARRAYOID},
 								   NULL};
 	static AkQuery delete_totals = {"DELETE FROM apikeys_internal.usage WHERE ctid = ANY ($1)", 1, {TIDARRAYOID}, NULL};
+	static AkQuery old_quotas = {"SELECT q.ctid FROM apikeys_internal.quota_used q WHERE q.since < $1 "
+								 "AND NOT EXISTS (SELECT FROM apikeys.key k WHERE k.key_id = q.key_id)",
+								 1,
+								 {TIMESTAMPTZOID},
+								 NULL};
+	static AkQuery delete_quotas = {"DELETE FROM apikeys_internal.quota_used WHERE ctid = ANY ($1)",
+									1,
+									{TIDARRAYOID},
+									NULL};
 	Datum args[1];
 	TimestampTz before;
 
@@ -447,7 +462,7 @@ ak_usage_retention_job(void)
 	before = GetCurrentTimestamp() - Max(ak_guc_usage_retention, 2 * MINS_PER_HOUR) * USECS_PER_MINUTE;
 	args[0] = TimestampTzGetDatum(before - before % USECS_PER_HOUR);
 	(void) (delete_in_pieces(&old_hours, &delete_hours, args) && delete_in_pieces(&old_totals, &delete_totals, args) &&
-			delete_in_pieces(&old_uses, &delete_uses, args));
+			delete_in_pieces(&old_uses, &delete_uses, args) && delete_in_pieces(&old_quotas, &delete_quotas, args));
 	ak_job_commit();
 	return AK_JOB_IDLE;
 }

@@ -1,23 +1,29 @@
 /*-------------------------------------------------------------------------
  *
  * limit.c
- *	  Rate limits: a generic cell rate algorithm (as ITU-T I.371 calls it) for
- *	  each key, in shared memory (memory.c).
+ *	  Charge a request: the rate limits of its key and workspace, and the
+ *	  key's quota, in shared memory (memory.c).
  *
- * A key with a limit of n in a window w may be used n times at once, and then
+ * A rate limit is a generic cell rate algorithm (as ITU-T I.371 calls it).  A
+ * key with a limit of n in a window w may be used n times at once, and then
  * once every w/n.  The only state is "full_at", the time at which the limit is
  * replenished, as if the key had never been used.  Each use delays it by w/n,
  * and it must not be more than w in the future.  Time is in nanoseconds of the
  * monotonic clock, so that w/n is right for limits far above what a server can
  * answer, and setting the wall clock has no effect.
  *
- * The state is read and changed under one spinlock: of any number of concurrent
- * requests, exactly the allowed number passes.
+ * An item of the pool (pool.c) holds the rate limit and the quota (quota.c) of
+ * one key, or the rate limit that the keys of one workspace share
+ * (sharedlimit.c).  So at most two items have a say in a request.  Both are
+ * locked, then both are asked, then both are charged or neither is: of any
+ * number of concurrent requests, exactly the allowed number passes.  The two
+ * spinlocks are taken in one order, the key's first, and nothing but arithmetic
+ * is done under them.
  *
- * A limit takes 40 bytes (48 where a spinlock has four) in a pool of its own
- * (pool.c).  A replenished limit carries no information, so its item can be
- * given back (limitroom.c).  When no item is free, apikeys.limits_when_full
- * decides.
+ * An item takes 64 bytes (72 where a spinlock has four).  A replenished limit
+ * and a flushed quota carry no information that the tables lack, so that their
+ * item can be given back (limitroom.c).  When no item is free,
+ * apikeys.limits_when_full decides.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +31,7 @@
 
 #include <time.h>
 
+#include "access/xlog.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 
@@ -39,17 +46,25 @@
 /* The float's rounding of an interval must not take a use away: allow a quarter of a millionth */
 #define ROUNDING (1.0 - 1.0 / (1 << 22))
 
-StaticAssertDecl(sizeof(AkLimit) <= 48, "docs/operations.md tells the size of a limit");
+/* A period that the item began this far ahead of the request's clock is taken for the present one: see quota.c */
+#define CLOCK_SLACK USECS_PER_MINUTE
+
+StaticAssertDecl(sizeof(AkLimit) <= 72, "docs/operations.md tells the size of a limit");
+
+static uint32
+hash_of_id(const AkLimitId *id)
+{
+	uint32 hash;
+
+	/* key_ids are random, and workspaces' ids are hashes */
+	memcpy(&hash, id->id, sizeof(hash));
+	return hash ^ id->database;
+}
 
 static uint32
 hash_of(const void *item)
 {
-	const AkLimitId *id = &((const AkLimit *) item)->id;
-	uint32 hash;
-
-	/* key_ids are random */
-	memcpy(&hash, id->key_id, sizeof(hash));
-	return hash ^ id->database;
+	return hash_of_id(&((const AkLimit *) item)->id);
 }
 
 static void
@@ -86,38 +101,23 @@ ak_window_usecs(const Interval *window)
 	return ((int64) window->month * DAYS_PER_MONTH + window->day) * USECS_PER_DAY + window->time;
 }
 
-/*
- * Consumes one use and returns 0, or returns the number of nanoseconds until
- * the next use is allowed.
- *
- * If the limit has changed since the last use, the number of consumed uses is
- * carried over to the new limit.
- */
-static int64
-take(AkLimit *state, int32 limit, int64 window, int64 now)
+/* Returns a window's length in nanoseconds, at most AK_WINDOW_MAX. */
+int64
+ak_window_nsecs(const Interval *window)
 {
-	int64 interval = Max(window / limit, 1);
-	int64 ahead = Max(state->full_at - now, 0);
-
-	if (state->interval != 0 && state->interval != (float4) interval)
-		ahead = (int64) Min((double) ahead / state->interval * interval * ROUNDING, (double) WINDOW_MAX_NS);
-	state->interval = (float4) interval;
-	/* a lowered limit must not leave full_at too far ahead */
-	ahead = Min(ahead, interval * limit);
-	if (ahead > interval * (limit - 1))
-	{
-		state->full_at = now + ahead;
-		return ahead - interval * (limit - 1);
-	}
-	state->full_at = now + ahead + interval;
-	return 0;
+	return Min(ak_window_usecs(window), AK_WINDOW_MAX) * 1000;
 }
 
-/* A new limit; fill() also counts it for its workspace */
+/*
+ * ------------------------------------------------------------- the items
+ */
+
+/* A new item; fill() also counts it for its workspace */
 typedef struct AkNewLimit
 {
 	AkMemory *memory;
 	AkLimitId id;
+	bool shared;
 	uint16 share;
 } AkNewLimit;
 
@@ -131,7 +131,11 @@ fill(void *item, void *arg)
 	limit->id = new->id;
 	limit->interval = 0;
 	limit->full_at = 0;
+	limit->shared = new->shared;
+	limit->period = AK_PERIOD_NONE;
+	limit->standby = false;
 	limit->share = new->share;
+	limit->since = limit->used = limit->flushed = 0;
 	SpinLockRelease(&limit->mutex);
 	pg_atomic_fetch_add_u32(&new->memory->held[new->share], 1);
 }
@@ -151,81 +155,318 @@ reserve_for(AkMemory *memory, uint16 share)
 	return capacity / AK_LIMITS_LOW / 2;
 }
 
+static inline bool
+has_id(const AkLimit *item, const AkLimitId *id)
+{
+	return memcmp(&item->id, id, sizeof(*id)) == 0;
+}
+
 /*
- * Returns the limit of that key, with its mutex held, after making it if there
- * is none.  Returns NULL if no item is free.
+ * Returns the item with that id, not locked, after making it if there is none:
+ * it may be reused before the caller locks it.  Returns NULL if none is free.
+ * The workspace, of the key or the one that is limited ("shared"), is whose share
+ * it counts in.
  */
 static AkLimit *
-acquire(AkMemory *memory, const AkLimitId *id, const char *workspace, size_t workspace_len)
+find_item(AkMemory *memory, const AkLimitId *id, bool shared, const char *workspace, size_t workspace_len)
 {
 	uint32 tag;
 	uint32 number;
 
-	memcpy(&tag, id->key_id, sizeof(tag));
+	memcpy(&tag, id->id, sizeof(tag));
 	number = ak_slot_hint(AK_HINT_LIMIT, tag);
-	for (;;)
+	if (likely(number != AK_POOL_NONE))
 	{
-		AkLimit *limit;
+		AkLimit *item = ak_pool_item(&ak_limits, number);
 
-		if (likely(number != AK_POOL_NONE))
-		{
-			limit = ak_pool_item(&ak_limits, number);
-			/* a check without the lock avoids taking the lock of another key's item */
-			if (memcmp(&limit->id, id, sizeof(*id)) == 0)
-			{
-				SpinLockAcquire(&limit->mutex);
-				if (likely(memcmp(&limit->id, id, sizeof(*id)) == 0))
-					return limit;
-				SpinLockRelease(&limit->mutex);
-			}
-		}
-		number = ak_pool_find(&ak_limits, tag ^ id->database, id);
-		if (number == AK_POOL_NONE)
-		{
-			AkNewLimit new = {.memory = memory, .id = *id};
-
-			new.share = (hash_bytes((const unsigned char *) workspace, workspace_len) ^ id->database) % AK_SHARES;
-			number = ak_pool_enter(&ak_limits, tag ^ id->database, id, reserve_for(memory, new.share), fill, &new);
-			ak_memory_took(memory, AK_ROOM_LIMITS, &ak_limits);
-		}
-		if (number == AK_POOL_NONE || number == AK_POOL_BEYOND)
-			return NULL;
-		/* the item may be reused before its lock is taken: the loop checks it again */
-		ak_slot_hint_keep(AK_HINT_LIMIT, tag, number);
+		if (likely(has_id(item, id)))
+			return item;
 	}
+	number = ak_pool_find(&ak_limits, hash_of_id(id), id);
+	if (number == AK_POOL_NONE)
+	{
+		AkNewLimit new = {.memory = memory, .id = *id, .shared = shared};
+
+		new.share = (hash_bytes((const unsigned char *) workspace, workspace_len) ^ id->database) % AK_SHARES;
+		number = ak_pool_enter(&ak_limits, hash_of_id(id), id, reserve_for(memory, new.share), fill, &new);
+		ak_memory_took(memory, AK_ROOM_LIMITS, &ak_limits);
+	}
+	if (number == AK_POOL_NONE || number == AK_POOL_BEYOND)
+		return NULL;
+	ak_slot_hint_keep(AK_HINT_LIMIT, tag, number);
+	return ak_pool_item(&ak_limits, number);
+}
+
+/* Locks an item (NULL: none), and returns true if it still has that id; else it is not locked. */
+static inline bool
+lock_item(AkLimit *item, const AkLimitId *id)
+{
+	if (item == NULL)
+		return true;
+	SpinLockAcquire(&item->mutex);
+	if (likely(has_id(item, id)))
+		return true;
+	SpinLockRelease(&item->mutex);
+	return false;
+}
+
+static inline void
+unlock_item(AkLimit *item)
+{
+	if (item != NULL)
+		SpinLockRelease(&item->mutex);
+}
+
+/* Copies the item of a key; returns false if memory has none. */
+bool
+ak_limit_read(const pg_uuid_t *key_id, AkLimit *copy)
+{
+	AkLimitId id = {.database = MyDatabaseId};
+	uint32 number;
+	AkLimit *item;
+
+	if (ak_memory(false) == NULL)
+		return false;
+	memcpy(id.id, key_id->data, UUID_LEN);
+	number = ak_pool_find(&ak_limits, hash_of_id(&id), &id);
+	if (number == AK_POOL_NONE || number == AK_POOL_BEYOND)
+		return false;
+	item = ak_pool_item(&ak_limits, number);
+	if (!lock_item(item, &id))
+		return false;
+	*copy = *item;
+	unlock_item(item);
+	return true;
 }
 
 /*
- * Consumes one use of the key's limit for an otherwise valid request, and
- * returns true.  If none is left, returns false, and *retry_after is the number
- * of seconds, rounded up, until the next use is allowed.  If there is no room
- * for the limit, that is a loss, and apikeys.limits_when_full decides the
- * result.
+ * ------------------------------------------------------------- arithmetic
  */
-bool
-ak_limit_take(const pg_uuid_t *key_id, const char *workspace, size_t workspace_len, int32 limit, const Interval *window,
-			  int32 *retry_after)
+
+/* A rate limit as a request finds it, in nanoseconds */
+typedef struct AkRate
+{
+	int64 interval; /* between two uses */
+	int64 ahead;    /* until it is replenished */
+	int64 wait;     /* until it allows the request; -1: never */
+} AkRate;
+
+/*
+ * Measures a locked item against a limit.
+ *
+ * If the limit has changed since the last use, the number of consumed uses is
+ * carried over to the new limit.
+ */
+static void
+measure(AkLimit *item, int32 limit, int64 window, int32 cost, int64 now, AkRate *rate)
+{
+	int64 interval = Max(window / limit, 1);
+	int64 ahead = Max(item->full_at - now, 0);
+
+	if (item->interval != 0 && item->interval != (float4) interval)
+		ahead = (int64) Min((double) ahead / item->interval * interval * ROUNDING, (double) WINDOW_MAX_NS);
+	/* a lowered limit must not leave full_at too far ahead */
+	ahead = Min(ahead, interval * limit);
+	item->interval = (float4) interval;
+	item->full_at = now + ahead;
+	rate->interval = interval;
+	rate->ahead = ahead;
+	rate->wait = cost > limit ? -1 : Max(ahead - interval * (limit - cost), 0);
+}
+
+/* Adds a limit to the result, if it is the tighter one. */
+static void
+tell_rate(AkCharge *charge, const AkRate *rate, int32 limit, int64 window)
+{
+	int32 remaining = (int32) ((rate->interval * limit - rate->ahead) / rate->interval);
+	int32 reset = (int32) ((rate->ahead + NSECS_PER_SEC - 1) / NSECS_PER_SEC);
+
+	if (charge->rate_limit != 0 &&
+		(remaining > charge->rate_remaining || (remaining == charge->rate_remaining && reset <= charge->rate_reset)))
+		return;
+	charge->rate_limit = limit;
+	charge->rate_window = (int32) ((window + NSECS_PER_SEC - 1) / NSECS_PER_SEC);
+	charge->rate_remaining = remaining;
+	charge->rate_reset = reset;
+}
+
+/* Adds a refusing limit's wait to the result, which is the longest; -1: waiting does not help. */
+static void
+tell_wait(AkCharge *charge, int64 seconds)
+{
+	if (charge->retry_after < 0)
+		return;
+	charge->retry_after = seconds < 0 ? -1 : Max(charge->retry_after, (int32) seconds);
+}
+
+static void
+tell_rate_wait(AkCharge *charge, const AkRate *rate)
+{
+	if (rate->wait == 0)
+		return;
+	charge->limit_refused = true;
+	tell_wait(charge, rate->wait < 0 ? -1 : (rate->wait + NSECS_PER_SEC - 1) / NSECS_PER_SEC);
+}
+
+/* Adds that there was no room for so many of the items, which the request was "denied" for. */
+static void
+tell_loss(AkCharge *charge, int items, bool denied)
+{
+	if (items == 0)
+		return;
+	ak_memory_lost(AK_LOST_LIMIT, items);
+	if (!denied)
+		return;
+	charge->limit_refused = true;
+	tell_wait(charge, 1);
+}
+
+/*
+ * -------------------------------------------------------------- the charge
+ */
+
+/* Returns true if an item holds what is used of a quota in that period. */
+static inline bool
+is_period(const AkLimit *item, const AkCharge *charge, TimestampTz since)
+{
+	return item->period == charge->period &&
+		   (item->since == since || (item->since > since && item->since - charge->now <= CLOCK_SLACK));
+}
+
+/* What the table has of a quota; "releases" is AkMemory's before it was read */
+typedef struct AkBase
+{
+	bool known;
+	uint64 releases;
+	int64 used;
+} AkBase;
+
+/*
+ * Locks the items, and begins the quota's period in the key's item if it holds
+ * another one.  Returns false, with nothing locked, if that must be tried
+ * again: an item was reused, or the table must be read first.
+ */
+static bool
+lock_items(AkMemory *memory, AkLimit *key, const AkLimitId *key_id, AkLimit *shared, const AkLimitId *shared_id,
+		   const AkCharge *charge, TimestampTz since, AkBase *base)
+{
+	/* the second was found in an item that the first had before */
+	if ((key == shared && key != NULL) || !lock_item(key, key_id))
+		return false;
+	if (key != NULL && charge->quota >= 0 && unlikely(!is_period(key, charge, since)))
+	{
+		/* an item that was released may have been flushed after the table was read */
+		if (!base->known || base->releases != pg_atomic_read_u64(&memory->releases))
+		{
+			base->known = false;
+			unlock_item(key);
+			return false;
+		}
+		key->period = charge->period;
+		key->since = since;
+		key->used = key->flushed = base->used;
+		key->standby = RecoveryInProgress();
+	}
+	if (likely(lock_item(shared, shared_id)))
+		return true;
+	unlock_item(key);
+	return false;
+}
+
+/*
+ * Charges an otherwise valid request: all that limits it, or, if one refuses,
+ * nothing.  A limit that finds no room in memory is a loss; then
+ * apikeys.limits_when_full decides.  Raises nothing but what reading our table
+ * raises.
+ */
+void
+ak_charge(AkCharge *charge)
 {
 	AkMemory *memory = ak_memory(true);
-	AkLimitId id = {.database = MyDatabaseId};
-	int64 length = Min(ak_window_usecs(window), AK_WINDOW_MAX) * 1000;
+	AkLimitId key_id = {.database = MyDatabaseId};
+	AkLimitId shared_id = {.database = MyDatabaseId};
+	AkLimit *key = NULL;
+	AkLimit *shared = NULL;
+	bool for_key = charge->limit > 0 || charge->quota >= 0;
 	int64 now = ak_limit_now();
-	AkLimit *state = NULL;
-	int64 wait;
+	TimestampTz since = 0;
+	TimestampTz until = 0;
+	AkBase base = {.known = false};
+	AkRate key_rate = {.wait = 0};
+	AkRate shared_rate = {.wait = 0};
+	bool enough = true;
+	bool denied;
+	int missing;
 
-	memcpy(id.key_id, key_id->data, UUID_LEN);
-	if (memory != NULL)
-		state = acquire(memory, &id, workspace, workspace_len);
-	if (state == NULL)
+	memcpy(key_id.id, charge->key_id->data, UUID_LEN);
+	if (charge->shared != NULL)
+		memcpy(shared_id.id, charge->shared->id, UUID_LEN);
+	if (charge->quota >= 0)
 	{
-		ak_memory_lost(AK_LOST_LIMIT, 1);
-		*retry_after = 1;
-		return ak_guc_limits_when_full == AK_LIMITS_ALLOW;
+		/* to be flushed, whether usage is counted or not */
+		(void) ak_worker_ensure();
+		ak_period_bounds(charge->period, charge->now, &since, &until);
 	}
-	wait = take(state, limit, length, now);
-	SpinLockRelease(&state->mutex);
-	if (wait == 0)
-		return true;
-	*retry_after = (int32) ((wait + NSECS_PER_SEC - 1) / NSECS_PER_SEC);
-	return false;
+
+	while (memory != NULL)
+	{
+		if (for_key)
+			key = find_item(memory, &key_id, false, charge->workspace, charge->workspace_len);
+		if (charge->shared != NULL)
+			shared = find_item(memory, &shared_id, true, charge->workspace, charge->workspace_len);
+		/* without the lock: it is asked again under it */
+		if (key != NULL && charge->quota >= 0 && !base.known && !is_period(key, charge, since))
+		{
+			base.releases = pg_atomic_read_u64(&memory->releases);
+			pg_read_barrier();
+			base.used = ak_quota_flushed(charge->key_id, charge->period, since);
+			base.known = true;
+		}
+		if (likely(lock_items(memory, key, &key_id, shared, &shared_id, charge, since, &base)))
+			break;
+	}
+
+	missing = (for_key && key == NULL) + (charge->shared != NULL && shared == NULL);
+	denied = missing > 0 && ak_guc_limits_when_full == AK_LIMITS_DENY;
+	if (key != NULL && charge->quota >= 0)
+		enough = charge->cost <= Max(charge->quota - key->used, 0);
+	if (key != NULL && charge->limit > 0)
+		measure(key, charge->limit, charge->window, charge->cost, now, &key_rate);
+	if (shared != NULL)
+		measure(shared, charge->shared->limit, charge->shared->window, charge->cost, now, &shared_rate);
+	if (enough && !denied && key_rate.wait == 0 && shared_rate.wait == 0)
+	{
+		if (key != NULL && charge->quota >= 0)
+			key->used += charge->cost;
+		if (key != NULL && charge->limit > 0)
+			key->full_at += key_rate.interval * charge->cost;
+		if (shared != NULL)
+			shared->full_at += shared_rate.interval * charge->cost;
+		key_rate.ahead += key_rate.interval * charge->cost;
+		shared_rate.ahead += shared_rate.interval * charge->cost;
+	}
+	charge->quota_remaining = key != NULL && charge->quota >= 0 ? Max(charge->quota - key->used, 0) : -1;
+	unlock_item(shared);
+	unlock_item(key);
+
+	charge->quota_refused = !enough;
+	charge->limit_refused = false;
+	charge->retry_after = 0;
+	charge->rate_limit = 0;
+	charge->quota_reset = charge->period == AK_PERIOD_TOTAL || charge->quota < 0
+							  ? -1
+							  : (int32) ((until - charge->now + USECS_PER_SEC - 1) / USECS_PER_SEC);
+	tell_loss(charge, missing, denied);
+	if (!enough)
+		tell_wait(charge, charge->cost > charge->quota ? -1 : charge->quota_reset);
+	if (key != NULL && charge->limit > 0)
+	{
+		tell_rate(charge, &key_rate, charge->limit, charge->window);
+		tell_rate_wait(charge, &key_rate);
+	}
+	if (shared != NULL)
+	{
+		tell_rate(charge, &shared_rate, charge->shared->limit, charge->shared->window);
+		tell_rate_wait(charge, &shared_rate);
+	}
 }

@@ -1,20 +1,22 @@
 /*-------------------------------------------------------------------------
  *
  * limitroom.c
- *	  Give back the items of rate limits (limit.c).
+ *	  Give back the items of rate limits and quotas (limit.c).
  *
  * The worker does this, so that no request has to.
  *
- * - A replenished limit carries no information: its item is given back where
- *	 little room is left.
+ * - A replenished limit carries no information, nor does a quota all of which
+ *	 is in the table: an item without more is given back where little room is
+ *	 left.
  * - A key may no longer have a limit: it was archived, its creation was rolled
  *	 back, or its limit was removed.  The job "limits" looks such keys up in the
  *	 key table: some every minute, and all of them if room is needed.
  * - At the ceiling, limits are given up before they are replenished, to keep
  *	 some items free.  Only the workspaces that hold the most give some up, down
  *	 to the level at which enough is free; limits nearest to being replenished
- *	 go first.  So a workspace with many keys, however long their windows, does
- *	 not take the items of a workspace with few.
+ *	 go first, and quotas that are not flushed last.  So a workspace with many
+ *	 keys, however long their windows, does not take the items of a workspace
+ *	 with few.
  *
  * Limits are read without a lock, and checked again under their locks before
  * they are removed: a limit that was used in between stays.
@@ -50,6 +52,9 @@ typedef struct AkSeenLimit
 	uint16 share;
 	AkLimitId id;
 	int64 full_at;
+	int64 used;
+	bool shared;
+	bool unflushed; /* it has a part of a quota that the table lacks */
 } AkSeenLimit;
 
 static void
@@ -61,6 +66,16 @@ look(uint32 number, AkSeenLimit *seen)
 	seen->share = limit->share;
 	seen->id = limit->id;
 	seen->full_at = limit->full_at;
+	seen->used = limit->used;
+	seen->shared = limit->shared;
+	seen->unflushed = limit->period != AK_PERIOD_NONE && limit->used != limit->flushed;
+}
+
+/* Returns true if nothing is lost with the item. */
+static inline bool
+is_whole(const AkSeenLimit *seen, int64 now)
+{
+	return seen->full_at <= now && !seen->unflushed;
 }
 
 /* For ak_pool_remove(): clears the limit's id and returns true if the limit is still as it was read. */
@@ -72,9 +87,15 @@ is_as_seen(void *item, void *arg)
 	bool same;
 
 	SpinLockAcquire(&limit->mutex);
-	same = memcmp(&limit->id, &seen->id, sizeof(seen->id)) == 0 && limit->full_at == seen->full_at;
+	same = memcmp(&limit->id, &seen->id, sizeof(seen->id)) == 0 && limit->full_at == seen->full_at &&
+		   limit->used == seen->used;
 	if (same)
+	{
 		memset(&limit->id, 0, sizeof(limit->id));
+		/* who read the table before must read it again, to begin with all that was flushed: limit.c */
+		if (limit->period != AK_PERIOD_NONE)
+			pg_atomic_fetch_add_u64(&ak_memory(false)->releases, 1);
+	}
 	SpinLockRelease(&limit->mutex);
 	if (same)
 		pg_atomic_fetch_sub_u32(&ak_memory(false)->held[seen->share], 1);
@@ -87,7 +108,7 @@ let_go(AkSeenLimit *seen)
 	return ak_pool_remove(&ak_limits, seen->number, is_as_seen, seen);
 }
 
-/* Gives back the items of replenished limits. */
+/* Gives back the items with which nothing is lost. */
 static void
 let_whole_go(void)
 {
@@ -97,7 +118,7 @@ let_whole_go(void)
 	for (uint32 number = ak_pool_next(&ak_limits, 0); number != AK_POOL_NONE; number = ak_pool_next(&ak_limits, number))
 	{
 		look(number, &seen);
-		if (OidIsValid(seen.id.database) && seen.full_at <= now)
+		if (OidIsValid(seen.id.database) && is_whole(&seen, now))
 			(void) let_go(&seen);
 	}
 }
@@ -129,7 +150,7 @@ find_level(const uint32 *held, uint64 wanted)
 	return low > 0 ? low - 1 : 0;
 }
 
-/* Orders by share, then by the time of replenishment. */
+/* Orders by share, then by what is lost: unflushed quotas last, then by the time of replenishment. */
 static int
 compare_seen(const void *a, const void *b)
 {
@@ -138,6 +159,8 @@ compare_seen(const void *a, const void *b)
 
 	if (x->share != y->share)
 		return x->share < y->share ? -1 : 1;
+	if (x->unflushed != y->unflushed)
+		return x->unflushed ? 1 : -1;
 	return x->full_at < y->full_at ? -1 : x->full_at > y->full_at;
 }
 
@@ -210,7 +233,7 @@ let_dead_go(AkSeenLimit *seen, int count)
 {
 	static AkQuery query = {"SELECT m.n::int4 FROM unnest($1) WITH ORDINALITY AS m (key_id, n) "
 							"WHERE NOT EXISTS (SELECT FROM apikeys.key k WHERE k.key_id = m.key_id "
-							"AND k.archived_at IS NULL AND k.rate_limit IS NOT NULL)",
+							"AND k.archived_at IS NULL AND (k.rate_limit IS NOT NULL OR k.quota IS NOT NULL))",
 							1,
 							{UUIDARRAYOID},
 							NULL};
@@ -219,7 +242,7 @@ let_dead_go(AkSeenLimit *seen, int count)
 	bool isnull;
 
 	for (int i = 0; i < count; i++)
-		key_ids[i] = PointerGetDatum(seen[i].id.key_id);
+		key_ids[i] = PointerGetDatum(seen[i].id.id);
 	args[0] = PointerGetDatum(construct_array(key_ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -250,9 +273,9 @@ ak_limits_job(void)
 		look(number, &seen[count]);
 		if (!OidIsValid(seen[count].id.database))
 			continue;
-		if (seen[count].full_at <= now || ak_is_dead_database(seen[count].id.database))
+		if (is_whole(&seen[count], now) || ak_is_dead_database(seen[count].id.database))
 			(void) let_go(&seen[count]);
-		else if (seen[count].id.database == MyDatabaseId && seen[count].full_at > now + SOON_NS)
+		else if (seen[count].id.database == MyDatabaseId && !seen[count].shared && seen[count].full_at > now + SOON_NS)
 			count++;
 		if (count == PIECE)
 		{

@@ -143,6 +143,7 @@ make_memory(AkMemory **made, int smaller)
 		elog(ERROR, "could not generate random values");
 	pg_atomic_init_u64(&m->next_number, first >> 2);
 	LWLockInitialize(&m->grow_lock, anchor->tranche);
+	pg_atomic_init_u64(&m->releases, 0);
 	for (int i = 0; i < AK_SHARES; i++)
 		pg_atomic_init_u32(&m->held[i], 0);
 	for (int i = 0; i < AK_ROOM_COUNT; i++)
@@ -392,7 +393,10 @@ make_room(void)
 	{
 		if (ak_pool_free(pools[room]) >= pg_atomic_read_u32(&memory->rooms[room].mark) || grow(room))
 			continue;
-		jobs |= AK_JOB_BIT(room == AK_ROOM_COUNTERS ? AK_JOB_FLUSH : AK_JOB_LIMITS);
+		/* a flush makes room for limits, too: the item of a quota that is flushed can be given back */
+		jobs |= AK_JOB_BIT(AK_JOB_FLUSH);
+		if (room == AK_ROOM_LIMITS)
+			jobs |= AK_JOB_BIT(AK_JOB_LIMITS);
 		if (room == AK_ROOM_LIMITS && start >= rest_until)
 		{
 			ak_limits_make_room();

@@ -16,7 +16,7 @@
 typedef enum AkRoom
 {
 	AK_ROOM_COUNTERS, /* AkSlot, in slots.c */
-	AK_ROOM_LIMITS    /* AkLimit, in limit.c */
+	AK_ROOM_LIMITS    /* AkLimit, in limit.c: rate limits and quotas */
 } AkRoom;
 
 #define AK_ROOM_COUNT (AK_ROOM_LIMITS + 1)
@@ -39,6 +39,7 @@ typedef struct AkMemory
 	int32 made_hour;              /* hour of creation, in which a standby counts */
 	pg_atomic_uint64 next_number; /* the next slot's number */
 	LWLock grow_lock;             /* held while a step is added */
+	pg_atomic_uint64 releases;    /* number of items with a quota that were given back: see limit.c */
 	AkRoomState rooms[AK_ROOM_COUNT];
 	pg_atomic_uint32 held[AK_SHARES]; /* limits held, by the workspace's share */
 	AkPoolShared pools[AK_ROOM_COUNT];

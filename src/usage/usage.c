@@ -7,8 +7,6 @@
  */
 #include "postgres.h"
 
-#include <arpa/inet.h>
-
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "utils/timestamp.h"
@@ -70,7 +68,7 @@ identify(const AkUsed *used, AkSlotId *id)
 static void
 read_client(const AkUsed *used, AkAddress *client)
 {
-	static char last[INET6_ADDRSTRLEN];
+	static char last[AK_CLIENT_MAX];
 	static size_t last_len = 0;
 	static AkAddress last_client;
 
@@ -78,11 +76,10 @@ read_client(const AkUsed *used, AkAddress *client)
 		client->bits = 0;
 	else if (used->client_len == last_len && memcmp(used->client, last, last_len) == 0)
 		*client = last_client;
-	else if (!ak_address_parse(used->client, used->client_len, client))
+	else if (!ak_client_parse(used->client, used->client_len, client))
 		client->bits = 0;
 	else
 	{
-		/* no address is longer */
 		Assert(used->client_len <= sizeof(last));
 		memcpy(last, used->client, used->client_len);
 		last_len = used->client_len;

@@ -15,8 +15,7 @@
 
 #include "core/clock.h"
 #include "pure/policy.h"
-
-#define AK_WORKSPACE_MAX 63 /* bytes of a workspace's id */
+#include "pure/token.h"
 
 /* The kind of a slot: a code of policy.h, or */
 enum

@@ -10,17 +10,18 @@
  * rejects SET, SET LOCAL, set_config(), ALTER ROLE, start-up options, and the
  * value of a SET before the library was loaded.  RESET only clears the key.
  *
- * A statement that calls authenticate() must not see the previous key: it may
- * read a table before the call, and the table's policies would then show the
- * rows of the previous key.  So the previous key is cleared when the executor
- * starts such a statement: it then prepares the call, for which PostgreSQL
- * calls object_access_hook.  For other functions the hook does nothing unless
+ * A statement that calls authenticate() or require_key() must not see the
+ * previous key: it may read a table before the call, and the table's policies
+ * would then show the rows of the previous key.  So the previous key is cleared
+ * when the executor starts such a statement: it then prepares the call, for
+ * which PostgreSQL calls object_access_hook.  For other functions the hook does nothing unless
  * there is a current key; then it looks up the function's C symbol.  No plan is
  * inspected or changed, so this works for prepared statements and cached plans,
  * too.
  *
- * The value is key_id, workspace and the APIs, separated by U+001F, which none
- * of them can contain.
+ * The value is a list of parts, each with its length before it, since an owner
+ * can contain any character: key_id, workspace, owner, metadata and the APIs.  A
+ * part that is NULL has the length -1.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,6 +37,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/jsonb.h"
 #include "utils/syscache.h"
 #include "utils/uuid.h"
 
@@ -44,9 +46,19 @@
 
 PG_FUNCTION_INFO_V1(ak_current_key);
 PG_FUNCTION_INFO_V1(ak_current_workspace);
+PG_FUNCTION_INFO_V1(ak_current_owner);
+PG_FUNCTION_INFO_V1(ak_current_key_metadata);
 PG_FUNCTION_INFO_V1(ak_current_key_allows);
 
-#define SEPARATOR '\x1f'
+/* The parts of the setting; the APIs follow */
+enum
+{
+	PART_KEY_ID,
+	PART_WORKSPACE,
+	PART_OWNER,
+	PART_METADATA,
+	PART_APIS
+};
 
 static char *current_key = NULL;
 static bool setting = false; /* true while this file sets it */
@@ -94,23 +106,41 @@ set_current_key(const char *value)
 	PG_END_TRY();
 }
 
-/*
- * Makes a key the current key of this transaction: its uuid, its workspace
- * (text) and its APIs (text[]).
- */
+/* Adds a part to the setting's value; NULL is none. */
+static void
+add_part(StringInfo value, const char *part)
+{
+	if (part == NULL)
+		appendStringInfoString(value, "-1:");
+	else
+		appendStringInfo(value, "%d:%s", (int) strlen(part), part);
+}
+
+static void
+add_text(StringInfo value, const AkLookup *found, int column)
+{
+	add_part(value, AK_FOUND_NULL(found, column) ? NULL : TextDatumGetCString(AK_FOUND(found, column)));
+}
+
+/* Makes the key that was found the current key of this transaction. */
 void
-ak_set_current_key(Datum key_id, Datum workspace, Datum apis)
+ak_set_current_key(const AkLookup *found)
 {
 	StringInfoData value;
 	Datum *elements;
 	int count;
 
 	initStringInfo(&value);
-	appendStringInfo(&value, "%s%c%s", DatumGetCString(DirectFunctionCall1(uuid_out, key_id)), SEPARATOR,
-					 TextDatumGetCString(workspace));
-	deconstruct_array(DatumGetArrayTypeP(apis), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
+	add_part(&value, DatumGetCString(DirectFunctionCall1(uuid_out, AK_FOUND(found, Anum_key_key_id))));
+	add_text(&value, found, Anum_key_workspace);
+	add_text(&value, found, Anum_key_owner);
+	add_part(&value, AK_FOUND_NULL(found, Anum_key_metadata)
+						 ? NULL
+						 : DatumGetCString(DirectFunctionCall1(jsonb_out, AK_FOUND(found, Anum_key_metadata))));
+	deconstruct_array(DatumGetArrayTypeP(AK_FOUND(found, Anum_key_apis)), TEXTOID, -1, false, TYPALIGN_INT, &elements,
+					  NULL, &count);
 	for (int i = 0; i < count; i++)
-		appendStringInfo(&value, "%c%s", SEPARATOR, TextDatumGetCString(elements[i]));
+		add_part(&value, TextDatumGetCString(elements[i]));
 	set_current_key(value.data);
 	pfree(value.data);
 }
@@ -123,9 +153,9 @@ ak_clear_current_key(void)
 		set_current_key("");
 }
 
-/* Returns true for authenticate().  Only superusers can create C functions, so the symbol is enough. */
+/* Returns true for what sets the key.  Only superusers can create C functions, so the symbol is enough. */
 static bool
-is_authenticate(Oid function)
+sets_key(Oid function)
 {
 	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	bool result = false;
@@ -137,48 +167,71 @@ is_authenticate(Oid function)
 			bool isnull;
 			Datum symbol = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
 
-			result = !isnull && strcmp(TextDatumGetCString(symbol), "ak_authenticate") == 0;
+			if (!isnull)
+			{
+				char *name = TextDatumGetCString(symbol);
+
+				result = strcmp(name, "ak_authenticate") == 0 || strcmp(name, "ak_require_key") == 0;
+			}
 		}
 		ReleaseSysCache(tuple);
 	}
 	return result;
 }
 
-/* Called when the executor prepares a function call: clears the previous key before authenticate(). */
+/* Called when the executor prepares a function call: clears the previous key before one that sets it. */
 static void
 function_prepared(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
 {
 	if (previous_hook)
 		previous_hook(access, class_id, object_id, sub_id, arg);
-	if (access == OAT_FUNCTION_EXECUTE && current_key != NULL && current_key[0] != '\0' && is_authenticate(object_id))
+	if (access == OAT_FUNCTION_EXECUTE && current_key != NULL && current_key[0] != '\0' && sets_key(object_id))
 		ak_clear_current_key();
+}
+
+/* Reads the part of the setting at *at and moves on to the next; *part is NULL for NULL.  Returns false at the end. */
+static bool
+next_part(const char **at, const char **part, int *len)
+{
+	char *colon;
+
+	if (*at == NULL || **at == '\0')
+		return false;
+	*len = (int) strtol(*at, &colon, 10);
+	*part = *len < 0 ? NULL : colon + 1;
+	*at = colon + 1 + Max(*len, 0);
+	return true;
 }
 
 /* Returns the n-th part of the setting, not NUL-terminated, or NULL. */
 static const char *
-part(int n, size_t *len)
+part_at(int n, int *len)
 {
-	const char *start = current_key;
+	const char *at = current_key;
+	const char *part = NULL;
 
-	if (start == NULL || start[0] == '\0')
-		return NULL;
-	for (; n > 0; n--)
-	{
-		start = strchr(start, SEPARATOR);
-		if (start == NULL)
-			return NULL;
-		start++;
-	}
-	*len = strcspn(start, (const char[]){SEPARATOR, '\0'});
-	return start;
+	while (next_part(&at, &part, len) && n-- > 0)
+		part = NULL;
+	return part;
+}
+
+static Datum
+text_part(FunctionCallInfo fcinfo, int n)
+{
+	int len;
+	const char *value = part_at(n, &len);
+
+	if (value == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(value, len));
 }
 
 /* current_key() -> uuid; NULL without a key. */
 Datum
 ak_current_key(PG_FUNCTION_ARGS)
 {
-	size_t len;
-	const char *key_id = part(0, &len);
+	int len;
+	const char *key_id = part_at(PART_KEY_ID, &len);
 
 	if (key_id == NULL)
 		PG_RETURN_NULL();
@@ -189,27 +242,42 @@ ak_current_key(PG_FUNCTION_ARGS)
 Datum
 ak_current_workspace(PG_FUNCTION_ARGS)
 {
-	size_t len;
-	const char *workspace = part(1, &len);
+	return text_part(fcinfo, PART_WORKSPACE);
+}
 
-	if (workspace == NULL)
+/* current_owner() -> text; NULL without a key, or if the key has no owner. */
+Datum
+ak_current_owner(PG_FUNCTION_ARGS)
+{
+	return text_part(fcinfo, PART_OWNER);
+}
+
+/* current_key_metadata() -> jsonb; NULL without a key, or if the key has no metadata. */
+Datum
+ak_current_key_metadata(PG_FUNCTION_ARGS)
+{
+	int len;
+	const char *metadata = part_at(PART_METADATA, &len);
+
+	if (metadata == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(workspace, len));
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(pnstrdup(metadata, len)));
 }
 
 /* current_key_allows(api text) -> boolean; false without a key, or for NULL. */
 Datum
 ak_current_key_allows(PG_FUNCTION_ARGS)
 {
-	text *api;
+	const char *at = current_key;
 	const char *listed;
-	size_t len;
+	text *api;
+	int len;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_BOOL(false);
 	api = PG_GETARG_TEXT_PP(0);
-	for (int n = 2; (listed = part(n, &len)) != NULL; n++)
-		if (len == VARSIZE_ANY_EXHDR(api) && memcmp(listed, VARDATA_ANY(api), len) == 0)
+	for (int n = 0; next_part(&at, &listed, &len); n++)
+		if (n >= PART_APIS && len == (int) VARSIZE_ANY_EXHDR(api) && memcmp(listed, VARDATA_ANY(api), len) == 0)
 			PG_RETURN_BOOL(true);
 	PG_RETURN_BOOL(false);
 }

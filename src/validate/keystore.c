@@ -322,7 +322,7 @@ read_slot(AkLookup *lookup)
 static void
 write_out_texts(AkLookup *lookup)
 {
-	static const AttrNumber texts[] = {Anum_key_workspace, Anum_key_name, Anum_key_team};
+	static const AttrNumber texts[] = {Anum_key_workspace, Anum_key_name, Anum_key_team, Anum_key_owner};
 
 	for (int i = 0; i < (int) lengthof(texts); i++)
 		if (!AK_FOUND_NULL(lookup, texts[i]))

@@ -4,9 +4,9 @@
  *	  The SQL functions that validate keys.
  *
  * The steps of a request: classify the text, hash it, find the key, decide,
- * return the verdict.  No input of a client raises an error, nothing is written
- * to disk, and nothing is cached that could make a key valid after it is no
- * longer.
+ * charge it, return the verdict.  No input of a client raises an error, nothing
+ * is written to disk, and nothing is cached that could make a key valid after
+ * it is no longer.
  *
  * These functions must be PARALLEL UNSAFE: the latest snapshot cannot be taken
  * in parallel mode.
@@ -43,29 +43,11 @@
 #include "usage/usage.h"
 #include "validate/current.h"
 #include "validate/keystore.h"
+#include "validate/verdict.h"
 
 PG_FUNCTION_INFO_V1(ak_validate_key);
 PG_FUNCTION_INFO_V1(ak_authenticate);
-
-/* Columns of the type apikeys.verdict */
-enum
-{
-	Anum_verdict_valid = 1,
-	Anum_verdict_code,
-	Anum_verdict_http_status,
-	Anum_verdict_key_id,
-	Anum_verdict_workspace,
-	Anum_verdict_name,
-	Anum_verdict_team,
-	Anum_verdict_apis,
-	Anum_verdict_expires_at,
-	Anum_verdict_old_valid_until,
-	Anum_verdict_retry_after,
-	Anum_verdict_metadata,
-	_Anum_verdict_max
-};
-
-#define VERDICT_NATTS (_Anum_verdict_max - 1)
+PG_FUNCTION_INFO_V1(ak_require_key);
 
 /* A text argument, not NUL-terminated; data is NULL for SQL's NULL */
 typedef struct AkText
@@ -81,6 +63,8 @@ typedef struct AkRequest
 	AkText api;
 	AkText client;
 	AkText workspace;
+	int32 cost;
+	bool malformed; /* the key came in a header that cannot be read */
 } AkRequest;
 
 static AkText
@@ -96,6 +80,31 @@ text_argument(FunctionCallInfo fcinfo, int n)
 		result.len = VARSIZE_ANY_EXHDR(value);
 	}
 	return result;
+}
+
+/*
+ * Returns the argument "cost", 1 for NULL.  It is the server's own, not the
+ * client's.  Raises 22023 if it is negative.
+ */
+static int32
+cost_argument(FunctionCallInfo fcinfo, int n)
+{
+	int32 cost = PG_ARGISNULL(n) ? 1 : PG_GETARG_INT32(n);
+
+	if (cost < 0)
+		bad_argument("cost", errmsg("cost must not be negative"),
+					 errhint("0 looks at limits and quota without charging them."));
+	return cost;
+}
+
+/* Returns true if no credentials came: NULL, or nothing but blanks. */
+static inline bool
+is_missing(const AkText *text)
+{
+	for (size_t i = 0; i < text->len; i++)
+		if (text->data[i] != ' ' && (text->data[i] < '\t' || text->data[i] > '\r'))
+			return false;
+	return true;
 }
 
 static inline bool
@@ -131,7 +140,7 @@ client_inside(const AkText *client, Datum networks)
 	Datum *elements;
 	int count;
 
-	if (client->data == NULL || !ak_address_parse(client->data, client->len, &address))
+	if (client->data == NULL || !ak_client_parse(client->data, client->len, &address))
 		return false;
 	deconstruct_array(array, CIDROID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
 	for (int i = 0; i < count; i++)
@@ -156,6 +165,7 @@ read_key_state(const AkLookup *found, const AkRequest *request, AkKeyState *stat
 	state->archived = IS_SET(archived_at);
 	state->by_old_secret = found->by_old_secret;
 	state->old_valid_until = IS_SET(old_valid_until) ? DatumGetTimestampTz(VALUE(old_valid_until)) : DT_NOBEGIN;
+	state->disabled = IS_SET(disabled_at);
 	state->expires_at = IS_SET(expires_at) ? DatumGetTimestampTz(VALUE(expires_at)) : DT_NOEND;
 	state->bound_to_networks = IS_SET(allowed_cidrs);
 	state->client_in_networks = IS_SET(allowed_cidrs) && client_inside(&request->client, VALUE(allowed_cidrs));
@@ -163,94 +173,6 @@ read_key_state(const AkLookup *found, const AkRequest *request, AkKeyState *stat
 
 #undef IS_SET
 #undef VALUE
-}
-
-/*
- * Returns the row type apikeys.verdict, cached until our relations change.
- */
-static TupleDesc
-verdict_descriptor(void)
-{
-	static TupleDesc desc = NULL;
-	static uint64 generation = 0;
-
-	if (unlikely(desc == NULL || generation != ak_catalog_generation()))
-	{
-		TupleDesc type = lookup_rowtype_tupdesc(get_rel_type_id(ak_relid(AK_VERDICT)), -1);
-		MemoryContext old;
-
-		if (type->natts != VERDICT_NATTS)
-			elog(ERROR, "unexpected row type of a verdict");
-		if (desc != NULL)
-			FreeTupleDesc(desc);
-		old = MemoryContextSwitchTo(TopMemoryContext);
-		desc = CreateTupleDescCopy(type);
-		MemoryContextSwitchTo(old);
-		ReleaseTupleDesc(type);
-		generation = ak_catalog_generation();
-	}
-	return desc;
-}
-
-/* Returns a code as text; the texts are made once. */
-static Datum
-code_datum(AkCode code)
-{
-	static text *texts[AK_CODE_COUNT];
-
-	if (unlikely(texts[code] == NULL))
-	{
-		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-
-		texts[code] = cstring_to_text(ak_code_name(code));
-		MemoryContextSwitchTo(old);
-	}
-	return PointerGetDatum(texts[code]);
-}
-
-/* Returns the verdict as a row; "found" is the key to show, or NULL. */
-static Datum
-make_verdict(AkCode code, const AkLookup *found, int32 retry_after)
-{
-	static const struct
-	{
-		int verdict;
-		int key;
-	} columns[] = {
-		{Anum_verdict_key_id, Anum_key_key_id},     {Anum_verdict_workspace, Anum_key_workspace},
-		{Anum_verdict_name, Anum_key_name},         {Anum_verdict_team, Anum_key_team},
-		{Anum_verdict_apis, Anum_key_apis},         {Anum_verdict_expires_at, Anum_key_expires_at},
-		{Anum_verdict_metadata, Anum_key_metadata},
-	};
-	Datum values[VERDICT_NATTS];
-	bool nulls[VERDICT_NATTS];
-
-	memset(nulls, true, sizeof(nulls));
-
-#define SET_VERDICT(column, datum) \
-	(values[Anum_verdict_##column - 1] = (datum), nulls[Anum_verdict_##column - 1] = false)
-
-	SET_VERDICT(valid, BoolGetDatum(code == AK_VALID));
-	SET_VERDICT(code, code_datum(code));
-	SET_VERDICT(http_status, Int16GetDatum(ak_code_http_status(code)));
-	if (found != NULL)
-	{
-		for (int i = 0; i < (int) lengthof(columns); i++)
-		{
-			values[columns[i].verdict - 1] = AK_FOUND(found, columns[i].key);
-			nulls[columns[i].verdict - 1] = AK_FOUND_NULL(found, columns[i].key);
-		}
-		if (found->by_old_secret && !AK_FOUND_NULL(found, Anum_key_old_valid_until))
-			SET_VERDICT(old_valid_until, AK_FOUND(found, Anum_key_old_valid_until));
-	}
-
-	if (code == AK_RATE_LIMITED)
-		SET_VERDICT(retry_after, Int32GetDatum(retry_after));
-
-#undef SET_VERDICT
-
-	/* heap_form_tuple() detoasts a long metadata, while its row is visible */
-	return HeapTupleGetDatum(heap_form_tuple(verdict_descriptor(), values, nulls));
 }
 
 /* Returns true if the caller may validate keys of this workspace and it is the requested one, if one was. */
@@ -291,20 +213,38 @@ set_used_key(AkUsed *used, const AkLookup *found)
 }
 
 /*
- * Returns true if the key has no rate limit, or consumes one use of it.  If
- * none is left, returns false, and *retry_after is the number of seconds to
- * wait.
+ * Charges a request that is VALID but for its limits and quota.  Returns the
+ * code; *charge tells of them, and *charged is NULL if there are none.
  */
-static bool
-within_limit(const AkLookup *found, int32 *retry_after)
+static AkCode
+charge_request(const AkRequest *request, const AkLookup *found, const AkUsed *used, AkCharge *charge,
+			   const AkCharge **charged)
 {
-	struct varlena *workspace = (struct varlena *) DatumGetPointer(AK_FOUND(found, Anum_key_workspace));
+	const AkSharedLimit *shared = ak_shared_limit(used->workspace, used->workspace_len);
 
-	if (AK_FOUND_NULL(found, Anum_key_rate_limit))
-		return true;
-	return ak_limit_take(DatumGetUUIDP(AK_FOUND(found, Anum_key_key_id)), VARDATA_ANY(workspace),
-						 VARSIZE_ANY_EXHDR(workspace), DatumGetInt32(AK_FOUND(found, Anum_key_rate_limit)),
-						 DatumGetIntervalP(AK_FOUND(found, Anum_key_rate_window)), retry_after);
+	if (likely(shared == NULL && AK_FOUND_NULL(found, Anum_key_rate_limit) && AK_FOUND_NULL(found, Anum_key_quota)))
+		return AK_VALID;
+	*charge = (AkCharge){.key_id = used->key_id,
+						 .workspace = used->workspace,
+						 .workspace_len = used->workspace_len,
+						 .now = used->now,
+						 .cost = request->cost,
+						 .quota = -1,
+						 .shared = shared};
+	if (!AK_FOUND_NULL(found, Anum_key_rate_limit))
+	{
+		charge->limit = DatumGetInt32(AK_FOUND(found, Anum_key_rate_limit));
+		charge->window = ak_window_nsecs(DatumGetIntervalP(AK_FOUND(found, Anum_key_rate_window)));
+	}
+	if (!AK_FOUND_NULL(found, Anum_key_quota))
+	{
+		charge->quota = DatumGetInt64(AK_FOUND(found, Anum_key_quota));
+		charge->period =
+			ak_quota_period(AK_FOUND(found, Anum_key_quota_period), AK_FOUND_NULL(found, Anum_key_quota_period));
+	}
+	ak_charge(charge);
+	*charged = charge;
+	return charge->quota_refused ? AK_QUOTA_EXCEEDED : charge->limit_refused ? AK_RATE_LIMITED : AK_VALID;
 }
 
 /* Returns true at most once a minute per kind of warning; *next is the time of the next one. */
@@ -338,7 +278,7 @@ warn_of_header(const AkText *key)
 {
 	static AkTicks next = 0;
 
-	if (key->data != NULL && key->len > 6 &&
+	if (key->len > 6 && (key->data[0] | 0x20) == 'b' &&
 		(pg_strncasecmp(key->data, "bearer ", 7) == 0 || pg_strncasecmp(key->data, "basic ", 6) == 0) &&
 		may_warn(&next))
 		ereport(WARNING,
@@ -356,16 +296,20 @@ validate(const AkRequest *request, bool become_caller)
 	uint8 hash[AK_HASH_LEN];
 	AkUsed used = to_be_counted(request);
 	AkLookup lookup;
-	int32 retry_after = 0;
+	AkCharge charge;
+	const AkCharge *charged = NULL;
 	uint32 whose;
 	bool found;
 	Datum verdict;
 
-	if (request->key.data == NULL || ak_token_classify(request->key.data, request->key.len) == AK_TOKEN_MALFORMED)
+	if (unlikely(request->malformed) || ak_token_classify(request->key.data, request->key.len) == AK_TOKEN_MALFORMED ||
+		is_missing(&request->key))
 	{
+		if (!request->malformed && is_missing(&request->key))
+			used.code = AK_MISSING;
 		used.now = GetCurrentTimestamp();
 		ak_usage_count(&used);
-		return make_verdict(AK_MALFORMED, NULL, 0);
+		return ak_verdict_make(used.code, NULL, NULL);
 	}
 	if (!ak_sha256(request->key.data, request->key.len, hash))
 		ak_hash_failed();
@@ -379,29 +323,29 @@ validate(const AkRequest *request, bool become_caller)
 		AkKeyState state;
 
 		read_key_state(&lookup, request, &state);
+		set_used_key(&used, &lookup);
 		used.code = ak_policy_decide(&state, used.now);
-		if (used.code == AK_VALID && !within_limit(&lookup, &retry_after))
-			used.code = AK_RATE_LIMITED;
+		if (used.code == AK_VALID)
+			used.code = charge_request(request, &lookup, &used, &charge, &charged);
 		used.api_known = state.api_allowed;
 		used.whose = whose;
-		set_used_key(&used, &lookup);
 	}
 	if (become_caller && used.code == AK_VALID)
-		ak_set_current_key(AK_FOUND(&lookup, Anum_key_key_id), AK_FOUND(&lookup, Anum_key_workspace),
-						   AK_FOUND(&lookup, Anum_key_apis));
+		ak_set_current_key(&lookup);
 	if (unlikely(used.api != 0 && !used.api_known && !ak_api_is_registered(used.api)))
 		warn_of_unknown_api(request);
-	verdict = make_verdict(used.code, found ? &lookup : NULL, retry_after);
+	verdict = ak_verdict_make(used.code, found ? &lookup : NULL, charged);
 	ak_usage_count(&used);
 	ak_keystore_end(&lookup);
 	return verdict;
 }
 
 /*
- * validate_key(key text, api text = NULL, client text = NULL, workspace text = NULL) -> verdict
+ * validate_key(key text, api text = NULL, client text = NULL, workspace text = NULL, cost integer = 1) -> verdict
  *
  * Decides by what is committed now.  Raises 42501 without the capability
- * "validate", or if workspace differs from apikeys.workspace; nothing else.
+ * "validate", or if workspace differs from apikeys.workspace, and 22023 for a
+ * negative cost; nothing else.
  */
 Datum
 ak_validate_key(PG_FUNCTION_ARGS)
@@ -409,7 +353,8 @@ ak_validate_key(PG_FUNCTION_ARGS)
 	AkRequest request = {.key = text_argument(fcinfo, 0),
 						 .api = text_argument(fcinfo, 1),
 						 .client = text_argument(fcinfo, 2),
-						 .workspace = text_argument(fcinfo, 3)};
+						 .workspace = text_argument(fcinfo, 3),
+						 .cost = cost_argument(fcinfo, 4)};
 
 	ak_require_anywhere(AK_VALIDATE);
 	warn_of_header(&request.key);
@@ -418,31 +363,60 @@ ak_validate_key(PG_FUNCTION_ARGS)
 	return validate(&request, false);
 }
 
-/*
- * authenticate(authorization text, api text = NULL, client text = NULL) -> verdict
- *
- * The same for an HTTP Authorization header.  The workspace in a Basic header
- * is chosen by the client: if it is not the key's, or the caller may not
- * validate keys in it, the verdict is NOT_FOUND.  A VALID key becomes the
- * transaction's current key; any other verdict clears the current key.
- */
-Datum
-ak_authenticate(PG_FUNCTION_ARGS)
+/* Validates the first argument as a header; a VALID key becomes the current key, and any other verdict clears it. */
+static Datum
+validate_header(FunctionCallInfo fcinfo)
 {
 	AkText header = text_argument(fcinfo, 0);
-	AkRequest request = {.api = text_argument(fcinfo, 1), .client = text_argument(fcinfo, 2)};
+	AkRequest request = {.api = text_argument(fcinfo, 1),
+						 .client = text_argument(fcinfo, 2),
+						 .cost = cost_argument(fcinfo, 3)};
 	AkHttpAuth auth;
 	Datum verdict;
 
 	ak_require_anywhere(AK_VALIDATE);
 	ak_clear_current_key();
-	if (header.data != NULL && ak_httpauth_parse(header.data, header.len, &auth))
+	if (is_missing(&header))
+		request.key = header;
+	else if (ak_httpauth_parse(header.data, header.len, &auth))
 	{
 		request.key = (AkText){auth.key, auth.key_len};
 		if (auth.has_workspace)
 			request.workspace = (AkText){auth.workspace, auth.workspace_len};
 	}
+	else
+		request.malformed = true;
 	verdict = validate(&request, true);
 	ak_wipe(&auth, sizeof(auth));
 	return verdict;
+}
+
+/*
+ * authenticate(authorization text, api text = NULL, client text = NULL, cost integer = 1) -> verdict
+ *
+ * The same for an HTTP Authorization header, or a header with the key alone.
+ * The workspace in a Basic header is chosen by the client: if it is not the
+ * key's, or the caller may not validate keys in it, the verdict is NOT_FOUND.
+ */
+Datum
+ak_authenticate(PG_FUNCTION_ARGS)
+{
+	return validate_header(fcinfo);
+}
+
+/*
+ * require_key(authorization text, api text = NULL, client text = NULL, cost integer = 1) -> uuid
+ *
+ * The same, but returns the id of a VALID key, and raises any other verdict as
+ * an error with the SQLSTATE PGRST.
+ */
+Datum
+ak_require_key(PG_FUNCTION_ARGS)
+{
+	HeapTupleHeader verdict = DatumGetHeapTupleHeader(validate_header(fcinfo));
+	bool isnull;
+
+	if (!DatumGetBool(GetAttributeByNum(verdict, Anum_verdict_valid, &isnull)))
+		ak_verdict_raise(verdict);
+	return GetAttributeByNum(verdict, Anum_verdict_key_id, &isnull);
 }

@@ -3,7 +3,8 @@
  * httpauth_fuzz.c
  *	  Fuzz target for src/httpauth.c.
  *
- * The input's first byte says what the rest is: a whole header, a key after
+ * The input's first byte says what the rest is: a whole header, which may be a
+ * key alone, a key after
  * Bearer, credentials to be encoded after Basic, or the same with one
  * character of the base64 replaced.  Blind bytes alone would hardly ever be
  * base64 of something that has a colon.
@@ -118,6 +119,8 @@ reference_parse(const char *header, size_t len, Expected *expected)
 {
 	static Pattern basic = {.source = "^[Bb][Aa][Ss][Ii][Cc] +[A-Za-z0-9+/=]+ *$"};
 	static Pattern bearer = {.source = "^[Bb][Ee][Aa][Rr][Ee][Rr] +[!-~]+ *$"};
+	static Pattern bare = {.source = "^[!-~]+ *$"};
+	static Pattern scheme = {.source = "^([Bb][Aa][Ss][Ii][Cc]|[Bb][Ee][Aa][Rr][Ee][Rr]) *$"};
 
 	memset(expected, 0, sizeof(*expected));
 	if (len > 1024)
@@ -141,6 +144,16 @@ reference_parse(const char *header, size_t len, Expected *expected)
 		len -= 6;
 		while (*header == ' ')
 			header++, len--;
+		while (header[len - 1] == ' ')
+			len--;
+		if (len <= 512)
+		{
+			expected->ok = true;
+			append(&expected->key, header, len);
+		}
+	}
+	else if (matches(&bare, header, len) && !matches(&scheme, header, len))
+	{
 		while (header[len - 1] == ' ')
 			len--;
 		if (len <= 512)

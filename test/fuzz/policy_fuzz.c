@@ -162,6 +162,40 @@ check_address(const char *data, size_t size, AkAddress *address)
 	return is;
 }
 
+/* What a server may know of its client: an address, perhaps in brackets if of IPv6, and perhaps with a port */
+static bool
+reference_client(const char *text, size_t len, AkAddress *out)
+{
+#define PORT "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5][0-9]{4}|[0-9]{1,4})"
+	static Pattern v4_port = {.source = "^[0-9.]+:" PORT "$"};
+	static Pattern bracketed = {.source = "^[[][0-9a-fA-F:.]+[]](:" PORT ")?$"};
+	uint8 bytes[16];
+	size_t end;
+
+	if (matches(&bracketed, text, len))
+	{
+		for (end = len; text[end - 1] != ']'; end--)
+			;
+		return reference_v6(text + 1, end - 2, bytes) && reference_address(text + 1, end - 2, out);
+	}
+	if (matches(&v4_port, text, len))
+		return reference_address(text, (const char *) memchr(text, ':', len) - text, out);
+	return reference_address(text, len, out);
+}
+
+/* The same text as what a server knows of its client */
+static void
+check_client(const char *data, size_t size)
+{
+	char *text = exact_copy(data, size);
+	AkAddress client, expected;
+	bool is = ak_client_parse(text, size, &client);
+
+	CHECK(is == reference_client(text, size, &expected));
+	CHECK(!is || (same_address(&client, &expected) && size <= AK_CLIENT_MAX));
+	free(text);
+}
+
 /* An address inside the networks of another, for every number of bits */
 static void
 check_inside(const AkAddress *address, const AkAddress *other)
@@ -197,6 +231,7 @@ check_decide(const uint8 *data, size_t size)
 	key.bound_to_networks = data[0] & 4;
 	key.client_in_networks = data[0] & 8;
 	key.api_allowed = data[0] & 16;
+	key.disabled = data[0] & 128;
 	now = numbers[0];
 	/* often the very moment, or one beside it */
 	key.expires_at = (data[0] & 32) ? now + (now < PG_INT64_MAX && (numbers[1] & 1)) : numbers[1];
@@ -205,9 +240,11 @@ check_decide(const uint8 *data, size_t size)
 	if (!key.api_allowed)
 		expected = AK_INSUFFICIENT_PERMISSIONS;
 	if (key.bound_to_networks && !key.client_in_networks)
-		expected = AK_FORBIDDEN;
+		expected = AK_ADDRESS_NOT_ALLOWED;
 	if (key.expires_at <= now)
 		expected = AK_EXPIRED;
+	if (key.disabled)
+		expected = AK_DISABLED;
 	if (key.by_old_secret && key.old_valid_until <= now)
 		expected = AK_REGENERATED;
 	if (key.archived)
@@ -225,6 +262,8 @@ LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 	size_t first = slash ? (size_t) (slash - text) : size;
 	AkAddress one, other;
 	bool is_one = check_address(text, first, &one);
+
+	check_client(text, first);
 
 	if (slash != NULL && check_address(slash + 1, size - first - 1, &other) && is_one)
 	{

@@ -405,7 +405,9 @@ class World:
         key = self.known(secret)
         if key and (not self.sees("validate", key.workspace) or workspace not in (None, key.workspace)):
             key = None
-        if key is None:
+        if not (secret or "").strip():
+            codes = {"MISSING"}
+        elif key is None:
             codes = {"NOT_FOUND"}
         elif self.is_archived(key):
             codes = {"ARCHIVED"}
@@ -414,7 +416,7 @@ class World:
         elif key.expires == "past":
             codes = {"EXPIRED"}
         elif key.cidrs and not self.inside(client, key.cidrs):
-            codes = {"FORBIDDEN", "ADDRESS_NOT_ALLOWED"}
+            codes = {"ADDRESS_NOT_ALLOWED"}
         elif api is not None and api not in key.apis:
             codes = {"INSUFFICIENT_PERMISSIONS"}
         elif key.limit and not self.uses[key.key_id].limit_known:

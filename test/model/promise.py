@@ -117,7 +117,7 @@ class Key:
             return "REGENERATED"
         # here a disabled key, and one that has expired, would be refused
         if self.narrowed and client == QUESTIONS[1][1]:
-            return "FORBIDDEN"
+            return "ADDRESS_NOT_ALLOWED"
         return "VALID" if api == "data" or self.push else "INSUFFICIENT_PERMISSIONS"
 
 

@@ -83,6 +83,47 @@ RESET apikeys.current_key;
 SELECT pg_temp.now();
 COMMIT;
 
+-- owner and metadata, whatever is in them
+SELECT key_id AS o_id, key AS o FROM apikeys.create_key('O', '{data,push}', metadata => '{"plan": "pro", "odd": "\u001f 3:x \\ \" é"}') \gset
+UPDATE apikeys.key SET owner = '2:ab-1:' || chr(233) || ' |' WHERE key_id = :'o_id';
+CREATE FUNCTION pg_temp.whose() RETURNS text LANGUAGE sql AS
+$$ SELECT pg_temp.now() || ' ' || coalesce(apikeys.current_owner(), '-') || ' ' || coalesce(apikeys.current_key_metadata()::text, '-') $$;
+SELECT pg_temp.whose();
+BEGIN;
+SELECT code, owner FROM apikeys.authenticate(:'o');
+SELECT pg_temp.whose();
+SAVEPOINT one;
+SELECT code FROM apikeys.authenticate(:'a');
+SELECT pg_temp.whose();
+ROLLBACK TO one;
+SELECT pg_temp.whose();
+-- it stays as it was at that moment
+UPDATE apikeys.key SET owner = 'another', metadata = '{"plan": "free"}' WHERE key_id = :'o_id';
+SELECT pg_temp.whose();
+SELECT code FROM apikeys.authenticate(:'o');
+SELECT pg_temp.whose();
+ROLLBACK;
+SELECT pg_temp.whose();
+SELECT apikeys.current_owner(), apikeys.current_key_metadata();
+
+-- require_key is authenticate, or an error
+BEGIN;
+SELECT apikeys.require_key('Bearer ' || :'o') = :'o_id' AS its_id;
+SELECT pg_temp.whose();
+SAVEPOINT one;
+SELECT apikeys.require_key('Bearer ' || :'o', 'segmentation');
+ROLLBACK TO one;
+SELECT pg_temp.now();
+DO $$
+BEGIN
+	PERFORM apikeys.require_key('');
+EXCEPTION WHEN sqlstate 'PGRST' THEN
+	RAISE NOTICE '%', SQLERRM;
+END
+$$;
+SELECT pg_temp.now();
+ROLLBACK;
+
 -- row-level security: what a key's holder sees
 CREATE TABLE orders (workspace text, what text);
 INSERT INTO orders VALUES ('default', 'of default'), ('acme', 'of acme'), (NULL, 'of nobody');

@@ -23,7 +23,10 @@ INSERT INTO may VALUES
 
 	('function', 'validate_key', '{validate,manage,admin}', $$SELECT apikeys.validate_key('x')$$),
 	('function', 'authenticate', '{validate,manage,admin}', $$SELECT apikeys.authenticate('Bearer x')$$),
+	('function', 'require_key', '{validate,manage,admin}', $$SELECT apikeys.require_key('Bearer x')$$),
 	('function', 'current_key', '{validate,manage,admin}', NULL),
+	('function', 'current_owner', '{validate,manage,admin}', NULL),
+	('function', 'current_key_metadata', '{validate,manage,admin}', NULL),
 	('function', 'current_workspace', '{validate,manage,admin}', NULL),
 	('function', 'current_key_allows', '{validate,manage,admin}', NULL),
 
@@ -76,6 +79,7 @@ INSERT INTO may VALUES
 	('function', 'regrant_access', '{admin}', $$SELECT apikeys.regrant_access()$$),
 
 	-- neither shows or changes more than its caller may anyway
+	('function', 'response_headers', '{validate,view,manage,audit,admin,monitor}', NULL),
 	('function', 'secret_pattern', '{validate,view,manage,audit,admin,monitor}', NULL),
 	('function', 'act_as', '{validate,view,manage,audit,admin,monitor}', NULL),
 	('function', 'visible_workspaces', '{view,manage,audit,admin}', NULL),
@@ -96,6 +100,7 @@ INSERT INTO may VALUES
 	('function', 'invalidate', '{}', NULL),
 	('function', 'keep_here', '{}', NULL),
 	('function', 'validation_support', '{}', NULL),
+	('function', 'quota_used', '{}', NULL),
 	('view', 'key_rows', '{}', NULL),
 	('view', 'active_in_sight', '{}', NULL),
 	('view', 'archived_in_sight', '{}', NULL),
@@ -117,6 +122,7 @@ INSERT INTO may VALUES
 	('table', 'usage_total', '{}', NULL),
 	('table', 'key_use', '{}', NULL),
 	('table', 'key_total', '{}', NULL),
+	('table', 'quota_used', '{}', NULL),
 	('table', 'audit_pending', '{}', NULL),
 	('table', 'lock_salt', '{}', NULL),
 	('table', 'access_role', '{}', NULL),

@@ -60,6 +60,7 @@ INSERT INTO calls VALUES
 	('verify_audit_log', $$SELECT apikeys.verify_audit_log(:there)$$),
 	('audit_anchor', $$SELECT apikeys.audit_anchor(:there)$$),
 	('purge_audit_log', $$SELECT apikeys.purge_audit_log('-infinity', :there)$$),
+	('quota_used', $$SELECT apikeys_internal.quota_used(:other, 'month')$$),
 	('validate_key', $$SELECT (apikeys.validate_key('ak_' || repeat('0', 43) || '2PL60u', workspace => :there)).code$$);
 SELECT p.proname AS "not here" FROM pg_proc p WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace)
 AND p.proargnames && '{key_id,workspace}' AND NOT EXISTS (SELECT FROM calls c WHERE c.function = p.proname) ORDER BY 1;

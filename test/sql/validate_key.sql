@@ -12,9 +12,15 @@ SELECT key_id = :'key_id' AS its_id, v.* FROM apikeys.validate_key(:'key') AS v 
 SELECT old_valid_until, retry_after FROM apikeys.validate_key(:'key');
 SELECT pg_typeof(http_status), pg_typeof(retry_after), pg_typeof(metadata) FROM apikeys.validate_key(:'key');
 
--- MALFORMED: no text, too much, not printable ASCII, our shape with a wrong checksum
+-- MISSING: NULL, nothing, or only blanks
 SELECT * FROM apikeys.validate_key(NULL) \gx
 SELECT pg_temp.code('');
+SELECT pg_temp.code(' ');
+SELECT pg_temp.code(repeat(E' \t\r\n\x0b\f', 1000));
+SELECT pg_temp.code(repeat(E' ', 1000) || E'\x08');
+SELECT pg_temp.code(chr(160));
+
+-- MALFORMED: too much, not printable ASCII, our shape with a wrong checksum
 SELECT pg_temp.code(repeat('x', 512));
 SELECT pg_temp.code(repeat('x', 513));
 SELECT pg_temp.code(repeat('x', 10000000));
@@ -84,14 +90,15 @@ SELECT pg_temp.code(:'new', 'no such API');
 SELECT pg_temp.code(:'new', repeat('data', 1000000));
 SELECT pg_temp.code(:'new', NULL);
 
--- FORBIDDEN: addresses
+-- ADDRESS_NOT_ALLOWED: addresses, with a port or without
 SELECT key AS bound, key_id AS bound_id FROM apikeys.create_key('Bound', '{data}',
 	allowed_cidrs => '{192.0.2.0/25,198.51.100.7,2001:db8::/33,2001:db8:ffff::1}') \gset
 SELECT client, pg_temp.code(:'bound', 'data', client) FROM (VALUES (NULL),
 	('192.0.2.0'), ('192.0.2.127'), ('192.0.2.128'), ('198.51.100.7'), ('198.51.100.6'), ('198.51.100.8'),
 	('::ffff:192.0.2.127'), ('::ffff:192.0.2.128'), ('::FFFF:c000:0201'), ('::192.0.2.1'), ('64:ff9b::192.0.2.1'),
 	('2001:db8::'), ('2001:0DB8:7fff:ffff:ffff:ffff:ffff:ffff'), ('2001:db8:8000::'), ('2001:db8:ffff::1'), ('2001:db8:ffff::2'),
-	('192.0.2.1/32'), ('192.0.2.1/24'), ('192.0.2.1:80'), ('[2001:db8::1]'), ('2001:db8::1%lo'), (' 192.0.2.1'), ('192.0.2.1 '),
+	('192.0.2.1/32'), ('192.0.2.1/24'), ('192.0.2.1:80'), ('192.0.2.128:80'), ('192.0.2.1:'), ('192.0.2.1:65535'), ('192.0.2.1:65536'), ('192.0.2.1:x'), ('192.0.2.1:80:80'), (':80'),
+	('[2001:db8::1]'), ('[2001:db8::1]:443'), ('[2001:db8:8000::]:443'), ('[2001:db8::1]443'), ('[2001:db8::1]:'), ('[2001:db8::1]:-1'), ('[2001:db8::1'), ('[192.0.2.1]:80'), ('[::ffff:192.0.2.1]:80'), ('[]'), ('['), ('[]:80'), ('2001:db8::1%lo'), (' 192.0.2.1'), ('192.0.2.1 '),
 	('192.0.2'), ('3221225985'), ('0xc0.0.2.1'), ('192.0.2.01'), ('192.0.2.1, 10.0.0.1'), (''), ('localhost'), ('é'), (E'192.0.2.1\n')) AS c (client);
 SELECT pg_temp.code(:'bound', 'data', repeat('1', 1000000));
 -- without an address list, any client will do
@@ -105,10 +112,12 @@ SELECT client, pg_temp.code(:'bound', 'data', client) FROM (VALUES ('192.0.2.1')
 SELECT count(*) FROM apikeys.update_key(:'bound_id', allowed_cidrs => '{::/0}');
 SELECT client, pg_temp.code(:'bound', 'data', client) FROM (VALUES ('192.0.2.1'), ('::ffff:192.0.2.1'), ('::1')) AS c (client);
 
--- what comes first: ARCHIVED, REGENERATED, EXPIRED, FORBIDDEN, INSUFFICIENT_PERMISSIONS
+-- what comes first: ARCHIVED, REGENERATED, DISABLED, EXPIRED, ADDRESS_NOT_ALLOWED, INSUFFICIENT_PERMISSIONS
 SELECT pg_temp.code(:'bound', 'push', '192.0.2.1');
 SELECT pg_temp.code(:'bound', 'push', '::1');
 SELECT count(*) FROM apikeys.update_key(:'bound_id', expires_at => now());
+SELECT pg_temp.code(:'bound', 'push', '192.0.2.1');
+UPDATE apikeys.key SET disabled_at = now() WHERE key_id = :'bound_id';
 SELECT pg_temp.code(:'bound', 'push', '192.0.2.1');
 SELECT key AS newer FROM apikeys.regenerate_key(:'bound_id') \gset
 SELECT pg_temp.code(:'bound', 'push', '192.0.2.1');

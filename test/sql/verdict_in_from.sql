@@ -14,7 +14,7 @@ ANALYZE requests;
 -- With no more than the capability: as a whole, below UNION ALL and other set operations, beside tables, in sub-selects.
 SET ROLE regress_ak_from;
 SELECT left(v::text, 17) AS v FROM (SELECT v FROM apikeys.validate_key('x') v UNION ALL SELECT v FROM apikeys.validate_key('y') v) s;
-SELECT s.code, left(s::text, 17) AS s FROM (SELECT * FROM apikeys.validate_key('x') UNION ALL SELECT * FROM apikeys.authenticate('y')) s ORDER BY 1;
+SELECT s.code, left(s::text, 17) AS s FROM (SELECT * FROM apikeys.validate_key('x') UNION ALL SELECT * FROM apikeys.authenticate('y y')) s ORDER BY 1;
 CREATE TEMP TABLE stored AS SELECT v::text FROM (SELECT v FROM apikeys.validate_key('x') v UNION ALL SELECT v FROM apikeys.validate_key('y') v) s;
 SELECT left(v, 17) AS v, length(v) < 100 AS short FROM stored;
 SELECT code, valid FROM apikeys.validate_key(:'secret') INTERSECT ALL SELECT code, valid FROM apikeys.validate_key(:'secret');

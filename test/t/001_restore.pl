@@ -115,18 +115,24 @@ $node->safe_psql('source', "SELECT pg_sleep_until((SELECT max(expires_at) FROM a
 my @probe = (@secret{qw(plain unicode all overlap_old overlap_new dead alive edited)}, 'from elsewhere',
 	$secret{archived1}, $secret{archived10}, $secret{evicted1}, $secret{evicted2}, $secret{evicted3}, $secret{evicted5});
 my $expected_verdicts =
-	'VALID VALID FORBIDDEN VALID VALID REGENERATED VALID EXPIRED VALID '
+	'VALID VALID ADDRESS_NOT_ALLOWED VALID VALID REGENERATED VALID EXPIRED VALID '
   . 'ARCHIVED ARCHIVED NOT_FOUND NOT_FOUND ARCHIVED ARCHIVED';
 is(verdicts($node, 'source', @probe), $expected_verdicts, 'verdicts in the source');
 is(problems($node, 'source'), '', 'the source is sound');
 
-# Usage: flushed figures are in a dump, with those of an hour long ago.
+# Usage: flushed figures are in a dump, with those of an hour long ago, and what was used of quotas.
+keep('quota', "SELECT key FROM apikeys.create_key('quota', '{data}')");
+$node->safe_psql('source', <<"SQL");
+UPDATE apikeys.key SET quota = 10, quota_period = 'total' WHERE name = 'quota';
+SELECT apikeys.validate_key('$secret{quota}', cost => 6);
+SQL
 $node->safe_psql('source', <<'SQL');
 SELECT apikeys.flush_usage();
 INSERT INTO apikeys_internal.usage_hour SELECT key_id, hour - interval '1000 hours', api, code, old_secret, workspace, count, last_at, '2001:db8::1', slot, slot_count
 FROM apikeys_internal.usage_hour;
 SQL
 isnt(query($node, 'source', 'SELECT sum(count) FROM apikeys_internal.usage'), '', 'there is usage');
+is(query($node, 'source', 'SELECT period, used FROM apikeys_internal.quota_used'), 'total|6', 'and a quota that is used');
 
 # The worker removes the access of roles that are gone, and corrects the names of those that were renamed.  (What a dump that
 # comes before that holds, restore_rules.sql knows.)

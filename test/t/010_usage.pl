@@ -211,9 +211,9 @@ $node->append_conf('postgresql.conf', "max_worker_processes = 8\napikeys.flush_i
 # retention goes: hours, and the totals of keys that are gone.
 #
 $node->safe_psql('one', q{
-INSERT INTO apikeys_internal.usage_hour SELECT k.key_id, date_trunc('hour', now()) - d * interval '1 day', 'data', 'FORBIDDEN', false, 'default', 1, now(), NULL, 1, 1
+INSERT INTO apikeys_internal.usage_hour SELECT k.key_id, date_trunc('hour', now()) - d * interval '1 day', 'data', 'ADDRESS_NOT_ALLOWED', false, 'default', 1, now(), NULL, 1, 1
 FROM apikeys.key k, generate_series(3, 8) AS d WHERE k.name = 'one';
-INSERT INTO apikeys_internal.usage SELECT gen_random_uuid(), 'data', 'FORBIDDEN', false, 'default', d, now() - d * interval '1 day', NULL FROM generate_series(3, 8) AS d;
+INSERT INTO apikeys_internal.usage SELECT gen_random_uuid(), 'data', 'ADDRESS_NOT_ALLOWED', false, 'default', d, now() - d * interval '1 day', NULL FROM generate_series(3, 8) AS d;
 UPDATE apikeys_internal.usage SET last_at = now() - interval '1 year' WHERE key_id = apikeys.key_id('one');
 });
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'apikeys'\napikeys.usage_retention = '121h'");
@@ -224,7 +224,7 @@ ok(wait_for($node, 'postgres', $workers, '1'), 'where the extension is, and nowh
 ok(wait_for($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'apikeys launcher'", '0'), 'the launcher is gone');
 my $kept = "SELECT string_agg(DISTINCT count::text, ' ' ORDER BY count::text) FROM apikeys_internal.usage WHERE last_at BETWEEN now() - interval '9 days' AND now() - interval '2 days'";
 ok(wait_for($node, 'one', $kept, '3 4 5'), 'totals of keys that are gone, older than the retention, are gone');
-is(query($node, 'one', "SELECT count(*) FROM apikeys_internal.usage_hour WHERE code = 'FORBIDDEN'"), '3', 'and old hours');
+is(query($node, 'one', "SELECT count(*) FROM apikeys_internal.usage_hour WHERE code = 'ADDRESS_NOT_ALLOWED'"), '3', 'and old hours');
 is(seen('one'), $seen, 'the figures are there');
 validate('one', $key, 8);
 is(seen('one'), $seen + 8, 'counting goes on');

@@ -86,6 +86,28 @@ my $limited = query($node, 'postgres', "SELECT key FROM apikeys.create_key('limi
 is(query($node, 'postgres', "SELECT (apikeys.validate_key('$limited')).code"), 'VALID', 'one use of a hundred an hour');
 ok(wait_for($node, 'postgres', $in_table, '11'), 'is flushed as well');
 
+# quotas: of the hour, and of all time
+my %quota = map { $_ => query($node, 'postgres', "SELECT key FROM apikeys.create_key('$_', '{data}')") } qw(hour total);
+$node->safe_psql('postgres', "UPDATE apikeys.key SET quota = 3, quota_period = name WHERE name IN ('hour', 'total')");
+my $left = "SELECT code || ' ' || quota_remaining FROM apikeys.validate_key('%s')";
+is(query($node, 'postgres', sprintf $left, $quota{hour}), 'VALID 2', 'one of three in an hour');
+is(query($node, 'postgres', sprintf $left, $quota{total}), 'VALID 2', 'one of three for ever');
+ok(wait_for($node, 'postgres', 'SELECT count(*) FROM apikeys_internal.quota_used', '2'), 'both are flushed');
+ok(wait_for($node, 'postgres', $in_table, '13'), 'and counted');
+set_clock_behind(-3600);
+is(query($node, 'postgres', sprintf $left, $quota{hour}), 'VALID 2', 'the next hour has its own');
+is(query($node, 'postgres', sprintf $left, $quota{hour}), 'VALID 1', 'which is used up');
+is(query($node, 'postgres', sprintf $left, $quota{hour}), 'VALID 0', 'like any');
+is(query($node, 'postgres', sprintf $left, $quota{hour}), 'QUOTA_EXCEEDED 0', 'and then no more');
+is(query($node, 'postgres', sprintf $left, $quota{total}), 'VALID 1', 'for all time there is one');
+ok(wait_for($node, 'postgres', "SELECT used FROM apikeys_internal.quota_used WHERE period = 'hour'", '3'), 'flushed');
+set_clock_behind(0);
+is(query($node, 'postgres', sprintf $left, $quota{hour}), 'VALID 2', 'set back, the clock locks nobody out until that hour comes');
+is(query($node, 'postgres', sprintf $left, $quota{total}), 'VALID 0', 'for all time there is one still');
+is(query($node, 'postgres', sprintf $left, $quota{total}), 'QUOTA_EXCEEDED 0', 'and it is used up');
+ok(wait_for($node, 'postgres', "SELECT used || ' ' || (since <= now()) FROM apikeys_internal.quota_used WHERE period = 'hour'", '1 true'), 'the table follows');
+ok(wait_for($node, 'postgres', $in_table, '19'), 'all of it is counted');
+
 my $before = query($node, 'postgres', 'SELECT now()');
 set_clock_behind(3600);
 is(query($node, 'postgres', "SELECT now() BETWEEN timestamptz '$before' - interval '1 hour' AND timestamptz '$before' - interval '50 minutes'"),
@@ -97,10 +119,10 @@ is(query($node, 'postgres', "SELECT code, retry_after <= 36 FROM apikeys.validat
 # by itself: a worker that is alone flushes after half a minute, when it leaves
 for (1 .. 200)
 {
-	last if query($node, 'postgres', $in_table) eq '120';
+	last if query($node, 'postgres', $in_table) eq '128';
 	select(undef, undef, undef, 0.1);
 }
-is(query($node, 'postgres', $in_table), '120', 'what is counted now is flushed soon');
+is(query($node, 'postgres', $in_table), '128', 'what is counted now is flushed soon');
 
 SKIP: {
 skip 'built without libcurl', 3 if !$mails;

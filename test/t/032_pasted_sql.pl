@@ -113,8 +113,8 @@ sub filled_in
 	$sql =~ s/\{…\}/{}/g;
 	$sql =~ s/\(…, /(apikeys.key_id('Mobile app'), /g if $sql =~ /update_key/;
 	$sql =~ s/\(…, /('ann\@example.com', /g if $sql =~ /email_audit_logs/;
-	$sql =~ s/validate_key\(key, api, client, workspace\)/validate_key('key', 'api', 'client', 'default')/;
-	$sql =~ s/authenticate\(header, api, client\)/authenticate('header', 'api', 'client')/;
+	$sql =~ s/validate_key\(key, api, client, workspace, cost\)/validate_key('key', 'api', 'client', 'default', 1)/;
+	$sql =~ s/(authenticate|require_key)\(header, api, client, cost\)/$1('header', 'api', 'client', 1)/g;
 	$sql =~ s/\$1/'Bearer x'/g;
 	$sql =~ s/\$2/'192.0.2.7'/g;
 	$sql =~ s/%s/'x'/g if $sql =~ /authenticate\(%s/;
