@@ -156,6 +156,27 @@ SELECT apikeys.purge_audit_log(pg_catalog.clock_timestamp(), 'blue') OPERATOR(pg
 SELECT workspace, ok, problem FROM apikeys.verify_audit_log('blue');
 SELECT apikeys.purge_audit_log(pg_catalog.clock_timestamp(), '') OPERATOR(pg_catalog.>) 0 AS purged;
 
+-- An error in the midst of our statements gives user and path back: to a subtransaction, and to the session.
+DO $$
+BEGIN
+	PERFORM apikeys.create_key('Nothing', '{data}', 'blue', allowed_cidrs => '{192.0.2.1}', rate_limit => -1);
+EXCEPTION WHEN invalid_parameter_value THEN
+	RAISE WARNING '%: % with %', sqlerrm, current_user, pg_catalog.current_setting('search_path');
+END $$;
+SELECT apikeys.create_key('Nothing', '{nothing}', 'blue');
+SELECT current_user, pg_catalog.current_setting('search_path');
+DO $$
+BEGIN
+	FOR i IN 1 .. 20 LOOP
+		BEGIN
+			PERFORM apikeys.create_key('Nothing', '{nothing}', 'blue');
+		EXCEPTION WHEN undefined_object THEN
+			PERFORM apikeys.update_workspace('blue', name => pg_catalog.format('Blue %s', i));
+		END;
+	END LOOP;
+	RAISE WARNING '% with %', current_user, pg_catalog.current_setting('search_path');
+END $$;
+
 -- Triggers of the database's owner run with our owner's rights there: not with the caller's path. One on a table that
 -- refers to ours sets the path; our statements after it go on under their own.
 RESET ROLE;
