@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/guc.h"
 #include "mail/lib/apikeys_mail.h"
 #include "mail/mailer.h"
@@ -101,9 +102,8 @@ load_library(void)
 		return;
 	find = (Find) load_external_function(mail_library_path(), "ak_mail_library", true, NULL);
 	if (find()->version != AK_MAIL_LIBRARY_VERSION)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("library \"%s\" is not of the version of \"%s\"", "apikeys_mail", "apikeys"),
-						errhint("Build and install apikeys again.")));
+		ak_wrong_state(errmsg("library \"%s\" is not of the version of \"%s\"", "apikeys_mail", "apikeys"),
+					   errhint("Build and install apikeys again."));
 	library = find();
 }
 

@@ -32,6 +32,7 @@
 #include "audit/sealed_row.h"
 #include "core/catalog.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/guc.h"
 #include "core/query.h"
 #include "mail/mailqueue.h"
@@ -108,9 +109,8 @@ ak_guard_report(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
 	{
 		if (!ours)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("a report cannot be changed"),
-					 errhint("apikeys.release_report() queues one that is held or failed; DELETE removes one.")));
+			ak_wrong_state(errmsg("a report cannot be changed"),
+						   errhint("apikeys.release_report() queues one that is held or failed; DELETE removes one."));
 		return PointerGetDatum(trigdata->tg_newtuple);
 	}
 	ak_row_read(&row, trigdata->tg_relation, trigdata->tg_trigtuple);

@@ -20,6 +20,7 @@
 #include "utils/resowner.h"
 
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/query.h"
 #include "mail/pgp.h"
 
@@ -69,11 +70,10 @@ pg_noreturn static void refuse_key(const char *reason);
 static void
 refuse_key(const char *reason)
 {
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("cannot encrypt to this key"), errdetail("%s", reason),
-		 errhint(
-			 "encrypt_to is an OpenPGP public key with an RSA or ElGamal encryption key, as gpg --export writes it.")));
+	ak_bad_argument(
+		"encrypt_to", errmsg("cannot encrypt to this key"), errdetail("%s", reason),
+		errhint(
+			"encrypt_to is an OpenPGP public key with an RSA or ElGamal encryption key, as gpg --export writes it."));
 }
 
 /*

@@ -68,12 +68,12 @@ read_recipient(FunctionCallInfo fcinfo)
 	text *recipient;
 
 	if (PG_ARGISNULL(ARG_RECIPIENT))
-		null_argument("recipient", errmsg("recipient must not be null"));
+		ak_null_argument("recipient", errmsg("recipient must not be null"));
 	recipient = PG_GETARG_TEXT_PP(ARG_RECIPIENT);
 	if (!ak_addr_spec_valid(VARDATA_ANY(recipient), VARSIZE_ANY_EXHDR(recipient)))
-		bad_argument("recipient", errmsg("recipient is not an email address"),
-					 errhint("It is one address such as ann@example.com, in ASCII, of at most %d characters.",
-							 AK_ADDR_SPEC_MAX));
+		ak_bad_argument("recipient", errmsg("recipient is not an email address"),
+						errhint("It is one address such as ann@example.com, in ASCII, of at most %d characters.",
+								AK_ADDR_SPEC_MAX));
 	ak_refuse_secret("recipient", "recipient", text_to_cstring(recipient));
 	ak_refuse_known_secret("recipient", "recipient", text_to_cstring(recipient), NULL, NULL);
 	return text_to_cstring(recipient);
@@ -399,7 +399,7 @@ ak_release_report(PG_FUNCTION_ARGS)
 	AkCaller caller;
 
 	if (PG_ARGISNULL(0))
-		null_argument("report_id", errmsg("report id must not be null"));
+		ak_null_argument("report_id", errmsg("report id must not be null"));
 	PreventCommandIfReadOnly("release_report()");
 	ak_require_anywhere(AK_AUDIT);
 	id = DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)));
@@ -419,8 +419,8 @@ ak_release_report(PG_FUNCTION_ARGS)
 			SPI_processed = 0;
 	}
 	if (SPI_processed == 0)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("report %s does not exist", id),
-						errhint("The view apikeys.reports shows those that you may see.")));
+		ak_not_found(errmsg("report %s does not exist", id),
+					 errhint("The view apikeys.reports shows those that you may see."));
 	for (int i = 0; i < 4; i++)
 	{
 		Datum value = ak_query_result(0, i + 1, &isnull);
@@ -432,12 +432,11 @@ ak_release_report(PG_FUNCTION_ARGS)
 	state = TextDatumGetCString(ak_query_result(0, 6, &isnull));
 	empty = DatumGetBool(ak_query_result(0, 7, &isnull));
 	if (strcmp(state, "held") != 0 && strcmp(state, "failed") != 0)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("report %s is %s", id, state),
-						errhint("Only a report that is held or failed can be released.")));
+		ak_wrong_state(errmsg("report %s is %s", id, state),
+					   errhint("Only a report that is held or failed can be released."));
 	if (empty)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("report %s was too large and is not kept", id),
-						errhint("Ask for another with apikeys.email_audit_logs().")));
+		ak_wrong_state(errmsg("report %s was too large and is not kept", id),
+					   errhint("Ask for another with apikeys.email_audit_logs()."));
 	scope.workspace = texts[0];
 	scope.scope = ak_query_result(0, 2, &isnull);
 	refuse_too_many(&scope);
