@@ -1,17 +1,6 @@
 /*
  * Row types.
  */
-CREATE TYPE apikeys.issued_key AS (
-	key_id			uuid,
-	key				text,
-	name			text,
-	apis			text[],
-	access			text,
-	workspace		text,
-	old_valid_until	timestamptz
-);
-COMMENT ON TYPE apikeys.issued_key IS 'what create_key and regenerate_key return: the only time that a secret is seen';
-
 CREATE TYPE apikeys.key_detail AS (
 	key_id			uuid,
 	workspace		text,
@@ -20,11 +9,15 @@ CREATE TYPE apikeys.key_detail AS (
 	apis			text[],
 	access			text,
 	team			text,
+	owner			text,
 	hint			text,
 	expires_at		timestamptz,
 	allowed_cidrs	text[],
 	rate_limit		integer,
 	rate_window		interval,
+	quota			bigint,
+	quota_period	text,
+	quota_used		bigint,
 	metadata		jsonb,
 	created_at		timestamptz,
 	created_by		text,
@@ -33,10 +26,47 @@ CREATE TYPE apikeys.key_detail AS (
 	regenerated_at	timestamptz,
 	regenerated_by	text,
 	old_valid_until	timestamptz,
+	disabled_at		timestamptz,
+	disabled_by		text,
 	archived_at		timestamptz,
-	archived_by		text
+	archived_by		text,
+	last_used_at	timestamptz
 );
-COMMENT ON TYPE apikeys.key_detail IS 'a key as people see it; state is active or archived, access Full or Partial';
+COMMENT ON TYPE apikeys.key_detail IS 'a key as people see it; state is active, disabled or archived, access Full or Partial';
+
+CREATE TYPE apikeys.issued_key AS (
+	key				text,
+	key_id			uuid,
+	workspace		text,
+	name			text,
+	state			text,
+	apis			text[],
+	access			text,
+	team			text,
+	owner			text,
+	hint			text,
+	expires_at		timestamptz,
+	allowed_cidrs	text[],
+	rate_limit		integer,
+	rate_window		interval,
+	quota			bigint,
+	quota_period	text,
+	quota_used		bigint,
+	metadata		jsonb,
+	created_at		timestamptz,
+	created_by		text,
+	updated_at		timestamptz,
+	updated_by		text,
+	regenerated_at	timestamptz,
+	regenerated_by	text,
+	old_valid_until	timestamptz,
+	disabled_at		timestamptz,
+	disabled_by		text,
+	archived_at		timestamptz,
+	archived_by		text,
+	last_used_at	timestamptz
+);
+COMMENT ON TYPE apikeys.issued_key IS 'what create_key and regenerate_key return: the only time that a secret is seen, and the key that it is of';
 
 CREATE TYPE apikeys.verdict AS (
 	valid			boolean,

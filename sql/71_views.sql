@@ -22,14 +22,15 @@
  */
 CREATE VIEW apikeys_internal.key_rows AS
 SELECT	k.key_id, k.workspace, k.name,
-		CASE WHEN k.archived_at IS NULL THEN 'active' ELSE 'archived' END AS state,
+		CASE WHEN k.archived_at IS NOT NULL THEN 'archived' WHEN k.disabled_at IS NOT NULL THEN 'disabled' ELSE 'active' END AS state,
 		k.apis,
 		CASE WHEN k.apis @>
 			(SELECT COALESCE(array_agg(a.api), '{}') FROM apikeys.api a WHERE a.unregistered_at IS NULL)
 			THEN 'Full' ELSE 'Partial' END AS access,
-		k.team, k.hint, k.expires_at, k.allowed_cidrs::text[] AS allowed_cidrs, k.rate_limit, k.rate_window, k.metadata,
+		k.team, k.owner, k.hint, k.expires_at, k.allowed_cidrs::text[] AS allowed_cidrs, k.rate_limit, k.rate_window,
+		k.quota, k.quota_period, CASE WHEN k.quota IS NOT NULL THEN 0::bigint END AS quota_used, k.metadata,
 		k.created_at, k.created_by, k.updated_at, k.updated_by, k.regenerated_at, k.regenerated_by,
-		k.old_valid_until, k.archived_at, k.archived_by
+		k.old_valid_until, k.disabled_at, k.disabled_by, k.archived_at, k.archived_by
 FROM	apikeys.key k;
 COMMENT ON VIEW apikeys_internal.key_rows IS 'every key as key_detail; what the other views and functions read, granted to nobody';
 

@@ -20,6 +20,7 @@
 #include "utils/guc.h"
 #include "utils/inet.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "access/context.h"
 #include "core/catalog.h"
@@ -80,6 +81,18 @@ ak_begin_lookup(Relation rel, AkRelation index, Snapshot snapshot, int nkeys, co
 	return systable_beginscan(rel, ak_relid(index), true, snapshot, nkeys, key);
 }
 
+/* Copies a lifetime of a workspace; returns false if it is NULL. */
+static bool
+read_lifetime(Relation rel, HeapTuple tuple, AttrNumber column, Interval *out)
+{
+	bool isnull;
+	Datum lifetime = heap_getattr(tuple, column, RelationGetDescr(rel), &isnull);
+
+	if (!isnull)
+		*out = *DatumGetIntervalP(lifetime);
+	return !isnull;
+}
+
 /*
  * Reads a workspace's settings, as of the latest commit.  Returns false if it
  * does not exist.
@@ -100,6 +113,11 @@ ak_workspace_settings(const char *workspace, AkWorkspace *out)
 		strlcpy(out->prefix, TextDatumGetCString(prefix), sizeof(out->prefix));
 		out->archive_limit =
 			DatumGetInt32(heap_getattr(tuple, Anum_workspace_archive_limit, RelationGetDescr(rel), &isnull));
+		out->key_limit = DatumGetInt32(heap_getattr(tuple, Anum_workspace_key_limit, RelationGetDescr(rel), &isnull));
+		if (isnull)
+			out->key_limit = 0;
+		out->has_default_lifetime = read_lifetime(rel, tuple, Anum_workspace_default_lifetime, &out->default_lifetime);
+		out->has_max_lifetime = read_lifetime(rel, tuple, Anum_workspace_max_lifetime, &out->max_lifetime);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);

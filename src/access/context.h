@@ -9,6 +9,7 @@
 #define AK_CONTEXT_H
 
 #include "access/genam.h"
+#include "datatype/timestamp.h"
 
 #include "access/label.h"
 #include "core/catalog.h"
@@ -29,6 +30,11 @@ typedef struct AkWorkspace
 {
 	char prefix[AK_PREFIX_MAX + 1];
 	int archive_limit;
+	int key_limit; /* 0: none */
+	bool has_default_lifetime;
+	bool has_max_lifetime;
+	Interval default_lifetime;
+	Interval max_lifetime;
 } AkWorkspace;
 
 extern SysScanDesc ak_begin_lookup(Relation rel, AkRelation index, Snapshot snapshot, int nkeys,

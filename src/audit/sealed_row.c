@@ -16,6 +16,7 @@
 #include "access/htup_details.h"
 #include "commands/extension.h"
 #include "commands/sequence.h"
+#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/hsearch.h"
@@ -85,6 +86,22 @@ ak_row_read(AkRow *row, Relation rel, HeapTuple tuple)
 	row->natts = ak_own_columns(rel);
 	Assert(row->natts <= AK_ROW_NATTS_MAX);
 	ak_deform(tuple, row->desc, row->natts, row->values, row->nulls);
+}
+
+/*
+ * Copies the first row of the last SPI result, all columns of one of our tables
+ * of which the first natts are ours, into a memory context.
+ */
+void
+ak_row_copy_result(AkRow *row, int natts, MemoryContext context)
+{
+	MemoryContext spi = MemoryContextSwitchTo(context);
+
+	row->tuple = heap_copytuple(SPI_tuptable->vals[0]);
+	row->desc = CreateTupleDescCopy(SPI_tuptable->tupdesc);
+	row->natts = natts;
+	ak_deform(row->tuple, row->desc, natts, row->values, row->nulls);
+	MemoryContextSwitchTo(spi);
 }
 
 /* Returns a text column as a C string; NULL if it is NULL. */

@@ -98,6 +98,7 @@ static const AkRelationName relation_names[AK_RELATION_COUNT] = {
 	[AK_KEY_HASH] = {AK_FACE, "key_key_hash_key"},
 	[AK_KEY_OLD_HASH] = {AK_FACE, "key_old_key_hash"},
 	[AK_KEY_ACTIVE] = {AK_FACE, "key_active"},
+	[AK_KEY_ACTIVE_NAME] = {AK_FACE, "key_active_name"},
 	[AK_KEY_ARCHIVED] = {AK_FACE, "key_archived"},
 	[AK_TEAM_MEMBER_PKEY] = {AK_FACE, "team_member_pkey"},
 	[AK_AUDIT_LOG_PKEY] = {AK_FACE, "audit_log_pkey"},

@@ -7,7 +7,8 @@
  *	  key			the archive of a workspace: to archive keys there
  *	  audit_link	the chain of a workspace: to link entries, at commit
  *	  api			an API: shared, to give it to a key; '': to order the registry
- *	  workspace		a workspace: shared, to add something to it
+ *	  workspace		a workspace: shared, to add something to it; "keys of" it: to create a key,
+ *					shared where the workspace has no key_limit
  *	  access		an access: to grant or revoke it; a role: to change its privileges;
  *					'': to change any privileges
  *	  audit_purged	a workspace: to purge its log

@@ -22,7 +22,7 @@
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/query.h"
-#include "keys/details.h"
+#include "keys/key_lookup.h"
 
 PG_FUNCTION_INFO_V1(ak_usage_chart);
 
@@ -100,7 +100,7 @@ ak_usage_chart(PG_FUNCTION_ARGS)
 							NULL};
 	TimestampTz now = GetCurrentTimestamp();
 	Tuplestorestate *lines;
-	AkWhere where;
+	AkFoundKey key;
 	AkCaller caller;
 	Interval *span;
 	double hours;
@@ -109,17 +109,17 @@ ak_usage_chart(PG_FUNCTION_ARGS)
 	int64 max = 1;
 	bool isnull;
 
-	ak_find_key(fcinfo, AK_VIEW, &where);
+	ak_find_key(fcinfo, AK_VIEW, &key);
 	ak_need_argument(fcinfo, 1, "span");
 	span = PG_GETARG_INTERVAL_P(1);
 	hours = ((double) span->month * DAYS_PER_MONTH + span->day) * HOURS_PER_DAY + (double) span->time / USECS_PER_HOUR;
 	if (!(hours > 0 && hours <= CHART_HOURS_MAX))
-		bad_argument("span", errmsg("span must be positive and at most %d hours", CHART_HOURS_MAX));
+		ak_bad_argument("span", errmsg("span must be positive and at most %d hours", CHART_HOURS_MAX));
 
 	lines = start_lines(fcinfo);
 	now -= now % USECS_PER_HOUR;
 	first = now - ((int64) ceil(hours) - 1) * USECS_PER_HOUR;
-	args[0] = where.key_id;
+	args[0] = key.key_id;
 	args[1] = TimestampTzGetDatum(first);
 	args[2] = TimestampTzGetDatum(now);
 

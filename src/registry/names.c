@@ -14,16 +14,18 @@
 #include "access/context.h"
 #include "access/label.h"
 #include "core/catalog.h"
+#include "core/errors.h"
 #include "core/lock.h"
 #include "core/query.h"
 #include "registry/names.h"
 
-/* Raises 42704 for an API that is not registered; the hint lists those that are. */
-void
-ak_refuse_unknown_api(const char *api)
+/* Returns the registered APIs as a text, as of the latest commit; NULL if there are none. */
+static char *
+registered_apis(void)
 {
 	static AkQuery query =
 		{"SELECT string_agg(api, ', ' ORDER BY ordinal) FROM apikeys.api WHERE unregistered_at IS NULL", 0, {0}, NULL};
+	MemoryContext context = CurrentMemoryContext;
 	AkCaller caller;
 	char *registered;
 
@@ -31,6 +33,32 @@ ak_refuse_unknown_api(const char *api)
 	SPI_connect();
 	ak_query(&query, NULL, NULL, AK_SEE_LATEST);
 	registered = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	if (registered != NULL)
+		registered = MemoryContextStrdup(context, registered);
+	SPI_finish();
+	ak_owner_end(&caller);
+	return registered;
+}
+
+/* Raises 22004 or 22023 for a key without APIs: the list is NULL, or it is empty. */
+void
+ak_refuse_no_apis(bool isnull)
+{
+	char *registered = registered_apis();
+
+	ereport(ERROR,
+			(errcode(isnull ? ERRCODE_NULL_VALUE_NOT_ALLOWED : ERRCODE_INVALID_PARAMETER_VALUE), err_argument("apis"),
+			 errmsg("API list of a key must not be %s", isnull ? "null" : "empty"),
+			 registered ? errhint("Say what the key may call, as in apis => '{data}'. Registered APIs: %s.", registered)
+						: errhint("No API is registered; apikeys.register_api() registers one.")));
+}
+
+/* Raises 42704 for an API that is not registered; the hint lists those that are. */
+void
+ak_refuse_unknown_api(const char *api)
+{
+	char *registered = registered_apis();
+
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("API \"%s\" does not exist", ak_quoted(api)),
 					registered ? errhint("Registered APIs: %s.", registered)
 							   : errhint("No API is registered; apikeys.register_api() registers one.")));
@@ -38,18 +66,18 @@ ak_refuse_unknown_api(const char *api)
 
 /*
  * Keeps a workspace from being removed until the end of the transaction, which
- * adds something to it.  Raises 42704 if it does not exist.
+ * adds something to it, and returns its settings.  Raises 42704 if it does not
+ * exist.
  */
 void
-ak_hold_workspace(const char *workspace)
+ak_hold_workspace(const char *workspace, AkWorkspace *settings)
 {
-	AkWorkspace settings;
-	bool exists = ak_workspace_settings(workspace, &settings);
+	bool exists = ak_workspace_settings(workspace, settings);
 
 	if (exists)
 	{
 		ak_lock_object(AK_WORKSPACE, workspace, ShareLock);
-		exists = ak_workspace_settings(workspace, &settings);
+		exists = ak_workspace_settings(workspace, settings);
 	}
 	if (!exists)
 		ereport(ERROR,

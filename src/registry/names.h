@@ -8,9 +8,11 @@
 #ifndef AK_NAMES_H
 #define AK_NAMES_H
 
+#include "access/context.h"
 #include "core/compat.h"
 
-extern void ak_hold_workspace(const char *workspace);
+extern void ak_hold_workspace(const char *workspace, AkWorkspace *settings);
+pg_noreturn extern void ak_refuse_no_apis(bool isnull);
 pg_noreturn extern void ak_refuse_unknown_api(const char *api);
 
 #endif /* AK_NAMES_H */

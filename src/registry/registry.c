@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * registry.c
- *	  APIs, workspaces, teams: their guard trigger and their SQL functions.
+ *	  APIs, workspaces, teams: their guard trigger, and the SQL functions of APIs
+ *	  and teams.
  *
  * As for keys, a trigger enforces the rules of these tables, also for direct
  * SQL.  An unregistered API keeps its row, so that the API stays unregistered
@@ -34,39 +35,23 @@
 #include "core/lock.h"
 #include "core/query.h"
 #include "registry/names.h"
+#include "registry/workspace.h"
 
 PG_FUNCTION_INFO_V1(ak_guard_row);
 PG_FUNCTION_INFO_V1(ak_make_way);
 PG_FUNCTION_INFO_V1(ak_register_api);
 PG_FUNCTION_INFO_V1(ak_unregister_api);
-PG_FUNCTION_INFO_V1(ak_create_workspace);
-PG_FUNCTION_INFO_V1(ak_update_workspace);
 PG_FUNCTION_INFO_V1(ak_add_team_member);
 PG_FUNCTION_INFO_V1(ak_remove_team_member);
 
 #define ARCHIVE_LIMIT_MAX 1000000
 #define DESCRIPTION_MAX   1000 /* characters */
 
-/* Runs one of our statements, with an action or NULL, as the owner and returns the number of its rows. */
-static uint64
-act_as_owner(const AkAction *action, AkQuery *query, Datum *args, const char *nulls, AkSight sight)
-{
-	AkCaller caller;
-	uint64 rows;
-
-	ak_owner_begin(&caller, AK_TO_MANAGE);
-	SPI_connect();
-	ak_act(action, query, args, nulls, sight);
-	rows = SPI_processed;
-	SPI_finish();
-	ak_owner_end(&caller);
-	return rows;
-}
-
+/* Runs one of our statements as the owner, and returns the number of its rows. */
 static uint64
 run_as_owner(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 {
-	return act_as_owner(NULL, query, args, nulls, sight);
+	return ak_act_as_owner(NULL, query, args, nulls, sight);
 }
 
 /* Sets the columns "at" and "by" to the present time and actor. */
@@ -131,10 +116,13 @@ guard_workspace(const AkRow *old, AkRow *new)
 					 errhint("Lower-case words of letters and digits joined by \"_\", at most %d characters.",
 							 AK_PREFIX_MAX));
 	limit =
-		AK_IS_NULL(new, Anum_workspace_archive_limit) ? 0 : DatumGetInt32(AK_VALUE(new, Anum_workspace_archive_limit));
-	if (limit < 1 || limit > ARCHIVE_LIMIT_MAX)
-		bad_argument("archive_limit", errmsg("archive limit must be between 1 and %d", ARCHIVE_LIMIT_MAX));
-	if (name != NULL && (old == NULL || ak_column_changed(old, new, Anum_workspace_name)))
+		AK_IS_NULL(new, Anum_workspace_archive_limit) ? -1 : DatumGetInt32(AK_VALUE(new, Anum_workspace_archive_limit));
+	if (limit < 0 || limit > ARCHIVE_LIMIT_MAX)
+		bad_argument("archive_limit", errmsg("archive limit must be between 0 and %d", ARCHIVE_LIMIT_MAX));
+	ak_normalize_policies(old, new);
+	if (name != NULL && name[0] == '\0')
+		ak_row_clear(new, Anum_workspace_name);
+	else if (name != NULL && (old == NULL || ak_column_changed(old, new, Anum_workspace_name)))
 	{
 		ak_check_label("name", "workspace name", name);
 		ak_refuse_known_secret("name", "workspace name", name, old ? workspace : NULL, NULL);
@@ -252,6 +240,7 @@ guard_team_member(const AkRow *old, AkRow *new)
 	static const AttrNumber fixed[] = {Anum_team_member_workspace, Anum_team_member_actor, Anum_team_member_audit_id,
 									   Anum_team_member_row_digest};
 	static const AttrNumber needed[] = {Anum_team_member_workspace, Anum_team_member_actor, Anum_team_member_team};
+	AkWorkspace settings;
 
 	if (new == NULL)
 		return;
@@ -270,7 +259,7 @@ guard_team_member(const AkRow *old, AkRow *new)
 		ak_refuse_known_secret(what, what, text, ak_row_text(new, Anum_team_member_workspace), NULL);
 	}
 	if (old == NULL)
-		ak_hold_workspace(ak_row_text(new, Anum_team_member_workspace));
+		ak_hold_workspace(ak_row_text(new, Anum_team_member_workspace), &settings);
 	else
 		refuse_changes(old, new, fixed, lengthof(fixed));
 }
@@ -278,6 +267,7 @@ guard_team_member(const AkRow *old, AkRow *new)
 static void
 guard_access(const AkRow *old, AkRow *new)
 {
+	AkWorkspace settings;
 	char *capability;
 
 	if (new == NULL)
@@ -292,7 +282,7 @@ guard_access(const AkRow *old, AkRow *new)
 	if (AK_IS_NULL(new, Anum_access_grant_id))
 		ak_row_set(new, Anum_access_grant_id, DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 	if (!AK_IS_NULL(new, Anum_access_workspace))
-		ak_hold_workspace(ak_row_text(new, Anum_access_workspace));
+		ak_hold_workspace(ak_row_text(new, Anum_access_workspace), &settings);
 }
 
 static const struct
@@ -370,7 +360,7 @@ ak_make_way(PG_FUNCTION_ARGS)
 		return PointerGetDatum(row.tuple);
 	args[0] = AK_VALUE(&row, 1); /* the name is the first column of both */
 	action.table = is_api ? AK_API : AK_WORKSPACE;
-	act_as_owner(&action, is_api ? &api : &workspace, args, NULL, AK_SEE_LATEST);
+	ak_act_as_owner(&action, is_api ? &api : &workspace, args, NULL, AK_SEE_LATEST);
 	return PointerGetDatum(row.tuple);
 }
 
@@ -448,84 +438,6 @@ ak_unregister_api(PG_FUNCTION_ARGS)
 	ak_require(AK_ADMIN, NULL);
 	if (run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION) == 0)
 		ak_refuse_unknown_api(api);
-	PG_RETURN_VOID();
-}
-
-/* Runs the query with the arguments of create_workspace or update_workspace. */
-static uint64
-run_with_workspace(FunctionCallInfo fcinfo, AkQuery *query)
-{
-	Datum args[4];
-	char nulls[4];
-
-	for (int i = 0; i < 4; i++)
-	{
-		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
-		args[i] = PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i);
-	}
-	return run_as_owner(query, args, nulls, AK_SEE_TRANSACTION);
-}
-
-/*
- * create_workspace(workspace text, name text = NULL, prefix text = NULL, archive_limit integer = NULL)
- *
- * Raises 42710 if it exists, 22023 for an invalid id, name, prefix or limit,
- * 42501 without "admin" for it.
- */
-Datum
-ak_create_workspace(PG_FUNCTION_ARGS)
-{
-	static AkQuery query = {"INSERT INTO apikeys.workspace (workspace, name, prefix, archive_limit) "
-							"VALUES ($1, $2, COALESCE($3, 'ak'), COALESCE($4, 10))",
-							4,
-							{TEXTOID, TEXTOID, TEXTOID, INT4OID},
-							NULL};
-	char *workspace = needed_text(fcinfo, 0, "workspace");
-
-	ak_check_workspace_argument(workspace);
-	ak_require(AK_ADMIN, ak_may_something(workspace) ? workspace : NULL);
-	PG_TRY();
-	{
-		run_with_workspace(fcinfo, &query);
-	}
-	PG_CATCH();
-	{
-		/* not ON CONFLICT, which fails if the other row is newer than the transaction's snapshot */
-		if (geterrcode() == ERRCODE_UNIQUE_VIOLATION)
-		{
-			FlushErrorState();
-			ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("workspace \"%s\" already exists", workspace)));
-		}
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	PG_RETURN_VOID();
-}
-
-/*
- * update_workspace(workspace text, name text = NULL, prefix text = NULL, archive_limit integer = NULL)
- *
- * NULL keeps a value.  Raises 42704 for an unknown workspace, 22023 for an
- * invalid name, prefix or limit, 42501 without "admin" for it.  A lower limit
- * waits for transactions that archive in this workspace.
- */
-Datum
-ak_update_workspace(PG_FUNCTION_ARGS)
-{
-	static AkQuery query = {"UPDATE apikeys.workspace SET name = COALESCE($2, name), prefix = COALESCE($3, prefix), "
-							"archive_limit = COALESCE($4, archive_limit) WHERE workspace = $1",
-							4,
-							{TEXTOID, TEXTOID, TEXTOID, INT4OID},
-							NULL};
-	char *workspace = needed_text(fcinfo, 0, "workspace");
-
-	ak_require_anywhere(AK_ADMIN);
-	ak_check_workspace_argument(workspace);
-	ak_require_workspace(AK_ADMIN, workspace);
-	/* created after the transaction's snapshot */
-	if (run_with_workspace(fcinfo, &query) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
 	PG_RETURN_VOID();
 }
 

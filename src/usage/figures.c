@@ -180,22 +180,33 @@ flushed_last_use(Datum key_id, char *workspace)
 }
 
 /*
+ * Returns when a key was last valid, according to the tables as the calling
+ * statement sees them and to memory; 0 if it never was, or if the caller may not
+ * see the key.  It costs one index scan and one look-up in memory, a third of a
+ * sub-select.
+ */
+TimestampTz
+ak_last_used_at(const pg_uuid_t *key_id)
+{
+	char workspace[AK_WORKSPACE_MAX + 1];
+	TimestampTz flushed = flushed_last_use(UUIDPGetDatum(key_id), workspace);
+	TimestampTz last_at = Max(flushed, ak_usage_last_used(key_id, workspace));
+
+	return last_at == 0 || !in_sight(workspace) ? 0 : last_at;
+}
+
+/*
  * last_use(key_id uuid) -> timestamptz
  *
- * Returns when a key was last valid, according to the tables as the calling
- * statement sees them and to memory.  Returns NULL if it never was, or if the
- * caller may not see the key.  The views call this for every key that they
- * show.  It costs one index scan and one look-up in memory, a third of a
- * sub-select.
+ * The same in SQL, NULL for 0.  The views call this for every key that they
+ * show.
  */
 Datum
 ak_last_use(PG_FUNCTION_ARGS)
 {
-	char workspace[AK_WORKSPACE_MAX + 1];
-	TimestampTz flushed = flushed_last_use(PG_GETARG_DATUM(0), workspace);
-	TimestampTz last_at = Max(flushed, ak_usage_last_used(PG_GETARG_UUID_P(0), workspace));
+	TimestampTz last_at = ak_last_used_at(PG_GETARG_UUID_P(0));
 
-	if (last_at == 0 || !in_sight(workspace))
+	if (last_at == 0)
 		PG_RETURN_NULL();
 	PG_RETURN_TIMESTAMPTZ(last_at);
 }

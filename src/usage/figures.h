@@ -28,6 +28,7 @@ enum
 
 extern TimestampTz ak_last_flush(void);
 extern const char *ak_worker_text(void);
+extern TimestampTz ak_last_used_at(const pg_uuid_t *key_id);
 extern void ak_figure_row(const AkFigure *figure, Datum *values, bool *nulls);
 
 #endif /* AK_FIGURES_H */

@@ -40,7 +40,7 @@ SELECT apikeys.create_workspace('red'), apikeys.create_workspace('blue', 'Secret
 SELECT apikeys.add_team_member('bluebeard', 'blue team', 'blue');
 SELECT apikeys.grant_access('regress_ak_red', c, 'red') FROM unnest('{manage,audit,validate}'::text[]) AS c;
 SELECT apikeys.grant_access('regress_ak_red_admin', 'admin', 'red');
-SELECT key AS blue, key_id AS blue_id FROM apikeys.create_key('Blue secret name', '{data}', 'blue', 'blue team', NULL, '{192.0.2.1}', NULL, NULL, '{"tier": "gold"}') \gset
+SELECT key AS blue, key_id AS blue_id FROM apikeys.create_key('Blue secret name', '{data}', 'blue', 'blue team', 'blue owner', NULL, '{192.0.2.1}', NULL, NULL, NULL, NULL, '{"tier": "gold"}') \gset
 SELECT key_id AS old_blue_id FROM apikeys.create_key('Old blue', '{data}', 'blue') \gset
 SELECT state FROM apikeys.archive_key(:'old_blue_id');
 SELECT key AS red, key_id AS red_id FROM apikeys.create_key('Red', '{data}', 'red') \gset

@@ -110,13 +110,13 @@ SELECT apikeys.remove_team_member('eve', 'blue');
 SELECT apikeys.grant_access('regress_ak_mallory', 'view', 'blue');
 SELECT apikeys.revoke_access('regress_ak_mallory', 'view', 'blue');
 
-SELECT key_id AS one, key AS secret FROM apikeys.create_key('One', '{push,data}', 'blue', 'red', 'infinity', '{192.0.2.0/24,::1}', 5,
-	'1 hour', '{"a": [1, {"b": null}]}') \gset
+SELECT key_id AS one, key AS secret FROM apikeys.create_key('One', '{push,data}', 'blue', 'red', 'owner', 'infinity', '{192.0.2.0/24,::1}', 5,
+	'1 hour', 7, 'day', '{"a": [1, {"b": null}]}') \gset
 SELECT state FROM apikeys.import_key('Two', '{data}', pg_catalog.sha256('two'), 't…o', 'blue');
 SELECT state FROM apikeys.import_key('Three', '{data}', pg_catalog.sha256('two'), 't…o', 'blue');
-SELECT state FROM apikeys.create_key('ONE', '{data}', 'blue'), apikeys.key_details(key_id);
-SELECT state FROM apikeys.create_key('Four', '{data,nothing}', 'blue'), apikeys.key_details(key_id);
-SELECT access, apis FROM apikeys.update_key(:'one', 'Uno', '{data,segmentation,push,billing}', '', 'infinity', '{}', 0, NULL, '{}');
+SELECT state FROM apikeys.create_key('ONE', '{data}', 'blue');
+SELECT state FROM apikeys.create_key('Four', '{data,nothing}', 'blue');
+SELECT access, apis FROM apikeys.update_key(:'one', 'Uno', '{data,segmentation,push,billing}', '', '', 'infinity', '{}', 0, NULL, 0, NULL, '{}');
 SELECT name FROM apikeys.update_key(:'one', rate_limit => 7);
 SELECT name FROM apikeys.update_key(:'one');
 SELECT name FROM apikeys.regenerate_key(:'one', '1 hour');

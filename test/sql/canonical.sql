@@ -71,15 +71,14 @@ CREATE ROLE regress_ak_app;
 SELECT apikeys.act_as('ann@example.com', 'Platform', '2001:db8::7') \g /dev/null
 SET apikeys.actor = 'zoë@example.com';
 SET apikeys.client = '192.0.2.7';
-SELECT key_id FROM apikeys.create_key(E'All "of" it \\ é 𐍈', '{data,push}', NULL, 'Team', '2999-01-01', '{192.0.2.0/24,2001:db8::/32}', 5, '1 mon 2 days 3.5 seconds',
-	'{"a": [1, 1.50, -0, true, null, "\\ \" \u0007 \n é", {}], "": {"b": []}}') \gset
-UPDATE apikeys.key SET owner = 'customer 7', quota = 9223372036854775807, quota_period = 'total' WHERE key_id = :'key_id';
+SELECT key_id FROM apikeys.create_key(E'All "of" it \\ é 𐍈', '{data,push}', NULL, 'Team', 'customer 7', '2999-01-01', '{192.0.2.0/24,2001:db8::/32}', 5, '1 mon 2 days 3.5 seconds',
+	9223372036854775807, 'total', '{"a": [1, 1.50, -0, true, null, "\\ \" \u0007 \n é", {}], "": {"b": []}}') \gset
 SELECT count(*) FROM apikeys.create_key('Plain', '{data}');
 SELECT count(*) FROM apikeys.regenerate_key(:'key_id', '1 day');
 SELECT state FROM apikeys.archive_key(apikeys.key_id('Plain'));
 SELECT apikeys.create_workspace('acme', 'Acme', 'acme', 3), apikeys.register_api('billing', 'Billing'), apikeys.add_team_member('ann', 'Ops', 'acme'),
 	apikeys.grant_access('regress_ak_app', 'manage', 'acme'), apikeys.grant_access('regress_ak_app', 'view') \g /dev/null
-UPDATE apikeys.workspace SET key_limit = 1, default_lifetime = '-1 day', max_lifetime = '1 year', rate_limit = 1, rate_window = '1 hour', leak_action = 'log' WHERE workspace = 'acme';
+UPDATE apikeys.workspace SET key_limit = 1, default_lifetime = '1 month 2 days', max_lifetime = '1 year', rate_limit = 1, rate_window = '1 hour', leak_action = 'log' WHERE workspace = 'acme';
 
 CREATE FUNCTION pg_temp.wrong_digests() RETURNS TABLE (relation text, line jsonb) LANGUAGE sql AS
 $$

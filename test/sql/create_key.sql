@@ -82,7 +82,6 @@ SELECT pg_temp.refused($$SELECT apikeys.create_key('bad', '{data}', allowed_cidr
 SELECT pg_temp.refused($$SELECT apikeys.create_key('bad', '{data}', allowed_cidrs => '{""}')$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key('bad', '{data}', allowed_cidrs => '{192.0.2.7,NULL}')$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key('bad', '{data}', allowed_cidrs => '{{192.0.2.7},{192.0.2.8}}')$$);
-SELECT pg_temp.refused($$SELECT apikeys.create_key('bad', '{data}', rate_limit => 0)$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key('bad', '{data}', rate_limit => -1)$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key('bad', '{data}', rate_window => '1 minute')$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key('bad', '{data}', rate_limit => 1, rate_window => '0')$$);

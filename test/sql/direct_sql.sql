@@ -119,7 +119,7 @@ SELECT workspace, name, prefix, archive_limit, created_by = session_user AS by_m
 SELECT * FROM pg_temp.entries();
 SELECT c, pg_temp.refused(format($$UPDATE apikeys.workspace SET %I = %L WHERE workspace = 'acme'$$, c, v))
 FROM (VALUES ('workspace', 'other'), ('created_at', '1999-01-01'), ('created_by', 'nobody'), ('updated_at', '1999-01-01'), ('updated_by', 'nobody'),
-	('audit_id', '0'), ('row_digest', '\x00'), ('prefix', 'Acme'), ('prefix', NULL), ('archive_limit', '0'), ('archive_limit', NULL), ('name', '')) AS t (c, v);
+	('audit_id', '0'), ('row_digest', '\x00'), ('prefix', 'Acme'), ('prefix', NULL), ('archive_limit', '-1'), ('archive_limit', NULL), ('name', E'\n')) AS t (c, v);
 SELECT pg_temp.refused($$INSERT INTO apikeys.workspace (workspace) VALUES ('acme')$$);
 SELECT pg_temp.refused($$INSERT INTO apikeys.workspace (workspace) VALUES (NULL)$$);
 SELECT pg_temp.refused($$INSERT INTO apikeys.workspace (workspace) VALUES ('not this')$$);

@@ -217,11 +217,11 @@ SELECT apikeys.grant_access('regress_ak_x', 'manage');
 REVOKE EXECUTE ON FUNCTION apikeys.archive_key FROM regress_ak_x;
 SELECT apikeys.grant_access('regress_ak_x', 'validate'), apikeys.grant_access('regress_ak_x', 'view', 'acme');
 SELECT apikeys.revoke_access('regress_ak_x', 'view', 'acme');
-SELECT has_function_privilege('regress_ak_x', 'apikeys.archive_key(uuid)', 'EXECUTE') AS archive,
+SELECT has_function_privilege('regress_ak_x', 'apikeys.archive_key(uuid, text)', 'EXECUTE') AS archive,
 	has_function_privilege('regress_ak_x', 'apikeys.key_details(uuid)', 'EXECUTE') AS details;
 -- its own come back when it is granted again
 SELECT apikeys.grant_access('regress_ak_x', 'manage');
-SELECT has_function_privilege('regress_ak_x', 'apikeys.archive_key(uuid)', 'EXECUTE');
+SELECT has_function_privilege('regress_ak_x', 'apikeys.archive_key(uuid, text)', 'EXECUTE');
 -- what somebody gave by hand stays
 GRANT EXECUTE ON FUNCTION apikeys.verify_audit_log TO regress_ak_x;
 SELECT apikeys.grant_access('regress_ak_x', 'view'), apikeys.revoke_access('regress_ak_x', 'validate');

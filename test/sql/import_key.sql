@@ -10,8 +10,8 @@ SELECT * FROM pg_temp.entries() \gx
 
 -- everything that create_key takes
 SELECT apikeys.create_workspace('acme', prefix => 'acme');
-SELECT workspace, name, team, hint, expires_at, allowed_cidrs, rate_limit, rate_window, metadata
-FROM apikeys.import_key(' All of it ', '{data}', sha256('second'), NULL, 'acme', 'Team', '2999-01-01 00:00+00', '{192.0.2.99/24}', 5, '1 hour', '{"a": 1}') \gx
+SELECT workspace, name, team, owner, hint, expires_at, allowed_cidrs, rate_limit, rate_window, quota, quota_period, metadata
+FROM apikeys.import_key(' All of it ', '{data}', sha256('second'), NULL, 'acme', 'Team', 'customer 7', '2999-01-01 00:00+00', '{192.0.2.99/24}', 5, '1 hour', 7, 'day', '{"a": 1}') \gx
 SELECT code FROM apikeys.validate_key('second', 'data', '192.0.2.1', 'acme');
 SELECT code FROM apikeys.validate_key('second', 'data', '192.0.3.1', 'acme');
 

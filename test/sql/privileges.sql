@@ -24,6 +24,7 @@ INSERT INTO may VALUES
 	('function', 'validate_key', '{validate,manage,admin}', $$SELECT apikeys.validate_key('x')$$),
 	('function', 'authenticate', '{validate,manage,admin}', $$SELECT apikeys.authenticate('Bearer x')$$),
 	('function', 'require_key', '{validate,manage,admin}', $$SELECT apikeys.require_key('Bearer x')$$),
+	('function', 'revoke_key', '{validate,manage,admin}', $$SELECT apikeys.revoke_key('x')$$),
 	('function', 'current_key', '{validate,manage,admin}', NULL),
 	('function', 'current_owner', '{validate,manage,admin}', NULL),
 	('function', 'current_key_metadata', '{validate,manage,admin}', NULL),
@@ -54,6 +55,8 @@ INSERT INTO may VALUES
 	('function', 'regenerate_key', '{manage,admin}', $$SELECT apikeys.regenerate_key(gen_random_uuid())$$),
 	('function', 'end_overlap', '{manage,admin}', $$SELECT apikeys.end_overlap(gen_random_uuid())$$),
 	('function', 'update_key', '{manage,admin}', $$SELECT apikeys.update_key(gen_random_uuid())$$),
+	('function', 'disable_key', '{manage,admin}', $$SELECT apikeys.disable_key(gen_random_uuid())$$),
+	('function', 'enable_key', '{manage,admin}', $$SELECT apikeys.enable_key(gen_random_uuid())$$),
 	('function', 'archive_key', '{manage,admin}', $$SELECT apikeys.archive_key(gen_random_uuid())$$),
 
 	('view', 'audit_logs', '{audit,admin}', NULL),

@@ -81,7 +81,7 @@ SELECT code FROM apikeys.validate_key(:'k');
 
 -- what cannot be a limit
 SELECT pg_temp.refused($$SELECT apikeys.create_key('X', '{data}', rate_limit => -1)$$);
-SELECT pg_temp.refused($$SELECT apikeys.create_key('X', '{data}', rate_limit => 0, rate_window => '1 s')$$);
+SELECT rate_limit, rate_window FROM apikeys.create_key('None', '{data}', rate_limit => 0, rate_window => '1 s');
 SELECT pg_temp.refused($$SELECT apikeys.create_key('X', '{data}', rate_limit => 1, rate_window => '0')$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key('X', '{data}', rate_limit => 1, rate_window => '-1 s')$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_key('X', '{data}', rate_limit => 1, rate_window => '1 mon -1 day')$$);

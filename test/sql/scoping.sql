@@ -31,7 +31,11 @@ INSERT INTO calls VALUES
 	('end_overlap', $$SELECT apikeys.end_overlap(:other)$$),
 	('update_key', $$SELECT apikeys.update_key(:other, name => 'x')$$),
 	('update_key', $$SELECT apikeys.update_key(:other, name => '', apis => '{}')$$),
+	('disable_key', $$SELECT apikeys.disable_key(:other)$$),
+	('enable_key', $$SELECT apikeys.enable_key(:other, E'\n')$$),
 	('archive_key', $$SELECT apikeys.archive_key(:other)$$),
+	('archive_key', $$SELECT apikeys.archive_key(:other, E'\n')$$),
+	('update_workspace', $$SELECT apikeys.update_workspace(:there, key_limit => 1)$$),
 	('usage_chart', $$SELECT apikeys.usage_chart(:other)$$),
 	('usage_chart', $$SELECT apikeys.usage_chart(:other, '-1 day')$$),
 	('last_use', $$SELECT apikeys_internal.last_use(:other)$$),
@@ -98,6 +102,7 @@ SELECT code FROM apikeys.authenticate('Bearer ' || :'other_key');
 SELECT code FROM apikeys.authenticate('Basic ' || translate(encode(convert_to('rival:' || :'other_key', 'UTF8'), 'base64'), E'\n', ''));
 SELECT code FROM apikeys.authenticate('Bearer ' || :'acme_key');
 SELECT name FROM (VALUES (:'other_key'), (:'other_old'), (:'gone_key')) AS s (k), apikeys.identify_key(k);
+SELECT apikeys.revoke_key(k, 'not mine') FROM (VALUES (:'other_key'), (:'other_old'), (:'gone_key')) AS s (k);
 SELECT workspace, name FROM apikeys.identify_key(:'acme_key');
 
 -- views; the registry is everybody's

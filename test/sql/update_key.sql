@@ -33,7 +33,7 @@ SELECT * FROM pg_temp.entries() \gx
 TABLE shown \gx
 
 -- all at once is one action
-SELECT count(*) FROM apikeys.update_key(pg_temp.id(), 'Third', '{segmentation}', 'Three', '2997-01-01 00:00+00', '{10.0.0.0/8}', 1, '2 days', '{"c": 3}');
+SELECT count(*) FROM apikeys.update_key(pg_temp.id(), 'Third', '{segmentation}', 'Three', 'customer 3', '2997-01-01 00:00+00', '{10.0.0.0/8}', 1, '2 days', 30, 'week', '{"c": 3}');
 SELECT * FROM pg_temp.entries() \gx
 TABLE shown \gx
 

@@ -36,15 +36,15 @@ SELECT pg_temp.refused($$SELECT apikeys.create_workspace('new', prefix => 'X')$$
 SELECT pg_temp.refused($$SELECT apikeys.create_workspace('new', prefix => '')$$);
 
 -- limits
-SELECT pg_temp.refused(format('SELECT apikeys.update_workspace(%L, archive_limit => %s)', 'acme', l)) FROM unnest('{0,-1,1000001,2147483647,-2147483648}'::int[]) AS l;
-SELECT pg_temp.refused($$SELECT apikeys.create_workspace('new', archive_limit => 0)$$);
+SELECT pg_temp.refused(format('SELECT apikeys.update_workspace(%L, archive_limit => %s)', 'acme', l)) FROM unnest('{-1,1000001,2147483647,-2147483648}'::int[]) AS l;
+SELECT pg_temp.refused($$SELECT apikeys.create_workspace('new', archive_limit => -1)$$);
 SELECT apikeys.update_workspace('acme', archive_limit => 1000000);
 SELECT apikeys.update_workspace('acme', archive_limit => 1);
 
 -- names
 SELECT apikeys.update_workspace('acme', repeat('é', 100));
 SELECT pg_temp.refused($$SELECT apikeys.update_workspace('acme', repeat('é', 101))$$);
-SELECT pg_temp.refused($$SELECT apikeys.update_workspace('acme', '')$$);
+SELECT pg_temp.refused($$SELECT apikeys.update_workspace('acme', E'\x01')$$);
 SELECT pg_temp.refused($$SELECT apikeys.update_workspace('acme', E'\t')$$);
 
 -- what there is, and what there is not

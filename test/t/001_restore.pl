@@ -50,7 +50,7 @@ SELECT apikeys.register_api('short-lived');
 SELECT apikeys.unregister_api('short-lived');
 SELECT apikeys.update_workspace('default', 'Zentrale', 'zz_live', 12);
 SELECT apikeys.create_workspace('acme', 'Acme & Söhne', 'acme', 3);
-SELECT apikeys.create_workspace('Empty.One');
+SELECT apikeys.create_workspace('Empty.One', key_limit => 5, default_lifetime => '1 mon 2 days', max_lifetime => '90 days', rate_limit => 7, rate_window => '01:02:03.5', leak_action => 'archive');
 SELECT apikeys.add_team_member('anna', 'platform');
 SELECT apikeys.add_team_member('bob', 'old team', 'acme');
 SELECT apikeys.add_team_member('bob', 'vendors', 'acme');
@@ -83,8 +83,8 @@ keep('unicode', "SELECT key FROM apikeys.create_key('Schlüssel 🔑 \\ \"it''s\
 keep('all', <<'SQL');
 BEGIN;
 SELECT FROM apikeys.act_as('anna', NULL, '2001:db8::7');
-SELECT key FROM apikeys.create_key('all', '{data,billing}', NULL, 'team ß', now() + interval '3 years',
-	'{10.1.2.3/8,::1,192.0.2.7}', 7, '1 mon 2 days 03:04:05.678901',
+SELECT key FROM apikeys.create_key('all', '{data,billing}', NULL, 'team ß', 'owner ß "7"', now() + interval '3 years',
+	'{10.1.2.3/8,::1,192.0.2.7}', 7, '1 mon 2 days 03:04:05.678901', 9223372036854775807, 'total',
 	'{"b": [1, 2.50, null, true], "a": {"ü": "\\ \" \u0001"}, "n": 123456789012345678901234567890.1}');
 COMMIT;
 SQL
@@ -96,9 +96,11 @@ keep('edited', "SELECT key FROM apikeys.create_key('to be edited', '{data}')");
 $node->safe_psql('source', <<'SQL');
 SET apikeys.client = '198.51.100.4';
 SET apikeys.actor = 'bob';
-SELECT apikeys.update_key(apikeys.key_id('to be edited'), 'edited', '{billing}', 'team', 'infinity', '{}', 100, '1 day', '{"x": 1}');
+SELECT apikeys.update_key(apikeys.key_id('to be edited'), 'edited', '{billing}', 'team', 'owner', 'infinity', '{}', 100, '1 day', 3, 'week', '{"x": 1}');
 SELECT apikeys.update_key(apikeys.key_id('edited'), expires_at => now() + interval '1 s 1 us');
 SELECT apikeys.import_key('imported', '{data}', sha256('from elsewhere'), 'from…', 'acme');
+SELECT apikeys.disable_key((SELECT key_id FROM apikeys.create_key('paused', '{data}', owner => 'customer 7')), 'The invoice is open.');
+SELECT apikeys.disable_key(apikeys.key_id('paused')), apikeys.enable_key((SELECT k.key_id FROM apikeys.create_key('enabled', '{data}') AS k, apikeys.disable_key(k.key_id)), 'Paid.');
 SQL
 keep("archived$_", "SELECT key FROM apikeys.create_key('archived $_', '{data}')") foreach 1 .. 10;
 $node->safe_psql('source', "SELECT apikeys.archive_key(apikeys.key_id('archived $_'))") foreach 1 .. 10;
@@ -181,7 +183,7 @@ sub check_restored
 	my $new = $node->safe_psql($db, "SET ROLE $role; SELECT key FROM apikeys.create_key('after', '{data,billing}')");
 	is(verdicts($node, $db, $new), 'VALID', "$what: a new key");
 	my ($code, $out, $err) = $node->psql($db, "SET ROLE $role; SELECT FROM apikeys.create_key('PLAIN', '{data}')");
-	like($err, qr/already exists in the workspace/, "$what: names are still unique");
+	like($err, qr/key "PLAIN" already exists in workspace "default"/, "$what: names are still unique");
 	$node->safe_psql($db, "SET client_min_messages = error; SET ROLE $role; "
 		  . join ' ', map { "SELECT FROM apikeys.create_key('n$_', '{data}', 'acme'); SELECT FROM apikeys.archive_key(apikeys.key_id('n$_'));" } 1 .. 4);
 	is(verdicts($node, $db, $secret{evicted3}, $secret{evicted5}), 'NOT_FOUND NOT_FOUND', "$what: the archive limit goes on");

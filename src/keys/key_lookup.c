@@ -1,0 +1,294 @@
+/*-------------------------------------------------------------------------
+ *
+ * key_lookup.c
+ *	  Find a key: key_details(), key_id(), identify_key().
+ *
+ * A key is found with the snapshot of a new statement of the transaction; a key
+ * that the caller may not see does not exist for it.  The functions that change
+ * keys also find them here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_collation.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+#include "utils/uuid.h"
+
+#include "access/access.h"
+#include "access/context.h"
+#include "core/args.h"
+#include "core/catalog.h"
+#include "core/compat.h"
+#include "core/errors.h"
+#include "core/keyindex.h"
+#include "keys/key_detail.h"
+#include "keys/key_lookup.h"
+#include "pure/digest.h"
+#include "pure/token.h"
+#include "validate/keystore.h"
+
+PG_FUNCTION_INFO_V1(ak_key_details);
+PG_FUNCTION_INFO_V1(ak_key_id);
+PG_FUNCTION_INFO_V1(ak_identify_key);
+
+/*
+ * Reads the row of a key, under a snapshot or (NULL) as of the latest commit;
+ * returns false if there is none.  By the index, not by a statement: a planner
+ * that finds the table small would read all of it, which under SERIALIZABLE
+ * conflicts with whoever changes any key.
+ */
+static bool
+read_key_under(Datum key_id, Snapshot snapshot, AkRow *key)
+{
+	/* if one of our columns is missing, the error names it */
+	Relation rel = ak_table_open(AK_KEY, AccessShareLock);
+	ScanKeyData scankey;
+	SysScanDesc scan;
+	HeapTuple tuple;
+	bool found;
+
+	ScanKeyInit(&scankey, Anum_key_key_id, BTEqualStrategyNumber, F_UUID_EQ, key_id);
+	scan = systable_beginscan(rel, ak_relid(AK_KEY_PKEY), true, snapshot, 1, &scankey);
+	tuple = systable_getnext(scan);
+	found = HeapTupleIsValid(tuple);
+	if (found)
+	{
+		ak_row_read(key, rel, heap_copytuple(tuple));
+		key->desc = CreateTupleDescCopy(RelationGetDescr(rel));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* Reads the row of a key as this transaction sees it; returns false if there is none. */
+bool
+ak_read_key(Datum key_id, AkRow *key)
+{
+	Snapshot snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	bool found = read_key_under(key_id, snapshot, key);
+
+	UnregisterSnapshot(snapshot);
+	return found;
+}
+
+/*
+ * To be called where a key needs no change, as this transaction sees it.  Under
+ * REPEATABLE READ and SERIALIZABLE, raises 40001 if it was changed after the
+ * transaction's snapshot: a key that somebody has enabled since is not
+ * disabled.
+ */
+void
+ak_check_seen(const AkFoundKey *key)
+{
+	AkRow latest;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	if (!read_key_under(key->key_id, NULL, &latest) || ak_column_changed(&key->row, &latest, Anum_key_audit_id))
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("could not serialize access due to concurrent update"),
+						errdetail("Key \"%s\" was changed after the transaction's snapshot.", key->name)));
+}
+
+/* Raises 42704: there is no such key, or none that the caller may see. */
+void
+ak_refuse_unknown_key(Datum key_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("key %s does not exist", DatumGetCString(DirectFunctionCall1(uuid_out, key_id))),
+			 errhint("apikeys.key_id() finds the key_id of a name, apikeys.list_keys() the keys that you may see.")));
+}
+
+/*
+ * Finds the key that the first argument names, and checks that the caller has
+ * the capability for it.  Raises 22004, 42704 for a key that the caller may not
+ * see, 42501, and 55000 for an archived key if the capability is AK_MANAGE.
+ */
+void
+ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkFoundKey *key)
+{
+	if (PG_ARGISNULL(0))
+		ak_null_argument("key_id", errmsg("key_id must not be null"),
+						 errhint(
+							 "A sub-select that finds no key gives null; apikeys.key_id() raises an error instead."));
+	ak_require_anywhere(capability);
+	key->key_id = PG_GETARG_DATUM(0);
+	if (!ak_read_key(key->key_id, &key->row))
+		ak_refuse_unknown_key(key->key_id);
+	key->workspace = ak_row_text(&key->row, Anum_key_workspace);
+	key->name = ak_row_text(&key->row, Anum_key_name);
+	if (!ak_sees(AK_VIEW, key->workspace))
+		ak_refuse_unknown_key(key->key_id);
+	ak_require(capability, key->workspace);
+	if (capability == AK_MANAGE && !AK_IS_NULL(&key->row, Anum_key_archived_at))
+		ak_wrong_state(errmsg("key \"%s\" is archived", key->name),
+					   errdetail("An archived key cannot be changed any more."));
+}
+
+/*
+ * Finds the key of a secret, as this transaction sees it: its row, and what the
+ * secret is to it.  Returns AK_SECRET_UNKNOWN if there is none, or if the caller
+ * does not have the capability in its workspace.
+ */
+AkSecretUse
+ak_find_secret(const char *secret, size_t len, AkCapability capability, AkFoundKey *key)
+{
+	uint8 hash[AK_HASH_LEN];
+	AkLookup lookup;
+	AkSecretUse use = AK_SECRET_UNKNOWN;
+	bool found;
+
+	if (ak_token_classify(secret, len) == AK_TOKEN_MALFORMED)
+		return AK_SECRET_UNKNOWN;
+	if (!ak_sha256(secret, len, hash))
+		ak_hash_failed();
+	found = ak_keystore_find_seen(&lookup, hash, GetTransactionSnapshot());
+	if (found)
+	{
+		key->workspace = TextDatumGetCString(AK_FOUND(&lookup, Anum_key_workspace));
+		found = ak_sees(capability, key->workspace);
+	}
+	if (found)
+		key->key_id = datumCopy(AK_FOUND(&lookup, Anum_key_key_id), false, UUID_LEN);
+	ak_keystore_end(&lookup);
+
+	if (!found || !ak_read_key(key->key_id, &key->row))
+		return AK_SECRET_UNKNOWN;
+	key->name = ak_row_text(&key->row, Anum_key_name);
+	if (ak_is_hash(AK_VALUE(&key->row, Anum_key_key_hash), false, hash))
+		use = AK_SECRET_CURRENT;
+	else if (!AK_IS_NULL(&key->row, Anum_key_old_valid_until) &&
+			 DatumGetTimestampTz(AK_VALUE(&key->row, Anum_key_old_valid_until)) > GetCurrentTimestamp())
+		use = AK_SECRET_IN_OVERLAP;
+	else
+		use = AK_SECRET_DEAD;
+	return AK_IS_NULL(&key->row, Anum_key_archived_at) ? use : AK_SECRET_DEAD;
+}
+
+/* key_details(key_id uuid) -> key_detail.  Raises 42704, 22004, 42501. */
+Datum
+ak_key_details(PG_FUNCTION_ARGS)
+{
+	AkFoundKey key;
+
+	ak_find_key(fcinfo, AK_VIEW, &key);
+	return ak_return_key(fcinfo, &key.row);
+}
+
+/*
+ * Finds the key of a name that is not archived, as this transaction sees it, in
+ * one workspace or (NULL) in all that the caller may see.  Returns how many
+ * there are, up to two, and the key_id of one of them.
+ */
+static int
+find_by_name(const char *name, const char *workspace, Datum *key_id)
+{
+	Relation rel = ak_table_open(AK_KEY, AccessShareLock);
+	Snapshot snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	ScanKeyData scankey[2];
+	SysScanDesc scan;
+	HeapTuple tuple;
+	int found = 0;
+
+	/* the index has only keys that are not archived */
+	ScanKeyInit(&scankey[0], Anum_key_name_folded, BTEqualStrategyNumber, F_BYTEAEQ, ak_fold_name(ak_trim_name(name)));
+	if (workspace != NULL)
+	{
+		ScanKeyInit(&scankey[1], Anum_key_workspace, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(workspace));
+		scankey[1].sk_collation = DEFAULT_COLLATION_OID; /* the column's */
+	}
+	scan = systable_beginscan(rel, ak_relid(AK_KEY_ACTIVE_NAME), true, snapshot, workspace == NULL ? 1 : 2, scankey);
+	while (found < 2 && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool isnull;
+		Datum of = heap_getattr(tuple, Anum_key_workspace, RelationGetDescr(rel), &isnull);
+
+		if (!ak_sees(AK_VIEW, TextDatumGetCString(of)))
+			continue;
+		*key_id = datumCopy(heap_getattr(tuple, Anum_key_key_id, RelationGetDescr(rel), &isnull), false, UUID_LEN);
+		found++;
+	}
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/*
+ * key_id(name text, workspace text = NULL) -> uuid
+ *
+ * Returns the id of the key of that name that is not archived.  The name is
+ * trimmed and folded as by create_key(); workspace NULL: in all that the caller
+ * may see.  Raises 42704 if there is none, 21000 if there are several, 22004,
+ * 42501.
+ */
+Datum
+ak_key_id(PG_FUNCTION_ARGS)
+{
+	char *name;
+	char *workspace = NULL;
+	Datum key_id = (Datum) 0;
+	int found;
+
+	ak_need_argument(fcinfo, 0, "name");
+	ak_require_anywhere(AK_VIEW);
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	if (!PG_ARGISNULL(1))
+	{
+		workspace = text_to_cstring(PG_GETARG_TEXT_PP(1));
+		ak_check_workspace_argument(workspace);
+		ak_require_workspace(AK_VIEW, workspace);
+	}
+	found = find_by_name(name, workspace, &key_id);
+	if (found == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("key \"%s\" does not exist", ak_quoted(name)),
+				 errhint("Archived keys are not found by name; apikeys.list_keys() lists the keys that you may see.")));
+	if (found > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_CARDINALITY_VIOLATION),
+				 errmsg("several workspaces have a key \"%s\"", ak_quoted(name)), errhint("Name the workspace.")));
+	return key_id;
+}
+
+/*
+ * identify_key(key text) -> setof key_detail
+ *
+ * Returns the key, in any state, whose current or old secret this is; no row if
+ * there is none, or if the caller may not see it.  Raises 42501.
+ */
+Datum
+ak_identify_key(PG_FUNCTION_ARGS)
+{
+	AkFoundKey key;
+	ReturnSetInfo *rsinfo;
+	Datum values[AK_KEY_DETAIL_NATTS];
+	bool nulls[AK_KEY_DETAIL_NATTS];
+	text *secret;
+
+	ak_require_anywhere(AK_VIEW);
+	InitMaterializedSRF_compat(fcinfo);
+	rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	secret = PG_GETARG_TEXT_PP(0);
+	if (ak_find_secret(VARDATA_ANY(secret), VARSIZE_ANY_EXHDR(secret), AK_VIEW, &key) == AK_SECRET_UNKNOWN)
+		return (Datum) 0;
+	ak_key_detail(&key.row, values, nulls);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	return (Datum) 0;
+}
