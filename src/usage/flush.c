@@ -74,7 +74,7 @@ typedef struct AkFlushed
 	int64 clock_number;
 } AkFlushed;
 
-static AkFlushed *flushed = NULL;
+static AkFlushed *flushed_batches = NULL;
 
 static bool
 is_figure(const AkSlot *copy, void *arg)
@@ -223,7 +223,7 @@ only_named(AkFigure *figures, int count)
  * Returns the number of requests added to the tables.
  */
 static int64
-flush(uint32 *at)
+flush_batch(uint32 *at)
 {
 	AkSlotId clock = {.database = MyDatabaseId, .relid = ak_usage_relid(), .kind = AK_SLOT_FLUSH};
 	MemoryContext old;
@@ -254,25 +254,25 @@ flush(uint32 *at)
 	/* work that a rollback to a savepoint may undo is not remembered */
 	if (GetCurrentTransactionNestLevel() == 1)
 	{
-		batch->next = flushed;
-		flushed = batch;
+		batch->next = flushed_batches;
+		flushed_batches = batch;
 	}
 	return added;
 }
 
 /* At commit, notes in memory what is now in the tables.  Must not fail. */
 static void
-remember(void)
+note_flushed(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	AkTicks ticks = ak_ticks();
 
-	for (; flushed != NULL; flushed = flushed->next)
+	for (; flushed_batches != NULL; flushed_batches = flushed_batches->next)
 	{
-		for (int i = 0; i < flushed->count; i++)
+		for (int i = 0; i < flushed_batches->count; i++)
 		{
-			const AkSlot *copy = &flushed->figures[i].slot;
-			AkSlot *slot = flushed->figures[i].origin;
+			const AkSlot *copy = &flushed_batches->figures[i].slot;
+			AkSlot *slot = flushed_batches->figures[i].origin;
 
 			SpinLockAcquire(&slot->mutex);
 			if (slot->number == copy->number && copy->count > slot->flushed)
@@ -282,12 +282,12 @@ remember(void)
 			}
 			SpinLockRelease(&slot->mutex);
 		}
-		if (flushed->clock != NULL)
+		if (flushed_batches->clock != NULL)
 		{
-			SpinLockAcquire(&flushed->clock->mutex);
-			if (flushed->clock->number == flushed->clock_number)
-				flushed->clock->last_at = now;
-			SpinLockRelease(&flushed->clock->mutex);
+			SpinLockAcquire(&flushed_batches->clock->mutex);
+			if (flushed_batches->clock->number == flushed_batches->clock_number)
+				flushed_batches->clock->last_at = now;
+			SpinLockRelease(&flushed_batches->clock->mutex);
 		}
 	}
 }
@@ -298,9 +298,9 @@ at_transaction_event(XactEvent event, void *arg)
 	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
 		return;
 	ak_quota_at_end(event == XACT_EVENT_COMMIT);
-	if (flushed != NULL && event == XACT_EVENT_COMMIT)
-		remember();
-	flushed = NULL;
+	if (flushed_batches != NULL && event == XACT_EVENT_COMMIT)
+		note_flushed();
+	flushed_batches = NULL;
 }
 
 /* Called once, from _PG_init. */
@@ -334,7 +334,7 @@ ak_flush_usage(PG_FUNCTION_ARGS)
 	ak_owner_begin(&caller, AK_TO_COUNT);
 	SPI_connect();
 	(void) lock_flush(true);
-	added = flush(NULL);
+	added = flush_batch(NULL);
 	ak_count_keys();
 	SPI_finish();
 	ak_owner_end(&caller);
@@ -346,7 +346,7 @@ void
 ak_flush_here(void)
 {
 	(void) lock_flush(true);
-	(void) flush(NULL);
+	(void) flush_batch(NULL);
 }
 
 /* The worker's job "flush usage". */
@@ -364,7 +364,7 @@ ak_flush_job(void)
 			return AK_JOB_IDLE;
 		busy = !lock_flush(false);
 		if (!busy)
-			added += flush(&at);
+			added += flush_batch(&at);
 		ak_job_commit();
 		if (busy)
 			return AK_JOB_PENDING(BUSY_MS);

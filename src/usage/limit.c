@@ -68,7 +68,7 @@ hash_of(const void *item)
 }
 
 static void
-forge(void *item)
+init_limit(void *item)
 {
 	SpinLockInit(&((AkLimit *) item)->mutex);
 }
@@ -78,7 +78,7 @@ AkPool ak_limits = {.item_size = sizeof(AkLimit),
 					.id_offset = offsetof(AkLimit, id),
 					.id_size = sizeof(AkLimitId),
 					.hash_of = hash_of,
-					.forge = forge};
+					.init_item = init_limit};
 
 /* Returns the current time by the clock of full_at. */
 int64
@@ -112,7 +112,7 @@ ak_window_nsecs(const Interval *window)
  * ------------------------------------------------------------- the items
  */
 
-/* A new item; fill() also counts it for its workspace */
+/* A new item; fill_limit() also counts it for its workspace */
 typedef struct AkNewLimit
 {
 	AkMemory *memory;
@@ -122,7 +122,7 @@ typedef struct AkNewLimit
 } AkNewLimit;
 
 static void
-fill(void *item, void *arg)
+fill_limit(void *item, void *arg)
 {
 	const AkNewLimit *new = arg;
 	AkLimit *limit = item;
@@ -188,7 +188,7 @@ find_item(AkMemory *memory, const AkLimitId *id, bool shared, const char *worksp
 		AkNewLimit new = {.memory = memory, .id = *id, .shared = shared};
 
 		new.share = (hash_bytes((const unsigned char *) workspace, workspace_len) ^ id->database) % AK_SHARES;
-		number = ak_pool_enter(&ak_limits, hash_of_id(id), id, reserve_for(memory, new.share), fill, &new);
+		number = ak_pool_enter(&ak_limits, hash_of_id(id), id, reserve_for(memory, new.share), fill_limit, &new);
 		ak_memory_took(memory, AK_ROOM_LIMITS, &ak_limits);
 	}
 	if (number == AK_POOL_NONE || number == AK_POOL_BEYOND)
@@ -258,7 +258,7 @@ typedef struct AkRate
  * carried over to the new limit.
  */
 static void
-measure(AkLimit *item, int32 limit, int64 window, int32 cost, int64 now, AkRate *rate)
+measure_rate(AkLimit *item, int32 limit, int64 window, int32 cost, int64 now, AkRate *rate)
 {
 	int64 interval = Max(window / limit, 1);
 	int64 ahead = Max(item->full_at - now, 0);
@@ -431,9 +431,9 @@ ak_charge(AkCharge *charge)
 	if (key != NULL && charge->quota >= 0)
 		enough = charge->cost <= Max(charge->quota - key->used, 0);
 	if (key != NULL && charge->limit > 0)
-		measure(key, charge->limit, charge->window, charge->cost, now, &key_rate);
+		measure_rate(key, charge->limit, charge->window, charge->cost, now, &key_rate);
 	if (shared != NULL)
-		measure(shared, charge->shared->limit, charge->shared->window, charge->cost, now, &shared_rate);
+		measure_rate(shared, charge->shared->limit, charge->shared->window, charge->cost, now, &shared_rate);
 	if (enough && !denied && key_rate.wait == 0 && shared_rate.wait == 0)
 	{
 		if (key != NULL && charge->quota >= 0)

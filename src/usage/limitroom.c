@@ -58,7 +58,7 @@ typedef struct AkSeenLimit
 } AkSeenLimit;
 
 static void
-look(uint32 number, AkSeenLimit *seen)
+look_at_limit(uint32 number, AkSeenLimit *seen)
 {
 	const AkLimit *limit = ak_pool_item(&ak_limits, number);
 
@@ -117,7 +117,7 @@ let_whole_go(void)
 
 	for (uint32 number = ak_pool_next(&ak_limits, 0); number != AK_POOL_NONE; number = ak_pool_next(&ak_limits, number))
 	{
-		look(number, &seen);
+		look_at_limit(number, &seen);
 		if (OidIsValid(seen.id.database) && is_whole(&seen, now))
 			(void) let_go(&seen);
 	}
@@ -185,7 +185,7 @@ give_up(uint32 wanted)
 	for (uint32 number = ak_pool_next(&ak_limits, 0); number != AK_POOL_NONE && count < allocated;
 		 number = ak_pool_next(&ak_limits, number))
 	{
-		look(number, &seen[count]);
+		look_at_limit(number, &seen[count]);
 		if (OidIsValid(seen[count].id.database) && held[seen[count].share % AK_SHARES] > level)
 			count++;
 	}
@@ -270,7 +270,7 @@ ak_limits_job(void)
 	seen = palloc(PIECE * sizeof(AkSeenLimit));
 	while ((number = ak_pool_next(&ak_limits, number)) != AK_POOL_NONE && (all || looked_at++ < SOME))
 	{
-		look(number, &seen[count]);
+		look_at_limit(number, &seen[count]);
 		if (!OidIsValid(seen[count].id.database))
 			continue;
 		if (is_whole(&seen[count], now) || ak_is_dead_database(seen[count].id.database))

@@ -352,7 +352,7 @@ add_step(void *arg)
  * true if it grew, or if another worker is growing it.
  */
 static bool
-grow(AkRoom room)
+grow_room(AkRoom room)
 {
 	AkRoomState *state = &memory->rooms[room];
 	AkGrowth growth = {.room = room};
@@ -391,7 +391,7 @@ make_room(void)
 
 	for (int room = 0; room < AK_ROOM_COUNT; room++)
 	{
-		if (ak_pool_free(pools[room]) >= pg_atomic_read_u32(&memory->rooms[room].mark) || grow(room))
+		if (ak_pool_free(pools[room]) >= pg_atomic_read_u32(&memory->rooms[room].mark) || grow_room(room))
 			continue;
 		/* a flush makes room for limits, too: the item of a quota that is flushed can be given back */
 		jobs |= AK_JOB_BIT(AK_JOB_FLUSH);

@@ -346,7 +346,7 @@ take_free(AkPool *pool, uint32 reserve)
 			{
 				/* no other process reads the item before it is counted as taken */
 				memset(ak_pool_item(pool, number), 0, pool->item_size);
-				pool->forge(ak_pool_item(pool, number));
+				pool->init_item(ak_pool_item(pool, number));
 				pg_write_barrier();
 				shared->steps[shared->filling].fresh++;
 			}

@@ -67,7 +67,7 @@ typedef struct AkPool
 	Size id_offset;   /* of the item's id, compared byte by byte */
 	Size id_size;
 	uint32 (*hash_of)(const void *item);
-	void (*forge)(void *item); /* initializes a fresh item's spinlock */
+	void (*init_item)(void *item); /* initializes a fresh item's spinlock */
 
 	/* locations in memory */
 	AkPoolShared *shared; /* NULL: not attached */

@@ -70,7 +70,7 @@ typedef struct AkQuotaFigure
 } AkQuotaFigure;
 
 /* What this transaction flushes, in TopTransactionContext; applied to memory when it commits */
-static AkQuotaFigure *figures = NULL;
+static AkQuotaFigure *quota_figures = NULL;
 static int figure_count = 0;
 
 /*
@@ -251,10 +251,11 @@ copy_unflushed(void)
 		if (figure_count == allocated)
 		{
 			allocated = Max(64, allocated * 2);
-			figures = figures == NULL ? MemoryContextAllocHuge(TopTransactionContext, allocated * sizeof(AkQuotaFigure))
-									  : repalloc_huge(figures, allocated * sizeof(AkQuotaFigure));
+			quota_figures = quota_figures == NULL
+								? MemoryContextAllocHuge(TopTransactionContext, allocated * sizeof(AkQuotaFigure))
+								: repalloc_huge(quota_figures, allocated * sizeof(AkQuotaFigure));
 		}
-		figures[figure_count++] = (AkQuotaFigure){.copy = copy, .origin = item};
+		quota_figures[figure_count++] = (AkQuotaFigure){.copy = copy, .origin = item};
 	}
 }
 
@@ -319,12 +320,12 @@ write_piece(AkQuotaFigure *piece, int count)
 void
 ak_quota_flush(void)
 {
-	if (figures != NULL || GetCurrentTransactionNestLevel() != 1 || ak_memory(false) == NULL ||
+	if (quota_figures != NULL || GetCurrentTransactionNestLevel() != 1 || ak_memory(false) == NULL ||
 		!ak_pool_attach(&ak_limits))
 		return;
 	copy_unflushed();
 	for (int start = 0; start < figure_count; start += PIECE, ak_job_go_on())
-		write_piece(figures + start, Min(PIECE, figure_count - start));
+		write_piece(quota_figures + start, Min(PIECE, figure_count - start));
 }
 
 /*
@@ -337,20 +338,20 @@ ak_quota_at_end(bool committed)
 {
 	for (int i = 0; committed && i < figure_count; i++)
 	{
-		const AkLimit *copy = &figures[i].copy;
-		AkLimit *item = figures[i].origin;
+		const AkLimit *copy = &quota_figures[i].copy;
+		AkLimit *item = quota_figures[i].origin;
 
 		SpinLockAcquire(&item->mutex);
 		/* not if the item has begun another period, or was reused */
 		if (memcmp(&item->id, &copy->id, sizeof(copy->id)) == 0 && item->period == copy->period &&
 			item->since == copy->since && item->flushed == copy->flushed)
 		{
-			item->used += figures[i].now_in_table - copy->used;
-			item->flushed = figures[i].now_in_table;
+			item->used += quota_figures[i].now_in_table - copy->used;
+			item->flushed = quota_figures[i].now_in_table;
 			item->standby = false;
 		}
 		SpinLockRelease(&item->mutex);
 	}
-	figures = NULL;
+	quota_figures = NULL;
 	figure_count = 0;
 }

@@ -39,17 +39,17 @@ typedef struct AkKeptLimit
 	char workspace[AK_WORKSPACE_MAX];
 } AkKeptLimit;
 
-static AkKeptLimit *kept = NULL; /* by a hash of the workspace */
-static bool any = false;         /* a workspace has a limit */
-static bool valid = false;       /* "any" and "kept" are */
-static uint64 invalidations = 0; /* their number, to notice those that come while the table is read */
+static AkKeptLimit *kept_limits = NULL; /* by a hash of the workspace */
+static bool any_limit = false;          /* a workspace has a limit */
+static bool limits_valid = false;       /* the two above are */
+static uint64 invalidations = 0;        /* their number, to notice those that come while the table is read */
 
 static void
 forget_limits(Datum arg, Oid relid)
 {
 	if (relid == InvalidOid || ak_is_relation(relid, AK_WORKSPACE))
 	{
-		valid = false;
+		limits_valid = false;
 		invalidations++;
 	}
 }
@@ -124,18 +124,18 @@ ak_shared_limit(const char *workspace, size_t len)
 	char name[AK_WORKSPACE_MAX + 1];
 	uint64 seen = invalidations;
 
-	if (unlikely(!valid))
+	if (unlikely(!limits_valid))
 	{
-		if (kept != NULL)
-			MemSet(kept, 0, KEPT * sizeof(AkKeptLimit));
-		any = any_is_limited();
-		if (any && kept == NULL)
-			kept = MemoryContextAllocZero(TopMemoryContext, KEPT * sizeof(AkKeptLimit));
-		valid = seen == invalidations;
+		if (kept_limits != NULL)
+			MemSet(kept_limits, 0, KEPT * sizeof(AkKeptLimit));
+		any_limit = any_is_limited();
+		if (any_limit && kept_limits == NULL)
+			kept_limits = MemoryContextAllocZero(TopMemoryContext, KEPT * sizeof(AkKeptLimit));
+		limits_valid = seen == invalidations;
 	}
-	if (!any || len == 0 || len > AK_WORKSPACE_MAX)
+	if (!any_limit || len == 0 || len > AK_WORKSPACE_MAX)
 		return NULL;
-	entry = &kept[hash_bytes((const unsigned char *) workspace, (int) len) & (KEPT - 1)];
+	entry = &kept_limits[hash_bytes((const unsigned char *) workspace, (int) len) & (KEPT - 1)];
 	if (entry->len == len && memcmp(entry->workspace, workspace, len) == 0)
 		return entry->limit.limit > 0 ? &entry->limit : NULL;
 

@@ -71,7 +71,7 @@ hash_of(const void *item)
 }
 
 static void
-forge(void *item)
+init_slot(void *item)
 {
 	SpinLockInit(&((AkSlot *) item)->mutex);
 }
@@ -81,7 +81,7 @@ AkPool ak_counters = {.item_size = SLOT_SIZE,
 					  .id_offset = offsetof(AkSlot, id),
 					  .id_size = sizeof(AkSlotId),
 					  .hash_of = hash_of,
-					  .forge = forge};
+					  .init_item = init_slot};
 
 /* Returns a slot by its number, from 1. */
 static inline AkSlot *
@@ -115,7 +115,7 @@ hint_tag(uint32 whose, uint64 api, int kind, bool old_secret)
 	return whose ^ (uint32) (api >> 7) ^ ((kind | old_secret << 5) << 24);
 }
 
-/* Argument of fill() */
+/* Argument of fill_slot() */
 typedef struct AkNewSlot
 {
 	const AkSlotId *id;
@@ -124,7 +124,7 @@ typedef struct AkNewSlot
 } AkNewSlot;
 
 static void
-fill(void *item, void *arg)
+fill_slot(void *item, void *arg)
 {
 	const AkNewSlot *new = arg;
 	AkSlot *slot = item;
@@ -178,7 +178,7 @@ ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t
 		{
 			AkNewSlot new = {.id = id, .workspace = workspace, .workspace_len = workspace_len};
 
-			number = ak_pool_enter(&ak_counters, hash_of_id(id), id, 0, fill, &new);
+			number = ak_pool_enter(&ak_counters, hash_of_id(id), id, 0, fill_slot, &new);
 			ak_memory_took(memory, AK_ROOM_COUNTERS, &ak_counters);
 		}
 		if (number == AK_POOL_NONE || number == AK_POOL_BEYOND)

@@ -50,7 +50,7 @@ hour_of(TimestampTz now)
  * names.
  */
 static void
-identify(const AkUsed *used, AkSlotId *id)
+identify_slot(const AkUsed *used, AkSlotId *id)
 {
 	memset(id, 0, sizeof(*id));
 	id->database = MyDatabaseId;
@@ -108,7 +108,7 @@ ak_usage_count(const AkUsed *used)
 		return;
 	}
 
-	identify(used, &id);
+	identify_slot(used, &id);
 	read_client(used, &client);
 
 	slot = ak_usage_acquire(&id, used->whose, used->workspace ? used->workspace : "", used->workspace_len);

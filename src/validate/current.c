@@ -61,7 +61,7 @@ enum
 };
 
 static char *current_key = NULL;
-static bool setting = false; /* true while this file sets it */
+static bool is_setting = false; /* true while this file sets it */
 static object_access_hook_type previous_hook = NULL;
 
 static void function_prepared(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg);
@@ -70,7 +70,7 @@ static bool
 check_current_key(char **newval, void **extra, GucSource source)
 {
 	/* RESET is allowed: it only clears the key */
-	if (setting || InitializingParallelWorker || (source == PGC_S_DEFAULT && (*newval)[0] == '\0'))
+	if (is_setting || InitializingParallelWorker || (source == PGC_S_DEFAULT && (*newval)[0] == '\0'))
 		return true;
 	GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
 	GUC_check_errmsg("parameter \"apikeys.current_key\" cannot be set");
@@ -93,7 +93,7 @@ ak_current_init(void)
 static void
 set_current_key(const char *value)
 {
-	setting = true;
+	is_setting = true;
 	PG_TRY();
 	{
 		(void) set_config_option("apikeys.current_key", value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
@@ -101,7 +101,7 @@ set_current_key(const char *value)
 	}
 	PG_FINALLY();
 	{
-		setting = false;
+		is_setting = false;
 	}
 	PG_END_TRY();
 }

@@ -291,7 +291,7 @@ warn_of_header(const AkText *key)
  * VALID key becomes the transaction's current key.
  */
 static Datum
-validate(const AkRequest *request, bool become_caller)
+validate_request(const AkRequest *request, bool become_caller)
 {
 	uint8 hash[AK_HASH_LEN];
 	AkUsed used = to_be_counted(request);
@@ -360,7 +360,7 @@ ak_validate_key(PG_FUNCTION_ARGS)
 	warn_of_header(&request.key);
 	if (request.workspace.data != NULL && ak_bound_workspace() != NULL)
 		ak_check_workspace_argument(pnstrdup(request.workspace.data, request.workspace.len));
-	return validate(&request, false);
+	return validate_request(&request, false);
 }
 
 /* Validates the first argument as a header; a VALID key becomes the current key, and any other verdict clears it. */
@@ -386,8 +386,8 @@ validate_header(FunctionCallInfo fcinfo)
 	}
 	else
 		request.malformed = true;
-	verdict = validate(&request, true);
-	ak_wipe(&auth, sizeof(auth));
+	verdict = validate_request(&request, true);
+	explicit_bzero(&auth, sizeof(auth));
 	return verdict;
 }
 
