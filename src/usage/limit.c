@@ -337,6 +337,7 @@ is_period(const AkLimit *item, const AkCharge *charge, TimestampTz since)
 typedef struct AkBase
 {
 	bool known;
+	bool standby; /* the server was one */
 	uint64 releases;
 	int64 used;
 } AkBase;
@@ -365,7 +366,7 @@ lock_items(AkMemory *memory, AkLimit *key, const AkLimitId *key_id, AkLimit *sha
 		key->period = charge->period;
 		key->since = since;
 		key->used = key->flushed = base->used;
-		key->standby = RecoveryInProgress();
+		key->standby = base->standby;
 	}
 	if (likely(lock_item(shared, shared_id)))
 		return true;
@@ -419,6 +420,7 @@ ak_charge(AkCharge *charge)
 		{
 			base.releases = pg_atomic_read_u64(&memory->releases);
 			pg_read_barrier();
+			base.standby = RecoveryInProgress();
 			base.used = ak_quota_flushed(charge->key_id, charge->period, since);
 			base.known = true;
 		}

@@ -91,6 +91,30 @@ SELECT * FROM pg_temp.every_way('WITH o AS MATERIALIZED (SELECT * FROM public.in
 SELECT * FROM pg_temp.every_way('SELECT o.workspace FROM public.orders o, apikeys.authenticate($1) a, public.invoices i, apikeys.authenticate($1) b', :'red', :'blue');
 -- where it is never called, nobody acts
 SELECT * FROM pg_temp.every_way('SELECT o.workspace FROM public.orders o WHERE o.item IS NULL OR CASE WHEN o.item IS NULL THEN (apikeys.authenticate($1)).valid ELSE true END', :'red', :'blue');
+-- require_key, which says NOT_FOUND by an error, is the same
+CREATE FUNCTION pg_temp.required(statement text, red text, blue text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	s record;
+	header text;
+	seen text;
+BEGIN
+	FOR s IN SELECT * FROM settings LOOP
+		PERFORM set_config('enable_' || m, CASE WHEN m = ANY (s.off) THEN 'off' ELSE 'on' END, true) FROM unnest('{nestloop,hashjoin,mergejoin}'::text[]) m;
+		FOREACH header IN ARRAY ARRAY[blue, 'Bearer nobody'] LOOP
+			PERFORM a.valid FROM apikeys.authenticate(red) a;
+			seen := NULL;
+			BEGIN
+				EXECUTE format('SELECT string_agg(DISTINCT s.workspace, '' '') FROM (%s) AS s', statement) INTO seen USING header;
+				RETURN NEXT concat_ws(' ', CASE WHEN seen ~ 'red' THEN 'IT SAW RED' END, 'acts:', apikeys.current_workspace());
+			EXCEPTION WHEN sqlstate 'PGRST' THEN
+				RETURN NEXT 'refused';
+			END;
+		END LOOP;
+	END LOOP;
+END $$;
+SELECT DISTINCT r FROM unnest(ARRAY['SELECT o.workspace FROM public.orders o CROSS JOIN apikeys.require_key($1) k', 'SELECT o.workspace FROM apikeys.require_key($1) k, public.orders o',
+	'SELECT o.workspace FROM public.invoices o WHERE (SELECT apikeys.require_key($1)) IS NOT NULL', 'SELECT o.workspace, apikeys.require_key($1) FROM public.orders o']) AS statement,
+	LATERAL pg_temp.required(statement, :'red', :'blue') AS r ORDER BY r;
 RESET enable_material;
 RESET join_collapse_limit;
 RESET from_collapse_limit;
