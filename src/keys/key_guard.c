@@ -254,7 +254,7 @@ guard_pause(const AkRow *old, AkRow *new, const AkActor *actor)
 
 /* Ends the key: sets the time under the archive lock, so that archived_at grows in the order of archiving. */
 static void
-archive(AkRow *key, const char *workspace, const AkActor *actor)
+archive_row(AkRow *key, const char *workspace, const AkActor *actor)
 {
 	TimestampTz now;
 
@@ -320,7 +320,7 @@ guard_update(const AkRow *old, AkRow *new)
 	guard_pause(old, new, &actor);
 
 	if (!AK_IS_NULL(new, Anum_key_archived_at))
-		archive(new, workspace, &actor);
+		archive_row(new, workspace, &actor);
 	else if (ak_column_changed(old, new, Anum_key_key_hash))
 	{
 		ak_row_set(new, Anum_key_regenerated_at, TimestampTzGetDatum(now));

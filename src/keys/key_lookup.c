@@ -107,10 +107,9 @@ ak_check_seen(const AkFoundKey *key)
 void
 ak_refuse_unknown_key(Datum key_id)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("key %s does not exist", DatumGetCString(DirectFunctionCall1(uuid_out, key_id))),
-			 errhint("apikeys.key_id() finds the key_id of a name, apikeys.list_keys() the keys that you may see.")));
+	ak_not_found(errmsg("key %s does not exist", DatumGetCString(DirectFunctionCall1(uuid_out, key_id))),
+				 errhint(
+					 "apikeys.key_id() finds the key_id of a name, apikeys.list_keys() the keys that you may see."));
 }
 
 /*
@@ -255,9 +254,9 @@ ak_key_id(PG_FUNCTION_ARGS)
 	}
 	found = find_by_name(name, workspace, &key_id);
 	if (found == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("key \"%s\" does not exist", ak_quoted(name)),
-				 errhint("Archived keys are not found by name; apikeys.list_keys() lists the keys that you may see.")));
+		ak_not_found(errmsg("key \"%s\" does not exist", ak_quoted(name)),
+					 errhint(
+						 "Archived keys are not found by name; apikeys.list_keys() lists the keys that you may see."));
 	if (found > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_CARDINALITY_VIOLATION),

@@ -76,8 +76,8 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 
 	for (int i = 0; i < 3; i++)
 		if (PG_ARGISNULL(i))
-			null_argument(names[i], errmsg("%s must not be null", names[i]),
-						  i == 2 ? errhint("'*' stands for all workspaces.") : 0);
+			ak_null_argument(names[i], errmsg("%s must not be null", names[i]),
+							 i == 2 ? errhint("'*' stands for all workspaces.") : 0);
 	grant->role = pstrdup(NameStr(*PG_GETARG_NAME(0)));
 	grant->capability = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	grant->workspace = text_to_cstring(PG_GETARG_TEXT_PP(2));
@@ -87,8 +87,8 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 
 	ak_require_anywhere(AK_ADMIN);
 	if (ak_capability_allows(grant->capability) == 0)
-		bad_argument("capability", errmsg("unknown capability \"%s\"", ak_quoted(grant->capability)),
-					 errhint("There are validate, view, manage, audit, admin and monitor."));
+		ak_bad_argument("capability", errmsg("unknown capability \"%s\"", ak_quoted(grant->capability)),
+						errhint("There are validate, view, manage, audit, admin and monitor."));
 	if (grant->workspace != NULL)
 		ak_require_workspace(AK_ADMIN, grant->workspace);
 	else
@@ -110,7 +110,7 @@ need_role(const char *name)
 	Oid role = get_role_oid(name, true);
 
 	if (!OidIsValid(role))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role \"%s\" does not exist", ak_quoted(name))));
+		ak_not_found(errmsg("role \"%s\" does not exist", ak_quoted(name)));
 	return role;
 }
 

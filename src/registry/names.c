@@ -59,9 +59,9 @@ ak_refuse_unknown_api(const char *api)
 {
 	char *registered = registered_apis();
 
-	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("API \"%s\" does not exist", ak_quoted(api)),
-					registered ? errhint("Registered APIs: %s.", registered)
-							   : errhint("No API is registered; apikeys.register_api() registers one.")));
+	ak_not_found(errmsg("API \"%s\" does not exist", ak_quoted(api)),
+				 registered ? errhint("Registered APIs: %s.", registered)
+							: errhint("No API is registered; apikeys.register_api() registers one."));
 }
 
 /*
@@ -80,6 +80,5 @@ ak_hold_workspace(const char *workspace, AkWorkspace *settings)
 		exists = ak_workspace_settings(workspace, settings);
 	}
 	if (!exists)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
+		ak_not_found(errmsg("workspace \"%s\" does not exist", ak_quoted(workspace)));
 }

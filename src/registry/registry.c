@@ -71,7 +71,7 @@ refuse_changes(const AkRow *old, const AkRow *new, const AttrNumber *columns, in
 {
 	for (int i = 0; i < count; i++)
 		if (ak_column_changed(old, new, columns[i]))
-			refuse(
+			ak_wrong_state(
 				errmsg("column \"%s\" cannot be changed", NameStr(TupleDescAttr(old->desc, columns[i] - 1)->attname)));
 }
 
@@ -98,7 +98,7 @@ guard_workspace(const AkRow *old, AkRow *new)
 		Datum args[1] = {AK_VALUE(old, Anum_workspace_workspace)};
 
 		if (strcmp(workspace, "default") == 0)
-			refuse(errmsg("workspace \"default\" cannot be removed"));
+			ak_wrong_state(errmsg("workspace \"default\" cannot be removed"));
 		/* waits for transactions that add something to it, and blocks new ones */
 		ak_lock_object(AK_WORKSPACE, workspace, ExclusiveLock);
 		if (run_as_owner(&dependents, args, NULL, AK_SEE_LATEST) > 0)
@@ -108,17 +108,17 @@ guard_workspace(const AkRow *old, AkRow *new)
 		return;
 	}
 	if (workspace == NULL || !ak_workspace_valid(workspace, strlen(workspace)))
-		bad_argument("workspace", errmsg("invalid workspace id \"%s\"", workspace ? ak_quoted(workspace) : ""),
-					 errhint("1 to 63 letters, digits, \".\", \"_\" or \"-\", the first a letter or digit."));
+		ak_bad_argument("workspace", errmsg("invalid workspace id \"%s\"", workspace ? ak_quoted(workspace) : ""),
+						errhint("1 to 63 letters, digits, \".\", \"_\" or \"-\", the first a letter or digit."));
 	ak_check_label("workspace", "workspace id", workspace);
 	if (prefix == NULL || !ak_prefix_valid(prefix, strlen(prefix)))
-		bad_argument("prefix", errmsg("invalid prefix \"%s\"", prefix ? ak_quoted(prefix) : ""),
-					 errhint("Lower-case words of letters and digits joined by \"_\", at most %d characters.",
-							 AK_PREFIX_MAX));
+		ak_bad_argument("prefix", errmsg("invalid prefix \"%s\"", prefix ? ak_quoted(prefix) : ""),
+						errhint("Lower-case words of letters and digits joined by \"_\", at most %d characters.",
+								AK_PREFIX_MAX));
 	limit =
 		AK_IS_NULL(new, Anum_workspace_archive_limit) ? -1 : DatumGetInt32(AK_VALUE(new, Anum_workspace_archive_limit));
 	if (limit < 0 || limit > ARCHIVE_LIMIT_MAX)
-		bad_argument("archive_limit", errmsg("archive limit must be between 0 and %d", ARCHIVE_LIMIT_MAX));
+		ak_bad_argument("archive_limit", errmsg("archive limit must be between 0 and %d", ARCHIVE_LIMIT_MAX));
 	ak_normalize_policies(old, new);
 	if (name != NULL && name[0] == '\0')
 		ak_row_clear(new, Anum_workspace_name);
@@ -179,10 +179,10 @@ guard_api(const AkRow *old, AkRow *new)
 	bool was_registered, is_registered;
 
 	if (new == NULL)
-		refuse(errmsg("an API cannot be deleted"), errhint("Use apikeys.unregister_api()."));
+		ak_wrong_state(errmsg("an API cannot be deleted"), errhint("Use apikeys.unregister_api()."));
 	name = ak_row_text(new, Anum_api_api);
 	if (name == NULL)
-		null_argument("api", errmsg("API must not be null"));
+		ak_null_argument("api", errmsg("API must not be null"));
 	ak_check_label("api", "API name", name);
 	if (old == NULL)
 		ak_refuse_known_secret("api", "API name", name, NULL, NULL);
@@ -200,7 +200,7 @@ guard_api(const AkRow *old, AkRow *new)
 	if (old == NULL)
 	{
 		if (!is_registered)
-			refuse(errmsg("a new API cannot be unregistered"));
+			ak_wrong_state(errmsg("a new API cannot be unregistered"));
 		ak_row_clear(new, Anum_api_unregistered_by);
 		if (!ak_installing())
 			set_next_ordinal(new);
@@ -223,8 +223,8 @@ guard_api(const AkRow *old, AkRow *new)
 		stamp_row(new, Anum_api_unregistered_at, Anum_api_unregistered_by, NULL);
 	}
 	else if (!was_registered && !is_registered)
-		refuse(errmsg("API \"%s\" is not registered", ak_quoted(name)),
-			   errhint("apikeys.register_api() registers it once more."));
+		ak_wrong_state(errmsg("API \"%s\" is not registered", ak_quoted(name)),
+					   errhint("apikeys.register_api() registers it once more."));
 	else if (!was_registered)
 	{
 		/* registered again: the last in the registry's order */
@@ -246,8 +246,8 @@ guard_team_member(const AkRow *old, AkRow *new)
 		return;
 	for (int i = 0; i < (int) lengthof(needed); i++)
 		if (AK_IS_NULL(new, needed[i]))
-			null_argument(NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname),
-						  errmsg("%s must not be null", NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname)));
+			ak_null_argument(NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname),
+							 errmsg("%s must not be null", NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname)));
 	for (int i = 1; i < (int) lengthof(needed); i++)
 	{
 		const char *what = NameStr(TupleDescAttr(new->desc, needed[i] - 1)->attname);
@@ -273,12 +273,12 @@ guard_access(const AkRow *old, AkRow *new)
 	if (new == NULL)
 		return;
 	if (old != NULL)
-		refuse(errmsg("an access cannot be changed"), errhint("Revoke it, and grant another."));
+		ak_wrong_state(errmsg("an access cannot be changed"), errhint("Revoke it, and grant another."));
 	capability = ak_row_text(new, Anum_access_capability);
 	if (AK_IS_NULL(new, Anum_access_role) || capability == NULL)
-		null_argument(capability == NULL ? "capability" : "role", errmsg("role and capability must not be null"));
+		ak_null_argument(capability == NULL ? "capability" : "role", errmsg("role and capability must not be null"));
 	if (ak_capability_allows(capability) == 0)
-		bad_argument("capability", errmsg("unknown capability \"%s\"", ak_quoted(capability)));
+		ak_bad_argument("capability", errmsg("unknown capability \"%s\"", ak_quoted(capability)));
 	if (AK_IS_NULL(new, Anum_access_grant_id))
 		ak_row_set(new, Anum_access_grant_id, DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 	if (!AK_IS_NULL(new, Anum_access_workspace))
@@ -498,7 +498,7 @@ ak_remove_team_member(PG_FUNCTION_ARGS)
 	args[0] = team_workspace(fcinfo, 1);
 	args[1] = PG_GETARG_DATUM(0);
 	if (run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION) == 0)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("actor \"%s\" is in no team of workspace \"%s\"",
-																  ak_quoted(actor), TextDatumGetCString(args[0]))));
+		ak_not_found(
+			errmsg("actor \"%s\" is in no team of workspace \"%s\"", ak_quoted(actor), TextDatumGetCString(args[0])));
 	PG_RETURN_VOID();
 }

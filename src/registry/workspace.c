@@ -248,10 +248,8 @@ check_policy_rights(FunctionCallInfo fcinfo, const char *workspace)
 
 	for (int i = 0; i < (int) lengthof(bounds); i++)
 		if (!PG_ARGISNULL(bounds[i].arg) && !ak_may(AK_ADMIN, NULL))
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("permission denied to set %s of workspace \"%s\"", bounds[i].name, ak_quoted(workspace)),
-					 errdetail("It bounds the workspace: the capability \"admin\" is needed, in all workspaces.")));
+			ak_denied(errmsg("permission denied to set %s of workspace \"%s\"", bounds[i].name, ak_quoted(workspace)),
+					  errdetail("It bounds the workspace: the capability \"admin\" is needed, in all workspaces."));
 }
 
 static char *
@@ -350,7 +348,6 @@ ak_update_workspace(PG_FUNCTION_ARGS)
 	check_policy_rights(fcinfo, workspace);
 	/* created after the transaction's snapshot */
 	if (run_with_workspace(fcinfo, &query) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("workspace \"%s\" does not exist", ak_quoted(workspace))));
+		ak_not_found(errmsg("workspace \"%s\" does not exist", ak_quoted(workspace)));
 	PG_RETURN_VOID();
 }

@@ -92,8 +92,8 @@ cost_argument(FunctionCallInfo fcinfo, int n)
 	int32 cost = PG_ARGISNULL(n) ? 1 : PG_GETARG_INT32(n);
 
 	if (cost < 0)
-		bad_argument("cost", errmsg("cost must not be negative"),
-					 errhint("0 looks at limits and quota without charging them."));
+		ak_bad_argument("cost", errmsg("cost must not be negative"),
+						errhint("0 looks at limits and quota without charging them."));
 	return cost;
 }
 
