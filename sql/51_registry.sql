@@ -23,6 +23,11 @@ RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_updat
 COMMENT ON FUNCTION apikeys.update_workspace(text, text, text, integer, integer, interval, interval, integer, interval, text) IS
 'edits a workspace; NULL keeps what is, 0 clears key_limit or rate_limit, ''0'' a lifetime; a lower archive limit drops the keys archived first at once, 0 keeps none';
 
+CREATE FUNCTION apikeys.drop_workspace(workspace text)
+RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_drop_workspace';
+COMMENT ON FUNCTION apikeys.drop_workspace(text) IS
+'removes a workspace without keys that are not archived, with its archived keys, team members and accesses; its log stays and verifies';
+
 CREATE FUNCTION apikeys.add_team_member(actor text, team text, workspace text = NULL)
 RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_add_team_member';
 COMMENT ON FUNCTION apikeys.add_team_member(text, text, text) IS 'puts an actor into a team, or moves the actor there';

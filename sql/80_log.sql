@@ -42,10 +42,10 @@ COMMENT ON VIEW apikeys.audit_logs IS 'the entries that the current user may see
 
 CREATE FUNCTION apikeys.search_audit_logs(search text = NULL, workspace text = NULL, teams text[] = NULL,
 	actions text[] = NULL, actors text[] = NULL, since timestamptz = NULL, until timestamptz = NULL,
-	entities text[] = NULL, key_id uuid = NULL, max_rows integer = 50, before bigint = NULL)
+	entities text[] = NULL, key_id uuid = NULL, max_rows integer = 50, before_id bigint = NULL)
 RETURNS SETOF apikeys.audit_logs LANGUAGE C STABLE ROWS 50 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_search_audit_logs';
 COMMENT ON FUNCTION apikeys.search_audit_logs(text, text, text[], text[], text[], timestamptz, timestamptz, text[], uuid, integer, bigint) IS
-'entries, newest first, that pass all filters; search is a substring of a shown column in any case, until is exclusive; for the next page, before is the audit_id of the last row';
+'entries, newest first, that pass all filters; search is a substring of a shown column in any case, until is exclusive; for the next page, before_id is the audit_id of the last row';
 
 CREATE FUNCTION apikeys.export_audit_logs(search text = NULL, workspace text = NULL, teams text[] = NULL,
 	actions text[] = NULL, actors text[] = NULL, since timestamptz = NULL, until timestamptz = NULL,
@@ -53,3 +53,8 @@ CREATE FUNCTION apikeys.export_audit_logs(search text = NULL, workspace text = N
 RETURNS SETOF text LANGUAGE C STABLE ROWS 10000 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_export_audit_logs';
 COMMENT ON FUNCTION apikeys.export_audit_logs(text, text, text[], text[], text[], timestamptz, timestamptz, text[], uuid) IS
 'the entries that pass all filters, newest first, as lines of CSV with a header';
+
+CREATE FUNCTION apikeys.audit_filters(workspace text = NULL, OUT teams text[], OUT actions text[], OUT actors text[], OUT entities text[])
+RETURNS record LANGUAGE C STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_audit_filters';
+COMMENT ON FUNCTION apikeys.audit_filters(text) IS
+'what the filters of search_audit_logs can be set to: the teams and actors that there are, and all actions and entities';

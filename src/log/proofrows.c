@@ -562,8 +562,7 @@ ak_prove_rows_entry(AkRowProof *proof, AkChain *chain, const Datum *values, cons
 		if (!text_is(values[Anum_audit_log_entity - 1], kinds[i].entity))
 			continue;
 		meet_thing(proof, i, chain, values, nulls, digest);
-		if (kinds[i].relation == AK_WORKSPACE && !nulls[Anum_audit_log_changes - 1] &&
-			text_is(values[Anum_audit_log_action - 1], "Update"))
+		if (kinds[i].relation == AK_WORKSPACE && !nulls[Anum_audit_log_changes - 1])
 			note_dropped(proof, chain, DatumGetJsonbP(values[Anum_audit_log_changes - 1]));
 		return;
 	}

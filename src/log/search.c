@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * search.c
- *	  The SQL functions that read the audit log: search_audit_logs() and
- *	  export_audit_logs().
+ *	  The SQL functions that read the audit log: search_audit_logs(),
+ *	  export_audit_logs() and audit_filters().
  *
- * Both only read: they see what the calling statement sees, write nothing, and
- * work on a standby.  They return one row per call, so that in a select list
- * nothing is collected; in FROM, PostgreSQL collects the rows, on disk beyond
+ * They only read: they see what the calling statement sees, write nothing, and
+ * work on a standby.  The first two return one row per call, so that in a select
+ * list nothing is collected; in FROM, PostgreSQL collects the rows, on disk beyond
  * work_mem.
  *
  *-------------------------------------------------------------------------
@@ -15,6 +15,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -26,18 +27,23 @@
 
 #include "access/access.h"
 #include "access/context.h"
+#include "core/args.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
+#include "core/query.h"
 #include "log/logscan.h"
 #include "log/logtext.h"
 #include "log/search.h"
 
 PG_FUNCTION_INFO_V1(ak_search_audit_logs);
 PG_FUNCTION_INFO_V1(ak_export_audit_logs);
+PG_FUNCTION_INFO_V1(ak_audit_filters);
 
 /* Every entry is compared with the text, so its length is limited */
 #define SEARCH_MAX 1000 /* characters */
+
+#define MAX_ROWS_DEFAULT 50
 
 static const char *const known_actions[] = {"Create", "Update", "Delete", "Export", NULL};
 static const char *const known_entities[] = {"API Keys", "APIs", "Workspaces", "Access", "Teams", "Audit Logs", NULL};
@@ -216,13 +222,13 @@ begin_reading(FunctionCallInfo fcinfo, const AkLogFilter *filter)
 /*
  * search_audit_logs(search text = NULL, workspace text = NULL, teams text[] = NULL, actions text[] = NULL,
  *	actors text[] = NULL, since timestamptz = NULL, until timestamptz = NULL, entities text[] = NULL,
- *	key_id uuid = NULL, max_rows integer = 50, before bigint = NULL) -> setof audit_logs
+ *	key_id uuid = NULL, max_rows integer = 50, before_id bigint = NULL) -> setof audit_logs
  *
  * Entries get their audit_id before they are committed.  Pages are cut by
  * audit_id.  So an entry that is visible when the first page is read is on
  * exactly one page; one that becomes visible later is on a later page or on
- * none.  Errors: see ak_filter_from_args(); 22023 for an invalid max_rows or
- * before.
+ * none.  Errors: see ak_filter_from_args();  22023 for an invalid max_rows or
+ * before_id.
  */
 Datum
 ak_search_audit_logs(PG_FUNCTION_ARGS)
@@ -247,14 +253,14 @@ ak_search_audit_logs(PG_FUNCTION_ARGS)
 			elog(ERROR, "return type must be a row of audit_logs");
 		call->tuple_desc = BlessTupleDesc(desc);
 		filter = ak_filter_from_args(fcinfo, 0);
-		max_rows = PG_ARGISNULL(AK_FILTER_ARGS) ? -1 : PG_GETARG_INT32(AK_FILTER_ARGS);
-		if (!PG_ARGISNULL(AK_FILTER_ARGS) && max_rows < 0)
-			bad_argument("max_rows", errmsg("max_rows must not be negative"), errhint("NULL asks for all rows."));
+		max_rows = PG_ARGISNULL(AK_FILTER_ARGS) ? MAX_ROWS_DEFAULT : PG_GETARG_INT32(AK_FILTER_ARGS);
+		if (max_rows < 0)
+			bad_argument("max_rows", errmsg("max_rows must not be negative"));
 		if (!PG_ARGISNULL(AK_FILTER_ARGS + 1))
 		{
 			filter->before = PG_GETARG_INT64(AK_FILTER_ARGS + 1);
 			if (filter->before <= 0)
-				bad_argument("before", errmsg("before must be positive"),
+				bad_argument("before_id", errmsg("before_id must be positive"),
 							 errhint("It is the audit_id of the last row of the page before."));
 		}
 		reading = begin_reading(fcinfo, filter);
@@ -321,4 +327,87 @@ ak_export_audit_logs(PG_FUNCTION_ARGS)
 		SRF_RETURN_DONE(call);
 	}
 	SRF_RETURN_NEXT(call, PointerGetDatum(cstring_to_text_with_len(reading->line.data, reading->line.len)));
+}
+
+/* Returns names, up to NULL, as a text[]. */
+static Datum
+name_array(const char *const *names)
+{
+	Datum elements[10];
+	int count = 0;
+
+	for (; names[count] != NULL; count++)
+		elements[count] = CStringGetTextDatum(names[count]);
+	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/*
+ * audit_filters(workspace text = NULL) -> (teams text[], actions text[], actors text[], entities text[])
+ *
+ * What the filters of search_audit_logs() can be set to: the teams and actors of
+ * the entries that the caller may read, and all actions and entities.  In the
+ * whole log each team and actor costs a look-up in an index, however many
+ * entries there are; in some workspaces all of their entries are read.  Raises
+ * 42501, 42704.
+ */
+Datum
+ak_audit_filters(PG_FUNCTION_ARGS)
+{
+#define NEXT_OF(column)                                                                             \
+	"ARRAY(WITH RECURSIVE next AS ("                                                                \
+	"(SELECT l." column " FROM apikeys.audit_log l WHERE l." column " IS NOT NULL "                 \
+	"ORDER BY l." column " COLLATE \"C\" LIMIT 1) "                                                 \
+	"UNION ALL SELECT (SELECT l." column " FROM apikeys.audit_log l "                               \
+	"WHERE l." column " COLLATE \"C\" > n." column " ORDER BY l." column " COLLATE \"C\" LIMIT 1) " \
+	"FROM next n WHERE n." column " IS NOT NULL) "                                                  \
+	"SELECT " column " FROM next WHERE " column " IS NOT NULL)"
+	static AkQuery whole = {"SELECT " NEXT_OF("team") ", " NEXT_OF("actor"), 0, {0}, NULL};
+	static AkQuery some = {"SELECT array_agg(DISTINCT l.team COLLATE \"C\") FILTER (WHERE l.team IS NOT NULL), "
+						   "array_agg(DISTINCT l.actor COLLATE \"C\") "
+						   "FROM apikeys.audit_log l WHERE l.workspace = ANY ($1)",
+						   1,
+						   {TEXTARRAYOID},
+						   NULL};
+	enum
+	{
+		TEAMS,
+		ACTIONS,
+		ACTORS,
+		ENTITIES,
+		NATTS
+	};
+	static const int found[] = {TEAMS, ACTORS};
+	AkTexts *workspaces = readable_workspaces(fcinfo, 0);
+	MemoryContext context = CurrentMemoryContext;
+	Datum values[NATTS];
+	bool nulls[NATTS] = {0};
+	Datum args[1] = {0};
+	AkCaller caller;
+	Datum *names;
+
+	if (workspaces != NULL)
+	{
+		names = palloc(Max(1, workspaces->count) * sizeof(Datum));
+		for (int i = 0; i < workspaces->count; i++)
+			names[i] = CStringGetTextDatum(workspaces->values[i]);
+		args[0] = PointerGetDatum(construct_array(names, workspaces->count, TEXTOID, -1, false, TYPALIGN_INT));
+	}
+	ak_owner_begin(&caller, AK_TO_READ);
+	SPI_connect();
+	ak_query(workspaces != NULL ? &some : &whole, args, NULL, AK_SEE_TRANSACTION);
+	for (int i = 0; i < (int) lengthof(found); i++)
+	{
+		bool isnull;
+		Datum value = ak_query_result(0, i + 1, &isnull);
+		MemoryContext spi = MemoryContextSwitchTo(context);
+
+		values[found[i]] =
+			isnull ? PointerGetDatum(construct_empty_array(TEXTOID)) : PointerGetDatum(DatumGetArrayTypePCopy(value));
+		MemoryContextSwitchTo(spi);
+	}
+	SPI_finish();
+	ak_owner_end(&caller);
+	values[ACTIONS] = name_array(known_actions);
+	values[ENTITIES] = name_array(known_entities);
+	return HeapTupleGetDatum(heap_form_tuple(ak_result_descriptor(fcinfo), values, nulls));
 }

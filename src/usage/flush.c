@@ -411,8 +411,8 @@ delete_in_pieces(AkQuery *find, AkQuery *delete, Datum *args)
 
 /*
  * The worker's job "usage retention": deletes hours older than
- * apikeys.usage_retention, and totals and quotas that are as old and whose key
- * no longer exists.
+ * apikeys.usage_retention, and totals and quotas that are as old and whose key or
+ * workspace no longer exists.
  */
 AkJobNext
 ak_usage_retention_job(void)
@@ -432,6 +432,16 @@ ak_usage_retention_job(void)
 							   1,
 							   {TIMESTAMPTZOID},
 							   NULL};
+	static AkQuery old_workspaces = {"SELECT t.ctid FROM apikeys_internal.usage_total t WHERE t.last_at < $1 "
+									 "AND t.workspace <> '' "
+									 "AND NOT EXISTS (SELECT FROM apikeys.workspace w WHERE w.workspace = t.workspace)",
+									 1,
+									 {TIMESTAMPTZOID},
+									 NULL};
+	static AkQuery delete_workspaces = {"DELETE FROM apikeys_internal.usage_total WHERE ctid = ANY ($1)",
+										1,
+										{TIDARRAYOID},
+										NULL};
 	static AkQuery delete_uses = {"DELETE FROM apikeys_internal.key_use WHERE ctid = ANY ($1)", 1, {TIDARRAYOID}, NULL};
 	static AkQuery delete_hours = {"DELETE FROM apikeys_internal.usage_hour WHERE ctid = ANY ($1)",
 								   1,
@@ -462,7 +472,8 @@ ak_usage_retention_job(void)
 	before = GetCurrentTimestamp() - Max(ak_guc_usage_retention, 2 * MINS_PER_HOUR) * USECS_PER_MINUTE;
 	args[0] = TimestampTzGetDatum(before - before % USECS_PER_HOUR);
 	(void) (delete_in_pieces(&old_hours, &delete_hours, args) && delete_in_pieces(&old_totals, &delete_totals, args) &&
-			delete_in_pieces(&old_uses, &delete_uses, args) && delete_in_pieces(&old_quotas, &delete_quotas, args));
+			delete_in_pieces(&old_uses, &delete_uses, args) && delete_in_pieces(&old_quotas, &delete_quotas, args) &&
+			delete_in_pieces(&old_workspaces, &delete_workspaces, args));
 	ak_job_commit();
 	return AK_JOB_IDLE;
 }

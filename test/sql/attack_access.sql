@@ -112,7 +112,7 @@ SET ROLE regress_ak_red_admin;
 SELECT DISTINCT workspace FROM apikeys.key_usage UNION SELECT workspace FROM apikeys.usage_history UNION SELECT workspace FROM apikeys.denials
 	UNION SELECT workspace FROM apikeys_internal.usage_memory();
 SELECT apikeys_internal.last_use(:'blue_id'), apikeys_internal.last_use(:'red_id') IS NOT NULL AS red, counts_lost FROM apikeys.status();
-SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => NULL);
+SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => 2147483647);
 SELECT count(*) FROM apikeys.export_audit_logs() AS line WHERE line ~* 'blue';
 -- Both workspaces have a key of this name; only one of them is in sight.
 SELECT name, workspace FROM apikeys.key_details(apikeys.key_id('Both'));

@@ -59,10 +59,10 @@ SELECT count(*) FROM public.hostile WHERE apikeys.current_key_allows(t);
 
 -- searched for, each finds its own: a substring, never a pattern
 SELECT h.n, h.t FROM public.hostile h WHERE NOT EXISTS
-	(SELECT FROM apikeys.search_audit_logs(h.t, max_rows => NULL) s WHERE s.key_name = h.t)
-	OR EXISTS (SELECT FROM apikeys.search_audit_logs(h.t, max_rows => NULL) s
+	(SELECT FROM apikeys.search_audit_logs(h.t, max_rows => 2147483647) s WHERE s.key_name = h.t)
+	OR EXISTS (SELECT FROM apikeys.search_audit_logs(h.t, max_rows => 2147483647) s
 		WHERE strpos(lower(concat_ws(' ', s.team, s.activity, s.actor, s.entity, s.action)), lower(h.t)) = 0);
-SELECT h.n FROM public.hostile h WHERE (SELECT count(*) FROM apikeys.search_audit_logs(actors => ARRAY[h.t], teams => ARRAY[h.t], max_rows => NULL))
+SELECT h.n FROM public.hostile h WHERE (SELECT count(*) FROM apikeys.search_audit_logs(actors => ARRAY[h.t], teams => ARRAY[h.t], max_rows => 2147483647))
 	<> (SELECT count(*) FROM apikeys.audit_logs WHERE actor = h.t AND team = h.t);
 -- exported, each entry is one record of seven fields
 SELECT count(*) - 1 = (SELECT count(*) FROM apikeys.audit_logs) AS one_line_each FROM apikeys.export_audit_logs();

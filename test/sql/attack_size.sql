@@ -83,12 +83,12 @@ SELECT call, pg_temp.refusal(call, input) FROM unnest(ARRAY[
 SELECT count(*) FROM apikeys.search_audit_logs(actors => ARRAY[:'huge'], teams => array_fill(:'wide'::text, ARRAY[3]));
 SELECT count(*) FROM apikeys.search_audit_logs(actors => (SELECT array_agg('actor ' || i) FROM generate_series(1, 20000) AS i));
 SELECT count(*) FROM apikeys.search_audit_logs(repeat('%', 1000));
-SELECT count(*) FROM apikeys.search_audit_logs(since => '-infinity', until => 'infinity', max_rows => 2147483647, before => 9223372036854775807);
+SELECT count(*) FROM apikeys.search_audit_logs(since => '-infinity', until => 'infinity', max_rows => 2147483647, before_id => 9223372036854775807);
 RESET ROLE;
 SELECT count(*) FROM generate_series(1, 1000) AS i, apikeys.update_key(:'key_id', metadata => to_jsonb(i));
 BEGIN;
 -- the one entry that is found stands behind a thousand that are not
-DECLARE found CURSOR FOR SELECT apikeys.search_audit_logs('created key "victim', max_rows => NULL);
+DECLARE found CURSOR FOR SELECT apikeys.search_audit_logs('created key "victim', max_rows => 2147483647);
 MOVE FORWARD 1 FROM found;
 SELECT sum(total_bytes) < 200000 AS little FROM pg_backend_memory_contexts WHERE name LIKE 'apikeys%';
 COMMIT;

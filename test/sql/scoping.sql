@@ -43,6 +43,8 @@ INSERT INTO calls VALUES
 	('key_id', $$SELECT apikeys.key_id('Shared name', :there)$$),
 	('key_id', $$SELECT apikeys.key_id('Only there')$$),
 	('find_secrets', $$SELECT apikeys.find_secrets('ak_' || repeat('0', 43) || '2PL60u')$$),
+	('audit_filters', $$SELECT apikeys.audit_filters(:there)$$),
+	('drop_workspace', $$SELECT apikeys.drop_workspace(:there)$$),
 	('secret_pattern', $$SELECT apikeys.secret_pattern(:there)$$),
 	('create_key', $$SELECT apikeys.create_key('x', '{data}', :there)$$),
 	('create_key', $$SELECT apikeys.create_key('', '{}', :there)$$),
@@ -111,7 +113,7 @@ SELECT workspace, name, state FROM apikeys.archived_keys;
 SELECT workspace, entity, activity FROM apikeys.audit_logs;
 SELECT api FROM apikeys.apis;
 SELECT apikeys_internal.visible_workspaces(c) FROM unnest('{validate,view,manage,audit,admin}'::text[]) AS c;
-SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => NULL);
+SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => 2147483647);
 SELECT count(*) FROM apikeys.export_audit_logs() AS l WHERE l ~ 'rival|Rival|there|Gone';
 SELECT workspace, ok FROM apikeys.verify_audit_log();
 SELECT jsonb_object_keys(apikeys.audit_anchor());

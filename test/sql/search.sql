@@ -43,8 +43,8 @@ SET TimeZone = 'UTC'; SET DateStyle = 'ISO';
 \set VERBOSITY sqlstate
 SELECT FROM apikeys.search_audit_logs(since => '2026-01-02', until => '2026-01-01');
 SELECT FROM apikeys.search_audit_logs(max_rows => -1);
-SELECT FROM apikeys.search_audit_logs(before => 0);
-SELECT FROM apikeys.search_audit_logs(before => -1);
+SELECT FROM apikeys.search_audit_logs(before_id => 0);
+SELECT FROM apikeys.search_audit_logs(before_id => -1);
 SELECT FROM apikeys.search_audit_logs(actions => '{Create,Destroy}');
 SELECT FROM apikeys.search_audit_logs(entities => '{Keys}');
 SELECT FROM apikeys.search_audit_logs(teams => ARRAY['x', NULL]);
@@ -55,20 +55,20 @@ SELECT FROM apikeys.export_audit_logs(actions => '{Destroy}');
 \set VERBOSITY default
 SELECT FROM apikeys.search_audit_logs(actions => '{create}');
 SELECT FROM apikeys.search_audit_logs(max_rows => -1);
-SELECT FROM apikeys.search_audit_logs(before => -1);
+SELECT FROM apikeys.search_audit_logs(before_id => -1);
 -- Nothing, and nothing wrong with it.
 SELECT count(*) FROM apikeys.search_audit_logs(max_rows => 0);
-SELECT count(*) FROM apikeys.search_audit_logs(before => 1);
+SELECT count(*) FROM apikeys.search_audit_logs(before_id => 1);
 SELECT count(*) FROM apikeys.search_audit_logs(actions => '{}');
 SELECT count(*) FROM apikeys.search_audit_logs(since => '2026-01-01', until => '2026-01-01');
 SELECT count(*) FROM apikeys.search_audit_logs(since => 'infinity');
 SELECT count(*) FROM apikeys.search_audit_logs(until => '-infinity');
 SELECT count(*) FROM apikeys.search_audit_logs(key_id => '00000000-0000-0000-0000-000000000000');
-SELECT count(*) FROM apikeys.search_audit_logs(since => '-infinity', until => 'infinity', before => 9223372036854775807, max_rows => 2147483647);
+SELECT count(*) FROM apikeys.search_audit_logs(since => '-infinity', until => 'infinity', before_id => 9223372036854775807, max_rows => 2147483647);
 -- No more than asked for, in a select list, too; and an abandoned one leaves nothing open.
-SELECT (s).audit_id FROM (SELECT apikeys.search_audit_logs(max_rows => NULL) AS s LIMIT 2) AS x;
+SELECT (s).audit_id FROM (SELECT apikeys.search_audit_logs(max_rows => 2147483647) AS s LIMIT 2) AS x;
 BEGIN;
-DECLARE c CURSOR FOR SELECT (apikeys.search_audit_logs(max_rows => NULL)).audit_id;
+DECLARE c CURSOR FOR SELECT (apikeys.search_audit_logs(max_rows => 2147483647)).audit_id;
 FETCH 2 FROM c;
 SAVEPOINT s;
 FETCH 1 FROM c;

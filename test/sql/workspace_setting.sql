@@ -27,7 +27,7 @@ SELECT * FROM pg_temp.seen_beside('acme');
 SELECT workspace, name FROM apikeys.active_keys ORDER BY 2;
 SELECT count(*) FROM apikeys.archived_keys;
 SELECT DISTINCT workspace FROM apikeys.audit_logs;
-SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => NULL);
+SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => 2147483647);
 SELECT workspace FROM apikeys.verify_audit_log();
 SELECT jsonb_object_keys(apikeys.audit_anchor());
 SELECT apikeys_internal.visible_workspaces('view');
@@ -55,6 +55,8 @@ INSERT INTO calls VALUES ($$create_key('x', '{data}', :there)$$), ($$import_key(
 	($$remove_team_member('x', :there)$$), ($$grant_access('regress_ak_nobody', 'view', :there)$$), ($$revoke_access('regress_ak_nobody', 'view', :there)$$),
 	($$verify_audit_log(:there)$$), ($$audit_anchor(:there)$$), ($$purge_audit_log('-infinity', :there)$$), ($$search_audit_logs(workspace => :there)$$), ($$export_audit_logs(workspace => :there)$$),
 	($$secret_pattern(:there)$$),
+	($$audit_filters(:there)$$),
+	($$drop_workspace(:there)$$),
 	($$email_audit_logs('audit@example.com', workspace => :there)$$);
 SELECT p.proname AS "not here" FROM pg_proc p WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND p.proargnames[:p.pronargs] @> '{workspace}'
 AND NOT EXISTS (SELECT FROM calls WHERE call LIKE replace(p.proname, '_', '\_') || '(%') ORDER BY 1;

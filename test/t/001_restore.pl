@@ -251,7 +251,7 @@ restore('--data-only -Fc -j4', ['-Fc'], [ '--data-only', '-j4' ], @into);
 my $make_room = sub {
 	$node->safe_psql($_[0], 'SET session_replication_role = replica; DELETE FROM apikeys.workspace; DELETE FROM apikeys.api');
 };
-restore('--data-only --disable-triggers', [ '--data-only', '--disable-triggers' ], [], @into, before => $make_room);
+restore('--data-only --disable-triggers', [ '--data-only', '--disable-triggers' ], [], @into, before_id => $make_room);
 
 # A column that somebody added is in the dump with its values, not with its definition: it must be there before.
 $node->safe_psql('source', "ALTER TABLE apikeys.key ADD COLUMN note text DEFAULT 'n'; ALTER TABLE apikeys.audit_log ADD COLUMN note text");
@@ -260,8 +260,8 @@ my $add_columns = sub {
 };
 $source->{$_} = contents($node, 'source')->{$_} foreach 'apikeys.key', 'apikeys.audit_log';
 like($source->{'apikeys.key'}, qr/,n\)$/m, 'there is an added column');
-restore('an added column', [], [], @into, before => $add_columns);
-restore('an added column -Fc -j4', ['-Fc'], [ '-j4' ], @into, before => $add_columns);
+restore('an added column', [], [], @into, before_id => $add_columns);
+restore('an added column -Fc -j4', ['-Fc'], [ '-j4' ], @into, before_id => $add_columns);
 
 # Names are compared as they were when they were given, whatever the databases' LC_CTYPE: no index stands in a restore's way.
 $node->safe_psql('postgres', q{CREATE DATABASE bare TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'});

@@ -141,7 +141,7 @@ foreach my $sql (
 
 # Searching, far back in the log. Nothing is written by it.
 my @searches = ('', "'old hand'", "'Key 77'", "'no such key'", "NULL, 'acme'", "actors => '{Old Hand}'",
-	"'many', before => 3000, max_rows => 10", "'many', actions => '{Create}', entities => '{API Keys}', max_rows => NULL");
+	"'many', before_id => 3000, max_rows => 10", "'many', actions => '{Create}', entities => '{API Keys}', max_rows => NULL");
 $primary->safe_psql('postgres', <<'SQL');
 BEGIN;
 SELECT apikeys.act_as('Old Hand', 'Elders', '192.0.2.7');
