@@ -97,9 +97,9 @@ CREATE TABLE apikeys.key (
 CREATE UNIQUE INDEX key_old_key_hash ON apikeys.key (old_key_hash) WHERE old_key_hash IS NOT NULL;
 /* the name first, so that key_id() finds it in whatever workspace */
 CREATE UNIQUE INDEX key_active_name ON apikeys.key (name_folded, workspace) WHERE archived_at IS NULL;
-/* newest first, of one workspace and of all */
-CREATE INDEX key_active ON apikeys.key (workspace, created_at, key_id) WHERE archived_at IS NULL;
-CREATE INDEX key_active_everywhere ON apikeys.key (created_at, key_id) WHERE archived_at IS NULL;
+/* newest first, of one workspace and of all; disabled_at, so that the active ones are counted in the index alone */
+CREATE INDEX key_active ON apikeys.key (workspace, created_at, key_id) INCLUDE (disabled_at) WHERE archived_at IS NULL;
+CREATE INDEX key_active_everywhere ON apikeys.key (created_at, key_id) INCLUDE (disabled_at) WHERE archived_at IS NULL;
 CREATE INDEX key_archived ON apikeys.key (workspace, archived_at, key_id) WHERE archived_at IS NOT NULL;
 CREATE INDEX key_archived_everywhere ON apikeys.key (archived_at, key_id) WHERE archived_at IS NOT NULL;
 CREATE INDEX key_owner ON apikeys.key (workspace, owner) WHERE owner IS NOT NULL;

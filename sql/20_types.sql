@@ -68,6 +68,40 @@ CREATE TYPE apikeys.issued_key AS (
 );
 COMMENT ON TYPE apikeys.issued_key IS 'what create_key and regenerate_key return: the only time that a secret is seen, and the key that it is of';
 
+CREATE TYPE apikeys.listed_key AS (
+	total			bigint,
+	key_id			uuid,
+	workspace		text,
+	name			text,
+	state			text,
+	apis			text[],
+	access			text,
+	team			text,
+	owner			text,
+	hint			text,
+	expires_at		timestamptz,
+	allowed_cidrs	text[],
+	rate_limit		integer,
+	rate_window		interval,
+	quota			bigint,
+	quota_period	text,
+	quota_used		bigint,
+	metadata		jsonb,
+	created_at		timestamptz,
+	created_by		text,
+	updated_at		timestamptz,
+	updated_by		text,
+	regenerated_at	timestamptz,
+	regenerated_by	text,
+	old_valid_until	timestamptz,
+	disabled_at		timestamptz,
+	disabled_by		text,
+	archived_at		timestamptz,
+	archived_by		text,
+	last_used_at	timestamptz
+);
+COMMENT ON TYPE apikeys.listed_key IS 'a key in a list, with the number of keys that the whole list has';
+
 CREATE TYPE apikeys.verdict AS (
 	valid			boolean,
 	code			text,

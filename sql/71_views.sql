@@ -54,11 +54,12 @@ FROM	((SELECT k.*
 		ORDER BY k.created_at DESC, k.key_id DESC)) AS k
 ORDER BY k.created_at DESC, k.key_id DESC
 OFFSET 0;
-COMMENT ON VIEW apikeys_internal.active_in_sight IS 'the active keys that the current user may see; what active_keys reads, granted to nobody';
+COMMENT ON VIEW apikeys_internal.active_in_sight IS 'the keys that are not archived and that the current user may see; what active_keys reads, granted to nobody';
 
 CREATE VIEW apikeys.active_keys AS
 SELECT	k.*, apikeys_internal.last_use(k.key_id) AS last_used_at
-FROM	apikeys_internal.active_in_sight k;
+FROM	apikeys_internal.active_in_sight k
+WHERE	k.disabled_at IS NULL;
 COMMENT ON VIEW apikeys.active_keys IS 'the active keys that the current user may see, newest first';
 
 CREATE VIEW apikeys_internal.archived_in_sight WITH (security_barrier) AS
@@ -87,6 +88,21 @@ CREATE VIEW apikeys.archived_keys AS
 SELECT	k.*, apikeys_internal.last_use(k.key_id) AS last_used_at
 FROM	apikeys_internal.archived_in_sight k;
 COMMENT ON VIEW apikeys.archived_keys IS 'the archived keys that the current user may see, newest first';
+
+/* the archived ones are few, and are sorted */
+CREATE VIEW apikeys_internal.all_in_sight WITH (security_barrier) AS
+SELECT	k.*
+FROM	(SELECT k.* FROM apikeys_internal.active_in_sight k
+		UNION ALL
+		SELECT k.* FROM apikeys_internal.archived_in_sight k) AS k
+ORDER BY k.created_at DESC, k.key_id DESC
+OFFSET 0;
+COMMENT ON VIEW apikeys_internal.all_in_sight IS 'the keys that the current user may see; what keys reads, granted to nobody';
+
+CREATE VIEW apikeys.keys AS
+SELECT	k.*, apikeys_internal.last_use(k.key_id) AS last_used_at
+FROM	apikeys_internal.all_in_sight k;
+COMMENT ON VIEW apikeys.keys IS 'the keys in every state that the current user may see, newest first';
 
 CREATE VIEW apikeys_internal.usage_unflushed AS
 SELECT	u.key_id, u.hour, u.api, u.code, u.old_secret, u.workspace, u.count, u.last_at, u.last_client

@@ -38,7 +38,7 @@ ANALYZE;
 CREATE TEMPORARY TABLE statement (n integer GENERATED ALWAYS AS IDENTITY, statement text, theirs text, nobodys text);
 INSERT INTO statement (statement, theirs, nobodys)
 SELECT format(s.statement, v.view, c.attname, c.cast), p.theirs, p.nobodys
-FROM unnest('{active_keys,archived_keys,key_usage,usage_history,usage_daily,denials,audit_logs,reports,workspaces,team_members}'::text[]) AS v (view)
+FROM unnest('{keys,archived_keys,key_usage,usage_history,usage_daily,denials,audit_logs,reports,workspaces,team_members}'::text[]) AS v (view)
 JOIN LATERAL (SELECT attname::text, CASE atttypid::regtype::text WHEN 'text' THEN '' ELSE '::' || atttypid::regtype END AS cast,
 		atttypid::regtype::text AS type
 	FROM pg_attribute WHERE attrelid = ('apikeys.' || v.view)::regclass AND attnum > 0

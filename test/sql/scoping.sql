@@ -42,6 +42,8 @@ INSERT INTO calls VALUES
 	('usage_memory', $$SELECT count(*) FROM apikeys_internal.usage_memory() WHERE key_id = :other OR workspace = :there$$),
 	('key_id', $$SELECT apikeys.key_id('Shared name', :there)$$),
 	('key_id', $$SELECT apikeys.key_id('Only there')$$),
+	('list_keys', $$SELECT apikeys.list_keys(:there)$$),
+	('list_keys', $$SELECT apikeys.list_keys(search => :other)$$),
 	('find_secrets', $$SELECT apikeys.find_secrets('ak_' || repeat('0', 43) || '2PL60u')$$),
 	('audit_filters', $$SELECT apikeys.audit_filters(:there)$$),
 	('drop_workspace', $$SELECT apikeys.drop_workspace(:there)$$),

@@ -54,6 +54,7 @@ INSERT INTO calls VALUES ($$create_key('x', '{data}', :there)$$), ($$import_key(
 	($$validate_key('x', workspace => :there)$$), ($$validate_key(NULL, workspace => :there)$$), ($$create_workspace(:there)$$), ($$update_workspace(:there)$$), ($$add_team_member('x', 'x', :there)$$),
 	($$remove_team_member('x', :there)$$), ($$grant_access('regress_ak_nobody', 'view', :there)$$), ($$revoke_access('regress_ak_nobody', 'view', :there)$$),
 	($$verify_audit_log(:there)$$), ($$audit_anchor(:there)$$), ($$purge_audit_log('-infinity', :there)$$), ($$search_audit_logs(workspace => :there)$$), ($$export_audit_logs(workspace => :there)$$),
+	($$list_keys(:there)$$),
 	($$secret_pattern(:there)$$),
 	($$audit_filters(:there)$$),
 	($$drop_workspace(:there)$$),

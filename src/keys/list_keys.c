@@ -1,0 +1,326 @@
+/*-------------------------------------------------------------------------
+ *
+ * list_keys.c
+ *	  A page of keys, filtered and in an order: list_keys().
+ *
+ * The statement is built of fixed pieces, one for each filter that is given, so
+ * that the planner sees no others; what the caller gives is a parameter, never
+ * text of the statement.  The keys that pass are counted, and key_id and sort
+ * column of the page are found, each by a scan of the workspace at most; the
+ * rest is read for the keys of the page alone.  (To find the keys once, and then
+ * count and sort them, took twice as long: they had to be stored.)
+ *
+ * It is planned for its parameters at each call.  What is seen is what the
+ * calling statement sees; last_used_at is as of the last flush.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+#include "utils/uuid.h"
+
+#include "access/access.h"
+#include "access/context.h"
+#include "access/label.h"
+#include "core/compat.h"
+#include "core/errors.h"
+#include "core/query.h"
+
+PG_FUNCTION_INFO_V1(ak_list_keys);
+
+/* The arguments */
+enum
+{
+	ARG_WORKSPACE,
+	ARG_SEARCH,
+	ARG_STATE,
+	ARG_API,
+	ARG_TEAM,
+	ARG_OWNER,
+	ARG_EXPIRES_BEFORE,
+	ARG_UNUSED_SINCE,
+	ARG_ORDER_BY,
+	ARG_MAX_ROWS,
+	ARG_SKIP
+};
+
+#define MAX_ROWS_DEFAULT 50
+#define MAX_PARAMS       12
+
+/* A search text is compared with every key, so its length is limited */
+#define SEARCH_MAX 1000 /* characters */
+
+/* A statement being built, with its parameters */
+typedef struct AkListing
+{
+	StringInfoData conditions;
+	Oid types[MAX_PARAMS];
+	Datum values[MAX_PARAMS];
+	int count;
+	bool joins_use; /* key_use is needed to find the keys */
+	const char *column;
+	const char *direction;
+} AkListing;
+
+/* The states, with their conditions; NULL: no condition */
+static const struct
+{
+	const char *name;
+	const char *condition;
+} states[] = {
+	{"active", "k.archived_at IS NULL AND k.disabled_at IS NULL"},
+	{"disabled", "k.archived_at IS NULL AND k.disabled_at IS NOT NULL"},
+	{"archived", "k.archived_at IS NOT NULL"},
+	{"all", NULL},
+};
+
+/*
+ * The columns to sort by.  PostgreSQL has NULLs last in ascending order; name and
+ * created_at are never NULL, and an index has their order.
+ */
+static const struct
+{
+	const char *name;
+	const char *column;
+	const char *descending;
+	bool joins_use;
+} orders[] = {
+	{"name", "k.name", "DESC", false},
+	{"created_at", "k.created_at", "DESC", false},
+	{"last_used_at", "u.last_used_at", "DESC NULLS LAST", true},
+	{"expires_at", "k.expires_at", "DESC NULLS LAST", false},
+};
+
+/* Adds a parameter, and returns its number. */
+static int
+add_param(AkListing *listing, Oid type, Datum value)
+{
+	Assert(listing->count < MAX_PARAMS);
+	listing->types[listing->count] = type;
+	listing->values[listing->count] = value;
+	return ++listing->count;
+}
+
+static void
+add_condition(AkListing *listing, const char *condition)
+{
+	appendStringInfo(&listing->conditions, " AND %s", condition);
+}
+
+/* The same with a parameter: the condition has one %d, its number. */
+static void
+add_filter(AkListing *listing, const char *condition, Oid type, Datum value)
+{
+	appendStringInfoString(&listing->conditions, " AND ");
+	appendStringInfo(&listing->conditions, condition, add_param(listing, type, value));
+}
+
+/* Adds the condition of the workspaces in which the caller may view.  Raises 42704, 42501. */
+static void
+add_workspaces(AkListing *listing, FunctionCallInfo fcinfo)
+{
+	if (!PG_ARGISNULL(ARG_WORKSPACE))
+	{
+		char *workspace = text_to_cstring(PG_GETARG_TEXT_PP(ARG_WORKSPACE));
+
+		ak_check_workspace_argument(workspace);
+		ak_require_workspace(AK_VIEW, workspace);
+		add_filter(listing, "k.workspace = $%d", TEXTOID, PG_GETARG_DATUM(ARG_WORKSPACE));
+	}
+	else if (!ak_sees_everywhere(AK_VIEW))
+		add_filter(listing, "k.workspace = ANY ($%d)", TEXTARRAYOID, ak_visible_workspaces(AK_VIEW));
+}
+
+/* Returns true for the text of a uuid as PostgreSQL writes it, in any case. */
+static bool
+is_uuid(const char *text)
+{
+	for (int i = 0; i < 36; i++)
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? text[i] != '-' : !isxdigit((unsigned char) text[i]))
+			return false;
+	return text[36] == '\0';
+}
+
+/*
+ * Adds the search.  A name is compared as names are told apart, an owner and a
+ * hint in lower case; %, _ and \ are themselves.
+ */
+static void
+add_search(AkListing *listing, const char *search)
+{
+	int folded;
+	int plain;
+
+	if (search[0] == '\0')
+		return;
+	if (pg_mbstrlen(search) > SEARCH_MAX)
+		bad_argument("search", errmsg("search text must have at most %d characters", SEARCH_MAX));
+	folded = add_param(listing, BYTEAOID, ak_fold_name(search));
+	plain = add_param(listing, TEXTOID, CStringGetTextDatum(search));
+	appendStringInfo(&listing->conditions,
+					 " AND (position($%d IN k.name_folded) > 0 OR strpos(lower(k.owner), lower($%d)) > 0 "
+					 "OR strpos(lower(k.hint), lower($%d)) > 0",
+					 folded, plain, plain);
+	if (is_uuid(search))
+		appendStringInfo(&listing->conditions, " OR k.key_id = $%d",
+						 add_param(listing, UUIDOID, DirectFunctionCall1(uuid_in, CStringGetDatum(search))));
+	appendStringInfoChar(&listing->conditions, ')');
+}
+
+/* Adds the condition of a state; NULL: not archived.  Raises 22023 for an unknown one. */
+static void
+add_state(AkListing *listing, const char *state)
+{
+	if (state == NULL)
+	{
+		add_condition(listing, "k.archived_at IS NULL");
+		return;
+	}
+	for (int i = 0; i < (int) lengthof(states); i++)
+		if (strcmp(states[i].name, state) == 0)
+		{
+			if (states[i].condition != NULL)
+				add_condition(listing, states[i].condition);
+			return;
+		}
+	bad_argument("state", errmsg("unknown state \"%s\"", ak_quoted(state)),
+				 errhint("There are active, disabled, archived and all; null is all that are not archived."));
+}
+
+/* Adds a condition on a column that may be NULL: '' is those without a value. */
+static void
+add_label(AkListing *listing, const char *column, Datum value)
+{
+	if (VARSIZE_ANY_EXHDR(DatumGetTextPP(value)) == 0)
+		add_condition(listing, psprintf("k.%s IS NULL", column));
+	else
+		add_filter(listing, psprintf("k.%s = $%%d", column), TEXTOID, value);
+}
+
+/* Reads order_by: a column, and asc or desc.  Raises 22023. */
+static void
+read_order(AkListing *listing, const char *order_by)
+{
+	char *rest = NULL;
+	char *column = strtok_r(pstrdup(order_by), " \t\n", &rest);
+	char *direction = column ? strtok_r(NULL, " \t\n", &rest) : NULL;
+	bool descending = direction != NULL && pg_strcasecmp(direction, "desc") == 0;
+	bool known = direction == NULL || descending || pg_strcasecmp(direction, "asc") == 0;
+
+	if (column != NULL && known && (direction == NULL || strtok_r(NULL, " \t\n", &rest) == NULL))
+		for (int i = 0; i < (int) lengthof(orders); i++)
+			if (pg_strcasecmp(orders[i].name, column) == 0)
+			{
+				listing->column = orders[i].column;
+				listing->direction = descending ? orders[i].descending : "ASC";
+				listing->joins_use |= orders[i].joins_use;
+				return;
+			}
+	bad_argument("order_by", errmsg("cannot order keys by \"%s\"", ak_quoted(order_by)),
+				 errhint("There are name, created_at, last_used_at and expires_at, each with asc or desc."));
+}
+
+/* Returns a number that must not be negative; NULL is its default.  Raises 22023. */
+static int32
+read_count(FunctionCallInfo fcinfo, int n, const char *argument, int32 default_value)
+{
+	int32 value = PG_ARGISNULL(n) ? default_value : PG_GETARG_INT32(n);
+
+	if (value < 0)
+		bad_argument(argument, errmsg("%s must not be negative", argument));
+	return value;
+}
+
+/* Runs the statement, and adds its rows to the result. */
+static void
+put_page(ReturnSetInfo *rsinfo, AkListing *listing, int32 max_rows, int32 skip)
+{
+	int natts = rsinfo->setDesc->natts;
+	Datum *values = palloc(natts * sizeof(Datum));
+	bool *nulls = palloc(natts * sizeof(bool));
+	int limit = add_param(listing, INT8OID, Int64GetDatum(max_rows));
+	int offset = add_param(listing, INT8OID, Int64GetDatum(skip));
+	const char *from = psprintf("FROM apikeys.key k %s WHERE true%s",
+								listing->joins_use ? "LEFT JOIN apikeys_internal.key_use u ON u.key_id = k.key_id" : "",
+								listing->conditions.data);
+	char *sql =
+		psprintf("SELECT (SELECT count(*) %s), r.*, u.last_used_at "
+				 "FROM (SELECT k.key_id, %s AS sorted_by %s ORDER BY %s %s, k.key_id LIMIT $%d OFFSET $%d) AS page "
+				 "JOIN apikeys_internal.key_rows r ON r.key_id = page.key_id "
+				 "LEFT JOIN apikeys_internal.key_use u ON u.key_id = page.key_id "
+				 "ORDER BY page.sorted_by %s, page.key_id",
+				 from, listing->column, from, listing->column, listing->direction, limit, offset, listing->direction);
+	AkCaller caller;
+
+	ak_owner_begin(&caller, AK_TO_READ);
+	SPI_connect();
+	if (SPI_execute_with_args(sql, listing->count, listing->types, listing->values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "list_keys() failed: %s", SPI_result_code_string(SPI_result));
+	if (SPI_tuptable->tupdesc->natts != natts)
+		elog(ERROR, "view key_rows has not the columns of type key_detail");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	SPI_finish();
+	ak_owner_end(&caller);
+}
+
+/*
+ * list_keys(workspace text, search text, state text, api text, team text, owner text, expires_before timestamptz,
+ *			 unused_since timestamptz, order_by text, max_rows integer, skip integer) -> setof listed_key
+ *
+ * NULL is no filter, or the default.  total is the number of keys that pass the
+ * filters.  Raises 42704 for an unknown workspace, 22023 for an unknown state or
+ * order or a negative number, 42501.
+ */
+Datum
+ak_list_keys(PG_FUNCTION_ARGS)
+{
+	AkListing listing = {.column = "k.created_at", .direction = "DESC"};
+	ReturnSetInfo *rsinfo;
+	int32 max_rows;
+	int32 skip;
+
+	ak_require_anywhere(AK_VIEW);
+	InitMaterializedSRF_compat(fcinfo);
+	rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	initStringInfo(&listing.conditions);
+	add_workspaces(&listing, fcinfo);
+	if (!PG_ARGISNULL(ARG_SEARCH))
+		add_search(&listing, ak_trim_name(text_to_cstring(PG_GETARG_TEXT_PP(ARG_SEARCH))));
+	add_state(&listing, PG_ARGISNULL(ARG_STATE) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(ARG_STATE)));
+	if (!PG_ARGISNULL(ARG_API))
+		add_filter(&listing, "k.apis @> ARRAY[$%d]", TEXTOID, PG_GETARG_DATUM(ARG_API));
+	if (!PG_ARGISNULL(ARG_TEAM))
+		add_label(&listing, "team", PG_GETARG_DATUM(ARG_TEAM));
+	if (!PG_ARGISNULL(ARG_OWNER))
+		add_label(&listing, "owner", PG_GETARG_DATUM(ARG_OWNER));
+	if (!PG_ARGISNULL(ARG_EXPIRES_BEFORE))
+		add_filter(&listing, "k.expires_at < $%d", TIMESTAMPTZOID, PG_GETARG_DATUM(ARG_EXPIRES_BEFORE));
+	/* a key that was never used counts from its creation */
+	if (!PG_ARGISNULL(ARG_UNUSED_SINCE))
+	{
+		add_filter(&listing, "COALESCE(u.last_used_at, k.created_at) < $%d", TIMESTAMPTZOID,
+				   PG_GETARG_DATUM(ARG_UNUSED_SINCE));
+		listing.joins_use = true;
+	}
+	if (!PG_ARGISNULL(ARG_ORDER_BY))
+		read_order(&listing, text_to_cstring(PG_GETARG_TEXT_PP(ARG_ORDER_BY)));
+	max_rows = read_count(fcinfo, ARG_MAX_ROWS, "max_rows", MAX_ROWS_DEFAULT);
+	skip = read_count(fcinfo, ARG_SKIP, "skip", 0);
+	put_page(rsinfo, &listing, max_rows, skip);
+	return (Datum) 0;
+}
