@@ -11,3 +11,8 @@ CREATE FUNCTION apikeys.secret_pattern(workspace text = NULL)
 RETURNS text LANGUAGE C STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_secret_pattern';
 COMMENT ON FUNCTION apikeys.secret_pattern(text) IS
 'the regular expression (PCRE, RE2, Python) that finds the secrets of a workspace, or of all that the current user may use, for a secret scanner';
+
+CREATE FUNCTION apikeys.report_leak(alerts jsonb)
+RETURNS jsonb LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_report_leak';
+COMMENT ON FUNCTION apikeys.report_leak(jsonb) IS
+'shuts the keys of leaked secrets as leak_action of their workspace says: takes a scanning partner''s array of token, type, url and source, and returns its answer';

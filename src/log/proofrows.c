@@ -552,6 +552,9 @@ ak_prove_rows_entry(AkRowProof *proof, AkChain *chain, const Datum *values, cons
 
 	if (!nulls[Anum_audit_log_key_id - 1])
 	{
+		/* tells of a leak that changed nothing */
+		if (digest == NULL && text_is(values[Anum_audit_log_action - 1], "Update"))
+			return;
 		meet_key(proof, chain, audit_id, DatumGetUUIDP(values[Anum_audit_log_key_id - 1]), digest);
 		if (!nulls[Anum_audit_log_changes - 1] && text_is(values[Anum_audit_log_action - 1], "Delete"))
 			note_dropped(proof, chain, DatumGetJsonbP(values[Anum_audit_log_changes - 1]));

@@ -51,6 +51,7 @@ static const struct
 	{AK_VALIDATE, "FUNCTION apikeys.validate_key"},
 	{AK_VALIDATE, "FUNCTION apikeys.authenticate"},
 	{AK_VALIDATE, "FUNCTION apikeys.require_key"},
+	{AK_VALIDATE, "FUNCTION apikeys.report_leak"},
 	{AK_VALIDATE, "FUNCTION apikeys.revoke_key"},
 	{AK_VALIDATE, "FUNCTION apikeys.current_key"},
 	{AK_VALIDATE, "FUNCTION apikeys.current_workspace"},

@@ -24,6 +24,7 @@ INSERT INTO may VALUES
 	('function', 'validate_key', '{validate,manage,admin}', $$SELECT apikeys.validate_key('x')$$),
 	('function', 'authenticate', '{validate,manage,admin}', $$SELECT apikeys.authenticate('Bearer x')$$),
 	('function', 'require_key', '{validate,manage,admin}', $$SELECT apikeys.require_key('Bearer x')$$),
+	('function', 'report_leak', '{validate,manage,admin}', $$SELECT apikeys.report_leak('[]')$$),
 	('function', 'revoke_key', '{validate,manage,admin}', $$SELECT apikeys.revoke_key('x')$$),
 	('function', 'current_key', '{validate,manage,admin}', NULL),
 	('function', 'current_owner', '{validate,manage,admin}', NULL),
