@@ -1,6 +1,7 @@
 # apikeys: API keys for PostgreSQL
 #
 #   make demo            see it work, on a throwaway server
+#   make dashboard       a dashboard in the browser, likewise
 #   make check           build it and run every test, likewise
 #   make && make install && make installcheck
 #                        for the server that PG_CONFIG names, the usual PGXS way
@@ -8,7 +9,7 @@
 # make CURL_LIBS= ZLIB_LIBS= builds as where the headers of libcurl, or of zlib, are missing.
 #
 # make check ONLY=regress|isolation|tap TESTS='name name' runs a part. See scripts/ for the others:
-# dist, format, check-asan, check-valgrind, check-clang, check-package, check-monitoring, coverage, majors, bench, fuzz, sqlsmith. LONG=1 is the long form of make check, with the fuzzers.
+# dist, format, check-asan, check-valgrind, check-clang, check-package, check-dashboard, check-monitoring, coverage, majors, bench, fuzz, sqlsmith. LONG=1 is the long form of make check, with the fuzzers.
 
 EXTENSION = apikeys
 # The tree, also where make builds out of it: make -f TREE/Makefile VPATH=TREE
@@ -64,18 +65,18 @@ PG_CFLAGS = -std=gnu99 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-com
 endif
 
 # What has a script and needs neither a server nor its headers.
-SCRIPTED = demo check format check-asan check-valgrind check-clang check-package check-monitoring coverage dist majors bench fuzz sqlsmith
+SCRIPTED = demo dashboard check format check-asan check-valgrind check-clang check-package check-dashboard check-monitoring coverage dist majors bench fuzz sqlsmith
 .PHONY: $(SCRIPTED)
 
 ifneq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
 
-demo:
-	@scripts/demo
+demo dashboard:
+	@scripts/$@
 check:
 	@scripts/check
 check-asan check-valgrind check-clang: check-%:
 	@scripts/check $*
-check-package check-monitoring:
+check-package check-dashboard check-monitoring:
 	@scripts/$@
 coverage:
 	@scripts/check coverage
