@@ -70,6 +70,7 @@ class Key:
         self.overlap = False
         self.state = "active"
         self.expired = False
+        self.quota = None  # of all time
         self.created_by = self.updated_by = self.regenerated_by = self.archived_by = None
         self.__dict__.update(columns)
 
@@ -80,6 +81,7 @@ class Uses:
     def __init__(self):
         self.valid = self.denied = self.old = 0
         self.charged = 0  # of its limit
+        self.quota_used = 0  # while it had a quota
         self.limit_known = True  # not after the limit was changed
 
 
@@ -112,7 +114,7 @@ class World:
         """The workspaces in which the role has a capability: ALL, or a set."""
         if self.role == self.owner:
             return ALL
-        implied = {"validate": ("validate", "admin"), "view": ("view", "manage", "admin"), "manage": ("manage", "admin"),
+        implied = {"validate": ("validate", "manage", "admin"), "view": ("view", "manage", "admin"), "manage": ("manage", "admin"),
                    "audit": ("audit", "admin"), "admin": ("admin",)}[capability]
         found = {w for (role, cap, w) in self.grants if role == self.role and cap in implied}
         return ALL if ALL in found else found
@@ -238,14 +240,15 @@ class World:
             self.note("API Keys", "Update", key.workspace, key_id)
         return key
 
-    def update_key(self, key_id, name=None, apis=None, team=None, expires=None, cidrs=None, limit=None, window=None, metadata=None, stale=False):
+    def update_key(self, key_id, name=None, apis=None, team=None, expires=None, cidrs=None, limit=None, window=None, metadata=None, stale=False,
+                   quota=None):
         """stale: it was changed after the caller had read it."""
         self.may("manage")
         key = self.living(key_id)
         mistakes = [(stale, "40001")] + self.update_mistakes(name, apis, expires, cidrs, limit, window, limited=key.limit)
         if name is not None and not bad_name(name) and self.named(key.workspace, name, but=key):
             mistakes.append((True, "23505"))
-        check(*mistakes)
+        check(*mistakes, (quota is not None and quota < 0, "22023"))
         before = copy.deepcopy(key.__dict__)
         if name is not None:
             key.name = trim(name)
@@ -265,6 +268,8 @@ class World:
             key.window = window
         if metadata is not None:
             key.metadata = metadata or None
+        if quota is not None:
+            key.quota = quota or None
         before["apis"], after = self.ordered(before["apis"]), dict(key.__dict__, apis=self.ordered(key.apis))
         if (before["limit"], before["window"]) != (key.limit, key.window):
             self.uses[key_id].limit_known = False
@@ -399,10 +404,11 @@ class World:
                 return key
         return None
 
-    def validate_key(self, secret, api=None, client=None, workspace=None):
+    def validate_key(self, secret, api=None, client=None, workspace=None, cost=None):
         """The codes that are right, and a function to be told which it was."""
         self.may("validate")
         key = self.known(secret)
+        cost = 1 if cost is None else cost
         if key and (not self.sees("validate", key.workspace) or workspace not in (None, key.workspace)):
             key = None
         if not (secret or "").strip():
@@ -419,9 +425,11 @@ class World:
             codes = {"ADDRESS_NOT_ALLOWED"}
         elif api is not None and api not in key.apis:
             codes = {"INSUFFICIENT_PERMISSIONS"}
+        elif key.quota and cost > max(key.quota - self.uses[key.key_id].quota_used, 0):
+            codes = {"QUOTA_EXCEEDED"}
         elif key.limit and not self.uses[key.key_id].limit_known:
             codes = {"VALID", "RATE_LIMITED"}
-        elif key.limit and self.uses[key.key_id].charged >= key.limit:
+        elif key.limit and self.uses[key.key_id].charged + cost > key.limit:
             codes = {"RATE_LIMITED"}
         else:
             codes = {"VALID"}
@@ -433,7 +441,8 @@ class World:
             uses = self.uses[key.key_id]
             if code == "VALID":
                 uses.valid += 1
-                uses.charged += 1
+                uses.charged += cost
+                uses.quota_used += cost if key.quota else 0
             else:
                 uses.denied += 1
             if secret == key.old_secret:

@@ -32,7 +32,8 @@ CLIENTS = (None, "192.0.2.1", "198.51.100.1", "::ffff:192.0.2.9", "2001:db8::5",
 METADATA = (None, None, {}, {"plan": "gold"}, {"a": [1, None, {"b": "c'd"}]})
 LIMITS = (None, None, None, 1, 3, 1000)
 WINDOWS = (None, 86400, 365 * 86400)
-OPTIONAL = ("workspace", "team", "expires_at", "allowed_cidrs", "rate_limit", "rate_window", "metadata", "hint", "api", "client")
+OPTIONAL = ("workspace", "team", "expires_at", "allowed_cidrs", "rate_limit", "rate_window", "metadata", "hint", "api", "client", "quota", "quota_period",
+            "cost")
 WORDS = (None, "key", "CREATED", "ann", "data", "acme", "Café", "'", "%", "updated")
 
 KEYS = """SELECT to_json(k) FROM (
@@ -287,11 +288,13 @@ class Tester:
         if self.random.random() < 0.1:
             arguments.update(self.pick({"limit": 0, "window": None}, {"expires": "past"}))
         given, stale = self.sql_arguments(arguments), False
+        quota = self.pick(None, None, None, 0, 2, 5, 1000, -1 if self.random.random() < 0.1 else 3)
+        given.update(quota=quota, quota_period="total" if quota else None)
         if key_id in self.world.keys and self.random.random() < 0.2:
             stale = self.random.random() < 0.5
             given["if_updated_at"] = "2001-01-01 00:00:00+00" if stale else self.session.one(
                 "SELECT coalesce(updated_at, created_at) FROM apikeys.key_details(%s)" % quote(key_id))
-        self.expect(lambda: self.world.update_key(key_id, stale=stale, **arguments), "update_key", key_id=key_id, **given)
+        self.expect(lambda: self.world.update_key(key_id, stale=stale, quota=quota, **arguments), "update_key", key_id=key_id, **given)
 
     def archive_key(self):
         key_id = self.any_key()
@@ -415,18 +418,19 @@ class Tester:
         known = self.world.known(secret)
         if known and self.random.random() < 0.7:
             workspace = known.workspace
-        form = self.pick("key", "key", "Bearer", "Basic") if secret.isascii() else "key"
-        if form == "Bearer":
+        form = self.pick("key", "key", "Bearer", "Basic", "bare") if secret.isascii() else "key"
+        if form == "Bearer" or form == "bare":
             workspace = None
+        cost = self.pick(None, 1, 1, 1, 0, 2, 3)
         columns = "code, valid, key_id, workspace, name"
-        model = lambda: self.world.validate_key(secret, api, client, "default" if form == "Basic" and not workspace else workspace)
+        model = lambda: self.world.validate_key(secret, api, client, "default" if form == "Basic" and not workspace else workspace, cost)
         if form == "key":
-            done = self.expect(model, "validate_key", columns, key=secret, api=api, client=client, workspace=workspace)
+            done = self.expect(model, "validate_key", columns, key=secret, api=api, client=client, workspace=workspace, cost=cost)
         else:
-            header = "Bearer " + secret
+            header = secret if form == "bare" else "Bearer " + secret
             if form == "Basic":
                 header = "Basic " + base64.b64encode(("%s:%s" % (workspace or "default", secret)).encode()).decode()
-            done = self.expect(model, "authenticate", columns, authorization=header, api=api, client=client)
+            done = self.expect(model, "authenticate", columns, authorization=header, api=api, client=client, cost=cost)
         if not done:
             return
         ((code, valid, *shown),), (codes, key, finish) = done
