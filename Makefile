@@ -3,6 +3,7 @@
 #   make demo            see it work, on a throwaway server
 #   make dashboard       a dashboard in the browser, likewise
 #   make check           build it and run every test, likewise
+#   make check-examples  run the examples against a throwaway server, likewise
 #   make && make install && make installcheck
 #                        for the server that PG_CONFIG names, the usual PGXS way
 #
@@ -65,7 +66,7 @@ PG_CFLAGS = -std=gnu99 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-com
 endif
 
 # What has a script and needs neither a server nor its headers.
-SCRIPTED = demo dashboard check format check-asan check-valgrind check-clang check-package check-dashboard check-monitoring coverage dist majors bench fuzz sqlsmith
+SCRIPTED = demo dashboard check format check-asan check-valgrind check-clang check-package check-dashboard check-examples check-monitoring coverage dist majors bench fuzz sqlsmith
 .PHONY: $(SCRIPTED)
 
 ifneq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
@@ -76,7 +77,7 @@ check:
 	@scripts/check
 check-asan check-valgrind check-clang: check-%:
 	@scripts/check $*
-check-package check-dashboard check-monitoring:
+check-package check-dashboard check-examples check-monitoring:
 	@scripts/$@
 coverage:
 	@scripts/check coverage
