@@ -114,9 +114,9 @@ SELECT :'refused' <> '55000' AS wrong \gset
 \set ECHO queries
 SELECT date_trunc('second', time) AS time, entity, activity, action, actor FROM apikeys.audit_logs ORDER BY audit_id;
 
-\echo '== Its entries form a hash chain'
+\echo '== Its entries are the leaves of a Merkle tree'
 \echo
-SELECT workspace, entries, ok FROM apikeys.verify_audit_log();
+SELECT workspace, entries, ok FROM apikeys.verify_audit_logs();
 
 \set ECHO none
 \connect - postgres
@@ -131,4 +131,4 @@ ALTER TABLE apikeys.audit_log ENABLE TRIGGER ALL;
 \echo
 \echo '== and verification names the first bad entry'
 \echo
-SELECT workspace, entries, ok, first_bad, problem FROM apikeys.verify_audit_log();
+SELECT workspace, entries, ok, first_bad, problem FROM apikeys.verify_audit_logs();

@@ -175,34 +175,46 @@ CREATE INDEX audit_log_team ON apikeys.audit_log (team COLLATE "C", audit_id) WH
 CREATE INDEX audit_log_actor ON apikeys.audit_log (actor COLLATE "C", audit_id);
 CREATE INDEX audit_log_entity ON apikeys.audit_log (entity COLLATE "C", action COLLATE "C", audit_id);
 CREATE INDEX audit_log_time ON apikeys.audit_log ((audit_id >> 13), "time");
+/* for a purge: the entries of a thing that is no key; an access is what its grant_id says */
+CREATE INDEX audit_log_subject ON apikeys.audit_log ((COALESCE(subject -> 'grant_id', subject)), audit_id)
+	WHERE key_id IS NULL;
+/* for a purge: the entries that record dropped keys */
+CREATE INDEX audit_log_evicted ON apikeys.audit_log (workspace, audit_id) WHERE changes ? 'evicted';
 COMMENT ON TABLE apikeys.audit_log IS 'who did what: one row for one action, never changed';
 COMMENT ON COLUMN apikeys.audit_log.subject IS 'what the entry tells of, as data: the columns that identify it';
 COMMENT ON COLUMN apikeys.audit_log.row_digest IS 'row_digest of the row as this action left it; NULL when it left none';
-COMMENT ON COLUMN apikeys.audit_log.digest IS 'SHA-256 of this entry';
+COMMENT ON COLUMN apikeys.audit_log.digest IS 'the leaf''s hash in the tree: SHA-256 of a byte 0 and this entry''s canonical bytes';
 
-CREATE TABLE apikeys.audit_link (
+CREATE TABLE apikeys.audit_tree (
 	workspace		text NOT NULL,
 	position		bigint NOT NULL,
-	audit_id		bigint NOT NULL,
-	link			bytea NOT NULL,
-	CONSTRAINT audit_link_pkey PRIMARY KEY (workspace, position)
+	audit_id		bigint,
+	sequence		bigint NOT NULL,
+	level			smallint NOT NULL,
+	hashes			bytea NOT NULL,
+	CONSTRAINT audit_tree_pkey PRIMARY KEY (workspace, position)
 );
-COMMENT ON TABLE apikeys.audit_link IS 'the hash chain of each workspace''s entries in commit order; workspace '''' for what belongs to none';
-COMMENT ON COLUMN apikeys.audit_link.link IS 'SHA-256 of the link before, the position and the entry''s digest';
+CREATE UNIQUE INDEX audit_tree_audit_id ON apikeys.audit_tree (audit_id) WHERE audit_id IS NOT NULL;
+CREATE UNIQUE INDEX audit_tree_sequence ON apikeys.audit_tree (sequence);
+CREATE INDEX audit_tree_purged ON apikeys.audit_tree (workspace, position) WHERE audit_id IS NULL;
+COMMENT ON TABLE apikeys.audit_tree IS 'the Merkle tree (RFC 6962) of each workspace''s entries, one row a leaf; workspace '''' for what belongs to none';
+COMMENT ON COLUMN apikeys.audit_tree.workspace IS 'whose tree; '''': of what belongs to no workspace';
+COMMENT ON COLUMN apikeys.audit_tree.position IS 'of the leaf, from 0';
+COMMENT ON COLUMN apikeys.audit_tree.audit_id IS 'the entry; NULL: a subtree of purged entries ends here';
+COMMENT ON COLUMN apikeys.audit_tree.sequence IS 'its number in the feed, one sequence for the database';
+COMMENT ON COLUMN apikeys.audit_tree.level IS 'of the first hash: the row stands for 2^level leaves; 0 for an entry';
+COMMENT ON COLUMN apikeys.audit_tree.hashes IS 'of the complete subtrees that end with this leaf, from level upwards, 32 bytes each';
 
-CREATE TABLE apikeys.audit_purged (
+CREATE TABLE apikeys.audit_size (
 	workspace		text NOT NULL,
-	last_position	bigint NOT NULL,
-	first_position	bigint NOT NULL,
-	audit_id		bigint NOT NULL,
-	digests			bytea NOT NULL,
-	link			bytea NOT NULL,
-	CONSTRAINT audit_purged_pkey PRIMARY KEY (workspace, last_position)
+	size			bigint NOT NULL,
+	logged_at		timestamptz,
+	CONSTRAINT audit_size_pkey PRIMARY KEY (workspace, size)
 );
-COMMENT ON TABLE apikeys.audit_purged IS 'stands for neighbours in a chain that were purged: the rest still verifies, and anchors still confirm it';
-COMMENT ON COLUMN apikeys.audit_purged.audit_id IS 'the entry that tells of the purge';
-COMMENT ON COLUMN apikeys.audit_purged.digests IS 'the digests of the entries, 32 bytes each';
-COMMENT ON COLUMN apikeys.audit_purged.link IS 'the last link of the run';
+COMMENT ON TABLE apikeys.audit_size IS 'the sizes of trees for which there may be checkpoints: a purge leaves what these are confirmed by';
+COMMENT ON COLUMN apikeys.audit_size.workspace IS 'whose tree; '''': of what belongs to no workspace';
+COMMENT ON COLUMN apikeys.audit_size.size IS 'how many leaves the tree had';
+COMMENT ON COLUMN apikeys.audit_size.logged_at IS 'when the checkpoint was written to the server log; NULL: it was not';
 
 /*
  * Not dumped: loaded by a restore before the entries, or between them, it would

@@ -139,6 +139,6 @@ CREATE TYPE apikeys.audit_verdict AS (
 	ok				boolean,
 	first_bad		bigint,
 	problem			text,
-	head			bytea
+	root			bytea
 );
-COMMENT ON TYPE apikeys.audit_verdict IS 'the outcome of verifying one workspace''s chain; first_bad is an audit_id';
+COMMENT ON TYPE apikeys.audit_verdict IS 'the outcome of verifying one workspace''s log; first_bad is an audit_id';

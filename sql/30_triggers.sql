@@ -14,7 +14,7 @@ COMMENT ON FUNCTION apikeys_internal.archive_limit() IS 'trigger: beyond the arc
 CREATE FUNCTION apikeys_internal.guard_row() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_row';
 COMMENT ON FUNCTION apikeys_internal.guard_row() IS 'trigger: the rules of workspace, api, team_member and access';
 CREATE FUNCTION apikeys_internal.guard_log() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_log';
-COMMENT ON FUNCTION apikeys_internal.guard_log() IS 'trigger: entries and links are made by this extension or come out of a dump, and are never changed';
+COMMENT ON FUNCTION apikeys_internal.guard_log() IS 'trigger: entries and trees are made by this extension or come out of a dump, and are never changed';
 CREATE FUNCTION apikeys_internal.guard_truncate() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_truncate';
 COMMENT ON FUNCTION apikeys_internal.guard_truncate() IS 'trigger: no TRUNCATE';
 CREATE FUNCTION apikeys_internal.make_way() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_make_way';
@@ -73,10 +73,10 @@ ALTER TABLE apikeys.workspace ENABLE ALWAYS TRIGGER invalidate;
 
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_log FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_log();
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_log EXECUTE FUNCTION apikeys_internal.guard_truncate();
-CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_link FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_log();
-CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_link EXECUTE FUNCTION apikeys_internal.guard_truncate();
-CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_purged FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_log();
-CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_purged EXECUTE FUNCTION apikeys_internal.guard_truncate();
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_tree FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_log();
+CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_tree EXECUTE FUNCTION apikeys_internal.guard_truncate();
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_size FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_log();
+CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_size EXECUTE FUNCTION apikeys_internal.guard_truncate();
 
 CREATE TRIGGER keep BEFORE INSERT OR UPDATE OR DELETE ON apikeys_internal.audit_pending FOR EACH ROW EXECUTE FUNCTION apikeys_internal.keep_here();
 ALTER TABLE apikeys_internal.audit_pending ENABLE REPLICA TRIGGER keep;

@@ -22,8 +22,8 @@ SELECT pg_extension_config_dump('apikeys.access', 'WHERE EXISTS (SELECT FROM pg_
 	ELSE r.oid OPERATOR(pg_catalog.=) a.roleid AND (r.rolname OPERATOR(pg_catalog.=) access.role
 		OR NOT EXISTS (SELECT FROM pg_catalog.pg_roles o WHERE o.rolname OPERATOR(pg_catalog.=) access.role)) END)');
 SELECT pg_extension_config_dump('apikeys.audit_log', '');
-SELECT pg_extension_config_dump('apikeys.audit_link', '');
-SELECT pg_extension_config_dump('apikeys.audit_purged', '');
+SELECT pg_extension_config_dump('apikeys.audit_tree', '');
+SELECT pg_extension_config_dump('apikeys.audit_size', '');
 SELECT pg_extension_config_dump('apikeys_internal.report', '');
 SELECT pg_extension_config_dump('apikeys_internal.usage', '');
 SELECT pg_extension_config_dump('apikeys_internal.usage_hour', '');

@@ -1,20 +1,56 @@
 /*
  * The audit log.
  */
-CREATE FUNCTION apikeys.verify_audit_log(workspace text = NULL, anchors jsonb = NULL)
-RETURNS SETOF apikeys.audit_verdict LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_verify_audit_log';
-COMMENT ON FUNCTION apikeys.verify_audit_log(text, jsonb) IS
-'proves every entry, its place in the chain and the keys'' last entries; names the first bad entry of each workspace';
+CREATE PROCEDURE apikeys.sequence_audit_logs()
+LANGUAGE C AS 'MODULE_PATHNAME', 'ak_sequence_audit_logs';
+COMMENT ON PROCEDURE apikeys.sequence_audit_logs() IS
+'takes committed entries into the trees, as the background worker does by itself; commits batch by batch, and does not run inside a transaction';
 
-CREATE FUNCTION apikeys.purge_audit_log(older_than timestamptz, workspace text)
-RETURNS bigint LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_purge_audit_log';
-COMMENT ON FUNCTION apikeys.purge_audit_log(timestamptz, text) IS
-'removes the older entries of a workspace, but for the last one of every key that there is, and returns how many; the rest still verifies; an empty name stands for what belongs to none';
+CREATE FUNCTION apikeys.audit_checkpoint(workspace text = NULL)
+RETURNS TABLE (workspace text, size bigint, root bytea, note text)
+LANGUAGE C VOLATILE ROWS 10 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_audit_checkpoint';
+COMMENT ON FUNCTION apikeys.audit_checkpoint(text) IS
+'the trees'' sizes and roots; the note (C2SP tlog-checkpoint), kept elsewhere and handed to verify_audit_logs, shows that no tree was cut or rewritten; an empty name stands for what belongs to no workspace';
 
-CREATE FUNCTION apikeys.audit_anchor(workspace text = NULL)
-RETURNS jsonb LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_audit_anchor';
-COMMENT ON FUNCTION apikeys.audit_anchor(text) IS
-'the heads of the chains; kept elsewhere and handed to verify_audit_log, they prove that no chain was cut or rewritten';
+CREATE FUNCTION apikeys.audit_inclusion_proof(audit_id bigint, size bigint = NULL,
+	OUT workspace text, OUT "position" bigint, OUT size bigint, OUT root bytea, OUT leaf bytea, OUT path bytea[])
+RETURNS record LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_audit_inclusion_proof';
+COMMENT ON FUNCTION apikeys.audit_inclusion_proof(bigint, bigint) IS
+'proves by RFC 6962 that an entry is in the tree of that size (NULL: the present one); leaf is the entry''s canonical bytes';
+
+CREATE FUNCTION apikeys.audit_consistency_proof(workspace text, old_size bigint, new_size bigint = NULL)
+RETURNS bytea[] LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_audit_consistency_proof';
+COMMENT ON FUNCTION apikeys.audit_consistency_proof(text, bigint, bigint) IS
+'proves by RFC 6962 that the larger tree (NULL: the present one) begins with the smaller one';
+
+CREATE FUNCTION apikeys.verify_audit_logs(workspace text = NULL, checkpoints text[] = NULL)
+RETURNS SETOF apikeys.audit_verdict LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_verify_audit_logs';
+COMMENT ON FUNCTION apikeys.verify_audit_logs(text, text[]) IS
+'proves every entry, its place in the tree, and that what there is is as its last entry left it; names the first bad entry of each workspace; checkpoints are notes of audit_checkpoint';
+
+CREATE FUNCTION apikeys.audit_feed(after_sequence bigint = 0, workspace text = NULL, max_rows integer = 1000)
+RETURNS TABLE (sequence bigint, "time" timestamptz, team text, entity text, activity text, action text, actor text, ip inet,
+	workspace text, subject jsonb, key_id uuid, key_name text, changes jsonb, db_user text, audit_id bigint)
+LANGUAGE C STABLE ROWS 1000 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_audit_feed';
+COMMENT ON FUNCTION apikeys.audit_feed(bigint, text, integer) IS
+'entries in the log''s own order, for a reader that remembers the last sequence it has read; fails for one that is behind what was purged';
+
+CREATE FUNCTION apikeys.purge_audit_logs(older_than timestamptz, workspace text)
+RETURNS bigint LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_purge_audit_logs';
+COMMENT ON FUNCTION apikeys.purge_audit_logs(timestamptz, text) IS
+'removes the older entries of a workspace, but for the last one of every thing that there is, and returns how many; the rest still verifies; an empty name stands for what belongs to none';
+
+CREATE VIEW apikeys_internal.tree_sizes AS
+WITH RECURSIVE w (workspace) AS (
+	(SELECT t.workspace FROM apikeys.audit_tree t ORDER BY t.workspace LIMIT 1)
+	UNION ALL
+	SELECT (SELECT t.workspace FROM apikeys.audit_tree t WHERE t.workspace > w.workspace
+		ORDER BY t.workspace LIMIT 1)
+	FROM w WHERE w.workspace IS NOT NULL)
+SELECT	w.workspace, (SELECT t."position" + 1 FROM apikeys.audit_tree t
+		WHERE t.workspace = w.workspace ORDER BY t."position" DESC LIMIT 1) AS size
+FROM	w WHERE w.workspace IS NOT NULL;
+COMMENT ON VIEW apikeys_internal.tree_sizes IS 'the trees of the audit log and their sizes; granted to nobody';
 
 CREATE VIEW apikeys.audit_logs WITH (security_barrier) AS
 SELECT	l.*

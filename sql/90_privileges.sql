@@ -7,7 +7,7 @@
  * views: a temporary table with a column of such a type would block ALTER TYPE
  * and DROP EXTENSION.
  */
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA apikeys, apikeys_internal FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA apikeys, apikeys_internal FROM PUBLIC;
 DO $$
 DECLARE
 	ours CONSTANT regnamespace[] := ARRAY['apikeys', 'apikeys_internal'];

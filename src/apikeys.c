@@ -24,13 +24,15 @@
 #include "miscadmin.h"
 
 #include "access/access.h"
-#include "audit/entry.h"
+#include "audit/sealed_row.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/guc.h"
 #include "core/lock.h"
 #include "core/query.h"
+#include "log/checkpoint.h"
 #include "log/purge.h"
+#include "log/sequencer.h"
 #include "mail/mailer.h"
 #include "registry/grant.h"
 #include "registry/privilege.h"
@@ -68,15 +70,14 @@ static const AkWorkerPlan plan = {
 			[AK_JOB_AUDIT_RETENTION] = {"audit retention", ak_purge_job, &purge_period_ms, false},
 			[AK_JOB_ACCESS] = {"access", ak_access_job, &minute_ms, false},
 			[AK_JOB_KEY_TOTALS] = {"key totals", ak_key_totals_job, &ak_key_totals_period_ms, false},
+			[AK_JOB_SEQUENCER] = {"audit sequencer", ak_sequencer_job, &ak_guc_flush_interval, true},
+			[AK_JOB_CHECKPOINT] = {"audit checkpoints", ak_checkpoint_job, NULL, false},
+			[AK_JOB_CHECKPOINT_LOG] = {"checkpoint log", ak_checkpoint_log_job, &minute_ms, false},
 		},
 	.tend = ak_memory_tend,
 	.unattended = ak_exit_flush_init,
 };
 
-/*
- * Privileges are changed before entries are linked: that may wait for other
- * transactions, and must not do so while it holds the chains' locks.
- */
 static void
 at_transaction_event(XactEvent event, void *arg)
 {
@@ -87,13 +88,12 @@ at_transaction_event(XactEvent event, void *arg)
 			pg_fallthrough;
 		case XACT_EVENT_PRE_COMMIT:
 			ak_commit_privileges();
-			ak_audit_before_commit();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			ak_owner_abort(1);
-			ak_audit_end();
+			ak_forget_fresh();
 			ak_forget_locks();
 			ak_forget_privileges();
 			break;
@@ -114,7 +114,6 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId mySubid, SubTransac
 	ak_privileges_end_subtransaction(level, committed);
 	if (!committed)
 		ak_owner_abort(level);
-	ak_audit_end_subtransaction(level, committed);
 }
 
 /*

@@ -1,36 +1,24 @@
 /*-------------------------------------------------------------------------
  *
  * entry.c
- *	  One action, one entry; before commit, its link in the chain.
+ *	  One action, one entry.
  *
- * An entry is written by the statement that acts.  All entries of a transaction
- * are linked into their workspaces' chains just before commit, so that an open
- * transaction blocks no other: only commits in the same workspace wait for each
- * other, for the duration of a commit.  All transactions lock chains in the
- * same order, so that they cannot deadlock; a chain's head is read with
- * SnapshotSelf under the lock, so that this works at every isolation level.
- * Entries of a rolled back subtransaction are forgotten.
+ * An entry is written by the statement that acts, and with it a row of
+ * apikeys_internal.audit_pending: "not in its tree yet".  The sequencer takes it into the
+ * tree after the commit (log/sequencer.c).  So writing an entry takes no lock,
+ * reads neither the log nor a tree, and waits for nobody.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
 #include "access/table.h"
-#include "access/xact.h"
-#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "access/context.h"
@@ -38,71 +26,14 @@
 #include "audit/row_digest.h"
 #include "audit/sealed_row.h"
 #include "core/catalog.h"
-#include "core/compat.h"
 #include "core/errors.h"
 #include "core/insert.h"
-#include "core/lock.h"
 #include "core/query.h"
-#include "pure/chain.h"
+#include "pure/digest.h"
 #include "worker/worker.h"
 
 PG_FUNCTION_INFO_V1(ak_guard_log);
 PG_FUNCTION_INFO_V1(ak_guard_truncate);
-
-/* An entry of this transaction that is not linked yet */
-typedef struct AkPending
-{
-	int64 audit_id;
-	Oid log;         /* the table that it is in */
-	int nest_level;  /* of the (sub)transaction that wrote it */
-	uint32 lock_tag; /* of its workspace's chain */
-	char *workspace; /* '' for none */
-	uint8 digest[AK_HASH_LEN];
-} AkPending;
-
-static AkPending *pending = NULL; /* in TopTransactionContext */
-static int pending_count = 0;
-static int pending_allocated = 0;
-
-/* True if this transaction purged: the last link of a chain may then be in audit_purged */
-static bool purged = false;
-
-static void
-remember_pending(int64 audit_id, const char *workspace, const uint8 *digest)
-{
-	AkPending *new;
-
-	if (pending_count == pending_allocated)
-	{
-		pending_allocated = Max(8, pending_allocated * 2);
-		if (pending == NULL)
-			pending = MemoryContextAlloc(TopTransactionContext, pending_allocated * sizeof(AkPending));
-		else
-			pending = repalloc_huge(pending, pending_allocated * sizeof(AkPending));
-	}
-	new = &pending[pending_count];
-	new->audit_id = audit_id;
-	new->log = ak_relid(AK_AUDIT_LOG);
-	new->nest_level = GetCurrentTransactionNestLevel();
-	/* a transaction mostly stays in one workspace */
-	if (pending_count > 0 && strcmp(new[-1].workspace, workspace) == 0)
-		new->workspace = new[-1].workspace;
-	else
-		new->workspace = MemoryContextStrdup(TopTransactionContext, workspace);
-	new->lock_tag = ak_lock_tag(workspace);
-	memcpy(new->digest, digest, AK_HASH_LEN);
-	pending_count++;
-}
-
-/* Returns true if the current transaction wrote this entry and has not linked it yet. */
-bool
-ak_entry_pending(int64 audit_id)
-{
-	for (int i = pending_count - 1; i >= 0; i--)
-		if (pending[i].audit_id == audit_id)
-			return true;
-	return false;
-}
 
 /* Notes that an entry is not in the tree yet.  The sequencer takes it from there after the commit. */
 static void
@@ -142,8 +73,6 @@ ak_write_entry(const AkEntry *entry)
 	if (audit_id == 0)
 		audit_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
 	ak_current_actor(entry->workspace, &actor);
-	/* taken now, so that the commit need not wait for a table lock */
-	LockRelationOid(ak_relid(AK_AUDIT_LINK), RowExclusiveLock);
 
 	ak_row_begin(&row, log);
 
@@ -186,270 +115,36 @@ ak_write_entry(const AkEntry *entry)
 	ak_owner_end(&caller);
 	table_close(log, NoLock);
 
-	remember_pending(audit_id, entry->workspace ? entry->workspace : "", digest);
 	/* it takes the entry into the tree, and enforces apikeys.audit_retention */
 	(void) ak_worker_ensure();
 	return audit_id;
 }
 
 /*
- * Reads the last row of a workspace in one of the chain's tables: returns its
- * position, 0 if there is none, and its link.  See read_head().
+ * Runs a statement that writes to tables of the log, with AK_SEE_LATEST, in an
+ * owner section of its own.  SPI must be connected.
  */
-static int64
-read_last(AkRelation table, AkRelation pkey, AttrNumber position_column, AttrNumber link_column, const char *workspace,
-		  uint8 *link)
-{
-	Relation rel = ak_table_open(table, RowExclusiveLock);
-	Relation index = index_open(ak_relid(pkey), AccessShareLock);
-	int64 position = 0;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple tuple;
-
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(workspace));
-	key.sk_collation = DEFAULT_COLLATION_OID; /* the column's */
-	scan = systable_beginscan_ordered(rel, index, SnapshotSelf, 1, &key);
-	tuple = systable_getnext_ordered(scan, BackwardScanDirection);
-	if (HeapTupleIsValid(tuple))
-	{
-		bool isnull;
-		bytea *value;
-
-		position = DatumGetInt64(heap_getattr(tuple, position_column, RelationGetDescr(rel), &isnull));
-		value = DatumGetByteaPP(heap_getattr(tuple, link_column, RelationGetDescr(rel), &isnull));
-		if (VARSIZE_ANY_EXHDR(value) != AK_HASH_LEN)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED), errmsg("the last link of workspace \"%s\" is damaged", workspace),
-					 errhint("apikeys.verify_audit_log() tells more.")));
-		memcpy(link, VARDATA_ANY(value), AK_HASH_LEN);
-	}
-	systable_endscan_ordered(scan);
-	index_close(index, AccessShareLock);
-	table_close(rel, NoLock);
-	return position;
-}
-
-/*
- * Reads the last link of a workspace's chain ('' for none): returns its
- * position, 0 if the chain is empty, and the link.  The chain's lock must be
- * held: then no other transaction can add to it, and SnapshotSelf sees all that
- * is committed.
- */
-static int64
-read_head(const char *workspace, uint8 *link)
-{
-	int64 position =
-		read_last(AK_AUDIT_LINK, AK_AUDIT_LINK_PKEY, Anum_audit_link_position, Anum_audit_link_link, workspace, link);
-
-	if (purged)
-	{
-		uint8 in_run[AK_HASH_LEN];
-		int64 run = read_last(AK_AUDIT_PURGED, AK_AUDIT_PURGED_PKEY, Anum_audit_purged_last_position,
-							  Anum_audit_purged_link, workspace, in_run);
-
-		if (run > position)
-		{
-			memcpy(link, in_run, AK_HASH_LEN);
-			return run;
-		}
-	}
-	return position;
-}
-
-/* Orders by workspace, in the order of their locks; within one, by audit_id. */
-static int
-pending_order(const void *a, const void *b)
-{
-	const AkPending *x = a;
-	const AkPending *y = b;
-
-	if (x->lock_tag != y->lock_tag)
-		return x->lock_tag < y->lock_tag ? -1 : 1;
-	if (x->workspace != y->workspace)
-	{
-		int order = strcmp(x->workspace, y->workspace);
-
-		if (order != 0)
-			return order;
-	}
-	return x->audit_id < y->audit_id ? -1 : x->audit_id > y->audit_id;
-}
-
-/* Forgets the entries of an extension that this transaction dropped. */
-static void
-forget_dropped(void)
-{
-	Oid log = ak_relid_if_any(AK_AUDIT_LOG);
-	int kept = 0;
-
-	for (int i = 0; i < pending_count; i++)
-		if (pending[i].log == log)
-			pending[kept++] = pending[i];
-	pending_count = kept;
-}
-
-/* Returns the number of chains of the pending entries, which are sorted. */
-static int
-count_chains(void)
-{
-	int count = 1;
-
-	for (int i = 1; i < pending_count; i++)
-		count += strcmp(pending[i].workspace, pending[i - 1].workspace) != 0;
-	return count;
-}
-
-/* Links to be inserted together: enough to make a statement's own cost small, few enough to take little memory */
-#define LINK_BATCH 500
-
-typedef struct AkLinks
-{
-	int count;
-	Datum workspace[LINK_BATCH];
-	Datum position[LINK_BATCH];
-	Datum audit_id[LINK_BATCH];
-	Datum link[LINK_BATCH];
-} AkLinks;
-
-/* Inserts links.  SPI must be connected, as the owner. */
-static void
-insert_links(AkLinks *links)
-{
-	static AkQuery one = {
-		"INSERT INTO apikeys.audit_link (workspace, position, audit_id, link) VALUES ($1, $2, $3, $4)",
-		4,
-		{TEXTOID, INT8OID, INT8OID, BYTEAOID},
-		NULL};
-	static AkQuery many = {"INSERT INTO apikeys.audit_link (workspace, position, audit_id, link) "
-						   "SELECT * FROM ROWS FROM (unnest($1), unnest($2), "
-						   "unnest($3), unnest($4))",
-						   4,
-						   {TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, BYTEAARRAYOID},
-						   NULL};
-	Datum args[4] = {links->workspace[0], links->position[0], links->audit_id[0], links->link[0]};
-
-	if (links->count > 1)
-	{
-		args[0] = PointerGetDatum(construct_array(links->workspace, links->count, TEXTOID, -1, false, TYPALIGN_INT));
-		args[1] = PointerGetDatum(
-			construct_array(links->position, links->count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-		args[2] = PointerGetDatum(
-			construct_array(links->audit_id, links->count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-		args[3] = PointerGetDatum(construct_array(links->link, links->count, BYTEAOID, -1, false, TYPALIGN_INT));
-	}
-	ak_query(links->count > 1 ? &many : &one, args, NULL, AK_SEE_TRANSACTION);
-	links->count = 0;
-}
-
-/* Links all of this transaction's entries. */
-static void
-link_pending(void)
+void
+ak_log_query(AkQuery *query, Datum *args)
 {
 	AkCaller caller;
-	AkLinks *links;
-	MemoryContext batch;
-	MemoryContext old;
-	uint8 link[AK_HASH_LEN];
-	int64 position = 0;
-	const char *workspace = NULL;
-	bool many;
 
-	PushActiveSnapshot(GetTransactionSnapshot());
 	ak_owner_begin(&caller, AK_TO_LOG);
-	SPI_connect();
-	links = palloc(sizeof(AkLinks));
-	links->count = 0;
-	batch = AllocSetContextCreate(CurrentMemoryContext, "apikeys links", ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(batch);
-
-	qsort(pending, pending_count, sizeof(AkPending), pending_order);
-	many = count_chains() > AK_LOCK_MANY;
-	if (many)
-		ak_lock_all(AK_AUDIT_LINK, ExclusiveLock);
-	for (int i = 0; i < pending_count; i++)
-	{
-		if (workspace == NULL || strcmp(workspace, pending[i].workspace) != 0)
-		{
-			workspace = pending[i].workspace;
-			if (!many)
-				ak_lock_object(AK_AUDIT_LINK, workspace, ExclusiveLock);
-			position = read_head(workspace, link);
-		}
-		if (!ak_link(position > 0 ? link : NULL, position + 1, pending[i].digest, link))
-			ak_hash_failed();
-		position++;
-		links->workspace[links->count] = CStringGetTextDatum(workspace);
-		links->position[links->count] = Int64GetDatum(position);
-		links->audit_id[links->count] = Int64GetDatum(pending[i].audit_id);
-		links->link[links->count] = ak_digest_datum(link);
-		if (++links->count == LINK_BATCH || i == pending_count - 1)
-		{
-			insert_links(links);
-			MemoryContextReset(batch);
-		}
-	}
-
-	MemoryContextSwitchTo(old);
-	SPI_finish();
-	ak_owner_end(&caller);
-	PopActiveSnapshot();
-	pending_count = 0;
-}
-
-/* Runs a statement of a purge with AK_SEE_LATEST, in a section AK_TO_LOG.  SPI must be connected. */
-void
-ak_purge_query(AkQuery *query, Datum *args)
-{
-	purged = true;
 	ak_query(query, args, NULL, AK_SEE_LATEST);
-}
-
-/* Just before a transaction commits or is prepared: links its entries. */
-void
-ak_audit_before_commit(void)
-{
-	if (pending_count > 0)
-		forget_dropped();
-	if (pending_count > 0)
-		link_pending();
-}
-
-/* At the end of a transaction, which frees the memory. */
-void
-ak_audit_end(void)
-{
-	pending = NULL;
-	pending_count = pending_allocated = 0;
-	purged = false;
-	ak_forget_fresh();
-}
-
-/* At the end of the subtransaction of that level. */
-void
-ak_audit_end_subtransaction(int level, bool committed)
-{
-	for (int i = pending_count - 1; i >= 0 && pending[i].nest_level >= level; i--)
-	{
-		if (committed)
-			pending[i].nest_level = level - 1;
-		else
-			pending_count--;
-	}
+	ak_owner_end(&caller);
 }
 
 /*
  * Trigger BEFORE INSERT OR UPDATE OR DELETE of the log's tables, each row.
  * Passes what this extension writes, and what a restore inserts: entries with
- * the right digest, links, and runs of purged ones.  Refuses the rest with
- * 55000.
+ * the right digest, and rows of trees.  Refuses the rest with 55000.
  */
 Datum
 ak_guard_log(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata =
 		ak_trigger_data(fcinfo, "guard_log",
-						AK_TABLE_BIT(AK_AUDIT_LOG) | AK_TABLE_BIT(AK_AUDIT_LINK) | AK_TABLE_BIT(AK_AUDIT_PURGED));
+						AK_TABLE_BIT(AK_AUDIT_LOG) | AK_TABLE_BIT(AK_AUDIT_TREE) | AK_TABLE_BIT(AK_AUDIT_SIZE));
 	bool is_entry = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_AUDIT_LOG);
 
 	if (ak_owner_purpose() == AK_TO_LOG)

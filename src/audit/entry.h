@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "core/catalog.h"
 #include "core/query.h"
 
 /* An action, as recorded in its entry; NULL: not known or not set */
@@ -27,11 +28,7 @@ typedef struct AkEntry
 	Datum row_digest;    /* bytea; 0: the action left no row */
 } AkEntry;
 
-extern void ak_audit_before_commit(void);
-extern void ak_audit_end(void);
-extern void ak_audit_end_subtransaction(int level, bool committed);
 extern int64 ak_write_entry(const AkEntry *entry);
-extern bool ak_entry_pending(int64 audit_id);
-extern void ak_purge_query(AkQuery *query, Datum *args);
+extern void ak_log_query(AkQuery *query, Datum *args);
 
 #endif /* AK_ENTRY_H */

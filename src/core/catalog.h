@@ -26,8 +26,8 @@ typedef enum AkRelation
 	AK_TEAM_MEMBER,
 	AK_ACCESS,
 	AK_AUDIT_LOG,
-	AK_AUDIT_LINK,
-	AK_AUDIT_PURGED,
+	AK_AUDIT_TREE,
+	AK_AUDIT_SIZE,
 	AK_AUDIT_PENDING,
 	AK_REPORT,
 	AK_LOCK_SALT,
@@ -50,8 +50,11 @@ typedef enum AkRelation
 	AK_AUDIT_LOG_ACTOR,
 	AK_AUDIT_LOG_ENTITY,
 	AK_AUDIT_LOG_TIME,
-	AK_AUDIT_LINK_PKEY,
-	AK_AUDIT_PURGED_PKEY,
+	AK_AUDIT_LOG_SUBJECT,
+	AK_AUDIT_TREE_PKEY,
+	AK_AUDIT_TREE_AUDIT_ID,
+	AK_AUDIT_SIZE_PKEY,
+	AK_AUDIT_PENDING_PKEY,
 	/* the sequence */
 	AK_AUDIT_ID_SEQ,
 	/* the row type */
@@ -181,22 +184,21 @@ enum
 
 enum
 {
-	Anum_audit_link_workspace = 1,
-	Anum_audit_link_position,
-	Anum_audit_link_audit_id,
-	Anum_audit_link_link,
-	_Anum_audit_link_max
+	Anum_audit_tree_workspace = 1,
+	Anum_audit_tree_position,
+	Anum_audit_tree_audit_id,
+	Anum_audit_tree_sequence,
+	Anum_audit_tree_level,
+	Anum_audit_tree_hashes,
+	_Anum_audit_tree_max
 };
 
 enum
 {
-	Anum_audit_purged_workspace = 1,
-	Anum_audit_purged_last_position,
-	Anum_audit_purged_first_position,
-	Anum_audit_purged_audit_id,
-	Anum_audit_purged_digests,
-	Anum_audit_purged_link,
-	_Anum_audit_purged_max
+	Anum_audit_size_workspace = 1,
+	Anum_audit_size_size,
+	Anum_audit_size_logged_at,
+	_Anum_audit_size_max
 };
 
 enum

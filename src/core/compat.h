@@ -16,6 +16,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xlog.h"
 #include "common/unicode_norm.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -43,6 +44,10 @@
 
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
+#endif
+
+#if PG_VERSION_NUM >= 150000
+#include "access/xlogrecovery.h"
 #endif
 
 /* In minor versions since November 2024; before, a parallel worker could lose such a setting (see ak_guc_init) */
@@ -181,6 +186,24 @@ unicode_normalize_compat(UnicodeNormalizationForm form, const pg_wchar *text)
 	return (pg_wchar *) unicode_normalize(form, (const char32_t *) text);
 #else
 	return unicode_normalize(form, text);
+#endif
+}
+
+/* Returns the timeline that WAL is written on, or on a standby the one that is replayed. */
+static inline TimeLineID
+current_timeline_compat(void)
+{
+	TimeLineID timeline;
+
+	if (RecoveryInProgress())
+	{
+		(void) GetXLogReplayRecPtr(&timeline);
+		return timeline;
+	}
+#if PG_VERSION_NUM >= 150000
+	return GetWALInsertionTimeLine();
+#else
+	return ThisTimeLineID;
 #endif
 }
 

@@ -117,6 +117,18 @@ int ak_guc_max_report_size = 20 * 1024;
 int ak_guc_audit_retention = 0;
 
 /*
+ * apikeys.audit_signing_key_file: a file with the Ed25519 private key, in PEM,
+ * that signs checkpoints of the audit log; further keys in it are earlier ones,
+ * whose signatures are still recognised.  Only superusers see its path.
+ * Default: empty, checkpoints are not signed.
+ *
+ * apikeys.audit_checkpoint_interval: how often the checkpoints of trees that
+ * changed are written to the server log; 0: never.  Default: 1 hour.
+ */
+char *ak_guc_audit_signing_key_file = NULL;
+int ak_guc_audit_checkpoint_interval = 3600 * 1000;
+
+/*
  * apikeys.notify: whether each management action of a key also sends NOTIFY
  * apikeys with the key's id.  Default: off.
  */
@@ -228,6 +240,12 @@ ak_guc_init(void)
 	DefineCustomIntVariable("apikeys.audit_retention", "Older entries of the audit log are purged.",
 							"0 turns that off.", &ak_guc_audit_retention, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL,
 							NULL, NULL);
+	define_server_text("apikeys.audit_signing_key_file", "The file of the key that signs checkpoints of the audit log.",
+					   &ak_guc_audit_signing_key_file, GUC_SUPERUSER_ONLY, NULL);
+	DefineCustomIntVariable("apikeys.audit_checkpoint_interval",
+							"How often checkpoints of the audit log are written to the server log.",
+							"0 turns that off.", &ak_guc_audit_checkpoint_interval, 3600 * 1000, 0, INT_MAX, PGC_SIGHUP,
+							GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomBoolVariable("apikeys.notify", "Sends NOTIFY apikeys with the key's id at every management action.",
 							 NULL, &ak_guc_notify, false, PGC_SUSET, GUC_ALLOW_IN_PARALLEL, NULL, NULL, NULL);
 

@@ -20,6 +20,8 @@ extern int ak_guc_smtp_timeout;
 extern int ak_guc_mail_retry_pause;
 extern int ak_guc_max_report_size;
 extern int ak_guc_audit_retention;
+extern char *ak_guc_audit_signing_key_file;
+extern int ak_guc_audit_checkpoint_interval;
 extern bool ak_guc_notify;
 
 extern bool ak_guc_track_usage;

@@ -5,19 +5,18 @@
  *
  * What is locked under which table:
  *	  key			the archive of a workspace: to archive keys there
- *	  audit_link	the chain of a workspace: to link entries, at commit
+ *	  audit_tree	all: to append to the trees
  *	  api			an API: shared, to give it to a key; '': to order the registry
  *	  workspace		a workspace: shared, to add something to it; "keys of" it: to create a key,
  *					shared where the workspace has no key_limit
  *	  access		an access: to grant or revoke it; a role: to change its privileges;
  *					'': to change any privileges
- *	  audit_purged	a workspace: to purge its log
+ *	  audit_size	a workspace: to purge its log
  *
  * These are no advisory locks, because any role could hold those.  Every role
  * can read pg_locks, so a name's tag is a hash with a salt that only the owner
  * can read (apikeys_internal.lock_salt): it does not reveal which names exist.  Names
- * with the same tag share a lock, which can cost a wait.  The chains are locked
- * in the order of ak_lock_tag(), so that this cannot cause a deadlock.
+ * with the same tag share a lock, which can cost a wait.
  *
  * The server's lock table is small and shared by all databases.  So a
  * transaction that needs more than AK_LOCK_MANY names under one table locks all

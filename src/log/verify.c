@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * verify.c
- *	  Verify the audit log: verify_audit_log() and audit_anchor().
+ *	  Verify the audit log: verify_audit_logs().
  *
- * Verification reads everything under one snapshot, the latest.  Entries and
- * their links commit together, so the snapshot has both or neither.  No lock
- * blocks readers or writers.  The entries of the verifying transaction itself
- * have no link yet, and are skipped.
+ * Verification reads everything under one snapshot.  An entry is committed
+ * before its leaf, so the snapshot has both, or the entry without the leaf, which
+ * apikeys_internal.audit_pending then says; such entries are outside the tree and are not
+ * counted.  No lock blocks readers or writers.
  *
- * prooflog.c compares entries with links, and proofrows.c the rows of the
- * audited tables with the entries that describe them; both report the entry
- * that is bad.  Anchors, if given, must be links of their chains.
+ * verify_tree.c builds the trees again and compares entries with leaves, and
+ * verify_rows.c the rows of the audited tables with the entries that describe
+ * them; both report the entry that is bad.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,27 +24,28 @@
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
-#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
 #include "access/access.h"
 #include "access/context.h"
-#include "audit/entry.h"
 #include "audit/row_digest.h"
 #include "core/catalog.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/query.h"
-#include "log/proof.h"
-#include "pure/chain.h"
+#include "log/await.h"
+#include "log/checkpoint.h"
+#include "log/verify_rows.h"
+#include "log/verify_tree.h"
 
-PG_FUNCTION_INFO_V1(ak_verify_audit_log);
-PG_FUNCTION_INFO_V1(ak_audit_anchor);
+PG_FUNCTION_INFO_V1(ak_verify_audit_logs);
 
 /* Columns of the type apikeys.audit_verdict */
 enum
@@ -54,18 +55,26 @@ enum
 	Anum_audit_verdict_ok,
 	Anum_audit_verdict_first_bad,
 	Anum_audit_verdict_problem,
-	Anum_audit_verdict_head,
+	Anum_audit_verdict_root,
 	_Anum_audit_verdict_max
 };
 
+/* A checkpoint that was given */
+typedef struct AkGiven
+{
+	char *workspace; /* '' for what belongs to none */
+	AkKnownSize known;
+	const char *problem; /* of its signature, or NULL */
+} AkGiven;
+
 /* Notes a problem of an entry; the problem with the smallest audit_id is kept. */
 void
-ak_note(AkChain *chain, int64 audit_id, const char *problem)
+ak_note(AkLog *log, int64 audit_id, const char *problem)
 {
-	if (chain->problem == NULL || audit_id < chain->first_bad)
+	if (log->problem == NULL || audit_id < log->first_bad)
 	{
-		chain->problem = problem;
-		chain->first_bad = audit_id;
+		log->problem = problem;
+		log->first_bad = audit_id;
 	}
 }
 
@@ -75,46 +84,46 @@ ak_note(AkChain *chain, int64 audit_id, const char *problem)
  * reported.
  */
 void
-ak_note_row(AkChain *chain, int64 audit_id, const char *problem)
+ak_note_row(AkLog *log, int64 audit_id, const char *problem)
 {
-	if (chain->row_problem == NULL || audit_id < chain->row_first_bad)
+	if (log->row_problem == NULL || audit_id < log->row_first_bad)
 	{
-		chain->row_problem = problem;
-		chain->row_first_bad = audit_id;
+		log->row_problem = problem;
+		log->row_first_bad = audit_id;
 	}
 }
 
-/* Orders chains by length first, so that most names are distinguished at once. */
+/* Orders logs by length first, so that most names are distinguished at once. */
 static int
-chain_order(const void *a, const void *b)
+log_order(const void *a, const void *b)
 {
-	const AkChain *x = a;
-	const AkChain *y = b;
+	const AkLog *x = a;
+	const AkLog *y = b;
 
 	if (x->length != y->length)
 		return x->length < y->length ? -1 : 1;
 	return memcmp(x->workspace, y->workspace, x->length);
 }
 
-/* Returns the chain of a workspace ('' for none), or NULL if it is not verified. */
-AkChain *
-ak_chain_of(const AkVerification *v, const char *name, int length)
+/* Returns the log of a workspace ('' for none), or NULL if it is not verified. */
+AkLog *
+ak_log_of(const AkVerification *v, const char *name, int length)
 {
-	AkChain key = {.workspace = unconstify(char *, name), .length = length};
+	AkLog key = {.workspace = unconstify(char *, name), .length = length};
 
-	return bsearch(&key, v->chains, v->count, sizeof(AkChain), chain_order);
+	return bsearch(&key, v->logs, v->count, sizeof(AkLog), log_order);
 }
 
 /* The same for a value of type text. */
-AkChain *
-ak_chain_of_value(const AkVerification *v, Datum workspace, bool isnull)
+AkLog *
+ak_log_of_value(const AkVerification *v, Datum workspace, bool isnull)
 {
 	text *t;
 
 	if (isnull)
-		return ak_chain_of(v, "", 0);
+		return ak_log_of(v, "", 0);
 	t = DatumGetTextPP(workspace);
-	return ak_chain_of(v, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+	return ak_log_of(v, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
 }
 
 /* Returns the 32 bytes of a bytea, or NULL if it is NULL or has another length. */
@@ -129,76 +138,82 @@ ak_hash_bytes(Datum value, bool isnull)
 	return VARSIZE_ANY_EXHDR(bytes) == AK_HASH_LEN ? (const uint8 *) VARDATA_ANY(bytes) : NULL;
 }
 
-/* Reads 64 hexadecimal digits. */
-static void
-read_hash(Datum hex, uint8 *out)
+/*
+ * Reads the given checkpoints.  Raises 22004 for NULL, and 22023 for a text that
+ * is none of ours.
+ */
+static AkGiven *
+read_checkpoints(Datum array, int *count)
 {
-	Datum bytes = DirectFunctionCall2(binary_decode, hex, CStringGetTextDatum("hex"));
+	AkSigningKeys *keys = ak_signing_keys();
+	Datum *elements;
+	bool *nulls;
+	AkGiven *given;
 
-	memcpy(out, VARDATA_ANY(DatumGetByteaPP(bytes)), AK_HASH_LEN);
-}
-
-/* Reads the anchors into the chains.  Raises 22023 if they are not as audit_anchor() returns them. */
-static void
-read_anchors(AkVerification *v, Datum anchors)
-{
-	static AkQuery query = {"SELECT a.key, COALESCE((a.value ->> 'position') ~ '^[1-9][0-9]{0,17}$' "
-							"AND (a.value ->> 'audit_id') ~ '^[1-9][0-9]{0,17}$' "
-							"AND (a.value ->> 'link') ~ '^[0-9a-f]{64}$', false), "
-							"a.value ->> 'position', a.value ->> 'audit_id', "
-							"a.value ->> 'link' "
-							"FROM jsonb_each(CASE WHEN jsonb_typeof($1) = 'object' THEN $1 "
-							"ELSE '{\"\": null}' END) AS a",
-							1,
-							{JSONBOID},
-							NULL};
-	Datum args[1] = {anchors};
-
-	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
-	for (uint64 i = 0; i < SPI_processed; i++)
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, count);
+	given = palloc0(Max(*count, 1) * sizeof(AkGiven));
+	for (int i = 0; i < *count; i++)
 	{
-		bool isnull;
-		Datum workspace = ak_query_result(i, 1, &isnull);
-		AkChain *chain = ak_chain_of_value(v, workspace, false);
+		char *given_text;
+		AkNote note;
 
-		if (!DatumGetBool(ak_query_result(i, 2, &isnull)))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("anchors are not what audit_anchor() gives")));
-		if (chain == NULL)
-			continue;
-		chain->anchor.position = strtoll(TextDatumGetCString(ak_query_result(i, 3, &isnull)), NULL, 10);
-		chain->anchor.audit_id = strtoll(TextDatumGetCString(ak_query_result(i, 4, &isnull)), NULL, 10);
-		read_hash(ak_query_result(i, 5, &isnull), chain->anchor.link);
+		if (nulls[i])
+			ak_null_argument("checkpoints", errmsg("checkpoints must not contain null"));
+		given_text = TextDatumGetCString(elements[i]);
+		given_text = pg_server_to_any(given_text, strlen(given_text), PG_UTF8);
+		if (!ak_note_read(given_text, strlen(given_text), &note))
+			ak_bad_argument("checkpoints", errmsg("checkpoint %d is not a checkpoint", i + 1),
+							errhint("Give column note of apikeys.audit_checkpoint() as it was."));
+		given[i].workspace = ak_checkpoint_workspace(&note, &given[i].known.here);
+		if (given[i].workspace == NULL)
+			ak_bad_argument("checkpoints", errmsg("checkpoint %d is of a log with another origin", i + 1),
+							errdetail("The origin of an audit log of this extension begins with \"apikeys/\"."));
+		given[i].known.size = note.size;
+		memcpy(given[i].known.root, note.root, AK_HASH_LEN);
+		given[i].problem = ak_checkpoint_signature_problem(keys, &note);
 	}
+	return given;
 }
 
-/* Reads the result of each chain's last purge from its entry. */
+/* Reads the result of each log's last purge from its entry. */
 static void
 read_purges(AkVerification *v)
 {
-	static AkQuery query = {"SELECT DISTINCT ON (COALESCE(workspace, '')) COALESCE(workspace, ''), audit_id, "
-							"(changes ->> 'through')::int8, changes ->> 'kept_sha256' "
-							"FROM apikeys.audit_log WHERE entity = 'Audit Logs' COLLATE \"C\" "
-							"AND action = 'Delete' COLLATE \"C\" "
-							"AND (changes ->> 'through') ~ '^[0-9]{1,18}$' "
-							"AND (changes ->> 'kept_sha256') ~ '^[0-9a-f]{64}$' "
-							"ORDER BY COALESCE(workspace, ''), audit_id DESC",
-							0,
-							{0},
-							NULL};
+	static AkQuery query = {
+		"SELECT DISTINCT ON (COALESCE(workspace, '')) COALESCE(workspace, ''), audit_id, (changes ->> 'through')::bigint, "
+		"decode(changes ->> 'kept_sha256', 'hex') FROM apikeys.audit_log WHERE entity = 'Audit Logs' COLLATE \"C\" "
+		"AND action = 'Delete' COLLATE \"C\" AND (changes ->> 'through') ~ '^[0-9]{1,18}$' "
+		"AND (changes ->> 'kept_sha256') ~ '^[0-9a-f]{64}$' ORDER BY COALESCE(workspace, ''), audit_id DESC",
+		0,
+		{0},
+		NULL};
 
 	ak_query_snapshot(&query, NULL, NULL, v->snapshot);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		bool isnull;
-		AkChain *chain = ak_chain_of_value(v, ak_query_result(i, 1, &isnull), false);
+		AkLog *log = ak_log_of_value(v, ak_query_result(i, 1, &isnull), false);
 
-		if (chain == NULL)
+		if (log == NULL)
 			continue;
-		chain->purge_id = DatumGetInt64(ak_query_result(i, 2, &isnull));
-		chain->purged_through = DatumGetInt64(ak_query_result(i, 3, &isnull));
-		read_hash(ak_query_result(i, 4, &isnull), chain->kept_expected);
+		log->purge_id = DatumGetInt64(ak_query_result(i, 2, &isnull));
+		log->purged_through = DatumGetInt64(ak_query_result(i, 3, &isnull));
+		memcpy(log->kept_expected, ak_hash_bytes(ak_query_result(i, 4, &isnull), false), AK_HASH_LEN);
 	}
+}
+
+/* Sets v->may_lack.  SPI is connected, as the owner. */
+static void
+read_state(AkVerification *v)
+{
+	static AkQuery query = {"SELECT EXISTS (SELECT 1 FROM apikeys_internal.audit_pending WHERE audit_id = 0)",
+							0,
+							{0},
+							NULL};
+	bool isnull;
+
+	ak_query_snapshot(&query, NULL, NULL, v->snapshot);
+	v->may_lack = ak_is_subscriber() || DatumGetBool(ak_query_result(0, 1, &isnull));
 }
 
 /*
@@ -243,38 +258,18 @@ add_workspaces(ArrayBuildState *names, Snapshot snapshot, AkRelation table, AkRe
 	return names;
 }
 
-/* Adds the workspaces of the anchors.  SPI must be connected, as the owner. */
-static ArrayBuildState *
-add_anchored(ArrayBuildState *names, Datum anchors, MemoryContext context)
-{
-	static AkQuery query = {"SELECT a.key FROM jsonb_each(CASE WHEN jsonb_typeof($1) = 'object' "
-							"THEN $1 END) AS a",
-							1,
-							{JSONBOID},
-							NULL};
-
-	ak_query(&query, &anchors, NULL, AK_SEE_TRANSACTION);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool isnull;
-
-		names = accumArrayResult(names, ak_query_result(i, 1, &isnull), false, TEXTOID, context);
-	}
-	return names;
-}
-
 /*
- * Returns the workspaces to verify: the given one, or all in which the caller
- * may audit; '' for entries without a workspace.  A caller who may audit
- * everywhere verifies all that have left a trace, also removed ones, whose log
- * remains.  The result may have duplicates.  Raises 42704 and 42501.
+ * Returns the workspaces to verify: the given one ('' for what belongs to none),
+ * or all in which the caller may audit.  A caller who may audit everywhere
+ * verifies all that have left a trace, also removed ones, whose log remains, and
+ * those of the checkpoints.  The result may have duplicates.  Raises 42704 and
+ * 42501.
  */
 static Datum
-audited_workspaces(FunctionCallInfo fcinfo, Snapshot snapshot, NullableDatum anchors)
+audited_workspaces(FunctionCallInfo fcinfo, Snapshot snapshot, const AkGiven *given, int given_count)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ArrayBuildState *names;
-	AkCaller caller;
 	Datum *elements;
 	int count;
 
@@ -284,7 +279,10 @@ audited_workspaces(FunctionCallInfo fcinfo, Snapshot snapshot, NullableDatum anc
 		char *workspace = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 		ak_check_workspace_argument(workspace);
-		ak_require_workspace(AK_AUDIT, workspace);
+		if (workspace[0] == '\0')
+			ak_require(AK_AUDIT, NULL);
+		else
+			ak_require_workspace(AK_AUDIT, workspace);
 		return PointerGetDatum(construct_array(&fcinfo->args[0].value, 1, TEXTOID, -1, false, TYPALIGN_INT));
 	}
 	if (!ak_sees_everywhere(AK_AUDIT))
@@ -295,147 +293,152 @@ audited_workspaces(FunctionCallInfo fcinfo, Snapshot snapshot, NullableDatum anc
 					  NULL, &count);
 	for (int i = 0; i < count; i++)
 		names = accumArrayResult(names, elements[i], false, TEXTOID, context);
-	names = add_workspaces(names, snapshot, AK_AUDIT_LINK, AK_AUDIT_LINK_PKEY, DEFAULT_COLLATION_OID);
-	names = add_workspaces(names, snapshot, AK_AUDIT_PURGED, AK_AUDIT_PURGED_PKEY, DEFAULT_COLLATION_OID);
+	names = add_workspaces(names, snapshot, AK_AUDIT_TREE, AK_AUDIT_TREE_PKEY, DEFAULT_COLLATION_OID);
 	names = add_workspaces(names, snapshot, AK_AUDIT_LOG, AK_AUDIT_LOG_WORKSPACE, C_COLLATION_OID);
-	if (!anchors.isnull)
-	{
-		ak_owner_begin(&caller, AK_TO_READ);
-		SPI_connect();
-		names = add_anchored(names, anchors.value, context);
-		SPI_finish();
-		ak_owner_end(&caller);
-	}
+	for (int i = 0; i < given_count; i++)
+		names = accumArrayResult(names, CStringGetTextDatum(given[i].workspace), false, TEXTOID, context);
 	return makeArrayResult(names, context);
 }
 
-/* Makes the chains to verify from an array of workspaces. */
+/* Makes the logs to verify from an array of workspaces. */
 static void
-make_chains(AkVerification *v, Datum names)
+make_logs(AkVerification *v, Datum names)
 {
 	Datum *elements;
 
 	deconstruct_array(DatumGetArrayTypeP(names), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &v->count);
-	v->chains = palloc0(sizeof(AkChain) * Max(1, v->count));
+	v->logs = palloc0(sizeof(AkLog) * Max(1, v->count));
 	for (int i = 0; i < v->count; i++)
 	{
-		v->chains[i].workspace = TextDatumGetCString(elements[i]);
-		v->chains[i].length = strlen(v->chains[i].workspace);
+		v->logs[i].workspace = TextDatumGetCString(elements[i]);
+		v->logs[i].length = strlen(v->logs[i].workspace);
 	}
-	qsort(v->chains, v->count, sizeof(AkChain), chain_order);
+	qsort(v->logs, v->count, sizeof(AkLog), log_order);
 	if (v->count > 0)
 	{
 		int kept = 1;
 
 		for (int i = 1; i < v->count; i++)
-			if (chain_order(&v->chains[i], &v->chains[kept - 1]) != 0)
-				v->chains[kept++] = v->chains[i];
+			if (log_order(&v->logs[i], &v->logs[kept - 1]) != 0)
+				v->logs[kept++] = v->logs[i];
 		v->count = kept;
 	}
 }
 
 static int
+known_order(const void *a, const void *b)
+{
+	const AkKnownSize *x = a;
+	const AkKnownSize *y = b;
+
+	return x->size < y->size ? -1 : x->size > y->size;
+}
+
+/* Gives each log its checkpoints.  Raises 22023 for one of a log that is not verified. */
+static void
+give_checkpoints(AkVerification *v, const AkGiven *given, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		AkLog *log = ak_log_of(v, given[i].workspace, strlen(given[i].workspace));
+
+		if (log == NULL)
+			ak_bad_argument("checkpoints", errmsg("checkpoint %d is of a log that is not verified here", i + 1),
+							errhint("Give the checkpoints of the workspaces that are verified."));
+		if (log->known == NULL)
+			log->known = palloc(count * sizeof(AkKnownSize));
+		log->known[log->known_count++] = given[i].known;
+		if (given[i].problem != NULL)
+			log->checkpoint_problem = given[i].problem;
+	}
+	for (int i = 0; i < v->count; i++)
+		if (v->logs[i].known_count > 1)
+			qsort(v->logs[i].known, v->logs[i].known_count, sizeof(AkKnownSize), known_order);
+}
+
+static int
 name_order(const void *a, const void *b)
 {
-	return strcmp(((const AkChain *) a)->workspace, ((const AkChain *) b)->workspace);
+	return strcmp(((const AkLog *) a)->workspace, ((const AkLog *) b)->workspace);
+}
+
+/* Adds the verdict on a log to the result. */
+static void
+put_verdict(ReturnSetInfo *rsinfo, const AkLog *log)
+{
+	const char *problem = log->problem ? log->problem : log->row_problem;
+	int64 first_bad = log->problem ? log->first_bad : log->row_first_bad;
+	bool named = problem != NULL;
+	Datum values[_Anum_audit_verdict_max - 1] = {0};
+	bool nulls[_Anum_audit_verdict_max - 1] = {false};
+
+	if (problem == NULL)
+		problem = log->checkpoint_problem;
+	nulls[Anum_audit_verdict_workspace - 1] = log->workspace[0] == '\0';
+	values[Anum_audit_verdict_workspace - 1] = CStringGetTextDatum(log->workspace);
+	values[Anum_audit_verdict_entries - 1] = Int64GetDatum(log->met);
+	values[Anum_audit_verdict_ok - 1] = BoolGetDatum(problem == NULL);
+	nulls[Anum_audit_verdict_first_bad - 1] = !named;
+	values[Anum_audit_verdict_first_bad - 1] = Int64GetDatum(first_bad);
+	nulls[Anum_audit_verdict_problem - 1] = problem == NULL;
+	if (problem != NULL)
+		values[Anum_audit_verdict_problem - 1] = CStringGetTextDatum(problem);
+	nulls[Anum_audit_verdict_root - 1] = log->size == 0;
+	values[Anum_audit_verdict_root - 1] = ak_digest_datum(log->root);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
 /*
- * verify_audit_log(workspace text = NULL, anchors jsonb = NULL) -> setof audit_verdict
+ * verify_audit_logs(workspace text = NULL, checkpoints text[] = NULL) -> setof audit_verdict
  *
- * Returns one row for each workspace that has entries or an anchor, or was
- * given; NULL is the row of entries without a workspace.  Raises 42704, 42501,
- * and 22023 for invalid anchors.  No lock blocks readers or writers.  Needs
- * some 60 bytes of memory per key.
+ * Returns one row for each workspace that has entries or a checkpoint, or was
+ * given ('' for what belongs to none, whose row has workspace NULL).  Raises
+ * 42704, 42501, 22004 and 22023 for checkpoints that are none, of another origin
+ * or of a log that is not verified, and F0000 if the file of the signing key is
+ * not right.  No lock blocks readers or writers.  Needs some 60 bytes of memory
+ * per key.
  */
 Datum
-ak_verify_audit_log(PG_FUNCTION_ARGS)
+ak_verify_audit_logs(PG_FUNCTION_ARGS)
 {
-	AkVerification v = {.one = !PG_ARGISNULL(0)};
+	AkVerification v = {.one = !PG_ARGISNULL(0) && VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(0)) > 0};
 	ReturnSetInfo *rsinfo;
 	AkRowProof *rows;
 	AkCaller caller;
+	AkGiven *given = NULL;
+	int given_count = 0;
 
-	v.everywhere = !v.one && ak_sees_everywhere(AK_AUDIT);
-	v.snapshot = RegisterSnapshot(GetLatestSnapshot());
-	make_chains(&v, audited_workspaces(fcinfo, v.snapshot, fcinfo->args[1]));
+	ak_require_anywhere(AK_AUDIT);
+	if (!PG_ARGISNULL(1))
+		given = read_checkpoints(PG_GETARG_DATUM(1), &given_count);
+	v.everywhere = PG_ARGISNULL(0) && ak_sees_everywhere(AK_AUDIT);
+	ak_await_sequencer((Datum) 0);
+	v.snapshot = ak_answer_snapshot();
+	make_logs(&v, audited_workspaces(fcinfo, v.snapshot, given, given_count));
+	give_checkpoints(&v, given, given_count);
 	InitMaterializedSRF_compat(fcinfo);
 	rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
+	read_state(&v);
 	read_purges(&v);
-	if (!PG_ARGISNULL(1))
-		read_anchors(&v, PG_GETARG_DATUM(1));
+	ak_verify_trees(&v);
 	rows = ak_prove_rows_begin(&v);
-	ak_prove_log(&v, rows);
+	ak_verify_entries(&v, rows);
 	ak_prove_rows_end(rows);
 	UnregisterSnapshot(v.snapshot);
 
-	qsort(v.chains, v.count, sizeof(AkChain), name_order);
+	qsort(v.logs, v.count, sizeof(AkLog), name_order);
 	for (int i = 0; i < v.count; i++)
 	{
-		AkChain *chain = &v.chains[i];
-		Datum values[_Anum_audit_verdict_max - 1] = {0};
-		bool nulls[_Anum_audit_verdict_max - 1] = {false};
+		const AkLog *log = &v.logs[i];
 
-		if (chain->problem == NULL)
-		{
-			chain->problem = chain->row_problem;
-			chain->first_bad = chain->row_first_bad;
-		}
-		if (PG_ARGISNULL(0) && chain->position == 0 && chain->problem == NULL)
-			continue;
-		nulls[Anum_audit_verdict_workspace - 1] = chain->workspace[0] == '\0';
-		values[Anum_audit_verdict_workspace - 1] = CStringGetTextDatum(chain->workspace);
-		values[Anum_audit_verdict_entries - 1] = Int64GetDatum(chain->entries);
-		values[Anum_audit_verdict_ok - 1] = BoolGetDatum(chain->problem == NULL);
-		nulls[Anum_audit_verdict_first_bad - 1] = nulls[Anum_audit_verdict_problem - 1] = chain->problem == NULL;
-		if (chain->problem != NULL)
-		{
-			values[Anum_audit_verdict_first_bad - 1] = Int64GetDatum(chain->first_bad);
-			values[Anum_audit_verdict_problem - 1] = CStringGetTextDatum(chain->problem);
-		}
-		nulls[Anum_audit_verdict_head - 1] = chain->position == 0;
-		values[Anum_audit_verdict_head - 1] = ak_digest_datum(chain->head);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		if (!PG_ARGISNULL(0) || log->size > 0 || log->problem != NULL || log->row_problem != NULL ||
+			log->known_count > 0)
+			put_verdict(rsinfo, log);
 	}
 	SPI_finish();
 	ak_owner_end(&caller);
 	return (Datum) 0;
-}
-
-/*
- * audit_anchor(workspace text = NULL) -> jsonb
- *
- * {"<workspace>": {"position": ..., "audit_id": ..., "link": "<hex>"}, ...},
- * with "" for entries without a workspace.  Raises 42704 and 42501.
- */
-Datum
-ak_audit_anchor(PG_FUNCTION_ARGS)
-{
-	static AkQuery query = {"SELECT COALESCE(jsonb_object_agg(l.workspace, jsonb_build_object("
-							"'position', l.position, 'audit_id', l.audit_id, 'link', encode(l.link, 'hex'))), '{}') "
-							"FROM (SELECT DISTINCT unnest($1)) AS n (w), LATERAL (SELECT * FROM apikeys.audit_link i "
-							"WHERE i.workspace = n.w ORDER BY i.position DESC LIMIT 1) AS l",
-							1,
-							{TEXTARRAYOID},
-							NULL};
-	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-	Datum args[1] = {audited_workspaces(fcinfo, snapshot, (NullableDatum){.isnull = true})};
-	MemoryContext context = CurrentMemoryContext;
-	AkCaller caller;
-	bool isnull;
-	Datum result;
-
-	UnregisterSnapshot(snapshot);
-	ak_owner_begin(&caller, AK_TO_READ);
-	SPI_connect();
-	ak_query(&query, args, NULL, AK_SEE_LATEST);
-	result = ak_query_result(0, 1, &isnull);
-	MemoryContextSwitchTo(context);
-	result = PointerGetDatum(PG_DETOAST_DATUM_COPY(result));
-	SPI_finish();
-	ak_owner_end(&caller);
-	return result;
 }

@@ -172,7 +172,8 @@ ak_merkle_inclusion(uint64 position, uint64 size, AkMerkleReader reader, void *a
 	{
 		uint64 middle = lo + (UINT64CONST(1) << split_level(hi - lo));
 		bool left = position < middle;
-		AkMerkleResult result = left ? add_range(path, middle, hi, reader, arg) : add_range(path, lo, middle, reader, arg);
+		AkMerkleResult result =
+			left ? add_range(path, middle, hi, reader, arg) : add_range(path, lo, middle, reader, arg);
 
 		if (result != AK_MERKLE_OK)
 			return result;
@@ -205,7 +206,8 @@ ak_merkle_consistency(uint64 old_size, uint64 new_size, AkMerkleReader reader, v
 	{
 		uint64 middle = lo + (UINT64CONST(1) << split_level(hi - lo));
 		bool left = old_size <= middle;
-		AkMerkleResult result = left ? add_range(path, middle, hi, reader, arg) : add_range(path, lo, middle, reader, arg);
+		AkMerkleResult result =
+			left ? add_range(path, middle, hi, reader, arg) : add_range(path, lo, middle, reader, arg);
 
 		if (result != AK_MERKLE_OK)
 			return result;

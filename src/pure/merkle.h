@@ -56,7 +56,7 @@ extern AkMerkleResult ak_merkle_consistency(uint64 old_size, uint64 new_size, Ak
 											AkMerklePath *path);
 extern bool ak_merkle_check_inclusion(const uint8 *leaf, uint64 position, uint64 size, const AkMerklePath *path,
 									  const uint8 *root);
-extern bool ak_merkle_check_consistency(uint64 old_size, uint64 new_size, const uint8 *old_root,
-										const uint8 *new_root, const AkMerklePath *path);
+extern bool ak_merkle_check_consistency(uint64 old_size, uint64 new_size, const uint8 *old_root, const uint8 *new_root,
+										const AkMerklePath *path);
 
 #endif /* AK_MERKLE_H */

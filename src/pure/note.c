@@ -136,7 +136,8 @@ read_size(const char *text, size_t len, uint64 *size)
 
 /* Returns true for a signature line's form: dash, name, blank, base64. */
 static bool
-split_signature(const char *line, size_t len, const char **name, size_t *name_len, const char **coded, size_t *coded_len)
+split_signature(const char *line, size_t len, const char **name, size_t *name_len, const char **coded,
+				size_t *coded_len)
 {
 	const char *blank;
 

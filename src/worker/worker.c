@@ -270,6 +270,20 @@ ak_worker_nudge(void)
 	LWLockRelease(&the_anchor->lock);
 }
 
+/*
+ * Wakes a job now, for work that other transactions have committed, and returns
+ * the worker's state.  A worker that has to be started runs all jobs.
+ */
+AkWorkerState
+ak_worker_wake(AkJobNumber job)
+{
+	AkWorkerState state = ak_worker_ensure();
+
+	if (the_anchor == NULL || IsBinaryUpgrade)
+		return state;
+	return start_or_wake(MyDatabaseId, AK_JOB_BIT(job));
+}
+
 static uint32 wake_at_commit = 0; /* AK_JOB_BIT()s */
 
 /*

@@ -49,10 +49,13 @@ typedef enum AkJobNumber
 	AK_JOB_USAGE_RETENTION,
 	AK_JOB_AUDIT_RETENTION,
 	AK_JOB_ACCESS,
-	AK_JOB_KEY_TOTALS
+	AK_JOB_KEY_TOTALS,
+	AK_JOB_SEQUENCER,
+	AK_JOB_CHECKPOINT,
+	AK_JOB_CHECKPOINT_LOG
 } AkJobNumber;
 
-#define AK_JOB_COUNT (AK_JOB_KEY_TOTALS + 1)
+#define AK_JOB_COUNT (AK_JOB_CHECKPOINT_LOG + 1)
 /* A woken job is a bit in the worker's entry in shared memory */
 #define AK_JOB_BIT(number) ((uint32) 1 << (number))
 
@@ -106,6 +109,7 @@ extern void ak_worker_init(const AkWorkerPlan *plan);
 /* For backends.  None of them raises. */
 extern AkWorkerState ak_worker_ensure(void);
 extern bool ak_worker_is_away(bool stopping);
+extern AkWorkerState ak_worker_wake(AkJobNumber job);
 extern void ak_worker_nudge(void);
 extern void ak_worker_wake_at_commit(AkJobNumber job);
 

@@ -77,11 +77,11 @@ INSERT INTO bench.arm (kind, calls, arm, query) VALUES
 	('export', 1, 'export', $$COPY (SELECT * FROM apikeys.export_audit_logs()) TO '/dev/null'$$),
 	('export', 1, 'copy', $$COPY (SELECT "time", team, entity, activity, action, actor, ip FROM apikeys.audit_log
 		ORDER BY audit_id DESC) TO '/dev/null' CSV HEADER$$),
-	('verify', 1, 'verify', 'SELECT count(*) FROM apikeys.verify_audit_log()'),
+	('verify', 1, 'verify', 'SELECT count(*) FROM apikeys.verify_audit_logs()'),
 	('verify', 1, 'sha256', $$SELECT count(sha256(convert_to(l::text, 'UTF8'))) FROM apikeys.audit_log l$$);
 CREATE SEQUENCE bench.purged;
 INSERT INTO bench.arm (kind, calls, arm, query)
-SELECT 'purge', greatest(1, :entries / 5000) * 100, 'purge', $$SELECT apikeys.purge_audit_log(clock_timestamp(), 'purged' || nextval('bench.purged'))$$;
+SELECT 'purge', greatest(1, :entries / 5000) * 100, 'purge', $$SELECT apikeys.purge_audit_logs(clock_timestamp(), 'purged' || nextval('bench.purged'))$$;
 INSERT INTO bench.arm (kind, calls, arm, query) VALUES
 	('others', 100, 'status()', 'SELECT count(apikeys.status()) FROM generate_series(1, 100)');
 -- What asking for a report costs who asks; mailing it is the worker's.

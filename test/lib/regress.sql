@@ -22,8 +22,7 @@ $$
 		SELECT 'k' || t FROM apikeys.key t UNION ALL
 		SELECT 't' || t FROM apikeys.team_member t UNION ALL
 		SELECT 'c' || t FROM apikeys.access t UNION ALL
-		SELECT 'e' || t FROM apikeys.audit_log t UNION ALL
-		SELECT 'l' || t FROM apikeys.audit_link t) AS s (line)
+		SELECT 'e' || t FROM apikeys.audit_log t) AS s (line)
 $$;
 
 -- Runs a statement that must be refused, and shows how. Whatever it says, it must show neither a secret nor a hash, and
@@ -114,10 +113,13 @@ $$;
 -- Nothing, when the log and everything else is as it should be.
 CREATE FUNCTION pg_temp.wrong() RETURNS SETOF text LANGUAGE sql SECURITY DEFINER AS
 $$
-	SELECT 'the log: ' || problem FROM apikeys.verify_audit_log() WHERE NOT ok
+	SELECT 'the log: ' || problem FROM apikeys.verify_audit_logs() WHERE NOT ok
 	UNION ALL
-	SELECT 'an entry without its link, or a link without its entry' FROM apikeys.audit_log a
-	FULL JOIN apikeys.audit_link l USING (audit_id) GROUP BY audit_id HAVING count(a.digest) <> 1 OR count(l.link) <> 1
+	SELECT 'an entry that is neither in a tree nor waits for it, or in both' FROM apikeys.audit_log a
+	LEFT JOIN apikeys.audit_tree l USING (audit_id) LEFT JOIN apikeys_internal.audit_pending p USING (audit_id)
+	/* nobody says so while they are still to be derived, after a restore */
+	WHERE NOT EXISTS (SELECT FROM apikeys_internal.audit_pending WHERE audit_id = 0)
+	GROUP BY audit_id HAVING count(l.position) + count(p.audit_id) <> 1
 	UNION ALL
 	SELECT 'the archive limit of ' || w.workspace FROM apikeys.key k JOIN apikeys.workspace w USING (workspace)
 	WHERE k.archived_at IS NOT NULL GROUP BY w.workspace, w.archive_limit HAVING count(*) > w.archive_limit

@@ -390,7 +390,7 @@ class World:
         if self.grants.pop((role, capability, workspace), None):
             self.note("Access", "Delete", None if workspace == ALL else workspace)
 
-    def purge_audit_log(self, workspace):
+    def purge_audit_logs(self, workspace):
         """Of a date in the future."""
         self.may("admin")
         check((True, "22023"), *self.out_of_reach(workspace, "admin"))

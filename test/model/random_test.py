@@ -396,9 +396,9 @@ class Tester:
         self.world.role = self.world.owner
         self.expect(lambda: self.world.revoke_access(**arguments), "revoke_access", **arguments)
 
-    def purge_audit_log(self):
+    def purge_audit_logs(self):
         workspace = self.pick(*WORKSPACES)
-        self.expect(lambda: self.world.purge_audit_log(workspace), "purge_audit_log", older_than=FUTURE, workspace=workspace)
+        self.expect(lambda: self.world.purge_audit_logs(workspace), "purge_audit_logs", older_than=FUTURE, workspace=workspace)
 
     def act_as(self):
         if self.saved:
@@ -486,7 +486,7 @@ class Tester:
 
     CHOICES = {create_key: 14, import_key: 4, regenerate_key: 8, end_overlap: 4, update_key: 14, archive_key: 8, key_details: 2, key_id: 4,
                identify_key: 4, see: 4, see_log: 2, search: 4, register_api: 3, unregister_api: 3, create_workspace: 3, update_workspace: 4,
-               add_team_member: 3, remove_team_member: 2, grant_access: 6, revoke_access: 4, purge_audit_log: 1, act_as: 6, validate: 40, transaction: 14}
+               add_team_member: 3, remove_team_member: 2, grant_access: 6, revoke_access: 4, purge_audit_logs: 1, act_as: 6, validate: 40, transaction: 14}
 
     def step(self):
         granted = sorted({role for role, _, _ in self.world.grants})
@@ -499,8 +499,8 @@ class Tester:
     def finish(self):
         if self.saved:
             self.run("COMMIT")
-        for row in self.run("SELECT workspace, problem FROM apikeys.verify_audit_log() WHERE NOT ok"):
-            raise Different("verify_audit_log: %s" % row)
+        for row in self.run("SELECT workspace, problem FROM apikeys.verify_audit_logs() WHERE NOT ok"):
+            raise Different("verify_audit_logs: %s" % row)
         self.run("SELECT apikeys.flush_usage()")
         for key in self.world.keys.values():
             if key.state == "active":

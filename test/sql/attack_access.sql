@@ -74,7 +74,7 @@ SELECT count(public.try(call, ws, known)) FROM unnest(ARRAY[
 	'apikeys.update_workspace(?, ''x'')', 'apikeys.add_team_member(''bluebeard'', ''t'', ?)', 'apikeys.remove_team_member(''bluebeard'', ?)',
 	'apikeys.grant_access(''regress_ak_red'', ''view'', ?)', 'apikeys.revoke_access(''regress_ak_red'', ''view'', ?)',
 	'apikeys.search_audit_logs(workspace => ?)', 'apikeys.export_audit_logs(workspace => ?)', 'apikeys.email_audit_logs(''ann@example.com'', workspace => ?)',
-	'apikeys.verify_audit_log(?)', 'apikeys.audit_anchor(?)', 'apikeys.purge_audit_log(now(), ?)', 'apikeys.validate_key(''x'', NULL, NULL, ?)']) AS call,
+	'apikeys.verify_audit_logs(?)', 'apikeys.audit_checkpoint(?)', 'apikeys.audit_consistency_proof(?, 0)', 'apikeys.audit_feed(0, ?)', 'apikeys.purge_audit_logs(now(), ?)', 'apikeys.validate_key(''x'', NULL, NULL, ?)']) AS call,
 	(VALUES ('blue', 'theirs'), ('nowhere', 'nobody''s'), ('default', 'theirs')) AS k (ws, known);
 SELECT count(public.try(call, secret, known)) FROM unnest(ARRAY[
 	'apikeys.identify_key(?)', 'apikeys.validate_key(?)', 'apikeys.authenticate(''Bearer '' || ?)']) AS call,
@@ -89,8 +89,8 @@ SET ROLE regress_ak_red_admin;
 SET apikeys.workspace = 'blue';
 SELECT * FROM apikeys.active_keys;
 SELECT * FROM apikeys.audit_logs;
-SELECT * FROM apikeys.verify_audit_log();
-SELECT apikeys.audit_anchor(), apikeys_internal.visible_workspaces('admin');
+SELECT * FROM apikeys.verify_audit_logs();
+SELECT (SELECT count(*) FROM apikeys.audit_checkpoint()), apikeys_internal.visible_workspaces('admin');
 SELECT count(*) FROM apikeys.search_audit_logs();
 SELECT count(*) FROM apikeys.export_audit_logs();
 SELECT (SELECT count(*) FROM apikeys.key_usage) + (SELECT count(*) FROM apikeys.usage_history) + (SELECT count(*) FROM apikeys.denials)
@@ -322,7 +322,7 @@ INSERT INTO elsewhere VALUES ('x', 1);
 DROP TABLE elsewhere;
 SELECT apikeys_internal.audit();
 
-SELECT workspace, ok, problem FROM apikeys.verify_audit_log() ORDER BY 1 NULLS FIRST;
+SELECT workspace, ok, problem FROM apikeys.verify_audit_logs() ORDER BY 1 NULLS FIRST;
 SET client_min_messages = warning;
 DROP OWNED BY regress_ak_red, regress_ak_red_admin, regress_ak_stranger, regress_ak_child, regress_ak_heir, regress_ak_ghost;
 DROP ROLE regress_ak_red, regress_ak_red_admin, regress_ak_stranger, regress_ak_child, regress_ak_heir, regress_ak_ghost;

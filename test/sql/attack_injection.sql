@@ -110,7 +110,7 @@ BEGIN
 	END LOOP;
 END $$;
 
-SELECT workspace, ok, problem FROM apikeys.verify_audit_log() WHERE NOT ok;
+SELECT workspace, ok, problem FROM apikeys.verify_audit_logs() WHERE NOT ok;
 RESET ROLE;
 SELECT count(*) FROM apikeys.active_keys;
 DROP TABLE public.hostile;

@@ -63,7 +63,7 @@ DECLARE
 	name pg_catalog.text;
 BEGIN
 	FOREACH name IN ARRAY '{pg_roles,pg_proc,pg_class,pg_type,pg_namespace,pg_authid,pg_auth_members,pg_extension,
-		pg_database,pg_attribute,key,workspace,api,access,team_member,audit_log,audit_link,key_rows,active_in_sight,active_keys,
+		pg_database,pg_attribute,key,workspace,api,access,team_member,audit_log,audit_tree,key_rows,active_in_sight,active_keys,
 		archived_in_sight,archived_keys,apis,audit_logs}'::pg_catalog.text[]
 	LOOP
 		EXECUTE format('CREATE VIEW hostile.%I AS SELECT hostile.shout(%L)', name, 'relation ' || name);
@@ -136,9 +136,11 @@ SELECT name FROM apikeys.active_keys;
 SELECT name FROM apikeys.archived_keys;
 SELECT api FROM apikeys.apis;
 SELECT activity FROM apikeys.audit_logs;
-SELECT workspace, ok FROM apikeys.verify_audit_log();
-SELECT workspace, ok FROM apikeys.verify_audit_log('blue', apikeys.audit_anchor('blue'));
-SELECT workspace, ok FROM apikeys.verify_audit_log(anchors => '[]');
+-- the worker failed while the extension was renamed, and pauses now
+CALL apikeys.sequence_audit_logs();
+SELECT workspace, ok FROM apikeys.verify_audit_logs();
+SELECT workspace, ok FROM apikeys.verify_audit_logs('blue', ARRAY(SELECT note FROM apikeys.audit_checkpoint('blue')));
+SELECT workspace, ok FROM apikeys.verify_audit_logs(checkpoints => '{x}');
 SELECT apikeys_internal.visible_workspaces('audit');
 SELECT activity FROM apikeys.search_audit_logs('uno', 'blue', NULL, '{Update,Create}', ARRAY['mallory', :'USER', 'regress_ak_mallory'], '2001-01-01', 'infinity',
 	'{API Keys}', :'one', 3, 1000000);
@@ -152,9 +154,9 @@ SELECT pg_catalog.count(line) FROM apikeys.archived_keys AS k, apikeys.usage_cha
 SELECT version FROM apikeys.status();
 SELECT pg_catalog.count(*) FROM apikeys.reports;
 SELECT apikeys.release_report('00000000-0000-4000-8000-000000000000');
-SELECT apikeys.purge_audit_log(pg_catalog.clock_timestamp(), 'blue') OPERATOR(pg_catalog.>) 0 AS purged;
-SELECT workspace, ok, problem FROM apikeys.verify_audit_log('blue');
-SELECT apikeys.purge_audit_log(pg_catalog.clock_timestamp(), '') OPERATOR(pg_catalog.>) 0 AS purged;
+SELECT apikeys.purge_audit_logs(pg_catalog.clock_timestamp(), 'blue') OPERATOR(pg_catalog.>) 0 AS purged;
+SELECT workspace, ok, problem FROM apikeys.verify_audit_logs('blue');
+SELECT apikeys.purge_audit_logs(pg_catalog.clock_timestamp(), '') OPERATOR(pg_catalog.>) 0 AS purged;
 
 -- An error in the midst of our statements gives user and path back: to a subtransaction, and to the session.
 DO $$
@@ -226,11 +228,12 @@ INSERT INTO apikeys.key (name, apis, workspace, key_hash) VALUES ('Direct', '{da
 UPDATE apikeys.key SET name = 'Direct 2' WHERE name OPERATOR(pg_catalog.=) 'Direct';
 UPDATE apikeys.key SET archived_at = pg_catalog.now() WHERE name OPERATOR(pg_catalog.=) 'Direct 2';
 -- A log that does not verify is searched by other statements.
-ALTER TABLE apikeys.audit_link DISABLE TRIGGER guard;
-DELETE FROM apikeys.audit_link WHERE workspace OPERATOR(pg_catalog.=) 'default';
-ALTER TABLE apikeys.audit_link ENABLE TRIGGER guard;
+CALL apikeys.sequence_audit_logs();
+ALTER TABLE apikeys.audit_tree DISABLE TRIGGER guard;
+DELETE FROM apikeys.audit_tree WHERE workspace OPERATOR(pg_catalog.=) 'default';
+ALTER TABLE apikeys.audit_tree ENABLE TRIGGER guard;
 SET ROLE regress_ak_mallory;
-SELECT ok, problem FROM apikeys.verify_audit_log('default');
+SELECT ok, problem FROM apikeys.verify_audit_logs('default');
 RESET ROLE;
 SELECT apikeys.revoke_access('regress_ak_mallory', 'admin');
 

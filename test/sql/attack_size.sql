@@ -48,7 +48,7 @@ SELECT call, pg_temp.refusal(call, input) FROM unnest(ARRAY[
 	'apikeys.create_key(''a'', ''{data}'', metadata => to_jsonb($1))', 'apikeys.import_key(''a'', ''{data}'', sha256(''a''), $1)',
 	'apikeys.import_key(''a'', ''{data}'', convert_to($1, ''UTF8''))', 'apikeys.key_id($1)', 'apikeys.key_id(''a'', $1)',
 	'apikeys.act_as($1)', 'apikeys.act_as(''a'', $1)', 'apikeys.act_as(''a'', client => $1)', 'apikeys_internal.visible_workspaces($1)',
-	'apikeys.verify_audit_log($1)', 'apikeys.verify_audit_log(anchors => jsonb_build_object(''default'', $1))']) WITH ORDINALITY AS c (call, n),
+	'apikeys.verify_audit_logs($1)', 'apikeys.verify_audit_logs(checkpoints => ARRAY[$1])']) WITH ORDINALITY AS c (call, n),
 	(VALUES (:'huge'), (:'wide')) AS i (input) ORDER BY n, input COLLATE "C";
 RESET ROLE;
 SELECT call, pg_temp.refusal(call, repeat('x', 1000000)) FROM unnest(ARRAY[
@@ -99,7 +99,7 @@ SELECT call, pg_temp.refusal(call, :'secret') FROM unnest(ARRAY[
 	'apikeys.key_id($1)', 'apikeys.key_id(''a'', $1)', 'apikeys.create_key($1, ''{data}'')', 'apikeys.create_key(''a'', ARRAY[$1])',
 	'apikeys.create_key(''a'', ''{data}'', $1)', 'apikeys.create_key(''a'', ''{data}'', team => $1)', 'apikeys.create_key(''a'', ''{data}'', allowed_cidrs => ARRAY[$1])',
 	'apikeys.import_key(''a'', ''{data}'', sha256(''a''), $1)', 'apikeys.act_as($1)', 'apikeys.act_as(''a'', $1)', 'apikeys.act_as(''a'', NULL, $1)',
-	'apikeys_internal.visible_workspaces($1)', 'apikeys.verify_audit_log($1)', 'apikeys.audit_anchor($1)']) AS call;
+	'apikeys_internal.visible_workspaces($1)', 'apikeys.verify_audit_logs($1)', 'apikeys.audit_checkpoint($1)']) AS call;
 RESET ROLE;
 SELECT call, pg_temp.refusal(call, :'secret') FROM unnest(ARRAY[
 	'apikeys.register_api($1)', 'apikeys.unregister_api($1)', 'apikeys.create_workspace($1)', 'apikeys.create_workspace(''a'', $1)',
@@ -118,6 +118,6 @@ INSERT INTO apikeys.key (name, apis, workspace, key_hash, allowed_cidrs) VALUES 
 \set VERBOSITY default
 
 SELECT DISTINCT activity FROM apikeys.audit_logs WHERE entity = 'API Keys' ORDER BY activity;
-SELECT ok FROM apikeys.verify_audit_log();
+SELECT ok FROM apikeys.verify_audit_logs();
 DROP OWNED BY regress_ak_app;
 DROP ROLE regress_ak_app;

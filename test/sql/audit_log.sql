@@ -69,14 +69,15 @@ SELECT count(*) FROM (SELECT audit_id, lag(audit_id) OVER () AS before FROM apik
 SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'apikeys.audit_logs'::regclass AND attnum > 0;
 
 -- reading is not an action
-SELECT (SELECT count(*) FROM apikeys.active_keys), (SELECT count(*) FROM apikeys.audit_logs) > 0, (SELECT count(*) FROM apikeys.verify_audit_log()) > 0, apikeys.audit_anchor() IS NOT NULL,
+SELECT (SELECT count(*) FROM apikeys.active_keys), (SELECT count(*) FROM apikeys.audit_logs) > 0, (SELECT count(*) FROM apikeys.verify_audit_logs()) > 0, (SELECT count(*) FROM apikeys.audit_checkpoint()) > 0,
 	(SELECT count(*) FROM apikeys.search_audit_logs()) > 0, (SELECT code FROM apikeys.validate_key('x')), (SELECT count(*) FROM apikeys.identify_key('x')) \g /dev/null
 SELECT * FROM pg_temp.entries();
 
--- the chain: each workspace's own, positions without a gap, every entry once
-SELECT l.workspace, count(*), min(position), max(position), count(*) = count(DISTINCT l.audit_id) AS once FROM apikeys.audit_link l GROUP BY 1 ORDER BY 1;
-SELECT workspace, entries, ok, first_bad, problem, length(head) FROM apikeys.verify_audit_log() ORDER BY 1;
-SELECT count(*) FROM apikeys.audit_log a FULL JOIN apikeys.audit_link l ON l.audit_id = a.audit_id AND l.workspace = coalesce(a.workspace, '') WHERE a.audit_id IS NULL OR l.audit_id IS NULL;
+-- the tree: each workspace's own, positions without a gap, every entry once
+CALL apikeys.sequence_audit_logs();
+SELECT l.workspace, count(*), min(position), max(position), count(*) = count(DISTINCT l.audit_id) AS once FROM apikeys.audit_tree l GROUP BY 1 ORDER BY 1;
+SELECT workspace, entries, ok, first_bad, problem, length(root) FROM apikeys.verify_audit_logs() ORDER BY 1;
+SELECT count(*) FROM apikeys.audit_log a FULL JOIN apikeys.audit_tree l ON l.audit_id = a.audit_id AND l.workspace = coalesce(a.workspace, '') WHERE a.audit_id IS NULL OR l.audit_id IS NULL;
 
 -- names that would be trouble in an activity or in JSON
 SELECT count(*) FROM apikeys.create_key(E'"; \\ {} %s é 𐍈 ''', '{data}', team => E'T"\\', metadata => '{"\"": "\\", "null": null, "é": 1.50}');

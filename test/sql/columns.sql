@@ -34,7 +34,7 @@ $$
 DECLARE
 	t text;
 BEGIN
-	FOREACH t IN ARRAY ARRAY['apikeys.workspace', 'apikeys.api', 'apikeys.key', 'apikeys.team_member', 'apikeys.access', 'apikeys.audit_log', 'apikeys.audit_link', 'apikeys.audit_purged', 'apikeys_internal.report'] LOOP
+	FOREACH t IN ARRAY ARRAY['apikeys.workspace', 'apikeys.api', 'apikeys.key', 'apikeys.team_member', 'apikeys.access', 'apikeys.audit_log', 'apikeys.audit_tree', 'apikeys.audit_size', 'apikeys_internal.report'] LOOP
 		EXECUTE format('ALTER TABLE %s %s', t, what);
 	END LOOP;
 END
@@ -65,7 +65,7 @@ SELECT count(*) - :entries AS new_entries FROM apikeys.audit_log;
 UPDATE apikeys.key SET note = 'noted with a team', team = 'new' WHERE key_id = :'key_id';
 SELECT count(*) - :entries AS new_entries FROM apikeys.audit_log;
 SELECT name, note, "number", doubled, team FROM apikeys.key ORDER BY created_at;
-SELECT workspace, ok, problem FROM apikeys.verify_audit_log();
+SELECT workspace, ok, problem FROM apikeys.verify_audit_logs();
 UPDATE apikeys.key SET note = 'un-archived', archived_at = NULL WHERE archived_at IS NOT NULL;
 
 -- Dropped again, and others in their place.
@@ -79,8 +79,8 @@ SELECT * FROM pg_temp.life('3');
 SELECT * FROM pg_temp.wrong();
 SELECT name, small, tall, serial_number FROM apikeys.key ORDER BY created_at DESC LIMIT 2;
 SELECT code, name FROM apikeys.validate_key(:'secret');
-SELECT apikeys.purge_audit_log(pg_catalog.clock_timestamp(), 'default') > 10 AS purged;
-SELECT workspace, ok, problem FROM apikeys.verify_audit_log();
+SELECT apikeys.purge_audit_logs(pg_catalog.clock_timestamp(), 'default') > 10 AS purged;
+SELECT workspace, ok, problem FROM apikeys.verify_audit_logs();
 SELECT apikeys.email_audit_logs('somebody@example.com') IS NOT NULL AS queued;
 SELECT state, tall FROM apikeys_internal.report;
 
@@ -141,8 +141,7 @@ SELECT * FROM pg_temp.without('apikeys.api', 'SELECT apikeys.create_key(''y'', '
 SELECT * FROM pg_temp.without('apikeys.team_member', 'SELECT apikeys.create_key(''y'', ''{data}'')');
 SELECT * FROM pg_temp.without('apikeys.access', 'SET LOCAL ROLE columns_role; SELECT apikeys_internal.visible_workspaces(''view'')');
 SELECT * FROM pg_temp.without('apikeys.audit_log', 'SELECT apikeys.create_key(''y'', ''{data}'')');
-SELECT * FROM pg_temp.without('apikeys.audit_link', 'SELECT FROM apikeys.verify_audit_log()');
-SELECT * FROM pg_temp.without('apikeys.audit_purged', 'SELECT FROM apikeys.verify_audit_log()');
+SELECT * FROM pg_temp.without('apikeys.audit_tree', 'SELECT FROM apikeys.verify_audit_logs()');
 RESET client_min_messages;
 SELECT code, name FROM apikeys.validate_key(:'secret');
 DROP OWNED BY columns_role;

@@ -64,8 +64,9 @@ INSERT INTO regress_ak_names VALUES ('fail');
 COMMIT;
 SELECT name FROM apikeys.create_key('after it', '{data}');
 
-SELECT a.activity FROM apikeys.audit_log a FULL JOIN apikeys.audit_link l USING (audit_id) ORDER BY l.position;
-SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log();
+CALL apikeys.sequence_audit_logs();
+SELECT a.activity FROM apikeys.audit_log a FULL JOIN apikeys.audit_tree l USING (audit_id) ORDER BY l.position;
+SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_logs();
 
 DROP TABLE regress_ak_names;
 DROP FUNCTION regress_ak_create, regress_ak_fail;

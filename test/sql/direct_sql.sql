@@ -82,8 +82,8 @@ SELECT pg_temp.refused($$UPDATE apikeys.key SET apis = '{}' WHERE name = 'Direct
 
 -- a key is not deleted; nothing is truncated
 SELECT pg_temp.refused($$DELETE FROM apikeys.key$$);
-SELECT pg_temp.refused(format('TRUNCATE apikeys.%I', t)) FROM (VALUES ('key'), ('workspace'), ('api'), ('team_member'), ('access'), ('audit_log'), ('audit_link')) AS t (t);
-SELECT pg_temp.refused($$TRUNCATE apikeys.audit_log, apikeys.audit_link, apikeys.key CASCADE$$);
+SELECT pg_temp.refused(format('TRUNCATE apikeys.%I', t)) FROM (VALUES ('key'), ('workspace'), ('api'), ('team_member'), ('access'), ('audit_log'), ('audit_tree')) AS t (t);
+SELECT pg_temp.refused($$TRUNCATE apikeys.audit_log, apikeys.audit_tree, apikeys.key CASCADE$$);
 
 -- archived is archived
 UPDATE apikeys.key SET archived_at = '1999-01-01' WHERE name = 'Direct';
@@ -103,9 +103,10 @@ SELECT pg_temp.refused($$UPDATE apikeys.audit_log SET actor = actor$$);
 SELECT pg_temp.refused($$DELETE FROM apikeys.audit_log$$);
 SELECT pg_temp.refused($$INSERT INTO apikeys.audit_log (audit_id, "time", entity, action, activity, actor, db_user, digest) VALUES (999, now(), 'API Keys', 'Create', 'x', 'x', 'x', sha256('x'))$$);
 SELECT pg_temp.refused($$INSERT INTO apikeys.audit_log (audit_id, "time", entity, action, activity, actor, db_user, digest) VALUES (999, now(), 'API Keys', 'Create', 'x', 'x', 'x', NULL)$$);
-SELECT pg_temp.refused($$UPDATE apikeys.audit_link SET link = link$$);
-SELECT pg_temp.refused($$UPDATE apikeys.audit_link SET link = sha256('x')$$);
-SELECT pg_temp.refused($$DELETE FROM apikeys.audit_link$$);
+CALL apikeys.sequence_audit_logs();
+SELECT pg_temp.refused($$UPDATE apikeys.audit_tree SET hashes = hashes$$);
+SELECT pg_temp.refused($$UPDATE apikeys.audit_tree SET hashes = sha256('x')$$);
+SELECT pg_temp.refused($$DELETE FROM apikeys.audit_tree$$);
 SELECT pg_temp.refused($$UPDATE apikeys.audit_logs SET actor = 'nobody'$$);
 SELECT pg_temp.refused($$DELETE FROM apikeys.active_keys$$);
 SELECT pg_temp.refused($$UPDATE apikeys.active_keys SET name = NULL$$);
@@ -140,27 +141,27 @@ DELETE FROM apikeys.access WHERE workspace = 'plain';
 DELETE FROM apikeys.workspace WHERE workspace = 'plain';
 -- what a workspace that is gone leaves behind is still in the log, which still verifies
 SELECT entity, action, activity FROM apikeys.audit_logs WHERE workspace = 'plain';
-SELECT workspace, entries, ok FROM apikeys.verify_audit_log() WHERE workspace IN ('plain', 'forged') ORDER BY 1;
+SELECT workspace, entries, ok FROM apikeys.verify_audit_logs() WHERE workspace IN ('plain', 'forged') ORDER BY 1;
 -- nor is what was left passed over whose workspace somebody made disappear, or that an anchor alone still knows
 SELECT apikeys.create_workspace('hidden') \g /dev/null
-SELECT apikeys.audit_anchor() AS anchors \gset
+SELECT array_agg(note) AS anchors FROM apikeys.audit_checkpoint() \gset
 BEGIN;
 ALTER TABLE apikeys.workspace DISABLE TRIGGER USER;
 DELETE FROM apikeys.workspace WHERE workspace = 'hidden';
 ALTER TABLE apikeys.workspace ENABLE TRIGGER USER;
 ALTER TABLE apikeys.workspace ENABLE ALWAYS TRIGGER a_make_way;
-SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log() WHERE workspace = 'hidden';
+SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_logs() WHERE workspace = 'hidden';
 ALTER TABLE apikeys.audit_log DISABLE TRIGGER USER;
-ALTER TABLE apikeys.audit_link DISABLE TRIGGER USER;
+ALTER TABLE apikeys.audit_tree DISABLE TRIGGER USER;
 DELETE FROM apikeys.audit_log WHERE workspace = 'hidden';
-SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log() WHERE workspace = 'hidden';
-DELETE FROM apikeys.audit_link WHERE workspace = 'hidden';
-SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log() WHERE workspace = 'hidden';
-SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_log(anchors => :'anchors') WHERE workspace = 'hidden';
+SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_logs() WHERE workspace = 'hidden';
+DELETE FROM apikeys.audit_tree WHERE workspace = 'hidden';
+SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_logs() WHERE workspace = 'hidden';
+SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_logs(checkpoints => :'anchors') WHERE workspace = 'hidden';
 SELECT apikeys.create_workspace('ghost') \g /dev/null
 ALTER TABLE apikeys.audit_log DISABLE TRIGGER USER;
 UPDATE apikeys.audit_log SET workspace = 'nowhere' WHERE workspace = 'default';
-SELECT workspace, ok, problem FROM apikeys.verify_audit_log() WHERE workspace IN ('nowhere', 'default') ORDER BY 1;
+SELECT workspace, ok, problem FROM apikeys.verify_audit_logs() WHERE workspace IN ('nowhere', 'default') ORDER BY 1;
 ROLLBACK;
 SELECT count(*) FROM pg_temp.entries();
 

@@ -126,7 +126,7 @@ CREATE TABLE customer (name text, key_id uuid CONSTRAINT customer_key REFERENCES
 INSERT INTO customer SELECT name, key_id FROM apikeys.key WHERE name IN ('k19', 'k23');
 SELECT apikeys.update_workspace('default', archive_limit => 2);
 SELECT pg_temp.archived(), pg_temp.evicted();
-SELECT ok, problem FROM apikeys.verify_audit_log('default');
+SELECT ok, problem FROM apikeys.verify_audit_logs('default');
 -- its own words, with ids that are always the same
 UPDATE customer SET name = 'k23';
 ALTER TABLE apikeys.key DISABLE TRIGGER USER;

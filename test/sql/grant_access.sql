@@ -223,9 +223,9 @@ SELECT has_function_privilege('regress_ak_x', 'apikeys.archive_key(uuid, text)',
 SELECT apikeys.grant_access('regress_ak_x', 'manage');
 SELECT has_function_privilege('regress_ak_x', 'apikeys.archive_key(uuid, text)', 'EXECUTE');
 -- what somebody gave by hand stays
-GRANT EXECUTE ON FUNCTION apikeys.verify_audit_log TO regress_ak_x;
+GRANT EXECUTE ON FUNCTION apikeys.verify_audit_logs TO regress_ak_x;
 SELECT apikeys.grant_access('regress_ak_x', 'view'), apikeys.revoke_access('regress_ak_x', 'validate');
-SELECT has_function_privilege('regress_ak_x', 'apikeys.verify_audit_log(text,jsonb)', 'EXECUTE');
+SELECT has_function_privilege('regress_ak_x', 'apikeys.verify_audit_logs(text,text[])', 'EXECUTE');
 -- without all of its privileges a capability is gone, and another one does not bring it back
 SELECT FROM pg_temp.entries();
 DROP OWNED BY regress_ak_x;

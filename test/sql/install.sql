@@ -23,7 +23,7 @@ SELECT count(*) FROM pg_namespace WHERE nspname IN ('apikeys', 'apikeys_internal
 CREATE EXTENSION apikeys;
 SELECT count(*) FROM apikeys.active_keys;
 SELECT name FROM apikeys.create_key('a key', '{data}');
-SELECT workspace, ok FROM apikeys.verify_audit_log();
+SELECT workspace, ok FROM apikeys.verify_audit_logs();
 DROP EXTENSION apikeys;
 
 -- not into a schema that somebody made before

@@ -83,7 +83,7 @@ BEGIN;
 SELECT apikeys.flush_usage() >= 0 AS flushed;
 PREPARE TRANSACTION 'regress_ak';
 BEGIN;
-SELECT apikeys.purge_audit_log(now(), 'default') >= 0 AS purged;
+SELECT apikeys.purge_audit_logs(now(), 'default') >= 0 AS purged;
 PREPARE TRANSACTION 'regress_ak';
 BEGIN;
 SELECT apikeys.grant_access('regress_ak_two', 'view') \g /dev/null

@@ -28,8 +28,8 @@ BEGIN
 	RETURN QUERY SELECT 'pg_stat_activity', a.query FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid();
 	RETURN QUERY SELECT 'search', s::text FROM apikeys.search_audit_logs(max_rows => NULL) AS s;
 	RETURN QUERY SELECT 'export', s FROM apikeys.export_audit_logs() AS s;
-	RETURN QUERY SELECT 'verify', s::text FROM apikeys.verify_audit_log() AS s;
-	RETURN QUERY SELECT 'anchor', apikeys.audit_anchor()::text;
+	RETURN QUERY SELECT 'verify', s::text FROM apikeys.verify_audit_logs() AS s;
+	RETURN QUERY SELECT 'checkpoint', c.note FROM apikeys.audit_checkpoint() c;
 	RETURN QUERY SELECT 'details', d::text FROM apikeys.key k, apikeys.key_details(k.key_id) AS d;
 END
 $$;
@@ -76,7 +76,7 @@ FROM (SELECT key FROM secrets WHERE key LIKE 'ak\_%' LIMIT 2) AS s, unnest(ARRAY
 	$$SELECT apikeys.update_workspace('default', prefix => :secret)$$,
 	$$SELECT apikeys.remove_team_member(:secret)$$,
 	$$SELECT apikeys.grant_access('regress_ak_app', :secret)$$,
-	$$SELECT apikeys.audit_anchor(:secret)$$,
+	$$SELECT apikeys.audit_checkpoint(:secret)$$,
 	$$SELECT apikeys_internal.visible_workspaces(:secret)$$]) AS c (call);
 SELECT DISTINCT call COLLATE "C" AS call, replace(text, key, '<SECRET>') COLLATE "C" AS text FROM said ORDER BY 1, 2 DESC;
 SELECT call FROM said WHERE strpos(text, substr(key, 8, 8)) > 0;

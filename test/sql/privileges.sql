@@ -66,8 +66,12 @@ INSERT INTO may VALUES
 	('function', 'search_audit_logs', '{audit,admin}', $$SELECT apikeys.search_audit_logs()$$),
 	('function', 'export_audit_logs', '{audit,admin}', $$SELECT apikeys.export_audit_logs()$$),
 	('function', 'audit_filters', '{audit,admin}', $$SELECT apikeys.audit_filters()$$),
-	('function', 'verify_audit_log', '{audit,admin}', $$SELECT apikeys.verify_audit_log()$$),
-	('function', 'audit_anchor', '{audit,admin}', $$SELECT apikeys.audit_anchor()$$),
+	('function', 'verify_audit_logs', '{audit,admin}', $$SELECT apikeys.verify_audit_logs()$$),
+	('function', 'audit_feed', '{audit,admin}', $$SELECT apikeys.audit_feed()$$),
+	('function', 'sequence_audit_logs', '{audit,admin}', $$CALL apikeys.sequence_audit_logs()$$),
+	('function', 'audit_checkpoint', '{audit,admin}', $$SELECT apikeys.audit_checkpoint()$$),
+	('function', 'audit_inclusion_proof', '{audit,admin}', $$SELECT apikeys.audit_inclusion_proof(1)$$),
+	('function', 'audit_consistency_proof', '{audit,admin}', $$SELECT apikeys.audit_consistency_proof('default', 0)$$),
 	('function', 'email_audit_logs', '{audit,admin}', $$SELECT apikeys.email_audit_logs('a@example.invalid')$$),
 	('function', 'release_report', '{audit,admin}', $$SELECT apikeys.release_report(gen_random_uuid())$$),
 	('view', 'reports', '{audit,admin}', NULL),
@@ -80,7 +84,7 @@ INSERT INTO may VALUES
 	('function', 'drop_workspace', '{admin}', $$SELECT apikeys.drop_workspace('default')$$),
 	('function', 'add_team_member', '{admin}', $$SELECT apikeys.add_team_member('x', 'x')$$),
 	('function', 'remove_team_member', '{admin}', $$SELECT apikeys.remove_team_member('x')$$),
-	('function', 'purge_audit_log', '{admin}', $$SELECT apikeys.purge_audit_log(now(), 'default')$$),
+	('function', 'purge_audit_logs', '{admin}', $$SELECT apikeys.purge_audit_logs(now(), 'default')$$),
 	('view', 'accesses', '{admin}', NULL),
 	('function', 'grant_access', '{admin}', $$SELECT apikeys.grant_access('regress_ak_none', 'admin')$$),
 	('function', 'revoke_access', '{admin}', $$SELECT apikeys.revoke_access('regress_ak_none', 'admin')$$),
@@ -123,8 +127,9 @@ INSERT INTO may VALUES
 	('table', 'team_member', '{}', NULL),
 	('table', 'access', '{}', NULL),
 	('table', 'audit_log', '{}', NULL),
-	('table', 'audit_link', '{}', NULL),
-	('table', 'audit_purged', '{}', NULL),
+	('table', 'audit_tree', '{}', NULL),
+	('table', 'audit_size', '{}', NULL),
+	('view', 'tree_sizes', '{}', NULL),
 	('table', 'report', '{}', NULL),
 	('table', 'usage', '{}', NULL),
 	('table', 'usage_hour', '{}', NULL),
@@ -198,7 +203,7 @@ SELECT count(*) FROM pg_default_acl WHERE defaclnamespace IN ('apikeys'::regname
 -- no function of ours acts as its owner by declaration: C checks its caller first
 SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND (p.prosecdef OR p.proconfig IS NOT NULL OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c'));
 -- a view that shows rows by workspace does not show them to a cheap function of its caller: it, or all that it reads, is a barrier, with a fence
-SELECT c.relname FROM pg_class c WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relkind = 'v' AND c.relname NOT IN ('key_rows', 'keys_in_sight', 'usage_unflushed', 'usage_live', 'usage_hours_live')
+SELECT c.relname FROM pg_class c WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relkind = 'v' AND c.relname NOT IN ('key_rows', 'keys_in_sight', 'usage_unflushed', 'usage_live', 'usage_hours_live', 'tree_sizes')
 AND EXISTS (SELECT FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> c.oid
 	JOIN pg_class b ON b.oid IN (c.oid, d.refobjid)
 	WHERE r.ev_class = c.oid
@@ -237,7 +242,7 @@ RESET ROLE;
 
 -- privileges alone, by a hasty GRANT, open nothing: C asks for the capability
 GRANT USAGE ON SCHEMA apikeys, apikeys_internal TO regress_ak_none;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA apikeys, apikeys_internal TO regress_ak_none;
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA apikeys, apikeys_internal TO regress_ak_none;
 GRANT SELECT ON apikeys.active_keys, apikeys.archived_keys, apikeys.audit_logs TO regress_ak_none;
 SELECT count(*) FROM apikeys.create_key('Key', '{data}');
 SELECT (apikeys.archive_key(key_id)).state FROM apikeys.create_key('Archived', '{data}');
@@ -262,7 +267,7 @@ DROP TABLE mine;
 RESET ROLE;
 
 -- a row alone opens nothing either
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA apikeys, apikeys_internal FROM regress_ak_none;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA apikeys, apikeys_internal FROM regress_ak_none;
 REVOKE ALL ON apikeys.active_keys, apikeys.archived_keys, apikeys.audit_logs FROM regress_ak_none;
 INSERT INTO apikeys.access (role, capability) VALUES ('regress_ak_none', 'admin');
 SET ROLE regress_ak_none;

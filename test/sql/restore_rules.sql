@@ -11,6 +11,7 @@ SELECT key AS a FROM apikeys.regenerate_key(:'a_id', '1 hour') \gset
 SELECT key_id AS b_id, key AS b FROM apikeys.create_key('B', '{push}', 'acme') \gset
 SELECT (apikeys.archive_key(key_id)).state FROM apikeys.create_key('C', '{push}') AS k;
 
+CALL apikeys.sequence_audit_logs();
 -- everything taken out, as a dump has it, and put back into an extension made anew
 CREATE TEMPORARY TABLE d_workspace AS TABLE apikeys.workspace;
 CREATE TEMPORARY TABLE d_api AS TABLE apikeys.api;
@@ -18,7 +19,7 @@ CREATE TEMPORARY TABLE d_key AS TABLE apikeys.key;
 CREATE TEMPORARY TABLE d_team_member AS TABLE apikeys.team_member;
 CREATE TEMPORARY TABLE d_access AS TABLE apikeys.access;
 CREATE TEMPORARY TABLE d_audit_log AS TABLE apikeys.audit_log;
-CREATE TEMPORARY TABLE d_audit_link AS TABLE apikeys.audit_link;
+CREATE TEMPORARY TABLE d_audit_tree AS TABLE apikeys.audit_tree;
 CREATE TEMPORARY TABLE d_state AS SELECT pg_temp.state() AS state, last_value FROM apikeys_internal.audit_id_seq;
 SET client_min_messages = warning;
 DROP EXTENSION apikeys;
@@ -30,7 +31,7 @@ SET DateStyle = 'German';
 SET IntervalStyle = 'iso_8601';
 SET bytea_output = 'escape';
 -- in an order that no foreign key would allow
-INSERT INTO apikeys.audit_link TABLE d_audit_link;
+INSERT INTO apikeys.audit_tree TABLE d_audit_tree;
 INSERT INTO apikeys.access TABLE d_access;
 INSERT INTO apikeys.key TABLE d_key;
 INSERT INTO apikeys.team_member TABLE d_team_member;
@@ -57,7 +58,7 @@ SELECT pg_temp.wrong();
 -- the same row twice is a mistake, as anywhere
 SELECT pg_temp.sqlstate('INSERT INTO apikeys.key TABLE d_key');
 SELECT pg_temp.sqlstate('INSERT INTO apikeys.audit_log TABLE d_audit_log');
-SELECT pg_temp.sqlstate('INSERT INTO apikeys.audit_link TABLE d_audit_link');
+SELECT pg_temp.sqlstate('INSERT INTO apikeys.audit_tree TABLE d_audit_tree');
 SELECT pg_temp.sqlstate('INSERT INTO apikeys.team_member TABLE d_team_member');
 -- what the extension came with gives way once, to a restored row; what was made here does not
 SELECT pg_temp.sqlstate('INSERT INTO apikeys.workspace TABLE d_workspace');

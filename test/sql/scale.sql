@@ -114,8 +114,8 @@ SELECT statement, pg_temp.reads(statement) FROM (VALUES
     ('SELECT apikeys.archive_key(apikeys.key_id(''big 700''))'),
     ('SELECT apikeys.validate_key(''nobody''''s'')'),
     ('SELECT apikeys.identify_key(''nobody''''s'')'),
-    ('SELECT apikeys.verify_audit_log(''w1'')'),
-    ('SELECT apikeys.audit_anchor(''w1'')')) AS s (statement);
+    ('SELECT apikeys.verify_audit_logs(''w1'')'),
+    ('SELECT apikeys.audit_checkpoint(''w1'')')) AS s (statement);
 
 -- a role that has a capability in many single workspaces has it in those alone
 CREATE ROLE regress_ak_each;

@@ -65,13 +65,15 @@ INSERT INTO calls VALUES
 	('export_audit_logs', $$SELECT string_agg(l, '/') FROM apikeys.export_audit_logs(workspace => :there) AS l$$),
 	('export_audit_logs', $$SELECT string_agg(l, '/') FROM apikeys.export_audit_logs(key_id => :other) AS l$$),
 	('email_audit_logs', $$SELECT apikeys.email_audit_logs('a@example.invalid', workspace => :there)$$),
-	('verify_audit_log', $$SELECT apikeys.verify_audit_log(:there)$$),
-	('audit_anchor', $$SELECT apikeys.audit_anchor(:there)$$),
-	('purge_audit_log', $$SELECT apikeys.purge_audit_log('-infinity', :there)$$),
+	('verify_audit_logs', $$SELECT apikeys.verify_audit_logs(:there)$$),
+	('audit_checkpoint', $$SELECT apikeys.audit_checkpoint(:there)$$),
+	('audit_consistency_proof', $$SELECT apikeys.audit_consistency_proof(:there, 0)$$),
+	('audit_feed', $$SELECT apikeys.audit_feed(0, :there)$$),
+	('purge_audit_logs', $$SELECT apikeys.purge_audit_logs('-infinity', :there)$$),
 	('quota_used', $$SELECT apikeys_internal.quota_used(:other, 'month')$$),
 	('validate_key', $$SELECT (apikeys.validate_key('ak_' || repeat('0', 43) || '2PL60u', workspace => :there)).code$$);
 SELECT p.proname AS "not here" FROM pg_proc p WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace)
-AND p.proargnames && '{key_id,workspace}' AND NOT EXISTS (SELECT FROM calls c WHERE c.function = p.proname) ORDER BY 1;
+AND p.proargnames[1:p.pronargs] && '{key_id,workspace}' AND NOT EXISTS (SELECT FROM calls c WHERE c.function = p.proname) ORDER BY 1;
 
 -- the answer to a call, whatever it is, in one text without what was asked for
 CREATE FUNCTION pg_temp.answer(call text, other text, there text) RETURNS text LANGUAGE plpgsql AS
@@ -117,8 +119,8 @@ SELECT api FROM apikeys.apis;
 SELECT apikeys_internal.visible_workspaces(c) FROM unnest('{validate,view,manage,audit,admin}'::text[]) AS c;
 SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => 2147483647);
 SELECT count(*) FROM apikeys.export_audit_logs() AS l WHERE l ~ 'rival|Rival|there|Gone';
-SELECT workspace, ok FROM apikeys.verify_audit_log();
-SELECT jsonb_object_keys(apikeys.audit_anchor());
+SELECT workspace, ok FROM apikeys.verify_audit_logs();
+SELECT workspace FROM apikeys.audit_checkpoint();
 SELECT apikeys.key_id('Shared name') = :'acme_id' AS its_own;
 
 -- usage; what belongs to no key is not a scoped role's to see, nor how much there is of others

@@ -1,8 +1,8 @@
--- Transactions: an entry stands or falls with its action; the chain is in commit order under every isolation level.
+-- Transactions: an entry stands or falls with its action; entries enter the tree after the commit, under every isolation level.
 \set ECHO none
 \i test/lib/regress.sql
 
-CREATE VIEW pg_temp.chain AS SELECT l.workspace, l.position, a.activity FROM apikeys.audit_link l JOIN apikeys.audit_log a USING (audit_id) ORDER BY 1, 2;
+CREATE VIEW pg_temp.tree AS SELECT l.workspace, l.position, a.activity FROM apikeys.audit_tree l JOIN apikeys.audit_log a USING (audit_id) ORDER BY 1, 2;
 
 -- rolled back whole
 BEGIN;
@@ -11,7 +11,8 @@ SELECT code FROM apikeys.validate_key(:'key');
 ROLLBACK;
 SELECT code FROM apikeys.validate_key(:'key');
 SELECT count(*) FROM apikeys.audit_log;
-SELECT count(*) FROM apikeys.audit_link;
+CALL apikeys.sequence_audit_logs();
+SELECT count(*) FROM apikeys.audit_tree;
 
 -- savepoints, nested, released and rolled back
 BEGIN;
@@ -34,7 +35,8 @@ ROLLBACK TO a;
 SELECT name FROM apikeys.create_key('5', '{data}');
 COMMIT;
 SELECT activity FROM apikeys.audit_logs ORDER BY audit_id;
-TABLE chain;
+CALL apikeys.sequence_audit_logs();
+TABLE tree;
 SELECT pg_temp.wrong();
 
 -- errors in subtransactions
@@ -74,11 +76,12 @@ SELECT name FROM apikeys.create_key('in a', '{data}', 'a');
 SELECT apikeys.register_api('billing');
 SELECT name FROM apikeys.create_key('in b again', '{billing}', 'b');
 -- its own entries have no link yet, and are passed over
-SELECT workspace, entries, ok FROM apikeys.verify_audit_log();
+SELECT workspace, entries, ok FROM apikeys.verify_audit_logs();
 SELECT name, access FROM apikeys.active_keys WHERE workspace IN ('a', 'b') ORDER BY 1;
 COMMIT;
-SELECT workspace, position, activity FROM chain WHERE workspace IN ('', 'a', 'b');
-SELECT workspace, entries, ok, first_bad, problem FROM apikeys.verify_audit_log();
+CALL apikeys.sequence_audit_logs();
+SELECT workspace, position, activity FROM tree WHERE workspace IN ('', 'a', 'b');
+SELECT workspace, entries, ok, first_bad, problem FROM apikeys.verify_audit_logs();
 
 -- many changes of one key in one transaction: an entry each
 BEGIN;
@@ -113,7 +116,7 @@ SELECT pg_temp.refused($$SELECT apikeys.create_key('rr 2', '{data}', 'b')$$);
 SELECT state FROM apikeys.archive_key(:'key_id');
 SELECT apikeys.register_api('rr'), apikeys.create_workspace('rr'), apikeys.add_team_member('rr', 'rr') \g /dev/null
 SELECT name, access FROM apikeys.create_key('rr', '{rr}', 'rr');
-SELECT ok FROM apikeys.verify_audit_log('b');
+SELECT ok FROM apikeys.verify_audit_logs('b');
 COMMIT;
 BEGIN ISOLATION LEVEL SERIALIZABLE;
 SELECT count(*) FROM apikeys.active_keys WHERE name LIKE 'sr%';
@@ -134,11 +137,11 @@ SELECT count(*) >= 0 AS reads FROM apikeys.active_keys;
 SELECT pg_temp.refused($$SELECT name FROM apikeys.create_key('ro', '{data}')$$);
 ROLLBACK;
 BEGIN READ ONLY;
-SELECT ok FROM apikeys.verify_audit_log('b');
-SELECT count(*) FROM jsonb_object_keys(apikeys.audit_anchor('b'));
+SELECT ok FROM apikeys.verify_audit_logs('b');
+SELECT count(*) FROM apikeys.audit_checkpoint('b');
 COMMIT;
 
--- deferred constraints and SET CONSTRAINTS do not undo the link
+-- deferred constraints and SET CONSTRAINTS do not undo the entry
 BEGIN;
 SET CONSTRAINTS ALL IMMEDIATE;
 SELECT name FROM apikeys.create_key('immediate', '{data}', 'b');
@@ -172,7 +175,7 @@ SELECT name FROM apikeys.active_keys WHERE name LIKE 'p%' ORDER BY 1;
 SELECT pg_temp.wrong();
 
 -- the extension made anew in the transaction that uses it
-DROP VIEW chain;
+DROP VIEW tree;
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SELECT name FROM apikeys.create_key('before', '{data}');
@@ -180,7 +183,7 @@ DROP EXTENSION apikeys;
 CREATE EXTENSION apikeys;
 SELECT name FROM apikeys.create_key('new', '{data}');
 COMMIT;
-SELECT workspace, entries, ok FROM apikeys.verify_audit_log();
+SELECT workspace, entries, ok FROM apikeys.verify_audit_logs();
 BEGIN;
 SELECT name FROM apikeys.create_key('dropped with it', '{data}');
 DROP EXTENSION apikeys;

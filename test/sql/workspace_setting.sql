@@ -28,8 +28,8 @@ SELECT workspace, name FROM apikeys.active_keys ORDER BY 2;
 SELECT count(*) FROM apikeys.archived_keys;
 SELECT DISTINCT workspace FROM apikeys.audit_logs;
 SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => 2147483647);
-SELECT workspace FROM apikeys.verify_audit_log();
-SELECT jsonb_object_keys(apikeys.audit_anchor());
+SELECT workspace FROM apikeys.verify_audit_logs();
+SELECT workspace FROM apikeys.audit_checkpoint();
 SELECT apikeys_internal.visible_workspaces('view');
 SELECT name FROM apikeys.key_details(:'a_id');
 SELECT apikeys.key_id('A') = :'a_id' AS its_own;
@@ -53,7 +53,7 @@ CREATE TEMPORARY TABLE calls (call text);
 INSERT INTO calls VALUES ($$create_key('x', '{data}', :there)$$), ($$import_key('x', '{data}', sha256('x'), workspace => :there)$$), ($$key_id('R', :there)$$),
 	($$validate_key('x', workspace => :there)$$), ($$validate_key(NULL, workspace => :there)$$), ($$create_workspace(:there)$$), ($$update_workspace(:there)$$), ($$add_team_member('x', 'x', :there)$$),
 	($$remove_team_member('x', :there)$$), ($$grant_access('regress_ak_nobody', 'view', :there)$$), ($$revoke_access('regress_ak_nobody', 'view', :there)$$),
-	($$verify_audit_log(:there)$$), ($$audit_anchor(:there)$$), ($$purge_audit_log('-infinity', :there)$$), ($$search_audit_logs(workspace => :there)$$), ($$export_audit_logs(workspace => :there)$$),
+	($$verify_audit_logs(:there)$$), ($$audit_checkpoint(:there)$$), ($$audit_consistency_proof(:there, 0)$$), ($$audit_feed(0, :there)$$), ($$purge_audit_logs('-infinity', :there)$$), ($$search_audit_logs(workspace => :there)$$), ($$export_audit_logs(workspace => :there)$$),
 	($$list_keys(:there)$$),
 	($$secret_pattern(:there)$$),
 	($$audit_filters(:there)$$),
@@ -73,7 +73,7 @@ SET apikeys.workspace = 'nowhere';
 SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}')$$);
 SELECT code FROM apikeys.validate_key(:'a');
 SELECT (SELECT count(*) FROM apikeys.active_keys), (SELECT count(*) FROM apikeys.archived_keys), (SELECT count(*) FROM apikeys.audit_logs);
-SELECT count(*) FROM apikeys.verify_audit_log();
+SELECT count(*) FROM apikeys.verify_audit_logs();
 SET apikeys.workspace = E'\'; DROP TABLE apikeys.key; --';
 SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}')$$);
 SELECT code FROM apikeys.validate_key(:'a');

@@ -94,19 +94,20 @@ SELECT apikeys.update_key(key_id, team => 'new') FROM apikeys.active_keys;
 SQL
 # more than one transaction of the worker takes
 $node->safe_psql($db, "SELECT count(u.key_id) FROM generate_series(1, 21000) n, LATERAL apikeys.update_key(apikeys.key_id('old 1', 'default'), team => 'team ' || n) u");
-my $anchor = query($node, $db, 'SELECT apikeys.audit_anchor()');
+my $checkpoint = query($node, $db, 'SELECT array_agg(note) FROM apikeys.audit_checkpoint()');
 is(problems($node, $db), '', 'sound before');
 my $kept = query($node, $db, 'SELECT count(*) FROM apikeys.key');
 # the clock is turned back for what there is; the digests, which purged entries leave, stay what they are
 $node->safe_psql($db, "SET session_replication_role = replica; UPDATE apikeys.audit_log SET time = time - interval '3 days' "
-	  . 'WHERE audit_id NOT IN (SELECT audit_id FROM apikeys.key)');
+	  . 'WHERE audit_id NOT IN (SELECT audit_id FROM apikeys.key UNION ALL SELECT audit_id FROM apikeys.workspace UNION ALL SELECT audit_id FROM apikeys.api '
+	  . 'UNION ALL SELECT audit_id FROM apikeys.team_member UNION ALL SELECT audit_id FROM apikeys.access)');
 my $old = query($node, $db, "SELECT count(*) FROM apikeys.audit_log WHERE time < now() - interval '2 days'");
 cmp_ok($old, '>', 10, 'there are old entries');
 $node->append_conf('postgresql.conf', "apikeys.audit_retention = '2d'\n");
 $node->restart;
 # a purge that somebody leaves open holds up its own workspace alone, which comes before the other
 my $open = session($node, $db);
-$open->run("BEGIN; SELECT apikeys.purge_audit_log(now() - interval '10 years', 'acme')");
+$open->run("BEGIN; SELECT apikeys.purge_audit_logs(now() - interval '10 years', 'acme')");
 $node->safe_psql($db, "SELECT apikeys.update_workspace('default', 'Default')");    # any action starts the worker
 my $others = "SELECT count(*) FROM apikeys.audit_log WHERE time < now() - interval '2 days' AND workspace %s DISTINCT FROM 'acme'";
 ok(wait_for($node, $db, sprintf($others, 'IS'), '0'), 'the worker purges beside an open purge');
@@ -119,6 +120,6 @@ ok(wait_for($node, $db, "SELECT string_agg(DISTINCT coalesce(workspace, '-'), ' 
 		'- acme default'), 'and wrote an entry for each workspace');
 is(query($node, $db, "SELECT count(*) FROM apikeys.audit_log WHERE entity = 'Audit Logs' AND workspace = 'default'"), '2', 'many entries go in several transactions');
 is(query($node, $db, 'SELECT count(*) FROM apikeys.key k JOIN apikeys.audit_log a USING (audit_id)'), $kept, 'the last entry of every key is there');
-is(query($node, $db, "SELECT count(*) FROM apikeys.verify_audit_log(NULL, '$anchor') WHERE NOT ok"), '0', 'the rest verifies, and the anchor holds');
+is(query($node, $db, "SELECT count(*) FROM apikeys.verify_audit_logs(NULL, '$checkpoint') WHERE NOT ok"), '0', 'the rest verifies, and the checkpoint holds');
 
 done_testing();

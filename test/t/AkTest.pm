@@ -123,7 +123,7 @@ sub problems
 	my ($node, $db) = @_;
 
 	return query($node, $db, <<'SQL');
-SELECT 'log: ' || problem || ' (' || first_bad || ')' FROM apikeys.verify_audit_log() WHERE NOT ok
+SELECT 'log: ' || problem || ' (' || first_bad || ')' FROM apikeys.verify_audit_logs() WHERE NOT ok
 UNION ALL
 SELECT 'beyond the archive limit: ' || w.workspace FROM apikeys.key k JOIN apikeys.workspace w USING (workspace)
 	WHERE k.archived_at IS NOT NULL GROUP BY w.workspace, w.archive_limit HAVING count(*) > w.archive_limit
@@ -134,12 +134,14 @@ UNION ALL
 SELECT 'hash twice' FROM (SELECT key_hash FROM apikeys.key UNION ALL
 	SELECT old_key_hash FROM apikeys.key WHERE old_key_hash IS NOT NULL) AS h GROUP BY key_hash HAVING count(*) > 1
 UNION ALL
-SELECT 'links of entry ' || a.audit_id || ': ' || count(l.audit_id)
-	FROM apikeys.audit_log a LEFT JOIN apikeys.audit_link l USING (audit_id)
-	GROUP BY a.audit_id HAVING count(l.audit_id) <> 1
+SELECT 'leaves and pending rows of entry ' || a.audit_id || ': ' || count(l.audit_id) || ', ' || count(p.audit_id)
+	FROM apikeys.audit_log a LEFT JOIN apikeys.audit_tree l USING (audit_id)
+	LEFT JOIN apikeys_internal.audit_pending p ON p.audit_id = a.audit_id
+	WHERE NOT EXISTS (SELECT FROM apikeys_internal.audit_pending o WHERE o.audit_id = 0)
+	GROUP BY a.audit_id HAVING count(l.audit_id) + count(p.audit_id) <> 1
 UNION ALL
-SELECT 'link without entry: ' || l.audit_id FROM apikeys.audit_link l
-	WHERE NOT EXISTS (SELECT FROM apikeys.audit_log a WHERE a.audit_id = l.audit_id)
+SELECT 'leaf without entry: ' || l.audit_id FROM apikeys.audit_tree l
+	WHERE NOT EXISTS (SELECT FROM apikeys.audit_log a WHERE a.audit_id = l.audit_id) AND l.audit_id IS NOT NULL
 UNION ALL
 SELECT 'the sequence is behind: ' || last_value FROM apikeys_internal.audit_id_seq
 	WHERE last_value < (SELECT max(audit_id) FROM apikeys.audit_log)

@@ -1,22 +1,26 @@
 /*-------------------------------------------------------------------------
  *
- * proofrows.c
- *	  Verifying rows against the entries that describe them.
+ * verify_rows.c
+ *	  Verifying rows by the entries that describe them.
  *
  * Every row of an audited table must have the right digest and be as its last
- * entry left it, and no later entry may describe it.  First, rows are read into
- * a hash table of what the entries must confirm.  Then each entry is compared,
- * in the order of audit_id.  What is left at the end was not confirmed.
+ * entry left it, and no later entry may describe it; and what an entry left must
+ * be there, unless a later one removed it.  First, rows are read into hash
+ * tables.  Then each entry is compared; entries name what they tell of by their
+ * subject.  What is left at the end was not confirmed.
  *
  * A key is identified by its id.  If entries describe a key that does not
  * exist, an entry must record that it was dropped; a dropped key must not
- * exist.
+ * exist.  Another thing is identified by the entry's subject, an access by the
+ * grant_id in it, since its role may be renamed.  A purge keeps the last entry
+ * of all of them (purge.c).
  *
- * Other objects have no id in the log, but names, which can be read back from
- * the entry.  Objects made by the extension's script have no entry (audit_id
- * 0).  A row whose entry was purged can be checked only by its own digest.
- * Access that does not exist is no problem: a dump leaves out the access of
- * roles that do not exist.
+ * What the extension came with has no entry (audit_id 0): it is known by its
+ * digest, in which who made it and when is left out, and must be there unless
+ * entries tell of it.
+ *
+ * An access that does not exist, of a role that does not exist, is no problem: a
+ * dump leaves such an access out.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,6 +34,7 @@
 #include "common/hashfn.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
@@ -39,10 +44,12 @@
 #include "utils/uuid.h"
 
 #include "audit/row_digest.h"
+#include "audit/sealed_row.h"
+#include "audit/subject.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
-#include "log/proof.h"
+#include "log/verify_rows.h"
 
 /* Bytes of a digest to keep for comparison: enough that no other row can be made with the same */
 #define DIGEST_KEPT 16
@@ -53,7 +60,7 @@ typedef struct AkProvenKey
 	pg_uuid_t key_id;
 	int64 audit_id;            /* of the row, or else of the last entry */
 	uint8 digest[DIGEST_KEPT]; /* of the row */
-	AkChain *chain;
+	AkLog *log;
 	uint32 hash; /* "hash" and "status" belong to the hash table */
 	char status;
 	bool exists;  /* it has a row */
@@ -88,11 +95,12 @@ hash_uuid(const pg_uuid_t *uuid)
 /* An object of another kind */
 typedef struct AkThing
 {
-	uint8 name[AK_HASH_LEN];   /* the hash key: SHA-256 of its names */
+	uint8 name[AK_HASH_LEN];   /* the hash key: SHA-256 of its kind and subject */
 	int64 audit_id;            /* of the row; 0: made by the script */
 	uint8 digest[DIGEST_KEPT]; /* of the row */
-	AkChain *chain;
+	AkLog *log;
 	bool exists;                    /* it has a row */
+	bool seed;                      /* that is as the extension made it */
 	bool may_miss;                  /* it may have no row although its entry left one */
 	int64 last;                     /* the last entry that describes it; 0: none */
 	bool left;                      /* that entry left a row */
@@ -107,76 +115,67 @@ struct AkRowProof
 	MemoryContext row_context; /* for one row */
 };
 
-/* The kinds of objects that are not keys */
+/* The kinds of things that are not keys */
 static const struct
 {
 	AkRelation relation;
 	const char *entity;
 	AttrNumber workspace; /* the column; 0: no workspace */
-	AttrNumber names[3];  /* the columns with its names */
 	AttrNumber audit_id;
 	int natts; /* number of our columns */
 } kinds[] = {
-	{AK_WORKSPACE,
-	 "Workspaces",
-	 Anum_workspace_workspace,
-	 {Anum_workspace_workspace},
-	 Anum_workspace_audit_id,
-	 _Anum_workspace_max - 1},
-	{AK_API, "APIs", 0, {Anum_api_api}, Anum_api_audit_id, _Anum_api_max - 1},
-	{AK_TEAM_MEMBER,
-	 "Teams",
-	 Anum_team_member_workspace,
-	 {Anum_team_member_workspace, Anum_team_member_actor},
-	 Anum_team_member_audit_id,
-	 _Anum_team_member_max - 1},
-	{AK_ACCESS, "Access", Anum_access_workspace, {Anum_access_grant_id}, Anum_access_audit_id, _Anum_access_max - 1},
+	{AK_WORKSPACE, "Workspaces", Anum_workspace_workspace, Anum_workspace_audit_id, _Anum_workspace_max - 1},
+	{AK_API, "APIs", 0, Anum_api_audit_id, _Anum_api_max - 1},
+	{AK_TEAM_MEMBER, "Teams", Anum_team_member_workspace, Anum_team_member_audit_id, _Anum_team_member_max - 1},
+	{AK_ACCESS, "Access", Anum_access_workspace, Anum_access_audit_id, _Anum_access_max - 1},
 };
 
-/* The objects made by the script, in the order of kinds[] */
-static const char *const seeds[][4] = {
-	{"default"},
-	{"data", "segmentation", "push"},
-	{NULL},
-	{NULL},
+/* What the extension came with, and the digests of these rows without created_at and created_by */
+static const struct
+{
+	int kind; /* in kinds[] */
+	const char *workspace;
+	const char *subject;
+	const char *digest;
+} seeds[] = {
+	{0, "default", "{\"workspace\": \"default\"}", "9b45ff15555d4ebd4a739569b9c2acff578662c97efed43f0d92305f1cf35976"},
+	{1, "", "{\"api\": \"data\"}", "7571b5157de75c02dac45f213f04cb5824e76e5d37679fa61a3f13e83d276b8b"},
+	{1, "", "{\"api\": \"segmentation\"}", "c6bcd0cf97578f72cd2194b107b4e523f3b9d3fc7f07aa8326858f4410b5476e"},
+	{1, "", "{\"api\": \"push\"}", "97d33b42837250406544f3da09e7060dca547c1245aecebacbffd2531669ca60"},
 };
-
-/* Starts the name of an object. */
-static void
-begin_name(StringInfo name, int kind)
-{
-	initStringInfo(name);
-	appendStringInfoChar(name, (char) kind);
-}
-
-/* Adds a part to a name; NULL adds an empty part. */
-static void
-add_name(StringInfo name, const char *part, int length)
-{
-	appendBinaryStringInfo(name, (const char *) &length, sizeof(length));
-	appendBinaryStringInfo(name, part ? part : "", length);
-}
 
 /*
- * Returns the chain of a row, or NULL if it is not verified.  If all workspaces
- * are verified and this one has no chain, its entry is missing: the problem is
- * noted in the chain of entries without a workspace.
+ * Returns the log of a row, or NULL if it is not verified.  If all workspaces
+ * are verified and this one has no log, its entry is missing: the problem is
+ * noted in the log of entries without a workspace.
  */
-static AkChain *
-chain_of_row(const AkRowProof *proof, Datum workspace, bool isnull)
+static AkLog *
+log_of_row(const AkRowProof *proof, Datum workspace, bool isnull)
 {
-	AkChain *chain = ak_chain_of_value(proof->v, workspace, isnull);
+	AkLog *log = ak_log_of_value(proof->v, workspace, isnull);
 
-	return chain == NULL && proof->v->everywhere ? ak_chain_of(proof->v, "", 0) : chain;
+	return log == NULL && proof->v->everywhere ? ak_log_of(proof->v, "", 0) : log;
 }
 
+/* Returns the thing of a kind with that subject. */
 static AkThing *
-thing_of(AkRowProof *proof, StringInfo name, bool *found)
+thing_of(AkRowProof *proof, int kind, Jsonb *subject, bool *found)
 {
+	StringInfoData name;
+	JsonbValue buf;
+	JsonbValue *grant_id = NULL;
 	uint8 hash[AK_HASH_LEN];
 	AkThing *thing;
 
-	if (!ak_sha256(name->data, name->len, hash))
+	initStringInfo(&name);
+	appendStringInfoChar(&name, (char) kind);
+	if (kinds[kind].relation == AK_ACCESS && JB_ROOT_IS_OBJECT(subject))
+		grant_id = getKeyJsonValueFromContainer(&subject->root, "grant_id", 8, &buf);
+	if (grant_id != NULL && grant_id->type == jbvString)
+		appendBinaryStringInfo(&name, grant_id->val.string.val, grant_id->val.string.len);
+	else
+		JsonbToCString(&name, &subject->root, VARSIZE(subject));
+	if (!ak_sha256(name.data, name.len, hash))
 		ak_hash_failed();
 	thing = hash_search(proof->things, hash, HASH_ENTER, found);
 	if (!*found)
@@ -184,13 +183,39 @@ thing_of(AkRowProof *proof, StringInfo name, bool *found)
 	return thing;
 }
 
+static Jsonb *
+jsonb_of(const char *text)
+{
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+}
+
+/* Returns true if a row without an entry is as the extension made it. */
+static bool
+is_seed(int kind, TupleDesc desc, const Datum *values, const bool *nulls)
+{
+	bool without[AK_ROW_NATTS_MAX];
+	uint8 digest[AK_HASH_LEN];
+	char hex[2 * AK_HASH_LEN + 1];
+
+	memcpy(without, nulls, kinds[kind].natts * sizeof(bool));
+	for (int i = 0; i < kinds[kind].natts; i++)
+		if (strcmp(NameStr(TupleDescAttr(desc, i)->attname), "created_at") == 0 ||
+			strcmp(NameStr(TupleDescAttr(desc, i)->attname), "created_by") == 0)
+			without[i] = true;
+	ak_row_digest(desc, kinds[kind].natts, values, without, digest);
+	hex[hex_encode((const char *) digest, AK_HASH_LEN, hex)] = '\0';
+	for (int i = 0; i < (int) lengthof(seeds); i++)
+		if (seeds[i].kind == kind && strcmp(seeds[i].digest, hex) == 0)
+			return true;
+	return false;
+}
+
 /* Notes a wrong digest of a row, and returns the row's digest. */
 static const uint8 *
-check_row(AkChain *chain, TupleDesc desc, int natts, const Datum *values, const bool *nulls, int64 audit_id,
-		  bool is_key)
+check_row(AkLog *log, TupleDesc desc, int natts, const Datum *values, const bool *nulls, int64 audit_id, bool is_key)
 {
 	if (!ak_row_digest_right(desc, natts, values, nulls))
-		ak_note_row(chain, audit_id,
+		ak_note_row(log, audit_id,
 					is_key ? "a key was altered after this entry" : "what this entry tells of was altered after it");
 	return ak_hash_bytes(values[natts - 1], nulls[natts - 1]);
 }
@@ -198,18 +223,18 @@ check_row(AkChain *chain, TupleDesc desc, int natts, const Datum *values, const 
 static void
 read_key(AkRowProof *proof, TupleDesc desc, const Datum *values, const bool *nulls)
 {
-	AkChain *chain = chain_of_row(proof, values[Anum_key_workspace - 1], false);
+	AkLog *log = log_of_row(proof, values[Anum_key_workspace - 1], false);
 	int64 audit_id = DatumGetInt64(values[Anum_key_audit_id - 1]);
 	const uint8 *digest;
 	AkProvenKey *key;
 	bool found;
 
-	if (chain == NULL)
+	if (log == NULL)
 		return;
-	digest = check_row(chain, desc, _Anum_key_max - 1, values, nulls, audit_id, true);
+	digest = check_row(log, desc, _Anum_key_max - 1, values, nulls, audit_id, true);
 	key = keystate_insert(proof->keys, *DatumGetUUIDP(values[Anum_key_key_id - 1]), &found);
 	key->audit_id = audit_id;
-	key->chain = chain;
+	key->log = log;
 	key->exists = true;
 	key->met = key->dropped = false;
 	if (digest != NULL)
@@ -222,45 +247,25 @@ static void
 read_thing(AkRowProof *proof, int kind, TupleDesc desc, const Datum *values, const bool *nulls)
 {
 	AttrNumber workspace = kinds[kind].workspace;
-	AkChain *chain =
-		chain_of_row(proof, workspace ? values[workspace - 1] : (Datum) 0, workspace == 0 || nulls[workspace - 1]);
+	AkLog *log =
+		log_of_row(proof, workspace ? values[workspace - 1] : (Datum) 0, workspace == 0 || nulls[workspace - 1]);
 	int64 audit_id = DatumGetInt64(values[kinds[kind].audit_id - 1]);
-	StringInfoData name;
 	const uint8 *digest;
 	AkThing *thing;
 	bool found;
 
-	if (chain == NULL)
+	if (log == NULL)
 		return;
-	begin_name(&name, kind);
-	for (int i = 0; i < 3 && kinds[kind].names[i] != 0; i++)
-	{
-		AttrNumber column = kinds[kind].names[i];
-		char *part = NULL;
-
-		if (!nulls[column - 1])
-			part = TupleDescAttr(desc, column - 1)->atttypid == UUIDOID
-					   ? DatumGetCString(DirectFunctionCall1(uuid_out, values[column - 1]))
-					   : TextDatumGetCString(values[column - 1]);
-		add_name(&name, part, part ? strlen(part) : 0);
-	}
-	digest = check_row(chain, desc, kinds[kind].natts, values, nulls, audit_id, false);
-	thing = thing_of(proof, &name, &found);
+	digest = check_row(log, desc, kinds[kind].natts, values, nulls, audit_id, false);
+	thing = thing_of(proof, kind, jsonb_of(ak_row_subject(kinds[kind].relation, values, nulls)), &found);
+	if (thing->exists)
+		ak_note_row(log, audit_id, "there are two rows of what this entry tells of");
 	thing->audit_id = audit_id;
-	thing->chain = chain;
+	thing->log = log;
 	thing->exists = true;
+	thing->seed = audit_id == 0 && is_seed(kind, desc, values, nulls);
 	if (digest != NULL)
 		memcpy(thing->digest, digest, DIGEST_KEPT);
-
-	if (audit_id == 0)
-	{
-		bool seed = false;
-
-		for (int i = 0; i < 4 && seeds[kind][i] != NULL; i++)
-			seed |= strcmp(seeds[kind][i], TextDatumGetCString(values[0])) == 0;
-		if (!seed)
-			ak_note_row(chain, 0, "something is there that no entry tells of");
-	}
 }
 
 /* Reads the row in a scan's slot; kind -1 is a key. */
@@ -304,7 +309,7 @@ read_rows_of_one(AkRowProof *proof, AkRelation relation, int kind, AkRelation in
 	IndexScanDesc scan = index_beginscan_compat(rel, idx, proof->v->snapshot, 1);
 	ScanKeyData key;
 
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(proof->v->chains[0].workspace));
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(proof->v->logs[0].workspace));
 	key.sk_collation = DEFAULT_COLLATION_OID; /* the column's */
 	index_rescan(scan, &key, 1, NULL, 0);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
@@ -358,7 +363,7 @@ ak_prove_rows_begin(AkVerification *v)
 
 /* Notes the keys that an entry records as dropped. */
 static void
-note_dropped(AkRowProof *proof, AkChain *chain, Jsonb *changes)
+note_dropped(AkRowProof *proof, AkLog *log, Jsonb *changes)
 {
 	JsonbValue buf;
 	JsonbValue *list;
@@ -394,7 +399,7 @@ note_dropped(AkRowProof *proof, AkChain *chain, Jsonb *changes)
 		if (!found)
 		{
 			key->audit_id = 0;
-			key->chain = chain;
+			key->log = log;
 			key->exists = key->met = false;
 		}
 		key->dropped = true;
@@ -403,7 +408,7 @@ note_dropped(AkRowProof *proof, AkChain *chain, Jsonb *changes)
 
 /* Compares an entry about a key with the key. */
 static void
-meet_key(AkRowProof *proof, AkChain *chain, int64 audit_id, pg_uuid_t *key_id, const uint8 *digest)
+meet_key(AkRowProof *proof, AkLog *log, int64 audit_id, pg_uuid_t *key_id, const uint8 *digest)
 {
 	bool found;
 	AkProvenKey *key = keystate_insert(proof->keys, *key_id, &found);
@@ -416,96 +421,15 @@ meet_key(AkRowProof *proof, AkChain *chain, int64 audit_id, pg_uuid_t *key_id, c
 	if (!key->exists)
 	{
 		key->audit_id = audit_id;
-		key->chain = chain;
+		key->log = log;
 	}
 	else if (audit_id > key->audit_id)
-		ak_note_row(chain, audit_id, "a key is not as this entry left it");
+		ak_note_row(log, audit_id, "a key is not as this entry left it");
 	else if (audit_id == key->audit_id)
 	{
 		key->met = true;
 		if (digest == NULL || memcmp(digest, key->digest, DIGEST_KEPT) != 0)
-			ak_note_row(chain, audit_id, "a key is not as this entry left it");
-	}
-}
-
-/* Returns the text between the beginning and the end of an activity, or NULL. */
-static const char *
-between(const char *activity, const char *begin, const char *end, int *length)
-{
-	int total = strlen(activity);
-	int before = strlen(begin);
-	int after = strlen(end);
-
-	if (total < before + after || strncmp(activity, begin, before) != 0 || strcmp(activity + total - after, end) != 0)
-		return NULL;
-	*length = total - before - after;
-	return activity + before;
-}
-
-/* Returns the old or new value of a change in an entry, as text, or NULL. */
-static char *
-changed(Jsonb *changes, const char *column, const char *side)
-{
-	JsonbValue buf;
-	JsonbValue side_buf;
-	JsonbValue *value;
-
-	if (changes == NULL || !JB_ROOT_IS_OBJECT(changes))
-		return NULL;
-	value = getKeyJsonValueFromContainer(&changes->root, column, strlen(column), &buf);
-	if (value == NULL || value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
-		return NULL;
-	value = getKeyJsonValueFromContainer(value->val.binary.data, side, strlen(side), &side_buf);
-	if (value == NULL || value->type != jbvString)
-		return NULL;
-	return pnstrdup(value->val.string.val, value->val.string.len);
-}
-
-/* Reads an object's name back from an entry.  Returns false if the entry does not contain it. */
-static bool
-name_from_entry(StringInfo name, int kind, AkChain *chain, const char *activity, const char *action, Jsonb *changes)
-{
-	const char *side = strcmp(action, "Delete") == 0 ? "old" : "new";
-	const char *part;
-	char *text;
-	int length;
-
-	begin_name(name, kind);
-	switch (kinds[kind].relation)
-	{
-		case AK_WORKSPACE:
-			add_name(name, chain->workspace, chain->length);
-			return true;
-		case AK_API:
-			if ((part = between(activity, "Registered API \"", "\"", &length)) == NULL &&
-				(part = between(activity, "Unregistered API \"", "\"", &length)) == NULL &&
-				(part = between(activity, "Updated API \"", "\": description", &length)) == NULL)
-				return false;
-			add_name(name, part, length);
-			return true;
-		case AK_TEAM_MEMBER:
-			add_name(name, chain->workspace, chain->length);
-			text = changed(changes, "actor", side);
-			if (text != NULL)
-				add_name(name, text, strlen(text));
-			else
-			{
-				text = changed(changes, "team", "new");
-				part =
-					text == NULL ? NULL : between(activity, "Moved \"", psprintf("\" to team \"%s\"", text), &length);
-				if (part == NULL)
-					return false;
-				add_name(name, part, length);
-			}
-			return true;
-		case AK_ACCESS:
-			text = changed(changes, "grant_id", side);
-			if (text == NULL)
-				return false;
-			add_name(name, text, strlen(text));
-			return true;
-		default:
-			return false;
+			ak_note_row(log, audit_id, "a key is not as this entry left it");
 	}
 }
 
@@ -519,55 +443,106 @@ text_is(Datum value, const char *text)
 	return VARSIZE_ANY_EXHDR(t) == (Size) length && memcmp(VARDATA_ANY(t), text, length) == 0;
 }
 
-static void
-meet_thing(AkRowProof *proof, int kind, AkChain *chain, const Datum *values, const bool *nulls, const uint8 *digest)
+/* Returns true if an access may be missing: its role does not exist. */
+static bool
+role_is_gone(Jsonb *subject)
 {
-	Jsonb *changes = nulls[Anum_audit_log_changes - 1] ? NULL : DatumGetJsonbP(values[Anum_audit_log_changes - 1]);
-	StringInfoData name;
+	JsonbValue buf;
+	JsonbValue *role =
+		JB_ROOT_IS_OBJECT(subject) ? getKeyJsonValueFromContainer(&subject->root, "role", 4, &buf) : NULL;
+
+	return role != NULL && role->type == jbvString &&
+		   !OidIsValid(get_role_oid(pnstrdup(role->val.string.val, role->val.string.len), true));
+}
+
+static void
+meet_thing(AkRowProof *proof, int kind, AkLog *log, const Datum *values, const bool *nulls, const uint8 *digest)
+{
+	int64 audit_id = DatumGetInt64(values[Anum_audit_log_audit_id - 1]);
+	Jsonb *subject = DatumGetJsonbP(values[Anum_audit_log_subject - 1]);
 	AkThing *thing;
 	bool found;
 
-	if (!name_from_entry(&name, kind, chain, TextDatumGetCString(values[Anum_audit_log_activity - 1]),
-						 TextDatumGetCString(values[Anum_audit_log_action - 1]), changes))
-		return;
-	thing = thing_of(proof, &name, &found);
+	thing = thing_of(proof, kind, subject, &found);
 	if (!found)
-		thing->chain = chain;
-	thing->may_miss = kinds[kind].relation == AK_ACCESS;
-	thing->last = DatumGetInt64(values[Anum_audit_log_audit_id - 1]);
+		thing->log = log;
+	if (audit_id < thing->last)
+		return;
+	thing->may_miss = kinds[kind].relation == AK_ACCESS && role_is_gone(subject);
+	thing->last = audit_id;
 	thing->left = digest != NULL;
 	if (digest != NULL)
 		memcpy(thing->last_digest, digest, DIGEST_KEPT);
 }
 
 /*
- * Compares an entry of that chain; called in the order of audit_id.  values are
- * a row of apikeys.audit_log.
+ * Compares an entry of that log.  values are a row of apikeys.audit_log.
  */
 void
-ak_prove_rows_entry(AkRowProof *proof, AkChain *chain, const Datum *values, const bool *nulls)
+ak_prove_rows_entry(AkRowProof *proof, AkLog *log, const Datum *values, const bool *nulls)
 {
 	int64 audit_id = DatumGetInt64(values[Anum_audit_log_audit_id - 1]);
 	const uint8 *digest = ak_hash_bytes(values[Anum_audit_log_row_digest - 1], nulls[Anum_audit_log_row_digest - 1]);
 
+	if (!nulls[Anum_audit_log_changes - 1])
+		note_dropped(proof, log, DatumGetJsonbP(values[Anum_audit_log_changes - 1]));
 	if (!nulls[Anum_audit_log_key_id - 1])
 	{
 		/* tells of a leak that changed nothing */
 		if (digest == NULL && text_is(values[Anum_audit_log_action - 1], "Update"))
 			return;
-		meet_key(proof, chain, audit_id, DatumGetUUIDP(values[Anum_audit_log_key_id - 1]), digest);
-		if (!nulls[Anum_audit_log_changes - 1] && text_is(values[Anum_audit_log_action - 1], "Delete"))
-			note_dropped(proof, chain, DatumGetJsonbP(values[Anum_audit_log_changes - 1]));
+		meet_key(proof, log, audit_id, DatumGetUUIDP(values[Anum_audit_log_key_id - 1]), digest);
 		return;
 	}
 	for (int i = 0; i < (int) lengthof(kinds); i++)
+		if (text_is(values[Anum_audit_log_entity - 1], kinds[i].entity))
+		{
+			meet_thing(proof, i, log, values, nulls, digest);
+			return;
+		}
+}
+
+/* Notes what a thing lacks. */
+static void
+confirm_thing(const AkThing *thing)
+{
+	if (thing->exists && thing->last == 0)
 	{
-		if (!text_is(values[Anum_audit_log_entity - 1], kinds[i].entity))
+		if (thing->audit_id == 0)
+		{
+			if (!thing->seed)
+				ak_note_row(thing->log, 0, "something is there that no entry tells of");
+		}
+		else
+			ak_note_row(thing->log, thing->audit_id, "the entry that tells of something is missing");
+	}
+	else if (thing->exists)
+	{
+		/* removed before a dump, and made again by the script in the database that it was restored into */
+		if (thing->seed && !thing->left)
+			return;
+		if (thing->audit_id != thing->last || !thing->left ||
+			memcmp(thing->digest, thing->last_digest, DIGEST_KEPT) != 0)
+			ak_note_row(thing->log, thing->last, "something is not as this entry left it");
+	}
+	else if (thing->left && !thing->may_miss)
+		ak_note_row(thing->log, thing->last, "what this entry tells of is gone, and no entry after it removes it");
+}
+
+/* Notes what the extension came with and is not there, without an entry that tells of it. */
+static void
+confirm_seeds(AkRowProof *proof)
+{
+	for (int i = 0; i < (int) lengthof(seeds); i++)
+	{
+		AkLog *log = ak_log_of(proof->v, seeds[i].workspace, strlen(seeds[i].workspace));
+		bool found;
+
+		if (log == NULL)
 			continue;
-		meet_thing(proof, i, chain, values, nulls, digest);
-		if (kinds[i].relation == AK_WORKSPACE && !nulls[Anum_audit_log_changes - 1])
-			note_dropped(proof, chain, DatumGetJsonbP(values[Anum_audit_log_changes - 1]));
-		return;
+		(void) thing_of(proof, seeds[i].kind, jsonb_of(seeds[i].subject), &found);
+		if (!found)
+			ak_note_row(log, 0, "something that the extension came with is gone, and no entry tells of it");
 	}
 }
 
@@ -584,27 +559,18 @@ ak_prove_rows_end(AkRowProof *proof)
 	while ((key = keystate_iterate(proof->keys, &it)) != NULL)
 	{
 		if (key->exists && !key->met)
-			ak_note_row(key->chain, key->audit_id, "the last entry of a key is missing");
+			ak_note_row(key->log, key->audit_id, "the last entry of a key is missing");
 		else if (key->exists && key->dropped)
-			ak_note_row(key->chain, key->audit_id, "a key is there that was dropped after this entry");
+			ak_note_row(key->log, key->audit_id, "a key is there that was dropped after this entry");
 		else if (!key->exists && !key->dropped)
-			ak_note_row(key->chain, key->audit_id, "a key is gone, and no entry after this one drops it");
+			ak_note_row(key->log, key->audit_id, "a key is gone, and no entry after this one drops it");
 	}
 
+	confirm_seeds(proof);
 	hash_seq_init(&status, proof->things);
 	while ((thing = hash_seq_search(&status)) != NULL)
-	{
-		if (thing->exists && thing->last == 0)
-		{
-			/* its entry may have been purged */
-			if (thing->audit_id != 0 && thing->chain->purge_id < thing->audit_id)
-				ak_note_row(thing->chain, thing->audit_id, "the entry that tells of something is missing");
-		}
-		else if (thing->exists ? thing->audit_id != thing->last || !thing->left ||
-									 memcmp(thing->digest, thing->last_digest, DIGEST_KEPT) != 0
-							   : thing->left && !thing->may_miss)
-			ak_note_row(thing->chain, thing->last, "something is not as this entry left it");
-	}
+		if (thing->exists || thing->last != 0)
+			confirm_thing(thing);
 	MemoryContextDelete(proof->row_context);
 	keystate_destroy(proof->keys);
 	hash_destroy(proof->things);

@@ -1,0 +1,134 @@
+/*-------------------------------------------------------------------------
+ *
+ * await.c
+ *	  Waits for the sequencer, so that a proof has what was committed before.
+ *
+ * What proves from the trees first wakes the worker, so that it takes in what is
+ * committed and pending, and waits for it, at most WAIT_MS; not under an older
+ * snapshot, which would not see it, nor where nothing is sequenced: on a standby
+ * or subscriber.
+ *
+ * For a checkpoint the worker also notes the trees' sizes (apikeys.audit_size),
+ * so that it can be confirmed after any purge.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
+
+#include "core/catalog.h"
+#include "core/clock.h"
+#include "core/compat.h"
+#include "core/query.h"
+#include "log/await.h"
+#include "worker/worker.h"
+
+/* How long to wait for the worker, and between two looks */
+#define WAIT_MS 2000
+#define LOOK_MS 10
+
+/* Returns the newest pending entry of a committed transaction, of those up to a number; 0 if there is none. */
+static int64
+newest_pending(int64 up_to)
+{
+	Relation rel = ak_table_open(AK_AUDIT_PENDING, AccessShareLock);
+	Relation index = index_open(ak_relid(AK_AUDIT_PENDING_PKEY), AccessShareLock);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), table_slot_callbacks(rel));
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	IndexScanDesc scan = index_beginscan_compat(rel, index, snapshot, 2);
+	ScanKeyData keys[2];
+	int64 newest = 0;
+
+	ScanKeyInit(&keys[0], 1, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(0));
+	ScanKeyInit(&keys[1], 1, BTLessEqualStrategyNumber, F_INT8LE, Int64GetDatum(up_to));
+	index_rescan(scan, keys, 2, NULL, 0);
+	while (newest == 0 && index_getnext_slot(scan, BackwardScanDirection, slot))
+	{
+		bool isnull;
+		TransactionId xmin = DatumGetTransactionId(slot_getsysattr(slot, MinTransactionIdAttributeNumber, &isnull));
+
+		/* nobody sequences our own before we commit */
+		if (!TransactionIdIsCurrentTransactionId(xmin))
+			newest = DatumGetInt64(slot_getattr(slot, Anum_audit_pending_audit_id, &isnull));
+	}
+	index_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+	return newest;
+}
+
+/*
+ * Returns true if the size of each of these workspaces' trees was noted, as of
+ * the latest commit.
+ */
+static bool
+sizes_noted(Datum workspaces)
+{
+	static AkQuery query = {
+		"SELECT NOT EXISTS (SELECT 1 FROM unnest($1) AS w (name), LATERAL (SELECT t.position + 1 AS size "
+		"FROM apikeys.audit_tree t WHERE t.workspace = w.name ORDER BY t.position DESC LIMIT 1) AS tip "
+		"WHERE NOT EXISTS (SELECT 1 FROM apikeys.audit_size a WHERE a.workspace = w.name AND a.size = tip.size))",
+		1,
+		{TEXTARRAYOID},
+		NULL};
+	AkCaller caller;
+	bool isnull;
+	bool result;
+
+	ak_owner_begin(&caller, AK_TO_READ);
+	SPI_connect();
+	ak_query(&query, &workspaces, NULL, AK_SEE_LATEST);
+	result = DatumGetBool(ak_query_result(0, 1, &isnull));
+	SPI_finish();
+	ak_owner_end(&caller);
+	return result;
+}
+
+/*
+ * Waits for the worker to take in what is pending, and, given workspaces (an
+ * array; 0: none), to note their trees' sizes: see the head of this file.
+ */
+void
+ak_await_sequencer(Datum workspaces)
+{
+	AkTicks until = ak_ticks() + AK_TICKS_OF_MS(WAIT_MS);
+	int64 newest;
+
+	if (RecoveryInProgress() || IsolationUsesXactSnapshot() || ak_is_subscriber())
+		return;
+	newest = newest_pending(PG_INT64_MAX);
+	while (newest != 0 || (workspaces != 0 && !sizes_noted(workspaces)))
+	{
+		AkWorkerState state = ak_worker_wake(workspaces != 0 ? AK_JOB_CHECKPOINT : AK_JOB_SEQUENCER);
+
+		if (state == AK_WORKER_NONE || state == AK_WORKER_NO_SLOT || ak_ticks() >= until)
+			return;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOOK_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (newest != 0)
+			newest = newest_pending(newest);
+	}
+}
+
+/* Returns the snapshot that an answer is given from, registered. */
+Snapshot
+ak_answer_snapshot(void)
+{
+	return RegisterSnapshot(IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetLatestSnapshot());
+}

@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * last_entry.h
+ *	  The last entry of a key or another thing.  See last_entry.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_LAST_ENTRY_H
+#define AK_LAST_ENTRY_H
+
+#include "access/genam.h"
+#include "executor/tuptable.h"
+#include "utils/relcache.h"
+#include "utils/snapshot.h"
+
+/* Finds the last entries of things */
+typedef struct AkLastFinder
+{
+	Relation log;
+	Relation by_key;
+	Relation by_subject;
+	Snapshot snapshot;
+	TupleTableSlot *slot;
+} AkLastFinder;
+
+extern void ak_last_begin(AkLastFinder *finder, Snapshot snapshot);
+extern int64 ak_last_of_key(AkLastFinder *finder, Datum key_id);
+extern int64 ak_last_of_thing(AkLastFinder *finder, Datum thing);
+extern void ak_last_end(AkLastFinder *finder);
+
+#endif /* AK_LAST_ENTRY_H */

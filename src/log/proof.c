@@ -1,0 +1,352 @@
+/*-------------------------------------------------------------------------
+ *
+ * proof.c
+ *	  Checkpoints and proofs: audit_checkpoint(), audit_inclusion_proof() and
+ *	  audit_consistency_proof().
+ *
+ * They answer from the committed trees, after the worker had time to take in
+ * what is pending (await.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/tuplestore.h"
+
+#include "access/access.h"
+#include "access/context.h"
+#include "audit/row_digest.h"
+#include "core/catalog.h"
+#include "core/compat.h"
+#include "core/errors.h"
+#include "core/query.h"
+#include "log/await.h"
+#include "log/checkpoint.h"
+#include "log/tree.h"
+
+PG_FUNCTION_INFO_V1(ak_audit_checkpoint);
+PG_FUNCTION_INFO_V1(ak_audit_inclusion_proof);
+PG_FUNCTION_INFO_V1(ak_audit_consistency_proof);
+
+/*
+ * Checks that the caller may audit a workspace: the one given, or
+ * apikeys.workspace; without both, and for '', what belongs to none.  Returns
+ * its name.  Raises 42704 and 42501.
+ */
+static const char *
+audited_workspace(const char *workspace)
+{
+	const char *name = workspace != NULL ? workspace : ak_bound_workspace();
+
+	ak_require_anywhere(AK_AUDIT);
+	if (name == NULL || name[0] == '\0')
+	{
+		ak_check_workspace_argument("");
+		ak_require(AK_AUDIT, NULL);
+		return "";
+	}
+	ak_check_workspace_argument(name);
+	ak_require_workspace(AK_AUDIT, name);
+	return name;
+}
+
+/* Raises what an AkMerkleResult means here. */
+static void
+check_result(AkMerkleResult result, const char *workspace)
+{
+	if (result == AK_MERKLE_NO_HASH)
+		ak_hash_failed();
+	if (result == AK_MERKLE_NO_NODE)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("entries of workspace \"%s\" that this proof needs were purged", workspace),
+			 errhint(
+				 "Sizes for which apikeys.audit_checkpoint() gave a checkpoint can always be proved. If nothing was "
+				 "purged, the tree is damaged: apikeys.verify_audit_logs() tells more.")));
+	Assert(result == AK_MERKLE_OK);
+}
+
+static Datum
+hash_datum(const uint8 *hash)
+{
+	return ak_digest_datum(hash);
+}
+
+static Datum
+path_datum(const AkMerklePath *path)
+{
+	Datum *elements = palloc(Max(path->count, 1) * sizeof(Datum));
+
+	for (int i = 0; i < path->count; i++)
+		elements[i] = hash_datum(path->hashes[i]);
+	return PointerGetDatum(construct_array(elements, path->count, BYTEAOID, -1, false, TYPALIGN_INT));
+}
+
+/* Adds the checkpoint of one tree to the result. */
+static void
+put_checkpoint(ReturnSetInfo *rsinfo, AkTreeReader *reader, const AkSigningKeys *keys, const char *workspace,
+			   uint64 size)
+{
+	AkMerkleTree *tree = palloc(sizeof(AkMerkleTree));
+	uint8 root[AK_HASH_LEN];
+	Datum values[4];
+	bool nulls[4] = {workspace[0] == '\0'};
+
+	check_result(ak_tree_open(reader, size, tree), workspace);
+	if (!ak_merkle_root(tree, root))
+		ak_hash_failed();
+	values[0] = CStringGetTextDatum(workspace);
+	values[1] = Int64GetDatum(size);
+	values[2] = hash_datum(root);
+	values[3] = CStringGetTextDatum(ak_checkpoint_note(keys, workspace, size, root));
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	pfree(tree);
+}
+
+/* Returns the workspaces that have a tree and that the caller may audit, or NULL for the given one. */
+static Datum
+checkpoint_workspaces(FunctionCallInfo fcinfo)
+{
+	static AkQuery query = {
+		"SELECT COALESCE(array_agg(workspace ORDER BY workspace), '{}') FROM apikeys_internal.tree_sizes",
+		0,
+		{0},
+		NULL};
+	MemoryContext context = CurrentMemoryContext;
+	AkCaller caller;
+	bool isnull;
+	Datum all;
+
+	if (!PG_ARGISNULL(0))
+	{
+		Datum name = CStringGetTextDatum(audited_workspace(text_to_cstring(PG_GETARG_TEXT_PP(0))));
+
+		return PointerGetDatum(construct_array(&name, 1, TEXTOID, -1, false, TYPALIGN_INT));
+	}
+	ak_require_anywhere(AK_AUDIT);
+	if (!ak_sees_everywhere(AK_AUDIT))
+		return ak_visible_workspaces(AK_AUDIT);
+	ak_owner_begin(&caller, AK_TO_READ);
+	SPI_connect();
+	ak_query(&query, NULL, NULL, AK_SEE_TRANSACTION);
+	all = ak_query_result(0, 1, &isnull);
+	MemoryContextSwitchTo(context);
+	all = PointerGetDatum(PG_DETOAST_DATUM_COPY(all));
+	SPI_finish();
+	ak_owner_end(&caller);
+	return all;
+}
+
+/*
+ * audit_checkpoint(workspace text = NULL)
+ *		-> setof (workspace text, size bigint, root bytea, note text)
+ *
+ * Returns a checkpoint of the given workspace's tree ('' for what belongs to
+ * none), or of all trees that the caller may audit.  Raises 42704, 42501, and
+ * F0000 if the file of the signing key is not right.
+ */
+Datum
+ak_audit_checkpoint(PG_FUNCTION_ARGS)
+{
+	Datum workspaces = checkpoint_workspaces(fcinfo);
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	AkSigningKeys *keys = ak_signing_keys();
+	AkTreeReader reader;
+	Snapshot snapshot;
+	Datum *names;
+	int count;
+
+	ak_await_sequencer(workspaces);
+	if (PG_ARGISNULL(0) && ak_sees_everywhere(AK_AUDIT))
+		workspaces = checkpoint_workspaces(fcinfo);
+	deconstruct_array(DatumGetArrayTypeP(workspaces), TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &count);
+	InitMaterializedSRF_compat(fcinfo);
+	snapshot = ak_answer_snapshot();
+	ak_tree_begin(&reader, "", snapshot);
+	for (int i = 0; i < count; i++)
+	{
+		char *name = TextDatumGetCString(names[i]);
+		uint64 size;
+
+		CHECK_FOR_INTERRUPTS();
+		ak_tree_change_workspace(&reader, name);
+		size = ak_tree_size(&reader);
+		if (size > 0 || !PG_ARGISNULL(0))
+			put_checkpoint(rsinfo, &reader, keys, name, size);
+	}
+	ak_tree_end(&reader);
+	UnregisterSnapshot(snapshot);
+	return (Datum) 0;
+}
+
+/*
+ * Reads the canonical bytes of an entry, palloc'd, and its workspace ('' for
+ * none).  Returns false if there is none that the caller may see.
+ */
+static bool
+read_entry(int64 audit_id, Snapshot snapshot, bytea **bytes, char **workspace)
+{
+	Relation log = ak_table_open(AK_AUDIT_LOG, AccessShareLock);
+	Relation index = index_open(ak_relid(AK_AUDIT_LOG_PKEY), AccessShareLock);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(log), table_slot_callbacks(log));
+	IndexScanDesc scan = index_beginscan_compat(log, index, snapshot, 1);
+	ScanKeyData key;
+	bool found;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(audit_id));
+	index_rescan(scan, &key, 1, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	if (found)
+	{
+		StringInfoData buf;
+		bool isnull;
+		Datum name;
+
+		slot_getallattrs(slot);
+		name = slot_getattr(slot, Anum_audit_log_workspace, &isnull);
+		*workspace = isnull ? "" : TextDatumGetCString(name);
+		found = ak_sees(AK_AUDIT, isnull ? NULL : *workspace);
+		initStringInfo(&buf);
+		ak_row_bytes(&buf, slot->tts_tupleDescriptor, _Anum_audit_log_max - 1, slot->tts_values, slot->tts_isnull);
+		*bytes = palloc(VARHDRSZ + buf.len);
+		SET_VARSIZE(*bytes, VARHDRSZ + buf.len);
+		memcpy(VARDATA(*bytes), buf.data, buf.len);
+		pfree(buf.data);
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	table_close(log, AccessShareLock);
+	return found;
+}
+
+/* Returns a size argument, or the tree's present size if it is NULL.  Raises 22023 if it is not one of the tree. */
+static uint64
+size_argument(FunctionCallInfo fcinfo, int number, const char *name, uint64 present)
+{
+	int64 size = PG_ARGISNULL(number) ? (int64) present : PG_GETARG_INT64(number);
+
+	if (size < 0 || size > (int64) present)
+		ak_bad_argument(name, errmsg("%s must be from 0 to the size of the tree", name),
+						errdetail("The tree has " INT64_FORMAT " entries.", (int64) present));
+	return size;
+}
+
+/*
+ * audit_inclusion_proof(audit_id bigint, size bigint = NULL)
+ *		-> (workspace text, position bigint, size bigint, root bytea, leaf bytea, path bytea[])
+ *
+ * The leaf is the entry's canonical bytes.  Raises 22004; 42704 for an entry
+ * that does not exist or that the caller may not see; 55000 for one that is not
+ * in its tree yet; 22023 for a size that is not the tree's or does not have the
+ * entry.
+ */
+Datum
+ak_audit_inclusion_proof(PG_FUNCTION_ARGS)
+{
+	int64 audit_id;
+	Snapshot snapshot;
+	AkTreeReader reader;
+	AkTreeRow row;
+	AkMerkleTree *tree = palloc(sizeof(AkMerkleTree));
+	AkMerklePath *path = palloc(sizeof(AkMerklePath));
+	AkLeafFinder leaves;
+	char *workspace;
+	Datum tree_workspace;
+	bytea *leaf;
+	uint64 size;
+	uint8 root[AK_HASH_LEN];
+	TupleDesc desc;
+	Datum values[6];
+	bool nulls[6] = {false};
+	bool found;
+
+	if (PG_ARGISNULL(0))
+		ak_null_argument("audit_id", errmsg("audit_id must not be null"));
+	audit_id = PG_GETARG_INT64(0);
+	ak_require_anywhere(AK_AUDIT);
+	ak_await_sequencer((Datum) 0);
+	snapshot = ak_answer_snapshot();
+	if (!read_entry(audit_id, snapshot, &leaf, &workspace))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("entry " INT64_FORMAT " does not exist", audit_id)));
+
+	ak_leaves_begin(&leaves, snapshot);
+	found = ak_leaf_of_entry(&leaves, audit_id, &row, &tree_workspace) &&
+			strcmp(TextDatumGetCString(tree_workspace), workspace) == 0;
+	ak_leaves_end(&leaves);
+	if (!found)
+		ak_wrong_state(errmsg("entry " INT64_FORMAT " is not in the tree yet", audit_id),
+					   errdetail("Entries enter it shortly after their transaction has committed."),
+					   errhint("Where no background worker runs: CALL apikeys.sequence_audit_logs()."));
+	ak_tree_begin(&reader, workspace, snapshot);
+	size = size_argument(fcinfo, 1, "size", ak_tree_size(&reader));
+	if (row.position >= (int64) size)
+		ak_bad_argument("size",
+						errmsg("a tree of size " UINT64_FORMAT " does not have entry " INT64_FORMAT, size, audit_id),
+						errdetail("Its position is " INT64_FORMAT ".", row.position));
+	check_result(ak_tree_open(&reader, size, tree), workspace);
+	check_result(ak_merkle_inclusion(row.position, size, ak_tree_node, &reader, path), workspace);
+	if (!ak_merkle_root(tree, root))
+		ak_hash_failed();
+	ak_tree_end(&reader);
+	UnregisterSnapshot(snapshot);
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	nulls[0] = workspace[0] == '\0';
+	values[0] = CStringGetTextDatum(workspace);
+	values[1] = Int64GetDatum(row.position);
+	values[2] = Int64GetDatum(size);
+	values[3] = hash_datum(root);
+	values[4] = PointerGetDatum(leaf);
+	values[5] = path_datum(path);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
+/*
+ * audit_consistency_proof(workspace text, old_size bigint, new_size bigint = NULL) -> bytea[]
+ *
+ * Empty for an old size of 0 or equal sizes.  The workspace NULL is
+ * apikeys.workspace, or what belongs to none, as ''.  Raises 22004, 42704,
+ * 42501, and 22023 for sizes that are not the tree's, or not in order.
+ */
+Datum
+ak_audit_consistency_proof(PG_FUNCTION_ARGS)
+{
+	const char *workspace = audited_workspace(PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	AkMerklePath *path = palloc(sizeof(AkMerklePath));
+	AkTreeReader reader;
+	Snapshot snapshot;
+	uint64 old_size;
+	uint64 new_size;
+	uint64 present;
+
+	if (PG_ARGISNULL(1))
+		ak_null_argument("old_size", errmsg("old_size must not be null"));
+	ak_await_sequencer((Datum) 0);
+	snapshot = ak_answer_snapshot();
+	ak_tree_begin(&reader, workspace, snapshot);
+	present = ak_tree_size(&reader);
+	new_size = size_argument(fcinfo, 2, "new_size", present);
+	old_size = size_argument(fcinfo, 1, "old_size", present);
+	if (old_size > new_size)
+		ak_bad_argument("old_size", errmsg("old_size must not be greater than new_size"));
+	check_result(ak_merkle_consistency(old_size, new_size, ak_tree_node, &reader, path), workspace);
+	ak_tree_end(&reader);
+	UnregisterSnapshot(snapshot);
+	PG_RETURN_DATUM(path_datum(path));
+}

@@ -1,0 +1,298 @@
+# The audit log's tree: the arithmetic against a second implementation; the sequencer beside writers, long and prepared
+# transactions, kills and crashes; proofs and signatures checked by programs that are not ours.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use AkTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $model = "$FindBin::RealBin/../model";
+my $src = "$FindBin::RealBin/../../src";
+my $long = $ENV{APIKEYS_LONG};
+my $work = PostgreSQL::Test::Utils::tempdir();
+
+sub pg_config
+{
+	my ($what) = @_;
+	my (undef, $out) = run_code([ $ENV{PG_CONFIG} // 'pg_config', $what ]);
+
+	chomp $out;
+	return $out;
+}
+
+#
+# The arithmetic: every leaf and every pair of sizes up to 300.
+#
+my ($cc) = split ' ', pg_config('--cc');
+run_ok('compiling merkle.c alone',
+	[ $cc, '-shared', '-fPIC', '-O1', '-w', "-I$src", '-I' . pg_config('--includedir-server'), "$src/pure/merkle.c", "$src/pure/digest.c",
+		'-o', "$work/merkle.so", '-L' . pg_config('--pkglibdir'), '-L' . pg_config('--libdir'), '-lcrypto' ]);
+like(run_ok('the model', [ 'python3', "$model/tree_test.py", "$work/merkle.so" ]),
+	qr/^301 roots, 45150 inclusion proofs, 45150 consistency proofs, \d{5} wrong ones refused$/, 'merkle.c and the model agree');
+
+#
+# Eight writers, long and prepared transactions, beside a sequencer of a few entries a batch.
+#
+my $node = new_node('main', init => { allows_streaming => 1 }, conf => "max_prepared_transactions = 8\napikeys.flush_interval = 100ms\napikeys.audit_checkpoint_interval = 1s\nclient_min_messages = warning\n");
+install_in($node, 'postgres');
+
+sub sql { return query($node, 'postgres', $_[0]); }
+
+my $workspaces = 4;
+sql("SELECT apikeys.create_workspace('w' || i) FROM generate_series(1, $workspaces) AS i");
+sql("SELECT count(name) FROM generate_series(1, $workspaces) AS i, generate_series(1, 8) AS j, LATERAL apikeys.create_key('key ' || j, '{data}', 'w' || i)");
+
+# No gap, no double, in order, every entry once: '' if that is so once all is taken in.
+sub tree_problems
+{
+	sql('CALL apikeys.sequence_audit_logs()');
+	return join '; ', grep { $_ ne '' } problems($node, 'postgres'), sql(<<'SQL');
+SELECT 'positions of ' || workspace FROM apikeys.audit_tree GROUP BY workspace HAVING min(position) <> 0 OR max(position) + 1 <> count(*)
+UNION ALL
+SELECT 'sequence' FROM apikeys.audit_tree HAVING min(sequence) <> 1 OR max(sequence) <> count(*) OR count(DISTINCT sequence) <> count(*)
+UNION ALL
+SELECT 'order of ' || workspace FROM (SELECT workspace, sequence - lag(sequence) OVER (PARTITION BY workspace ORDER BY position) AS step
+	FROM apikeys.audit_tree) AS s WHERE step <= 0
+UNION ALL
+SELECT 'pending ' || audit_id FROM apikeys_internal.audit_pending
+SQL
+}
+
+my $seconds = $long ? 40 : 4;
+my $script = "$work/writer.sql";
+append_to_file($script, <<'SQL');
+\set w random(1, 4)
+\set k random(1, 8)
+\set how random(1, 10)
+\set pause random(1, 200)
+\if :how = 1
+BEGIN;
+SELECT name FROM apikeys.update_key(apikeys.key_id('key ' || :k, 'w' || :w), team => 't' || :pause);
+\sleep :pause ms
+COMMIT;
+\elif :how = 2
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT name FROM apikeys.create_key('s' || :client_id || '.' || random(), '{data}', 'w' || :w);
+SAVEPOINT s;
+SELECT name FROM apikeys.create_key('s' || :client_id || '.' || random(), '{data}', 'w' || :w);
+ROLLBACK TO s;
+END;
+\elif :how = 3
+BEGIN;
+SELECT name FROM apikeys.create_key('r' || :client_id || '.' || random(), '{data}', 'w' || :w);
+ROLLBACK;
+\else
+SELECT name FROM apikeys.create_key('c' || :client_id || '.' || random(), '{data}', 'w' || :w);
+\endif
+SQL
+sub start_writers
+{
+	my ($out, $err) = ('', '');
+
+	return (IPC::Run::start([ 'pgbench', '-n', '-c', 8, '-j', 2, '-T', $seconds, '--max-tries=100', '-f', $script, $node->connstr('postgres') ], '<', \undef, '>', \$out, '2>', \$err), \$out, \$err);
+}
+
+sql(<<'SQL');
+BEGIN; SELECT name FROM apikeys.create_key('prepared', '{data}', 'w1'); PREPARE TRANSACTION 'p1'
+SQL
+my $late = session($node, 'postgres');
+$late->run("BEGIN; SELECT name FROM apikeys.create_key('late', '{data}', 'w1')");
+my ($writers, $out, $err) = start_writers();
+my (@notes, $stop);
+for (1 .. $seconds * 2)
+{
+	select undef, undef, undef, 0.4;
+	push @notes, split /\0/, sql(q{SELECT string_agg(note, chr(1)) FROM apikeys.audit_checkpoint()}) =~ s/\x01/\0/gr;
+}
+$writers->finish;
+unlike($$err, qr/aborted|ERROR/, 'no writer failed') or diag($$err);
+like($$out, qr/number of transactions actually processed: \d{3,}/, 'they wrote');
+is(tree_problems(), '', 'no gap, no double, in order');
+is(sql(q{SELECT count(*) FROM apikeys.audit_log l JOIN apikeys.audit_tree t USING (audit_id) WHERE key_name IN ('prepared', 'late')}), '0', 'what is not committed is in no tree');
+$late->run('COMMIT');
+sql("COMMIT PREPARED 'p1'");
+is(tree_problems(), '', 'and after two late commits');
+is(sql(q{SELECT string_agg(key_name, ' ' ORDER BY key_name) FROM (SELECT key_name FROM apikeys.audit_feed(0, 'w1', 1000000) ORDER BY sequence DESC LIMIT 2) AS s}),
+	'late prepared', 'these come last, though their numbers are among the first');
+
+sub confirmed
+{
+	my $list = join ', ', map { "'$_'" } @notes;
+
+	return sql("SELECT count(*) || ' ' || bool_and(ok) FROM apikeys.verify_audit_logs(NULL, ARRAY[$list])");
+}
+cmp_ok(scalar @notes, '>', 20, 'checkpoints were taken meanwhile');
+is(confirmed(), "$workspaces t" =~ s/t/true/r, 'all of them are confirmed');
+
+#
+# Kills between and inside of batches: the worker, a backend that CALLs, the whole server.
+#
+for my $round (1 .. ($long ? 12 : 3))
+{
+	($writers, $out, $err) = start_writers();
+	for (1 .. $seconds)
+	{
+		my $call = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'CALL apikeys.sequence_audit_logs()' ], '<', \undef, '>', '/dev/null', '2>', '/dev/null');
+
+		select undef, undef, undef, rand 0.5;
+		sql(q{SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'apikeys worker' OR query ~ '^CALL'}) if rand() < 0.8;
+		$call->finish;
+		select undef, undef, undef, rand 0.5;
+	}
+	if ($round == 1)
+	{
+		$node->stop('immediate');
+		$writers->finish;
+		$node->start;
+	}
+	else { $writers->finish; }
+	is(tree_problems(), '', "round $round of kills: no gap, no double, in order");
+}
+is(confirmed(), "$workspaces true", 'and the checkpoints of before are confirmed');
+
+#
+# An old snapshot keeps deleted rows: finding the next ones stays cheap, once it is proved that none can come before.
+#
+{
+	my $old = session($node, 'postgres');
+
+	$old->run('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM apikeys.audit_logs');
+	sql(q{SELECT count(name) FROM generate_series(1, 5000) AS i, LATERAL apikeys.create_key('bulk ' || i, '{data}', 'w2')});
+	sql('CALL apikeys.sequence_audit_logs()') for 1 .. 3;
+	my $reads = $node->safe_psql('postgres', <<'SQL');
+CALL apikeys.sequence_audit_logs();
+CALL apikeys.sequence_audit_logs();
+SELECT pg_sleep(1.5) \g /dev/null
+SELECT idx_tup_read AS before FROM pg_stat_all_indexes WHERE indexrelname = 'audit_pending_pkey' \gset
+SELECT name FROM apikeys.create_key('one more', '{data}', 'w2') \g /dev/null
+CALL apikeys.sequence_audit_logs();
+SELECT pg_sleep(1.5) \g /dev/null
+SELECT idx_tup_read - :before FROM pg_stat_all_indexes WHERE indexrelname = 'audit_pending_pkey';
+SQL
+	cmp_ok($reads, '<', 1000, 'in 1.5 s, none of the 5,000 deleted rows is looked at again');
+	is(tree_problems(), '', 'beside an old snapshot');
+	$old->run('COMMIT');
+}
+
+#
+# Where it is refused.
+#
+foreach my $case (
+	[ 'BEGIN; CALL apikeys.sequence_audit_logs()', qr/cannot run inside a transaction block/, 'in a transaction block' ],
+	[ 'DO $$ BEGIN CALL apikeys.sequence_audit_logs(); EXCEPTION WHEN division_by_zero THEN NULL; END $$', qr/cannot commit while a subtransaction is active|inside a transaction block/, 'in a subtransaction' ],
+	[ 'CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CALL apikeys.sequence_audit_logs(); END $$; SELECT f()', qr/inside a transaction block/, 'in a function' ],
+	[ 'SET default_transaction_read_only = on; CALL apikeys.sequence_audit_logs()', qr/read-only transaction/, 'read-only' ])
+{
+	my ($sql, $expected, $what) = @$case;
+	my ($code, undef, $stderr) = $node->psql('postgres', $sql);
+
+	like($stderr, $expected, "sequence_audit_logs() is refused $what");
+}
+sql("SELECT name FROM apikeys.create_key('rr', '{data}')");
+foreach my $level ('repeatable read', 'serializable')
+{
+	sql("SELECT name FROM apikeys.create_key('$level', '{data}')");
+	is($node->safe_psql('postgres', "SET default_transaction_isolation = '$level'; CALL apikeys.sequence_audit_logs(); SELECT count(*) FROM apikeys_internal.audit_pending"), '0', "it works where the default is $level");
+}
+
+#
+# A standby answers from the tree that it has, and sequences nothing.
+#
+$node->backup('b');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'b', has_streaming => 1);
+$standby->start;
+$node->wait_for_catchup($standby);
+is($standby->safe_psql('postgres', 'SELECT count(*), bool_and(ok) FROM apikeys.verify_audit_logs()'), $node->safe_psql('postgres', 'SELECT count(*), bool_and(ok) FROM apikeys.verify_audit_logs()'), 'a standby verifies');
+is($standby->safe_psql('postgres', 'SELECT workspace, size, root FROM apikeys.audit_checkpoint()'), $node->safe_psql('postgres', 'SELECT workspace, size, root FROM apikeys.audit_checkpoint()'), 'it gives the same checkpoints');
+like(($standby->psql('postgres', 'CALL apikeys.sequence_audit_logs()'))[2], qr/cannot execute .* during recovery/, 'it sequences nothing');
+$standby->stop;
+
+#
+# A proof that a program checks that is not ours, and that knows the entry alone.
+#
+is(run_ok('check_proof.py', [ 'python3', "$model/check_proof.py", $node->connstr('postgres') ]), "all proofs hold\n", 'proofs of many sizes, checked by another program');
+
+#
+# Signatures: by openssl's command line and the format of C2SP.
+#
+my $key = "$work/key.pem";
+my $has_openssl = (run_code([ 'openssl', 'genpkey', '-algorithm', 'ed25519', '-out', $key ]))[0] == 0;
+SKIP: {
+	skip 'no openssl command with Ed25519', 1 unless $has_openssl;
+
+	sub signed_by
+	{
+		my ($file) = @_;
+
+		$node->append_conf('postgresql.conf', "apikeys.audit_signing_key_file = '$file'");
+		$node->reload;
+		wait_for($node, 'postgres', "SELECT current_setting('apikeys.audit_signing_key_file')", $file) or die 'not reloaded';
+		return;
+	}
+	my $checkpoint = "SELECT note FROM apikeys.audit_checkpoint('w1')";
+
+	chmod 0600, $key;
+	signed_by($key);
+	my $note = sql($checkpoint);
+	my ($text, $signatures) = split /\n\n/, $note, 2;
+	append_to_file("$work/note", "$note\n");
+	is(run_ok('check_note.py', [ 'python3', "$model/check_note.py", "$work/note", $key ]), "the signature is right\n", 'openssl verifies the signature');
+	is(sql("SELECT ok FROM apikeys.verify_audit_logs('w1', ARRAY['$note'])"), 't', 'so do we');
+	my $wrong = $note =~ s/(\xe2\x80\x94|\x{2014}) (\S+) (.{40})(.)/"$1 $2 $3" . ($4 eq 'A' ? 'B' : 'A')/er;
+	isnt($wrong, $note, 'a signature spoiled');
+	is(sql("SELECT ok, problem FROM apikeys.verify_audit_logs('w1', ARRAY['$wrong'])"), 'f|the signature of the checkpoint is wrong', 'is found');
+	$wrong = $note =~ s/(\xe2\x80\x94|\x{2014}) (\S+) (.)/"$1 $2 " . ($3 eq 'A' ? 'B' : 'A')/er;
+	is(sql("SELECT ok, problem FROM apikeys.verify_audit_logs('w1', ARRAY['$wrong'])"), 'f|the checkpoint is signed with another key', 'so is another key');
+	$wrong = $note =~ s/timeline=1/timeline=2/r;
+	is(sql("SELECT ok, problem FROM apikeys.verify_audit_logs('w1', ARRAY['$wrong'])"), 'f|the signature of the checkpoint is wrong', 'and another text');
+
+	# a new key before the old one: both are recognised
+	my $new = "$work/new.pem";
+	run_ok('a new key', [ 'openssl', 'genpkey', '-algorithm', 'ed25519', '-out', $new ]);
+	append_to_file($new, slurp_file($key));
+	chmod 0600, $new;
+	signed_by($new);
+	my $newer = sql($checkpoint);
+	isnt($newer, $note, 'the new key signs');
+	is(sql("SELECT ok FROM apikeys.verify_audit_logs('w1', ARRAY['$note', '$newer'])"), 't', 'both are right');
+
+	# files that are not right
+	chmod 0640, $key;
+	signed_by($key);
+	like(($node->psql('postgres', $checkpoint))[2], qr/has group or world access/, 'a file that others can read');
+	unlike(($node->psql('postgres', $checkpoint))[2], qr/\Q$work\E/, 'its name is not told');
+	signed_by("$work/none.pem");
+	like(($node->psql('postgres', $checkpoint))[2], qr/could not open the file of "apikeys.audit_signing_key_file": No such file/, 'no file');
+	append_to_file("$work/empty.pem", "nothing\n");
+	chmod 0600, "$work/empty.pem";
+	signed_by("$work/empty.pem");
+	like(($node->psql('postgres', $checkpoint))[2], qr/has no private key in PEM/, 'no key');
+	run_ok('another kind of key', [ 'openssl', 'genpkey', '-algorithm', 'x25519', '-out', "$work/x.pem" ]);
+	chmod 0600, "$work/x.pem";
+	signed_by("$work/x.pem");
+	like(($node->psql('postgres', $checkpoint))[2], qr/is not an Ed25519 key/, 'another kind of key');
+	signed_by($work);
+	like(($node->psql('postgres', $checkpoint))[2], qr/is not a regular file|Is a directory/, 'a directory');
+	signed_by('');
+	$node->safe_psql('postgres', 'CREATE ROLE auditor LOGIN');
+	sql("SELECT apikeys.grant_access('auditor', 'audit')");
+	like(($node->psql('postgres', 'SELECT FROM apikeys.audit_feed(0, NULL, 0); SHOW apikeys.audit_signing_key_file', extra_params => [ '-U', 'auditor' ]))[2], qr/must be superuser|permission denied/i, 'only superusers see the setting');
+}
+
+#
+# The server log has the checkpoints of what changed, each once.
+#
+sql("SELECT name FROM apikeys.create_key('logged', '{data}', 'w3')");
+sql("CALL apikeys.sequence_audit_logs()");
+my $size = sql("SELECT max(position) + 1 FROM apikeys.audit_tree WHERE workspace = 'w3'");
+ok(wait_for($node, 'postgres', "SELECT count(*) FROM apikeys.audit_size WHERE workspace = 'w3' AND size = $size AND logged_at IS NOT NULL", '1'), 'its checkpoint is logged');
+like(slurp_file($node->logfile), qr{LOG: .*checkpoint of the audit log\n\tapikeys/\d+/\d+/workspace/w3\n\t$size\n\t\S{44}\n\tsystem=\d+ database=postgres timeline=1\n}, 'in the server log');
+
+$node->stop;
+done_testing();
