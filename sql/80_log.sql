@@ -83,6 +83,12 @@ RETURNS SETOF apikeys.audit_logs LANGUAGE C STABLE ROWS 50 PARALLEL UNSAFE AS 'M
 COMMENT ON FUNCTION apikeys.search_audit_logs(text, text, text[], text[], text[], timestamptz, timestamptz, text[], uuid, integer, bigint) IS
 'entries, newest first, that pass all filters; search is a substring of a shown column in any case, until is exclusive; for the next page, before_id is the audit_id of the last row';
 
+CREATE FUNCTION apikeys.key_history(key_id uuid, OUT "time" timestamptz, OUT action text, OUT activity text, OUT actor text,
+	OUT detail apikeys.key_detail)
+RETURNS SETOF record LANGUAGE C STABLE ROWS 20 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_key_history';
+COMMENT ON FUNCTION apikeys.key_history(uuid) IS
+'what was done with a key, newest first, and the key after it, back to its creation or the oldest entry left; also of a key that was dropped';
+
 CREATE FUNCTION apikeys.export_audit_logs(search text = NULL, workspace text = NULL, teams text[] = NULL,
 	actions text[] = NULL, actors text[] = NULL, since timestamptz = NULL, until timestamptz = NULL,
 	entities text[] = NULL, key_id uuid = NULL)

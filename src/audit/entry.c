@@ -85,7 +85,7 @@ ak_write_entry(const AkEntry *entry)
 	} while (0)
 
 	SET(audit_id, Int64GetDatum(audit_id));
-	SET(time, TimestampTzGetDatum(GetCurrentTimestamp()));
+	SET(time, TimestampTzGetDatum(entry->time != 0 ? entry->time : GetCurrentTimestamp()));
 	SET_TEXT(workspace, entry->workspace);
 	SET_TEXT(team, actor.team);
 	SET_TEXT(entity, entry->entity);

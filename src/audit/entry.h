@@ -10,13 +10,16 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+
 #include "core/catalog.h"
 #include "core/query.h"
 
 /* An action, as recorded in its entry; NULL: not known or not set */
 typedef struct AkEntry
 {
-	int64 audit_id; /* 0: take the next */
+	int64 audit_id;   /* 0: take the next */
+	TimestampTz time; /* 0: now */
 	const char *workspace;
 	const char *entity;
 	const char *action;

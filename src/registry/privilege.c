@@ -96,6 +96,7 @@ static const struct
 	{AK_ANY, "FUNCTION apikeys.secret_pattern"},
 	{AK_AUDIT, "TABLE apikeys.audit_logs"},
 	{AK_AUDIT, "FUNCTION apikeys.search_audit_logs"},
+	{AK_AUDIT, "FUNCTION apikeys.key_history"},
 	{AK_AUDIT, "FUNCTION apikeys.export_audit_logs"},
 	{AK_AUDIT, "FUNCTION apikeys.audit_filters"},
 	{AK_AUDIT, "FUNCTION apikeys.audit_feed"},

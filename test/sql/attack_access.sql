@@ -65,7 +65,7 @@ SET ROLE regress_ak_red_admin;
 SELECT count(public.try(call, id, known)) FROM unnest(ARRAY[
 	'apikeys.key_details(?)', 'apikeys.update_key(?, ''x'')', 'apikeys.update_key(?)', 'apikeys.archive_key(?)',
 	'apikeys.regenerate_key(?)', 'apikeys.end_overlap(?)', 'apikeys.usage_chart(?)', 'apikeys_internal.last_use(?)', 'apikeys.release_report(?)',
-	'apikeys.search_audit_logs(key_id => ?)', 'apikeys.export_audit_logs(key_id => ?)']) AS call,
+	'apikeys.search_audit_logs(key_id => ?)', 'apikeys.key_history(?)', 'apikeys.export_audit_logs(key_id => ?)']) AS call,
 	(VALUES (:'blue_id', 'theirs'), (:'old_blue_id', 'theirs, archived'), ('00000000-0000-4000-8000-000000000000', 'nobody''s')) AS k (id, known);
 SELECT count(public.try(call, name, known)) FROM unnest(ARRAY['apikeys.key_id(?)', 'apikeys.key_id(?, ''red'')']) AS call,
 	(VALUES ('Blue secret name', 'theirs'), ('Nobody''s name', 'nobody''s')) AS k (name, known);

@@ -64,6 +64,7 @@ INSERT INTO may VALUES
 
 	('view', 'audit_logs', '{audit,admin}', NULL),
 	('function', 'search_audit_logs', '{audit,admin}', $$SELECT apikeys.search_audit_logs()$$),
+	('function', 'key_history', '{audit,admin}', $$SELECT apikeys.key_history(gen_random_uuid())$$),
 	('function', 'export_audit_logs', '{audit,admin}', $$SELECT apikeys.export_audit_logs()$$),
 	('function', 'audit_filters', '{audit,admin}', $$SELECT apikeys.audit_filters()$$),
 	('function', 'verify_audit_logs', '{audit,admin}', $$SELECT apikeys.verify_audit_logs()$$),

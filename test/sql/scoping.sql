@@ -62,6 +62,7 @@ INSERT INTO calls VALUES
 	('revoke_access', $$SELECT apikeys.revoke_access('regress_ak_acme', 'admin')$$),
 	('search_audit_logs', $$SELECT apikeys.search_audit_logs(workspace => :there)$$),
 	('search_audit_logs', $$SELECT apikeys.search_audit_logs(key_id => :other)$$),
+	('key_history', $$SELECT apikeys.key_history(:other)$$),
 	('export_audit_logs', $$SELECT string_agg(l, '/') FROM apikeys.export_audit_logs(workspace => :there) AS l$$),
 	('export_audit_logs', $$SELECT string_agg(l, '/') FROM apikeys.export_audit_logs(key_id => :other) AS l$$),
 	('email_audit_logs', $$SELECT apikeys.email_audit_logs('a@example.invalid', workspace => :there)$$),

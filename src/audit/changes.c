@@ -1,0 +1,296 @@
+/*-------------------------------------------------------------------------
+ *
+ * changes.c
+ *	  The old and new values of a change as JSON, and the way back.
+ *
+ * An entry's "changes" has a member for each column that changed: {"name":
+ * {"old": ..., "new": ...}}, and others that are told apart by not having these
+ * two members.  Of a large JSON object only the members that differ are
+ * recorded, recursively, on both sides.  So from the value after a change
+ * follows the one before it, and the other way round: ak_apply_change().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
+#include "utils/timestamp.h"
+
+#include "audit/changes.h"
+#include "core/compat.h"
+
+/* Of a JSON object above this number of bytes, only the members that changed are recorded */
+#define LARGE_OBJECT 2048
+
+/* Appends a value as JSON, free of DateStyle, TimeZone and the like. */
+static void
+append_json(StringInfo json, Oid type, Datum value)
+{
+	switch (type)
+	{
+		case INT4OID:
+			appendStringInfo(json, "%d", DatumGetInt32(value));
+			break;
+		case INT8OID:
+			appendStringInfo(json, INT64_FORMAT, DatumGetInt64(value));
+			break;
+		case TEXTOID:
+			escape_json(json, TextDatumGetCString(value));
+			break;
+		case NAMEOID:
+			escape_json(json, NameStr(*DatumGetName(value)));
+			break;
+		case UUIDOID:
+			escape_json(json, DatumGetCString(DirectFunctionCall1(uuid_out, value)));
+			break;
+		case TIMESTAMPTZOID:
+		{
+			char buf[MAXDATELEN + 1];
+			int utc = 0;
+
+			JsonEncodeDateTime(buf, value, TIMESTAMPTZOID, &utc);
+			escape_json(json, buf);
+			break;
+		}
+		case INTERVALOID:
+		{
+			int style = IntervalStyle;
+			char *written;
+
+			IntervalStyle = INTSTYLE_POSTGRES;
+			written = DatumGetCString(DirectFunctionCall1(interval_out, value));
+			IntervalStyle = style;
+			escape_json(json, written);
+			break;
+		}
+		case JSONBOID:
+		{
+			Jsonb *j = DatumGetJsonbP(value);
+
+			JsonbToCString(json, &j->root, VARSIZE(j));
+			break;
+		}
+		case TEXTARRAYOID:
+		case CIDRARRAYOID:
+		{
+			Oid element_type = type == TEXTARRAYOID ? TEXTOID : CIDROID;
+			Datum *elements;
+			int count;
+
+			deconstruct_array(DatumGetArrayTypeP(value), element_type, -1, false, TYPALIGN_INT, &elements, NULL,
+							  &count);
+			appendStringInfoChar(json, '[');
+			for (int i = 0; i < count; i++)
+			{
+				if (i > 0)
+					appendStringInfoString(json, ", ");
+				append_json(json, element_type, elements[i]);
+			}
+			appendStringInfoChar(json, ']');
+			break;
+		}
+		case CIDROID:
+			escape_json(json, DatumGetCString(DirectFunctionCall1(cidr_out, value)));
+			break;
+		default:
+			elog(ERROR, "no JSON for type %u", type);
+	}
+}
+
+/*
+ * Appends, as JSON, the members of an object that differ in another object;
+ * does the same recursively for a member that is an object in both.
+ */
+static void
+append_differing_members(StringInfo json, Jsonb *object, Jsonb *other)
+{
+	JsonbIterator *it;
+	JsonbValue key;
+	JsonbValue value;
+	const char *separator = "";
+
+	check_stack_depth();
+	it = JsonbIteratorInit(&object->root);
+	(void) JsonbIteratorNext(&it, &key, true); /* the object's begin */
+	appendStringInfoChar(json, '{');
+	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	{
+		JsonbValue *other_value =
+			getKeyJsonValueFromContainer(&other->root, key.val.string.val, key.val.string.len, NULL);
+		Jsonb *member;
+		Jsonb *other_member = other_value != NULL ? JsonbValueToJsonb(other_value) : NULL;
+
+		(void) JsonbIteratorNext(&it, &value, true);
+		member = JsonbValueToJsonb(&value);
+		if (other_member != NULL &&
+			DatumGetBool(DirectFunctionCall2(jsonb_eq, JsonbPGetDatum(member), JsonbPGetDatum(other_member))))
+			continue;
+		appendStringInfoString(json, separator);
+		escape_json(json, pnstrdup(key.val.string.val, key.val.string.len));
+		appendStringInfoString(json, ": ");
+		if (other_member != NULL && JB_ROOT_IS_OBJECT(member) && JB_ROOT_IS_OBJECT(other_member))
+			append_differing_members(json, member, other_member);
+		else
+			JsonbToCString(json, &member->root, VARSIZE(member));
+		separator = ", ";
+	}
+	appendStringInfoChar(json, '}');
+}
+
+/* Appends a value as JSON; if it and the other value are objects, one of them large, only the differing members. */
+static void
+append_changed_json(StringInfo json, Oid type, const AkRow *row, const AkRow *other, int column)
+{
+	if (type == JSONBOID && other != NULL && !AK_IS_NULL(other, column))
+	{
+		Jsonb *object = DatumGetJsonbP(AK_VALUE(row, column));
+		Jsonb *other_object = DatumGetJsonbP(AK_VALUE(other, column));
+
+		if (Max(VARSIZE(object), VARSIZE(other_object)) > LARGE_OBJECT && JB_ROOT_IS_OBJECT(object) &&
+			JB_ROOT_IS_OBJECT(other_object))
+		{
+			append_differing_members(json, object, other_object);
+			return;
+		}
+	}
+	append_json(json, type, AK_VALUE(row, column));
+}
+
+/*
+ * Records the old and new value of every column that changed: appends {"name":
+ * {"old": ..., "new": ...}, ...} without the closing brace to "changes", and
+ * the columns' labels to "labels".  old is NULL for an inserted row, new for a
+ * deleted one.
+ */
+void
+ak_tell_changes(StringInfo changes, StringInfo labels, const AkTold *told, const AkRow *old, const AkRow *new)
+{
+	const AkRow *sides[2] = {old, new};
+
+	appendStringInfoChar(changes, '{');
+	for (; told->column != 0; told++)
+	{
+		Form_pg_attribute attr = TupleDescAttr((new ? new : old)->desc, told->column - 1);
+
+		if (old != NULL && new != NULL ? !ak_column_changed(old, new, told->column)
+									   : AK_IS_NULL(old ? old : new, told->column))
+			continue;
+		if (changes->len > 1)
+			appendStringInfoString(changes, ", ");
+		escape_json(changes, NameStr(attr->attname));
+		for (int i = 0; i < 2; i++)
+		{
+			appendStringInfoString(changes, i == 0 ? ": {\"old\": " : ", \"new\": ");
+			if (sides[i] == NULL || AK_IS_NULL(sides[i], told->column))
+				appendStringInfoString(changes, "null");
+			else
+				append_changed_json(changes, attr->atttypid, sides[i], sides[1 - i], told->column);
+		}
+		appendStringInfoChar(changes, '}');
+		if (told->label != NULL)
+			appendStringInfo(labels, "%s%s", labels->len > 0 ? ", " : "", told->label);
+	}
+}
+
+/* Adds members of a JSON object to "changes". */
+void
+ak_append_members(StringInfo changes, const char *members)
+{
+	appendStringInfo(changes, "%s%s", changes->len > 1 ? ", " : "", members);
+}
+
+/* Returns a member of a JSON object, palloc'd; NULL if there is none of that name. */
+static Jsonb *
+member_of(Jsonb *object, const char *name, int len)
+{
+	JsonbValue *value = getKeyJsonValueFromContainer(&object->root, name, len, NULL);
+
+	return value != NULL ? JsonbValueToJsonb(value) : NULL;
+}
+
+static void
+append_member(StringInfo json, const char *name, int len, Jsonb *value)
+{
+	appendStringInfoString(json, json->data[json->len - 1] == '{' ? "" : ", ");
+	escape_json(json, pnstrdup(name, len));
+	appendStringInfoString(json, ": ");
+	JsonbToCString(json, &value->root, VARSIZE(value));
+}
+
+static bool
+is_object(Jsonb *value)
+{
+	return value != NULL && JB_ROOT_IS_OBJECT(value);
+}
+
+/*
+ * Appends an object in which the members of "from" are replaced by those of
+ * "to"; a member that is an object in both is treated the same way.
+ */
+static void
+append_applied(StringInfo json, Jsonb *object, Jsonb *from, Jsonb *to)
+{
+	JsonbIterator *it;
+	JsonbValue key;
+	JsonbValue value;
+
+	check_stack_depth();
+	appendStringInfoChar(json, '{');
+	it = JsonbIteratorInit(&object->root);
+	(void) JsonbIteratorNext(&it, &key, true); /* the object's begin */
+	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	{
+		const char *name = key.val.string.val;
+		int len = key.val.string.len;
+		Jsonb *from_member = member_of(from, name, len);
+		Jsonb *to_member = member_of(to, name, len);
+		Jsonb *member;
+
+		(void) JsonbIteratorNext(&it, &value, true);
+		member = JsonbValueToJsonb(&value);
+		if (is_object(member) && is_object(from_member) && is_object(to_member))
+		{
+			StringInfoData applied;
+
+			initStringInfo(&applied);
+			append_applied(&applied, member, from_member, to_member);
+			member = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(applied.data)));
+		}
+		else if (to_member != NULL)
+			member = to_member;
+		else if (from_member != NULL)
+			continue;
+		append_member(json, name, len, member);
+	}
+	it = JsonbIteratorInit(&to->root);
+	(void) JsonbIteratorNext(&it, &key, true);
+	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	{
+		(void) JsonbIteratorNext(&it, &value, true);
+		if (getKeyJsonValueFromContainer(&object->root, key.val.string.val, key.val.string.len, NULL) == NULL)
+			append_member(json, key.val.string.val, key.val.string.len, JsonbValueToJsonb(&value));
+	}
+	appendStringInfoChar(json, '}');
+}
+
+/*
+ * Returns what a value becomes by a change that is recorded as "from" and "to":
+ * "old" and "new", or for the value before the change "new" and "old".  A value
+ * that is not known is NULL; so is "from" or "to" if it was not recorded.
+ */
+Jsonb *
+ak_apply_change(Jsonb *value, Jsonb *from, Jsonb *to)
+{
+	StringInfoData json;
+
+	if (!is_object(value) || !is_object(from) || !is_object(to))
+		return to;
+	initStringInfo(&json);
+	append_applied(&json, value, from, to);
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+}
