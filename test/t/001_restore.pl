@@ -10,7 +10,8 @@ use AkTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_node('main');
+# checkpoints are logged when we say so: that is noted in a table
+my $node = new_node('main', conf => "apikeys.audit_checkpoint_interval = 0\n");
 $ENV{PGHOST} = $node->host;
 $ENV{PGPORT} = $node->port;
 $ENV{PGUSER} = (split /\n/, $node->safe_psql('postgres', 'SELECT current_user'))[0];
@@ -107,9 +108,9 @@ $node->safe_psql('source', "SELECT apikeys.archive_key(apikeys.key_id('archived 
 keep("evicted$_", "SELECT key FROM apikeys.create_key('evicted $_', '{data}', 'acme')") foreach 1 .. 5;
 $node->safe_psql('source', "SET client_min_messages = error; SELECT apikeys.archive_key(apikeys.key_id('evicted $_'))") foreach 1 .. 5;
 # what was purged leaves runs; then life went on
-$node->safe_psql('source', "SELECT apikeys.purge_audit_log(now(), 'acme'), apikeys.purge_audit_log(now() - interval '10 years', 'default')");
+$node->safe_psql('source', "SELECT apikeys.purge_audit_logs(now(), 'acme'), apikeys.purge_audit_logs(now() - interval '10 years', 'default')");
 keep("late$_", "SELECT key FROM apikeys.create_key('late $_', '{data}', 'acme')") foreach 1 .. 2;
-$node->safe_psql('source', "SELECT apikeys.purge_audit_log(now(), 'acme')");
+$node->safe_psql('source', "SELECT apikeys.purge_audit_logs(now(), 'acme')");
 # a rolled back one leaves a hole in the numbers
 $node->safe_psql('source', "BEGIN; SELECT FROM apikeys.create_key('never', '{data}'); ROLLBACK");
 $node->safe_psql('source', "SELECT pg_sleep_until((SELECT max(expires_at) FROM apikeys.key WHERE name = 'edited'))");
@@ -143,9 +144,10 @@ $node->safe_psql('source', 'ALTER ROLE "Büro 1" RENAME TO "Büro 2"');
 ok(wait_for($node, 'source', "SELECT apikeys.flush_usage() >= 0 AND count(*) = 0 FROM apikeys.access WHERE role IN ('gone', 'taken', 'Büro 1')"),
 	'the worker follows the roles');
 is(query($node, 'source', "SELECT capability, workspace FROM apikeys.access WHERE role = 'Büro 2'"), 'view|acme', 'a renamed one keeps its access');
+sequence($node, 'source');
+my $checkpoints = checkpoints($node, 'source');
 my $source = contents($node, 'source');
-my $anchor = query($node, 'source', 'SELECT apikeys.audit_anchor()');
-like($source->{'apikeys.audit_purged'}, qr/^\(acme,/m, 'entries were purged');
+like($source->{'apikeys.audit_tree'}, qr/^\(acme,\d+,,/m, 'entries were purged');
 my $accesses = split /\n/, $source->{'apikeys.access'};
 my $acl_query = "SELECT format('%s %s', p.oid::regprocedure, a.grantee::regrole) FROM pg_proc p, aclexplode(p.proacl) AS a "
   . "WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) UNION ALL "
@@ -163,8 +165,8 @@ sub check_restored
 	same_contents(contents($node, $db), $source, $what);
 	is(verdicts($node, $db, @probe), $expected_verdicts, "$what: secrets issued before");
 	is(problems($node, $db), '', "$what: sound");
-	is(query($node, $db, "SELECT count(*) FROM apikeys.verify_audit_log(NULL, '$anchor') WHERE NOT ok"), '0',
-		"$what: the anchor holds");
+	is(query($node, $db, "SELECT count(*) FROM apikeys.verify_audit_logs(NULL, $checkpoints) WHERE NOT ok"), '0',
+		"$what: the checkpoints hold");
 	is(query($node, $db, $acl_query), $acl, "$what: privileges") if $with_privileges;
 
 	# what was granted holds for nobody until somebody says that the roles of these names are meant
@@ -252,6 +254,71 @@ my $make_room = sub {
 	$node->safe_psql($_[0], 'SET session_replication_role = replica; DELETE FROM apikeys.workspace; DELETE FROM apikeys.api');
 };
 restore('--data-only --disable-triggers', [ '--data-only', '--disable-triggers' ], [], @into, before_id => $make_room);
+
+# Entries that were in no tree yet when the database was dumped, and a worker that ticks while it is restored: it takes nothing
+# into a tree before somebody acts in the new database; then everything comes into the trees, once.
+$node->append_conf('postgresql.conf', "apikeys.flush_interval = '1h'\n");
+$node->reload;
+make_database('pending', @source_settings);
+install_in($node, 'pending');
+$node->safe_psql('pending', "SELECT FROM apikeys.create_workspace('acme'); SELECT count(apikeys.create_key('in the tree ' || i, '{data}', w)) "
+	  . "FROM generate_series(1, 100) AS i, unnest('{default,acme}'::text[]) AS w");
+sequence($node, 'pending');
+my $seen = checkpoints($node, 'pending');
+$node->safe_psql('pending', "SELECT count(apikeys.create_key('not yet ' || i, '{data}', w)) FROM generate_series(1, 3000) AS i, unnest('{default,acme}'::text[]) AS w");
+my $outside = 'SELECT count(*) FROM apikeys.audit_log a WHERE NOT EXISTS (SELECT FROM apikeys.audit_tree t WHERE t.audit_id = a.audit_id)';
+my $half = contents($node, 'pending');
+is(query($node, 'pending', $outside), '6000', 'entries in no tree');
+my %dump = (plain => [], data => ['--data-only'], custom => ['-Fc']);
+run_ok("pending: pg_dump, $_", [ 'pg_dump', @{ $dump{$_} }, '-f', "$dir/pending_$_", '-d', 'pending' ]) foreach sort keys %dump;
+foreach my $mode ([ 'plain', 'plain' ], [ '-Fc -j4', 'custom', ['-j4'] ], [ '--data-only', 'data', undef, 1 ],
+	[ '--data-only -j4', 'custom', [ '--data-only', '-j4' ], 1 ])
+{
+	my ($what, $dump, $restore, $into) = @$mode;
+
+	make_database('ticking', @target_settings);
+	install_in($node, 'ticking') if $into;
+	$node->append_conf('postgresql.conf', "apikeys.flush_interval = '100ms'\n");
+	$node->reload;
+	my $ticks = fork_clients(1, 1, sub {
+			my $session = session($node, 'ticking');
+
+			# each starts the worker, where there is none, and lets it run its jobs
+			while (time < $^T + 600)
+			{
+				my ($status, $result) = $session->run("SELECT to_regproc('apikeys.flush_usage') IS NOT NULL");
+				return [] if $status ne 'ok';
+				$session->run('SELECT apikeys.flush_usage()') if $result eq 't';
+				last if ($session->run("SELECT to_regclass('public.over') IS NOT NULL"))[1] eq 't';
+				select undef, undef, undef, 0.01;
+			}
+			return [];
+		});
+	run_ok("pending, $what: restore", $restore
+		? [ 'pg_restore', @$restore, '-d', 'ticking', "$dir/pending_$dump" ]
+		: [ 'psql', '-qXo', "$dir/out", '-v', 'ON_ERROR_STOP=1', '-d', 'ticking', '-f', "$dir/pending_$dump" ]);
+	select undef, undef, undef, 1;
+	same_contents(contents($node, 'ticking'), $half, "pending, $what");
+	my $new = query($node, 'ticking', "SELECT key FROM apikeys.create_key('the first', '{data}')");
+	ok(wait_for($node, 'ticking', "$outside;", '0'), "pending, $what: with the first action all entries come into the trees");
+	query($node, 'ticking', 'CREATE TABLE public.over ()');
+	$ticks->();
+	is(query($node, 'ticking', "SELECT problem FROM apikeys.verify_audit_logs(NULL, $seen) WHERE NOT ok"), '', "pending, $what: the checkpoints of before hold");
+	is(problems($node, 'ticking'), '', "pending, $what: sound");
+	is(query($node, 'ticking', 'SELECT count(*) FROM apikeys.audit_tree') - query($node, 'ticking', 'SELECT count(*) FROM apikeys.audit_log'), 0,
+		"pending, $what: each entry once");
+	$node->append_conf('postgresql.conf', "apikeys.flush_interval = '1h'\n");
+	$node->reload;
+	$node->safe_psql('postgres', 'DROP DATABASE ticking');
+}
+# where there is no worker, CALL does it, without another action
+make_database('called');
+run_ok('pending, called: restore', [ 'psql', '-qXo', "$dir/out", '-v', 'ON_ERROR_STOP=1', '-d', 'called', '-f', "$dir/pending_plain" ]);
+query($node, 'called', 'SELECT apikeys.flush_usage()');
+is(query($node, 'called', $outside), '6000', 'restored: entries in no tree');
+is(problems($node, 'called'), '', 'restored, and called: sound, and all in the trees');
+$node->append_conf('postgresql.conf', "apikeys.flush_interval = '10s'\n");
+$node->reload;
 
 # A column that somebody added is in the dump with its values, not with its definition: it must be there before.
 $node->safe_psql('source', "ALTER TABLE apikeys.key ADD COLUMN note text DEFAULT 'n'; ALTER TABLE apikeys.audit_log ADD COLUMN note text");

@@ -1,5 +1,5 @@
-# Prepared transactions: their entries are linked when they are prepared, their workspaces' chains are held until they are
-# finished, other workspaces go on, and a crash in between changes nothing of that.
+# Prepared transactions: nobody waits for them because of the log, their entries come into the tree once they are committed,
+# and a crash in between changes nothing of that.
 
 use strict;
 use warnings;
@@ -30,7 +30,7 @@ sub sql
 	return $node->safe_psql('postgres', $sql);
 }
 
-# Does it wait for somebody?  In a transaction of its own, so that only its commit can: '' (it went through), or where.
+# Does it wait for somebody?  '' (it went through), or where.
 sub waits
 {
 	my ($sql) = @_;
@@ -39,7 +39,7 @@ sub waits
 	return $err eq 'done' ? '' : $err =~ /lock timeout/ ? ($err =~ /^done$/m ? 'at commit' : 'at once') : $err;
 }
 
-# Names of the keys there are, and the last entries: in the order of the chain.
+# Names of the keys there are.
 sub keys_are
 {
 	my ($expected, $what) = @_;
@@ -49,16 +49,18 @@ sub keys_are
 	return;
 }
 
+# The last entry of a workspace's tree, once all that is committed is there.
 sub last_entry
 {
 	my ($workspace) = @_;
 
-	return sql("SELECT a.activity FROM apikeys.audit_link l JOIN apikeys.audit_log a USING (audit_id) "
-		  . "WHERE l.workspace = '$workspace' ORDER BY l.position DESC LIMIT 1");
+	sequence($node, 'postgres');
+	return sql("SELECT a.activity FROM apikeys.audit_tree t JOIN apikeys.audit_log a USING (audit_id) "
+		  . "WHERE t.workspace = '$workspace' ORDER BY t.position DESC LIMIT 1");
 }
 
 #
-# Held, and then committed.
+# Prepared, and then committed.
 #
 my $secret = $node->safe_psql('postgres', <<'SQL');
 BEGIN;
@@ -71,33 +73,27 @@ PREPARE TRANSACTION 'p';
 SQL
 keys_are('a first second third', 'prepared');
 is(verdicts($node, 'postgres', $secret), 'NOT_FOUND', 'what is prepared does not validate yet');
-is(waits("SELECT FROM apikeys.create_key('x', '{data}')"), 'at commit', 'the chain is held: who commits in the workspace waits');
-is(waits("SELECT FROM apikeys.update_key(apikeys.key_id('second'), team => 'y')"), 'at once', 'so does who changes the same key');
-is(waits("SELECT FROM apikeys.create_key('b', '{data}', 'acme')"), '', 'nobody waits in another workspace');
+is(waits("SELECT FROM apikeys.update_key(apikeys.key_id('second'), team => 'y')"), 'at once', 'who changes the same key waits');
+is(waits("SELECT FROM apikeys.create_key('meanwhile', '{data}')"), '', 'nobody else does, in this workspace');
+is(waits("SELECT FROM apikeys.create_key('b', '{data}', 'acme')"), '', 'nor in another');
 is(waits("SELECT FROM apikeys.register_api('billing')"), '', 'nor outside of any');
-is(waits("SELECT FROM apikeys.validate_key('$secret'); SELECT FROM apikeys.verify_audit_log(); SELECT FROM apikeys.audit_logs"), '',
+is(waits("SELECT FROM apikeys.validate_key('$secret'); SELECT FROM apikeys.verify_audit_logs(); SELECT FROM apikeys.audit_logs"), '',
 	'nor who validates, verifies and reads');
-
-# who waits goes on when it is committed
-my $session = $node->background_psql('postgres');
-$session->query_until(qr/started/, "\\echo started\nSELECT FROM apikeys.create_key('waited', '{data}');\n");
-ok(wait_for($node, 'postgres', "SELECT count(*) = 1 FROM pg_locks WHERE NOT granted AND locktype = 'object'"), 'somebody waits');
+is(last_entry('default'), 'Created key "meanwhile"', 'the tree goes on without what is prepared');
+my $checkpoints = checkpoints($node, 'postgres');
 sql("COMMIT PREPARED 'p'");
-$session->quit;
-keys_are('a b first prepared second third waited', 'committed');
+keys_are('a b first meanwhile prepared second third', 'committed');
 is(verdicts($node, 'postgres', $secret), 'VALID', 'what was prepared validates');
-is(last_entry('default'), 'Created key "waited"', 'who waited comes after it in the chain');
+is(last_entry('default'), 'Updated key "second": team', 'its entries come after those that were committed before, though their numbers are lower');
+is(sql("SELECT count(*) FROM apikeys.verify_audit_logs(NULL, $checkpoints) WHERE NOT ok"), '0', 'and the checkpoints of before hold');
 
 #
 # Rolled back.
 #
 sql("BEGIN; SELECT FROM apikeys.create_key('never', '{data}'); SELECT FROM apikeys.create_key('never', '{data}', 'acme'); PREPARE TRANSACTION 'p'");
-is(waits("SELECT FROM apikeys.create_key('x', '{data}')"), 'at commit', 'held once more');
-is(waits("SELECT FROM apikeys.create_key('x', '{data}', 'acme')"), 'at commit', 'in both workspaces');
+is(waits("SELECT FROM apikeys.create_key('c', '{data}', 'acme')"), '', 'nobody waits');
 sql("ROLLBACK PREPARED 'p'");
-keys_are('a b first prepared second third waited', 'rolled back');
-is(waits("SELECT FROM apikeys.create_key('c', '{data}', 'acme')"), '', 'nobody waits any more');
-keys_are('a b c first prepared second third waited', 'afterwards');
+keys_are('a b c first meanwhile prepared second third', 'rolled back');
 
 # The session that prepared starts its next transaction with nothing pending.
 sql(<<'SQL');
@@ -109,7 +105,7 @@ SELECT FROM apikeys.update_key(apikeys.key_id('second'), team => 'z');
 COMMIT;
 COMMIT PREPARED 'p';
 SQL
-keys_are('a b c d first prepared second third waited', 'one session');
+keys_are('a b c d first meanwhile prepared second third', 'one session');
 
 #
 # Archiving; and what cannot be prepared.
@@ -118,9 +114,9 @@ sql("BEGIN; SELECT FROM apikeys.archive_key(apikeys.key_id('second')); PREPARE T
 is(waits("SELECT FROM apikeys.archive_key(apikeys.key_id('third'))"), 'at once', 'a prepared archive: who archives there waits');
 sql("COMMIT PREPARED 'archive'");
 sql("SELECT FROM apikeys.archive_key(apikeys.key_id('third'))");
-keys_are('a b c d prepared third waited', 'archived');
+keys_are('a b c d meanwhile prepared third', 'archived');
 
-foreach my $call ("grant_access('app', 'validate')", "revoke_access('app', 'validate')", "purge_audit_log(now(), 'acme')", 'flush_usage()')
+foreach my $call ("grant_access('app', 'validate')", "revoke_access('app', 'validate')", "purge_audit_logs(now(), 'acme')", 'flush_usage()')
 {
 	my ($code, $out, $err) = $node->psql('postgres', "BEGIN; SELECT FROM apikeys.$call; PREPARE TRANSACTION 'p'");
 
@@ -141,32 +137,29 @@ foreach my $finish ('COMMIT', 'ROLLBACK')
 	$node->stop('immediate');
 	$node->start;
 	keys_are($before, "crashed before $finish");
-	is(last_entry('default'), $last, "crashed before $finish: the chain is as it was");
-	is(waits("SELECT FROM apikeys.create_key('x', '{data}')"), 'at commit', "crashed before $finish: the chain is held");
-	is(waits("SELECT FROM apikeys.update_key(apikeys.key_id('a'), team => '$finish')"), '', "crashed before $finish: another is not");
+	is(last_entry('default'), $last, "crashed before $finish: the tree is as it was");
+	is(waits("SELECT FROM apikeys.update_key(apikeys.key_id('meanwhile'), team => '$finish')"), '', "crashed before $finish: nobody waits");
+	is(last_entry('default'), 'Updated key "meanwhile": team', "crashed before $finish: the tree goes on");
 	sql("$finish PREPARED 'p'");
 	keys_are($finish eq 'COMMIT' ? join(' ', sort split(/ (?=[a-z])/, $before), "crash $finish") : $before, "crash and $finish");
 	is(verdicts($node, 'postgres', $new), $finish eq 'COMMIT' ? 'VALID' : 'NOT_FOUND', "crash and $finish: verdict");
-	sql("SELECT FROM apikeys.update_key(apikeys.key_id('waited'), team => '$finish')");
-	is(last_entry('default'), 'Updated key "waited": team', "crash and $finish: life goes on");
+	is(last_entry('default'), $finish eq 'COMMIT' ? 'Created key "crash COMMIT"' : 'Updated key "meanwhile": team', "crash and $finish: its entry");
 	is(problems($node, 'postgres'), '', "crash and $finish: sound");
 }
 
 #
-# Transactions in more workspaces than the lock table has room for.
+# Transactions in more workspaces than the lock table has room for: an entry takes no lock.
 #
 my $many = "FROM generate_series(1, 6000) AS i";
 sql("SELECT FROM (SELECT apikeys.create_workspace('many' || i) $many) AS w");
 sql("SELECT FROM (SELECT apikeys.create_key('k', '{data}', 'many' || i) $many) AS k");
 is(problems($node, 'postgres'), '', 'many workspaces in one transaction: sound');
 my $rename = "SELECT FROM (SELECT apikeys.update_key(apikeys.key_id('k', 'many' || i), 'new') FROM generate_series(1, 1100) AS i) AS k";
-sql("BEGIN; SELECT FROM apikeys.create_key('p', '{data}', 'many1200'); PREPARE TRANSACTION 'p'");
-is(waits($rename), 'at commit', 'who commits in so many waits for a prepared transaction in any');
-is(waits("SELECT FROM apikeys.create_key('x', '{data}', 'many1')"), '', 'who commits in one does not');
+sql("BEGIN; SELECT FROM apikeys.update_key(apikeys.key_id('k', 'many1200'), 'p'); PREPARE TRANSACTION 'p'");
+is(waits($rename), '', 'nobody waits for a prepared transaction in another workspace');
 sql("COMMIT PREPARED 'p'");
-is(waits($rename), '', 'nobody waits any more');
 sql("BEGIN; SELECT FROM (SELECT apikeys.update_key(apikeys.key_id('new', 'many' || i), 'old') FROM generate_series(1, 1100) AS i) AS k; PREPARE TRANSACTION 'p'");
-is(waits("SELECT FROM apikeys.create_key('x', '{data}', 'many1200')"), 'at commit', 'prepared in so many: all are held');
+is(waits("SELECT FROM apikeys.update_key(apikeys.key_id('k', 'many1300'), 'q')"), '', 'nor for one in so many');
 sql("ROLLBACK PREPARED 'p'");
 sql("SELECT FROM (SELECT apikeys.archive_key(apikeys.key_id('k', 'many' || i)) FROM generate_series(2000, 6000) AS i) AS k");
 is(problems($node, 'postgres'), '', 'many changes: sound');

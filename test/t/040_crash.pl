@@ -2,7 +2,8 @@
 #
 # Eight clients create, change, regenerate, archive and validate keys of several workspaces, each its own keys, so that each
 # knows what was acknowledged and which one change was under way when its connection broke.  That one may have happened or
-# not, as a whole.  10 rounds; APIKEYS_LONG=1: 200.  APIKEYS_SEED repeats the random choices of a run (not its timing).
+# not, as a whole.  Meanwhile the worker and one more client take entries into the trees; what that client has seen of them, a
+# checkpoint, must hold afterwards.  10 rounds; APIKEYS_LONG=1: 200.  APIKEYS_SEED repeats the random choices of a run (not its timing).
 
 use strict;
 use warnings;
@@ -24,7 +25,7 @@ note("APIKEYS_SEED=$seed");
 srand($seed);
 
 # A test server forbids restarting after a crash unless told otherwise.
-my $node = new_node('crash', conf => "restart_after_crash = on\nlog_min_messages = warning\nautovacuum_naptime = 1s\n");
+my $node = new_node('crash', conf => "restart_after_crash = on\nlog_min_messages = warning\nautovacuum_naptime = 1s\napikeys.flush_interval = '100ms'\n");
 
 # What a client knows: {next => n, keys => {name => {id, workspace, secret, n, entries, old, old_code}}, archived => {...},
 # never => [names], pending => {...}}.  A key's metadata {"n": n} counts its updates.
@@ -161,6 +162,23 @@ sub client
 			push @{ $me->{errors} }, "$what: $status $result";
 			return $me;
 		}
+	}
+}
+
+# The client that takes entries into the trees until its connection breaks, and gives back the last checkpoints that it saw.
+sub sequencer
+{
+	my $session = session($node, 'postgres');
+	my $checkpoints = 'NULL';
+
+	for (;;)
+	{
+		my ($status, $result) = $session->run('CALL apikeys.sequence_audit_logs()');
+		return { checkpoints => $checkpoints, error => $status eq 'lost' ? '' : $result } if $status ne 'ok';
+		($status, $result) = $session->run("SELECT format('%L::text[]', array_agg(note)) FROM apikeys.audit_checkpoint()");
+		return { checkpoints => $checkpoints, error => $status eq 'lost' ? '' : $result } if $status ne 'ok';
+		$checkpoints = $result if $result =~ /./;
+		return { checkpoints => $checkpoints, error => '' } if time > $_[0];
 	}
 }
 
@@ -308,7 +326,7 @@ SQL
 	return $wrong;
 }
 
-my ($changes, $settled) = (0, 0);
+my ($changes, $settled, $checkpointed) = (0, 0, 0);
 foreach my $round (1 .. $rounds)
 {
 	if ($round % 20 == 0)
@@ -320,19 +338,27 @@ foreach my $round (1 .. $rounds)
 	my $what = (qw(backend worker postmaster server))[ ($round + $seed) % 4 ];
 	my $wait = fork_clients($clients, $seed + $round, sub { client($known[ $_[0] ], $_[0]) });
 
+	# it may survive when another backend alone is killed by a signal that ends all: then it ends by itself
+	my $wait_sequencer = fork_clients(1, $seed + $round, sub { sequencer(time + 30) });
+
 	sleep 0.3 + rand 0.7;
 	my @pids = processes();
 	$kill{$what}->($seed + $round, \@pids) or die "found no $what";
 	my @results = $wait->();
+	my ($seen) = $wait_sequencer->();
 	is(scalar(grep { defined } @results), $clients, "round $round: every client came to its end");
 	@known[1 .. $clients] = map { $results[$_] // $known[ $_ + 1 ] } 0 .. $clients - 1;
 	recover($what, @pids);
 
 	$settled += grep { $_->{pending} } @known[1 .. $clients];
 	my @errors = grep { $_ ne '' } map { (@{ $_->{errors} }, settle($_)) } @known[1 .. $clients];
+	push @errors, $seen->{error} if ($seen->{error} // '') ne '';
 	is("@errors", '', "round $round: killed the $what, no client saw anything wrong");
 	is(disagreements(), '', "round $round: every acknowledged change is there, none half done");
 	is(problems($node, 'postgres'), '', "round $round: sound");
+	is(query($node, 'postgres', "SELECT problem FROM apikeys.verify_audit_logs(NULL, $seen->{checkpoints}) WHERE NOT ok"), '',
+		"round $round: what was seen of the trees holds");
+	$checkpointed++ if $seen->{checkpoints} ne 'NULL';
 	is(index_problems($node, 'postgres'), '', "round $round: indexes");
 	# what has been checked often enough
 	foreach my $me (@known[1 .. $clients])
@@ -346,6 +372,7 @@ foreach my $round (1 .. $rounds)
 }
 note("$changes changes, $settled changes under way when a connection broke");
 cmp_ok($changes, '>', $rounds * 20, 'there was a load');
+cmp_ok($checkpointed, '>', $rounds / 2, 'and checkpoints were seen');
 diag("repeat with APIKEYS_SEED=$seed") if !Test::More->builder->is_passing;
 
 done_testing();

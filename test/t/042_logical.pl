@@ -1,5 +1,5 @@
 # Logical replication: two subscribers validate by themselves, and hold what the publisher holds, once, from the first sync
-# on, which runs under load.  They manage nothing, until one of them takes over.
+# on, which runs under load.  They manage nothing, and take over the publisher's trees, until one of them takes its place.
 
 use strict;
 use warnings;
@@ -10,9 +10,11 @@ use AkTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my @tables = qw(workspace api key team_member access audit_log audit_link audit_purged);
+my @tables = qw(workspace api key team_member access audit_log audit_tree audit_size);
 my $conf = "max_worker_processes = 24\nmax_logical_replication_workers = 12\nwal_receiver_status_interval = 1s\n";
-my $publisher = new_node('publisher', init => { allows_streaming => 'logical' }, conf => $conf);
+# it takes entries into the trees when we say so
+my $publisher = new_node('publisher', init => { allows_streaming => 'logical' },
+	conf => "${conf}apikeys.flush_interval = '1h'\napikeys.audit_checkpoint_interval = 0\n");
 install_in($publisher, 'postgres');
 $publisher->safe_psql('postgres', <<'SQL');
 CREATE ROLE app LOGIN;
@@ -45,7 +47,7 @@ $publisher->safe_psql('postgres', "SELECT apikeys.archive_key(apikeys.key_id('en
 my $list = join ', ', map { "apikeys.$_" } @tables;
 $publisher->safe_psql('postgres', "CREATE PUBLICATION keys FOR TABLE $list");
 
-my @subscribers = map { new_node("subscriber$_", conf => $conf) } 1, 2;
+my @subscribers = map { new_node("subscriber$_", conf => "${conf}apikeys.flush_interval = '200ms'\n") } 1, 2;
 foreach my $subscriber (@subscribers)
 {
 	install_in($subscriber, 'postgres');
@@ -69,16 +71,29 @@ my $load = fork_clients(2, 1, sub {
 		}
 		return [];
 	});
+# meanwhile entries enter the trees, too
+my $sequencer = fork_clients(1, 1, sub {
+		my $session = session($publisher, 'postgres');
+
+		foreach (1 .. 60)
+		{
+			my ($status, $result) = $session->run('CALL apikeys.sequence_audit_logs()');
+			die "$status: $result" if $status ne 'ok';
+			select undef, undef, undef, 0.03;
+		}
+		return [];
+	});
 foreach my $i (1, 2)
 {
 	my $connstr = $publisher->connstr . ' dbname=postgres';
 	$subscribers[ $i - 1 ]->safe_psql('postgres', "CREATE SUBSCRIPTION keys$i CONNECTION '$connstr' PUBLICATION keys");
 }
-is(scalar(grep { defined } $load->()), 2, 'the clients came to their end');
+is(scalar(grep { defined } $load->(), $sequencer->()), 3, 'the clients came to their end');
 
 # Until both subscribers hold all.
 sub catch_up
 {
+	sequence($publisher, 'postgres');
 	foreach my $i (@_ ? @_ : 1, 2)
 	{
 		wait_for($subscribers[ $i - 1 ], 'postgres', "SELECT count(*) > 0 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel")
@@ -105,6 +120,8 @@ sub check_subscribers
 	{
 		my $subscriber = $subscribers[ $i - 1 ];
 		same_contents(replicated($subscriber), $expected, "$what: subscriber $i");
+		is(query($subscriber, 'postgres', 'SELECT string_agg(audit_id::text, \' \') FROM apikeys_internal.audit_pending'), '0',
+			"$what: subscriber $i has nothing to take into a tree");
 		# sequences are not replicated
 		is(problems($subscriber, 'postgres') =~ s/^the sequence is behind.*//r, '', "$what: subscriber $i is sound");
 	}
@@ -146,7 +163,7 @@ SELECT apikeys.end_overlap(apikeys.key_id('overlap'));
 SELECT apikeys.update_workspace('default', archive_limit => 2);
 SELECT apikeys.unregister_api('billing');
 SELECT apikeys.remove_team_member('ann');
-SELECT apikeys.purge_audit_log(now(), 'acme');
+SELECT apikeys.purge_audit_logs(now(), 'acme');
 SQL
 catch_up();
 is(join(' ', $open->run(sprintf $ask, $secret{plain})), 'ok NOT_FOUND', 'the end of a key is seen in it');
@@ -170,9 +187,12 @@ catch_up();
 is(join(' ', $open->run(sprintf $ask, $secret{end4})), 'ok NOT_FOUND', 'in its workspace alone');
 $open->quit;
 check_subscribers('after changes of every kind');
-my $anchor = $publisher->safe_psql('postgres', 'SELECT apikeys.audit_anchor()');
-is($subscribers[0]->safe_psql('postgres', "SELECT count(*) FROM apikeys.verify_audit_log(NULL, '$anchor') WHERE NOT ok"), '0',
-	"the publisher's anchor holds on a subscriber");
+my $checkpoints = checkpoints($publisher, 'postgres');
+is($subscribers[0]->safe_psql('postgres', "SELECT count(*) FROM apikeys.verify_audit_logs(NULL, $checkpoints) WHERE NOT ok"), '0',
+	"the publisher's checkpoints hold on a subscriber");
+is($subscribers[0]->safe_psql('postgres', "SELECT (SELECT array_agg(f ORDER BY sequence) FROM apikeys.audit_feed((SELECT max(sequence) FROM apikeys.audit_tree WHERE audit_id IS NULL), max_rows => 100000) AS f)::text"),
+	$publisher->safe_psql('postgres', "SELECT (SELECT array_agg(f ORDER BY sequence) FROM apikeys.audit_feed((SELECT max(sequence) FROM apikeys.audit_tree WHERE audit_id IS NULL), max_rows => 100000) AS f)::text"),
+	'and so does its feed');
 
 #
 # Management there is refused, and replication goes on.
@@ -190,7 +210,8 @@ foreach my $statement (
 	"SELECT apikeys.add_team_member('x', 'y')",
 	"SELECT apikeys.grant_access('app', 'manage')",
 	"SELECT apikeys.revoke_access('app', 'view', 'acme')",
-	"SELECT apikeys.purge_audit_log(now(), 'default')",
+	"SELECT apikeys.purge_audit_logs(now(), 'default')",
+	'CALL apikeys.sequence_audit_logs()',
 	"UPDATE apikeys.key SET name = 'x' WHERE name = 'overlap'",
 	"UPDATE apikeys.workspace SET archive_limit = 1",
 	"DELETE FROM apikeys.access")
@@ -238,10 +259,17 @@ SKIP:
 }
 
 #
-# The second one takes over: it no longer subscribes, and numbers its entries after those that it has.
+# The second one takes over: it no longer subscribes, and numbers its entries after those that it has.  The publisher had
+# not taken its last entries into the trees; the heir does.
 #
-$publisher->stop('fast');
+catch_up();
+keep('last', "SELECT key FROM apikeys.create_key('last', '{data}')");
+$publisher->wait_for_catchup('keys2');
+$publisher->stop('immediate');
 my $heir = $subscribers[1];
+my $outside = 'SELECT count(*) FROM apikeys.audit_log a WHERE NOT EXISTS (SELECT FROM apikeys.audit_tree t WHERE t.audit_id = a.audit_id)';
+is($heir->safe_psql('postgres', $outside), '1', 'an entry in no tree');
+is(problems($heir, 'postgres') =~ s/^the sequence is behind.*//r, '', 'that is no problem');
 $heir->safe_psql('postgres', <<'SQL');
 ALTER SUBSCRIPTION keys2 DISABLE;
 ALTER SUBSCRIPTION keys2 SET (slot_name = NONE);
@@ -250,8 +278,9 @@ SELECT setval('apikeys_internal.audit_id_seq', (SELECT max(audit_id) FROM apikey
 SQL
 my $new = $heir->safe_psql('postgres', "SELECT key FROM apikeys.create_key('after', '{data}', 'acme')");
 $heir->safe_psql('postgres', "SELECT apikeys.archive_key(apikeys.key_id('after'))");
-is(verdicts($heir, 'postgres', $new, $secret{later}), 'ARCHIVED VALID', 'it manages keys');
+is(verdicts($heir, 'postgres', $new, $secret{later}, $secret{last}), 'ARCHIVED VALID VALID', 'it manages keys');
+ok(wait_for($heir, 'postgres', "$outside;", '0'), 'and its worker takes all entries into the trees');
 is(problems($heir, 'postgres'), '', 'and is sound');
-is($heir->safe_psql('postgres', "SELECT count(*) FROM apikeys.verify_audit_log(NULL, '$anchor') WHERE NOT ok"), '0', 'the chains go on');
+is($heir->safe_psql('postgres', "SELECT count(*) FROM apikeys.verify_audit_logs(NULL, $checkpoints) WHERE NOT ok"), '0', 'the trees go on');
 
 done_testing();

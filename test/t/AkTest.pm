@@ -13,7 +13,8 @@ use PostgreSQL::Test::Utils;
 use Storable ();
 use Test::More;
 
-our @EXPORT = qw(new_node run_ok run_code install_in query verdicts contents same_contents problems index_problems wait_for
+our @EXPORT = qw(new_node run_ok run_code install_in query sequence checkpoints verdicts contents same_contents problems index_problems
+  wait_for
   have_extension session fork_clients);
 
 # A server of its own, running.  conf: further lines of postgresql.conf; init: arguments of init().
@@ -117,12 +118,32 @@ sub same_contents
 	return;
 }
 
+# Takes all committed entries into the trees.  A standby and a subscriber cannot.
+sub sequence
+{
+	my ($node, $db) = @_;
+
+	my ($code, $out, $err) = $node->psql($db, "\\set VERBOSITY sqlstate\nCALL apikeys.sequence_audit_logs()");
+
+	die $err if $code != 0 && $err !~ /25006|55000/;
+	return $code == 0;
+}
+
+# The notes of all checkpoints, as an argument of verify_audit_logs(): ARRAY[...].
+sub checkpoints
+{
+	my ($node, $db) = @_;
+
+	return query($node, $db, "SELECT format('%L::text[]', array_agg(note)) FROM apikeys.audit_checkpoint()");
+}
+
 # The oracle: what is wrong with a database, '' if nothing.
 sub problems
 {
 	my ($node, $db) = @_;
+	my $all = sequence($node, $db) ? 'true' : 'false';
 
-	return query($node, $db, <<'SQL');
+	return query($node, $db, <<"SQL");
 SELECT 'log: ' || problem || ' (' || first_bad || ')' FROM apikeys.verify_audit_logs() WHERE NOT ok
 UNION ALL
 SELECT 'beyond the archive limit: ' || w.workspace FROM apikeys.key k JOIN apikeys.workspace w USING (workspace)
@@ -134,14 +155,20 @@ UNION ALL
 SELECT 'hash twice' FROM (SELECT key_hash FROM apikeys.key UNION ALL
 	SELECT old_key_hash FROM apikeys.key WHERE old_key_hash IS NOT NULL) AS h GROUP BY key_hash HAVING count(*) > 1
 UNION ALL
-SELECT 'leaves and pending rows of entry ' || a.audit_id || ': ' || count(l.audit_id) || ', ' || count(p.audit_id)
-	FROM apikeys.audit_log a LEFT JOIN apikeys.audit_tree l USING (audit_id)
-	LEFT JOIN apikeys_internal.audit_pending p ON p.audit_id = a.audit_id
-	WHERE NOT EXISTS (SELECT FROM apikeys_internal.audit_pending o WHERE o.audit_id = 0)
-	GROUP BY a.audit_id HAVING count(l.audit_id) + count(p.audit_id) <> 1
+SELECT 'in no tree: entry ' || a.audit_id FROM apikeys.audit_log a
+	WHERE $all AND NOT EXISTS (SELECT FROM apikeys.audit_tree t WHERE t.audit_id = a.audit_id)
 UNION ALL
-SELECT 'leaf without entry: ' || l.audit_id FROM apikeys.audit_tree l
-	WHERE NOT EXISTS (SELECT FROM apikeys.audit_log a WHERE a.audit_id = l.audit_id) AND l.audit_id IS NOT NULL
+SELECT 'in a tree, but no entry, or of another workspace: ' || t.audit_id FROM apikeys.audit_tree t
+	WHERE t.audit_id IS NOT NULL AND NOT EXISTS (SELECT FROM apikeys.audit_log a
+		WHERE a.audit_id = t.audit_id AND coalesce(a.workspace, '') = t.workspace)
+UNION ALL
+SELECT 'a gap in the tree of ' || workspace FROM apikeys.audit_tree
+	GROUP BY workspace HAVING sum(1::bigint << level) <> max(position) + 1
+UNION ALL
+SELECT 'not in the order of the feed: ' || workspace || ' ' || position
+	FROM (SELECT *, lag(sequence) OVER (PARTITION BY workspace ORDER BY position) AS before FROM apikeys.audit_tree) AS t WHERE sequence < before
+UNION ALL
+SELECT 'still pending: ' || audit_id FROM apikeys_internal.audit_pending WHERE $all
 UNION ALL
 SELECT 'the sequence is behind: ' || last_value FROM apikeys_internal.audit_id_seq
 	WHERE last_value < (SELECT max(audit_id) FROM apikeys.audit_log)
