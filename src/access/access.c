@@ -495,6 +495,26 @@ single_workspaces(AkCapability capability)
 	return found;
 }
 
+/*
+ * Returns the workspace in which a function creates something: its argument, or
+ * if that is NULL the setting's; without the setting the caller's only one, if
+ * it has the capability in just one, else "default".  Raises 42501 if argument
+ * and setting disagree.
+ */
+char *
+ak_target_workspace(AkCapability capability, const char *workspace)
+{
+	List *found;
+
+	ak_check_workspace_argument(workspace);
+	if (workspace != NULL)
+		return pstrdup(workspace);
+	if (ak_bound_workspace() != NULL)
+		return pstrdup(ak_bound_workspace());
+	found = single_workspaces(capability);
+	return list_length(found) == 1 ? text_to_cstring(linitial(found)) : pstrdup("default");
+}
+
 static int
 text_order(const ListCell *a, const ListCell *b)
 {

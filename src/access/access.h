@@ -31,6 +31,7 @@ typedef enum AkCapability
 extern void ak_access_init(void);
 extern Datum ak_visible_workspaces(AkCapability capability);
 extern bool ak_sees_everywhere(AkCapability capability);
+extern char *ak_target_workspace(AkCapability capability, const char *workspace);
 extern int ak_capability_allows(const char *name);
 extern const char *ak_capability_name(AkCapability capability);
 extern bool ak_may(AkCapability capability, const char *workspace);

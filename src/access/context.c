@@ -207,19 +207,6 @@ ak_check_workspace_argument(const char *workspace)
 }
 
 /*
- * Returns the workspace that a function acts in: its argument, or if NULL the
- * setting's, else "default".  Raises 42501 if argument and setting disagree.
- */
-char *
-ak_target_workspace(const char *workspace)
-{
-	ak_check_workspace_argument(workspace);
-	if (workspace != NULL)
-		return pstrdup(workspace);
-	return pstrdup(ak_bound_workspace() ? ak_bound_workspace() : "default");
-}
-
-/*
  * Returns true if the function was called by the client's own statement, not
  * from within a function or a DO block.  Those, and SPI, have an error context;
  * the client's statement has at most that of its parameters.

@@ -43,6 +43,5 @@ extern bool ak_workspace_settings(const char *workspace, AkWorkspace *out);
 extern void ak_current_actor(const char *workspace, AkActor *out);
 extern const char *ak_bound_workspace(void);
 extern void ak_check_workspace_argument(const char *workspace);
-extern char *ak_target_workspace(const char *workspace);
 
 #endif /* AK_CONTEXT_H */

@@ -98,7 +98,7 @@ new_key_workspace(FunctionCallInfo fcinfo, int n, AkWorkspace *settings)
 	char *workspace;
 
 	ak_require_anywhere(AK_MANAGE);
-	workspace = ak_target_workspace(PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)));
+	workspace = ak_target_workspace(AK_MANAGE, PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)));
 	ak_require_workspace_settings(AK_MANAGE, workspace, settings);
 	return workspace;
 }

@@ -448,7 +448,7 @@ team_workspace(FunctionCallInfo fcinfo, int n)
 	char *workspace;
 
 	ak_require_anywhere(AK_ADMIN);
-	workspace = ak_target_workspace(PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)));
+	workspace = ak_target_workspace(AK_ADMIN, PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)));
 	ak_require_workspace(AK_ADMIN, workspace);
 	return CStringGetTextDatum(workspace);
 }

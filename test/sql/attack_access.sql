@@ -147,7 +147,7 @@ SELECT apikeys.grant_access('public', 'view', 'red');
 SELECT apikeys.grant_access('current_user', 'view', 'red');
 SELECT apikeys.grant_access('regress_ak_stranger; ALTER ROLE regress_ak_red SUPERUSER', 'view', 'red');
 SET apikeys.workspace = '';
-SELECT apikeys.add_team_member('x', 't');
+SELECT apikeys.add_team_member('x', 't', 'default');
 RESET ROLE;
 SELECT role, capability, workspace FROM apikeys.access ORDER BY 1, 2, 3;
 

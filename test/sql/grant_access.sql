@@ -29,7 +29,7 @@ SELECT apikeys.revoke_access('regress_ak_one', 'manage');
 SET ROLE regress_ak_one;
 SELECT name FROM apikeys.active_keys;
 SELECT name FROM apikeys.create_key('x', '{data}', 'acme');
-SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}')$$);
+SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}', 'default')$$);
 RESET ROLE;
 SELECT apikeys.revoke_access('regress_ak_one', 'manage');
 SELECT apikeys.revoke_access('regress_ak_one', 'view', 'acme');

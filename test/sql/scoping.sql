@@ -146,9 +146,9 @@ SELECT pg_temp.refused($$SELECT apikeys.unregister_api('nothing')$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_workspace('mine')$$);
 SELECT pg_temp.refused($$SELECT apikeys.create_workspace('acme')$$);
 
--- without a workspace argument, what creates goes to default, which is not this role's: it does not exist
-SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}')$$);
-SELECT pg_temp.refused($$SELECT apikeys.add_team_member('x', 'x')$$);
+-- default is not this role's: it does not exist (without a workspace argument, what it creates goes to its own: contract.sql)
+SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}', 'default')$$);
+SELECT pg_temp.refused($$SELECT apikeys.add_team_member('x', 'x', 'default')$$);
 -- bound to its workspace, it needs no argument
 SET apikeys.workspace = 'acme';
 SELECT name, workspace FROM apikeys.create_key('Bound', '{data}');
