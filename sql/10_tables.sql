@@ -339,7 +339,7 @@ CREATE TABLE apikeys_internal.key_total (
 	expiring_30d	bigint NOT NULL,
 	CONSTRAINT key_total_pkey PRIMARY KEY (only_row)
 ) WITH (fillfactor = 10);
-COMMENT ON TABLE apikeys_internal.key_total IS 'how many keys there were when the worker counted them last, for metrics()';
+COMMENT ON TABLE apikeys_internal.key_total IS 'how many keys there were when the worker counted them last';
 COMMENT ON COLUMN apikeys_internal.key_total.active IS 'active, whether they have expired or not';
 COMMENT ON COLUMN apikeys_internal.key_total.expired IS 'of those that are active or disabled';
 

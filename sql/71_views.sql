@@ -240,7 +240,7 @@ WHERE	w.workspace = ANY ((SELECT apikeys_internal.visible_workspaces('view'))::t
 ORDER BY w.workspace
 OFFSET 0;
 COMMENT ON VIEW apikeys.workspaces IS 'the workspaces that the current user may see, with their settings';
-COMMENT ON COLUMN apikeys.workspaces.leak_action IS 'what report_leak() does with a key of this workspace: disable, archive or log';
+COMMENT ON COLUMN apikeys.workspaces.leak_action IS 'what apikeys.report_leak() does with a key of this workspace: disable, archive or log';
 
 CREATE VIEW apikeys.team_members WITH (security_barrier) AS
 SELECT	m.workspace, m.actor, m.team

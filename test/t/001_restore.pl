@@ -152,7 +152,8 @@ my $accesses = split /\n/, $source->{'apikeys.access'};
 my $acl_query = "SELECT format('%s %s', p.oid::regprocedure, a.grantee::regrole) FROM pg_proc p, aclexplode(p.proacl) AS a "
   . "WHERE p.pronamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) UNION ALL "
   . "SELECT format('%s %s %s', c.oid::regclass, a.grantee::regrole, a.privilege_type) "
-  . "FROM pg_class c, aclexplode(c.relacl) AS a WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) ORDER BY 1";
+  . "FROM pg_class c, aclexplode(c.relacl) AS a WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) "
+  . "AND a.grantee <> c.relowner ORDER BY 1";
 my $acl = query($node, 'source', $acl_query);
 
 #

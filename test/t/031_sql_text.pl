@@ -26,6 +26,8 @@ sub text_of
 		my $text = text_of($file);
 
 		$text =~ s{/\*.*?\*/}{}gs;
+		# list_keys() has a statement for each set of filters, which is not kept
+		$text =~ s/\bSPI_execute_with_args\(sql, // if $file eq 'src/keys/list_keys.c';
 		push @problems, "$file: $1" while $text =~ /\b(SPI_(?:prepare|execute_|execp|cursor_(?:open|parse))\w*)/g;
 		while ($text =~ /\bSPI_exec(?:ute)?\((.{0,80})/gs)
 		{

@@ -93,7 +93,8 @@ sub contents
 	foreach (@tables)
 	{
 		my ($table, $kind) = split / /;
-		my $columns = $kind eq 'S' ? 'last_value, is_called' : '*';
+		# whether an access is in force is each database's own
+		my $columns = $kind eq 'S' ? 'last_value, is_called' : $table eq 'apikeys.accesses' ? 'role, capability, workspace' : '*';
 
 		$all{$table} = query($node, $db, "SELECT t::text FROM (SELECT $columns FROM $table) AS t ORDER BY t::text COLLATE \"C\"");
 	}
