@@ -27,10 +27,8 @@ from chart import chart
 from database import Operator, acting, refusal
 
 PAGE = 25
-WINDOWS = ["00:00:01", "00:01:00", "01:00:00", "1 day"]
 PERIODS = ["hour", "day", "week", "month", "total"]
 OVERLAPS = [("0", "none: the old secret stops now"), ("1 hour", "1 hour"), ("1 day", "1 day"), ("7 days", "7 days")]
-LEAKS = ["disable", "archive", "log"]
 ORDERS = ["name asc", "name desc", "created_at asc", "created_at desc", "last_used_at asc", "last_used_at desc"]
 LIMITS = ["rate_limit", "quota"]
 TEXTS = ["name", "team", "owner"]
@@ -47,7 +45,7 @@ app.config.update(
 )
 CSRFProtect(app)
 app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-app.jinja_env.globals.update(WINDOWS=WINDOWS, PERIODS=PERIODS, LEAKS=LEAKS)
+app.jinja_env.globals["PERIODS"] = PERIODS
 DSN = os.environ.get("DASHBOARD_DSN", "")
 with open(os.environ["DASHBOARD_OPERATORS"], encoding="utf-8") as file:
     OPERATORS = json.load(file)
@@ -237,9 +235,10 @@ def key_values():
         values[field] = whole(field)
     values["rate_window"] = text_of("rate_window") if values["rate_limit"] else None
     values["quota_period"] = text_of("quota_period") if values["quota"] else None
+    values["metadata"] = text_of("metadata") or None
     try:
-        values["metadata"] = json.dumps(json.loads(text_of("metadata"))) if text_of("metadata") else None
-    except ValueError:
+        json.loads(values["metadata"] or "{}")
+    except (ValueError, RecursionError):
         raise Invalid("metadata", "This must be JSON, such as {\"contract\": 4711}.") from None
     return values
 
@@ -294,7 +293,7 @@ def key(key_id):
         """SELECT hour, sum(valid)::bigint AS valid, sum(denied)::bigint AS denied FROM apikeys.usage_history
             WHERE key_id = %(key_id)s AND hour > %(since)s GROUP BY hour""",
         key_id=key_id, since=now - timedelta(hours=hours))
-    return render_template("key.html", key=found, chart=chart(usage, now, hours), created=request.args.get("done"))
+    return render_template("key.html", key=found, chart=chart(usage, now, hours))
 
 
 @app.get("/keys/<uuid:key_id>/edit")
@@ -354,6 +353,8 @@ def change_key(key_id, what):
 def audit_filters(asked):
     """The filters as arguments; until is the last day that is wanted, the function's is exclusive."""
     until = day(asked.get("until"), "until")
+    if until and until.year == 9999:
+        raise Invalid("until", "This is too late.")
     try:
         key_id = UUID(asked["key_id"]) if asked.get("key_id") else None
     except ValueError:
@@ -377,7 +378,10 @@ def audit_page(asked, errors=None, problem=None, status=200):
     page = {"entries": [], "older": None}
     try:
         filters = audit_filters(asked)
-        found = call("search_audit_logs", max_rows=PAGE + 1, before_id=asked.get("before", None, int), **filters)
+        before = asked.get("before", None, int)
+        if before is not None and not 0 <= before < 2**63:
+            before = None
+        found = call("search_audit_logs", max_rows=PAGE + 1, before_id=before, **filters)
         page = {"entries": found[:PAGE], "older": found[PAGE - 1]["audit_id"] if len(found) > PAGE else None}
     except Invalid as wrong:
         errors, status = {wrong.field: wrong.message}, 422
@@ -428,13 +432,14 @@ def email():
         return audit_page(request.form, {wrong.field: wrong.message}, status=422)
     except psycopg.Error as error:
         told = refusal(error)
-        if told.status >= 500 and error.sqlstate != "0A000":
+        if error.sqlstate != "0A000" and (told.status >= 500 or told.status == 403):
             raise
-        text = (error.diag.message_primary or "") + (f". {told.hint}" if told.hint else "")
-        if told.status == 403:
-            raise
-        return audit_page(request.form, *(({told.field: text}, None) if told.field == "recipient" else (None, text)),
-                          status=told.status)
+        text, status = told.message + (f". {told.hint}" if told.hint else ""), told.status
+        if error.sqlstate == "0A000":  # built without libcurl, which is no secret
+            text, status = error.diag.message_primary, 501
+        if told.field == "recipient":
+            return audit_page(request.form, errors={"recipient": text}, status=status)
+        return audit_page(request.form, problem=text, status=status)
     flash("The report is queued.")
     kept = {name: request.form[name] for name in AUDIT_FIELDS if request.form.get(name)}
     return redirect(url_for("audit", **kept), 303)
@@ -557,11 +562,6 @@ def time_element(value):
 @app.template_filter("local")
 def local(value):
     return f"{value:%Y-%m-%dT%H:%M:%S}" if value else ""
-
-
-@app.template_filter("pretty")
-def pretty(value):
-    return json.dumps(value, ensure_ascii=False, indent=1) if value else ""
 
 
 if __name__ == "__main__":

@@ -33,9 +33,10 @@ BECOME = """
 
 @contextlib.contextmanager
 def acting(dsn: str, operator: Operator, client: str):
-    """A transaction in which everything is done by this operator; rows are dicts, intervals text."""
+    """A transaction in which everything is done by this operator. Rows are dicts; intervals and JSON are text, as a form has them."""
     with psycopg.connect(dsn, row_factory=dict_row, connect_timeout=5) as connection:
-        connection.adapters.register_loader("interval", TextLoader)
+        for kind in ("interval", "jsonb"):
+            connection.adapters.register_loader(kind, TextLoader)
         connection.execute(
             BECOME, {"name": operator.name, "team": operator.team or "", "client": client, "role": operator.role}
         )

@@ -291,15 +291,21 @@ class DashboardTest(unittest.TestCase):
         # what no browser sends
         ann = Client("ann@example.com")
         for fields in ({"name": "nul \0 byte"}, {"apis": "no such api"}, {"rate_limit": "-1"}, {"rate_window": "soon", "rate_limit": "1"},
-                       {"quota_period": "eon", "quota": "1"}, {"expires_at": "soon"}, {"metadata": '"\\u0000"'}, {"metadata": "1e999999"}):
+                       {"quota_period": "eon", "quota": "1"}, {"expires_at": "soon"}, {"metadata": '"\\u0000"'}, {"metadata": "NaN"}, {"metadata": "[" * 100000}):
             status, page, _ = ann.send("/keys/new", **{"name": "Mistaken", "apis": "data", "workspace": "default", **fields})
             self.assertIn(status, (404, 422), fields)
             self.assertIn('role="alert"', page)
         self.assertEqual(ann.send("/keys/new", name="Mistaken", apis="data", workspace="none")[0], 404)
 
     def test_edit(self):
-        self.create("Before", "data", expires_at="2035-01-02T03:04:05", quota="7", metadata='{"x": 1}', allowed_cidrs="192.0.2.1")
+        self.create("Before", "data", expires_at="2035-01-02T03:04:05", quota="7", allowed_cidrs="192.0.2.1",
+                    rate_limit="3", metadata='{"x": 1.10, "y": 12345678901234567890.5}')
+        sql("SELECT name FROM apikeys.update_key(apikeys.key_id('Before'), expires_at => '2035-01-02 03:04:05.678901Z', rate_window => '90 seconds')")
         self.click("I have copied it")
+        before = sql("SELECT count(*) FROM apikeys.audit_logs")
+        self.click("Edit")
+        self.click("Save")  # nothing changed, nothing written: the form gives back what it was given
+        self.assertEqual(sql("SELECT count(*) FROM apikeys.audit_logs"), before)
         self.click("Edit")
         self.fill(name="After", team="Other team")
         self.check("data", "segmentation", "push")
@@ -313,10 +319,6 @@ class DashboardTest(unittest.TestCase):
         self.click("Save")
         self.assertEqual(sql("SELECT team, expires_at, quota, metadata, allowed_cidrs FROM apikeys.active_keys WHERE name = 'After'"),
                          (None, None, None, None, None))
-        before = sql("SELECT count(*) FROM apikeys.audit_logs")
-        self.click("Edit")
-        self.click("Save")  # nothing changed, nothing written
-        self.assertEqual(sql("SELECT count(*) FROM apikeys.audit_logs"), before)
         self.click("Edit")
         self.click("Cancel")
         self.assertIn("Details", self.text())
@@ -441,6 +443,9 @@ class DashboardTest(unittest.TestCase):
         ann = Client("ann@example.com")
         self.assertEqual(ann.request("/audit?since=yesterday")[0], 422)
         self.assertEqual(ann.request("/audit?key_id=x")[0], 422)
+        self.assertEqual(ann.request("/audit?until=9999-12-31")[0], 422)
+        self.assertEqual(ann.request("/audit?search=%00")[0], 422)
+        self.assertEqual(ann.request("/audit?before=99999999999999999999")[0], 200)
 
     def test_download(self):
         self.go("/audit?actor=bob@example.com&search=partner")
