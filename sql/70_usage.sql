@@ -13,7 +13,7 @@ COMMENT ON FUNCTION apikeys_internal.last_use(uuid) IS 'when a key was valid las
 
 CREATE FUNCTION apikeys_internal.quota_used(key_id uuid, quota_period text)
 RETURNS bigint LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 20 AS 'MODULE_PATHNAME', 'ak_quota_used_sql';
-COMMENT ON FUNCTION apikeys_internal.quota_used(uuid, text) IS 'how much of its quota a key has used in the present period, flushed or not; granted to nobody';
+COMMENT ON FUNCTION apikeys_internal.quota_used(uuid, text) IS 'how much of its quota a key has used in the present period, flushed or not: quota_used in the views of keys';
 
 CREATE FUNCTION apikeys.usage_chart(key_id uuid, span interval = '24 hours')
 RETURNS SETOF text LANGUAGE C STABLE ROWS 24 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_usage_chart';

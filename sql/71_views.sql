@@ -28,7 +28,7 @@ SELECT	k.key_id, k.workspace, k.name,
 			(SELECT COALESCE(array_agg(a.api), '{}') FROM apikeys.api a WHERE a.unregistered_at IS NULL)
 			THEN 'Full' ELSE 'Partial' END AS access,
 		k.team, k.owner, k.hint, k.expires_at, k.allowed_cidrs::text[] AS allowed_cidrs, k.rate_limit, k.rate_window,
-		k.quota, k.quota_period, CASE WHEN k.quota IS NOT NULL THEN 0::bigint END AS quota_used, k.metadata,
+		k.quota, k.quota_period, CASE WHEN k.quota IS NOT NULL THEN apikeys_internal.quota_used(k.key_id, k.quota_period) END AS quota_used, k.metadata,
 		k.created_at, k.created_by, k.updated_at, k.updated_by, k.regenerated_at, k.regenerated_by,
 		k.old_valid_until, k.disabled_at, k.disabled_by, k.archived_at, k.archived_by
 FROM	apikeys.key k;

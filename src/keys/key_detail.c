@@ -29,6 +29,7 @@
 #include "keys/key_detail.h"
 #include "pure/digest.h"
 #include "usage/figures.h"
+#include "usage/limit.h"
 
 /*
  * Returns "Full" if a key's APIs are all that are registered, else "Partial",
@@ -135,7 +136,9 @@ ak_key_detail(const AkRow *key, Datum *values, bool *nulls)
 		set_value(values, nulls, Anum_key_detail_allowed_cidrs,
 				  texts_from_cidrs(AK_VALUE(key, Anum_key_allowed_cidrs)));
 	if (!AK_IS_NULL(key, Anum_key_quota))
-		set_value(values, nulls, Anum_key_detail_quota_used, Int64GetDatum(0));
+		set_value(values, nulls, Anum_key_detail_quota_used,
+				  Int64GetDatum(ak_quota_used(DatumGetUUIDP(key_id),
+											  ak_quota_period(AK_VALUE(key, Anum_key_quota_period), false))));
 	if (last_used_at != 0)
 		set_value(values, nulls, Anum_key_detail_last_used_at, TimestampTzGetDatum(last_used_at));
 }

@@ -115,7 +115,8 @@ ak_refuse_unknown_key(Datum key_id)
 /*
  * Finds the key that the first argument names, and checks that the caller has
  * the capability for it.  Raises 22004, 42704 for a key that the caller may not
- * see, 42501, and 55000 for an archived key if the capability is AK_MANAGE.
+ * see, 42501, and, if the capability is AK_MANAGE, 55000 for an archived key and
+ * on a subscriber.
  */
 void
 ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkFoundKey *key)
@@ -133,7 +134,11 @@ ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkFoundKey *key)
 	if (!ak_sees(AK_VIEW, key->workspace))
 		ak_refuse_unknown_key(key->key_id);
 	ak_require(capability, key->workspace);
-	if (capability == AK_MANAGE && !AK_IS_NULL(&key->row, Anum_key_archived_at))
+	if (capability != AK_MANAGE)
+		return;
+	/* also where there turns out to be nothing to change */
+	ak_refuse_on_subscriber();
+	if (!AK_IS_NULL(&key->row, Anum_key_archived_at))
 		ak_wrong_state(errmsg("key \"%s\" is archived", key->name),
 					   errdetail("An archived key cannot be changed any more."));
 }

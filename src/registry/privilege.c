@@ -76,6 +76,7 @@ static const struct
 	{AK_VIEW, "TABLE apikeys.denials"},
 	{AK_VIEW, "FUNCTION apikeys_internal.usage_memory"},
 	{AK_VIEW, "FUNCTION apikeys_internal.last_use"},
+	{AK_VIEW, "FUNCTION apikeys_internal.quota_used"},
 	{AK_VIEW, "FUNCTION apikeys.usage_chart"},
 	{AK_MONITOR, "FUNCTION apikeys.status"},
 	{AK_MONITOR, "FUNCTION apikeys.metrics"},

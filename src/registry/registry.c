@@ -219,7 +219,8 @@ guard_api(const AkRow *old, AkRow *new)
 		ak_lock_object_behind(AK_API, name);
 		if (run_as_owner(&users, args, NULL, AK_SEE_LATEST) > 0)
 			ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST), errmsg("API \"%s\" is still in use", name),
-							errdetail("Active keys have access to it."), errhint("Take it out of these keys first.")));
+							errdetail("Keys that are not archived have access to it."),
+							errhint("Take it out of these keys first.")));
 		stamp_row(new, Anum_api_unregistered_at, Anum_api_unregistered_by, NULL);
 	}
 	else if (!was_registered && !is_registered)

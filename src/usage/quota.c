@@ -200,19 +200,44 @@ ak_quota_used(const pg_uuid_t *key_id, AkPeriod period)
 	return ak_quota_flushed(key_id, period, since);
 }
 
+/* Returns true if the caller may see a key. */
+static bool
+key_in_sight(Datum key_id)
+{
+	Relation rel = ak_table_open(AK_KEY, AccessShareLock);
+	bool in_sight = false;
+	ScanKeyData scankey;
+	SysScanDesc scan;
+	HeapTuple tuple;
+
+	ScanKeyInit(&scankey, Anum_key_key_id, BTEqualStrategyNumber, F_UUID_EQ, key_id);
+	scan = systable_beginscan(rel, ak_relid(AK_KEY_PKEY), true, GetActiveSnapshot(), 1, &scankey);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool isnull;
+		Datum workspace = heap_getattr(tuple, Anum_key_workspace, RelationGetDescr(rel), &isnull);
+
+		in_sight = ak_sees(AK_VIEW, TextDatumGetCString(workspace));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return in_sight;
+}
+
 /*
  * quota_used(key_id uuid, quota_period text) -> bigint
  *
- * What a key has used of its quota in the present period, up to now.  Needs
- * what reading our tables needs: it checks nothing, and is granted to nobody.
- * Returns NULL for NULL, and for what is no period.
+ * What a key has used of its quota in the present period, up to now.  Returns
+ * NULL for what is no period, and for a key that the caller may not see.  The
+ * views call it for the keys that have a quota.
  */
 Datum
 ak_quota_used_sql(PG_FUNCTION_ARGS)
 {
 	AkPeriod period = period_of(PG_GETARG_DATUM(1));
 
-	if (period == AK_PERIOD_NONE)
+	if (period == AK_PERIOD_NONE || !key_in_sight(PG_GETARG_DATUM(0)))
 		PG_RETURN_NULL();
 	PG_RETURN_INT64(ak_quota_used(PG_GETARG_UUID_P(0), period));
 }

@@ -33,6 +33,9 @@ SELECT pg_temp.refused($$SELECT apikeys.import_key('bad', '{data}', sha256('cust
 -- the same everywhere: as written, as read, in the view; used, paused, archived
 SELECT code FROM apikeys.validate_key(:'plain', 'data', '192.0.2.7');
 SELECT last_used_at IS NOT NULL AS used FROM apikeys.key_details(:'plain_id');
+SELECT key AS limited, key_id AS limited_id FROM apikeys.create_key('Limited', '{data}', quota => 5) \gset
+SELECT code FROM apikeys.validate_key(:'limited');
+SELECT quota, quota_used, last_used_at IS NOT NULL AS used FROM apikeys.update_key(:'limited_id', owner => 'customer 9');
 SELECT key AS later FROM apikeys.regenerate_key(:'plain_id', '1 day') \gset
 SELECT count(*) FROM apikeys.disable_key(:'plain_id');
 SELECT count(*) FROM apikeys.archive_key(apikeys.key_id('Defaults'));

@@ -51,7 +51,7 @@ SELECT pg_temp.refused(format('SELECT apikeys.end_overlap(%L)', :'key_id'));
 -- reasons: a short text that can be shown, and no secret; '' and NULL are none
 SELECT key AS secret, key_id FROM apikeys.create_key('Reasons', '{data}') \gset
 SELECT count(*) FROM apikeys.import_key('Foreign', '{data}', sha256('a_foreign_secret_long'));
-SELECT r.reason, pg_temp.refused(format('SELECT apikeys.%s(%L, %s reason => %L)', f, :'key_id', '', r.reason))
+SELECT f, pg_temp.refused(format('SELECT apikeys.%s(%L, reason => %L)', f, :'key_id', r.reason))
 FROM unnest('{disable_key,archive_key,regenerate_key}'::text[]) AS f, (VALUES (E'two\nlines'), (E'in\u200bvisible'), ('was a_foreign_secret_long, I think')) AS r (reason);
 SELECT pg_temp.refused(format('SELECT apikeys.archive_key(%L, %L)', :'key_id', 'pasted ' || :'secret'));
 SELECT pg_temp.refused(format('SELECT apikeys.archive_key(%L, %L)', :'key_id', repeat('x', 501)));

@@ -113,7 +113,7 @@ INSERT INTO may VALUES
 	('function', 'invalidate', '{}', NULL),
 	('function', 'keep_here', '{}', NULL),
 	('function', 'validation_support', '{}', NULL),
-	('function', 'quota_used', '{}', NULL),
+	('function', 'quota_used', '{view,manage,admin}', NULL),
 	('view', 'key_rows', '{}', NULL),
 	('view', 'active_in_sight', '{}', NULL),
 	('view', 'all_in_sight', '{}', NULL),
