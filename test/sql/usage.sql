@@ -182,7 +182,8 @@ SELECT count(*) FROM apikeys.usage_chart(:'a_id');
 SELECT substr(l, 17) AS line FROM apikeys.usage_chart(:'a_id', '4 hours') WITH ORDINALITY AS u (l, n) WHERE n <= 2;
 SELECT count(*) FROM apikeys.usage_chart(:'a_id', '10 minutes');
 SELECT count(*) FROM apikeys.usage_chart(:'a_id', '61 minutes');
-SELECT pg_temp.refused(format('SELECT apikeys.usage_chart(%L, %L)', :'a_id', s)) FROM unnest('{0,-1 h,10001 h,178000000 years,NULL}'::text[]) AS s;
+SELECT pg_temp.refused(format('SELECT apikeys.usage_chart(%L, %L)', :'a_id', s)) FROM unnest('{0,-1 h,24,10001 h,178000000 years}'::text[]) AS s;
+SELECT count(*) FROM apikeys.usage_chart(:'a_id', NULL);
 SELECT pg_temp.refused($$SELECT apikeys.usage_chart(gen_random_uuid())$$);
 SELECT pg_temp.refused($$SELECT apikeys.usage_chart(NULL)$$);
 
