@@ -71,7 +71,7 @@ class Key:
         self.state = "active"
         self.expired = False
         self.quota = None  # of all time
-        self.created_by = self.updated_by = self.regenerated_by = self.archived_by = None
+        self.created_by = self.updated_by = self.regenerated_by = self.disabled_by = self.archived_by = None
         self.__dict__.update(columns)
 
 
@@ -240,6 +240,22 @@ class World:
             self.note("API Keys", "Update", key.workspace, key_id)
         return key
 
+    def disable_key(self, key_id):
+        self.may("manage")
+        key = self.living(key_id)
+        if key.state == "active":
+            key.state, key.disabled_by = "disabled", self.whose()
+            self.note("API Keys", "Update", key.workspace, key_id)
+        return key
+
+    def enable_key(self, key_id):
+        self.may("manage")
+        key = self.living(key_id)
+        if key.state == "disabled":
+            key.state, key.disabled_by, key.updated_by = "active", None, self.whose()
+            self.note("API Keys", "Update", key.workspace, key_id)
+        return key
+
     def update_key(self, key_id, name=None, apis=None, team=None, expires=None, cidrs=None, limit=None, window=None, metadata=None, stale=False,
                    quota=None):
         """stale: it was changed after the caller had read it."""
@@ -312,7 +328,7 @@ class World:
     def visible(self, state):
         if not self.scope("view"):
             raise Refused("42501")
-        return {k.key_id for k in self.keys.values() if (k.state == "archived") == (state == "archived") and self.sees("view", k.workspace)}
+        return {k.key_id for k in self.keys.values() if k.state == state and self.sees("view", k.workspace)}
 
     #
     # The registries.
@@ -419,6 +435,8 @@ class World:
             codes = {"ARCHIVED"}
         elif secret == key.old_secret and not key.overlap:
             codes = {"REGENERATED"}
+        elif key.state == "disabled":
+            codes = {"DISABLED"}
         elif key.expires == "past":
             codes = {"EXPIRED"}
         elif key.cidrs and not self.inside(client, key.cidrs):

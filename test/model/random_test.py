@@ -39,8 +39,8 @@ WORDS = (None, "key", "CREATED", "ann", "data", "acme", "Café", "'", "%", "upda
 KEYS = """SELECT to_json(k) FROM (
 	SELECT key_id, workspace, name, state, apis, access, team, hint, expires_at, allowed_cidrs, rate_limit,
 		EXTRACT(epoch FROM rate_window)::bigint AS rate_window, metadata, created_by, updated_by, regenerated_by,
-		old_valid_until > pg_catalog.now() AS overlap, archived_by
-	FROM (TABLE apikeys.active_keys UNION ALL TABLE apikeys.archived_keys) AS a) AS k"""
+		old_valid_until > pg_catalog.now() AS overlap, disabled_by, archived_by
+	FROM apikeys.keys) AS k"""
 
 
 class Different(Exception):
@@ -155,7 +155,7 @@ class Tester:
 
     def compare_key(self, got, key):
         what = "key %s, " % key.key_id
-        for column in ("workspace", "name", "state", "team", "created_by", "updated_by", "regenerated_by", "archived_by", "metadata"):
+        for column in ("workspace", "name", "state", "team", "created_by", "updated_by", "regenerated_by", "disabled_by", "archived_by", "metadata"):
             same(what + column, got[column], getattr(key, column))
         same(what + "rate limit", (got["rate_limit"], got["rate_window"]), (key.limit, key.window))
         if key.state == "archived":
@@ -295,6 +295,15 @@ class Tester:
             given["if_updated_at"] = "2001-01-01 00:00:00+00" if stale else self.session.one(
                 "SELECT coalesce(updated_at, created_at) FROM apikeys.key_details(%s)" % quote(key_id))
         self.expect(lambda: self.world.update_key(key_id, stale=stale, quota=quota, **arguments), "update_key", key_id=key_id, **given)
+
+    def disable_key(self):
+        key_id = self.any_key()
+        self.expect(lambda: self.world.disable_key(key_id), "disable_key", key_id=key_id)
+
+    def enable_key(self):
+        disabled = [k.key_id for k in self.world.keys.values() if k.state == "disabled"]
+        key_id = self.pick(self.any_key(), *disabled[:3])
+        self.expect(lambda: self.world.enable_key(key_id), "enable_key", key_id=key_id)
 
     def archive_key(self):
         key_id = self.any_key()
@@ -440,7 +449,7 @@ class Tester:
         same("the key shown", shown, [key.key_id, key.workspace, key.name] if key else [None] * 3)
         self.count[code] += 1
         finish(code)
-        if key and key.state == "active":
+        if key and key.state != "archived":
             self.compare_uses(key)
 
     #
@@ -484,7 +493,7 @@ class Tester:
         self.last_id, self.log = 0, []
         self.logged()
 
-    CHOICES = {create_key: 14, import_key: 4, regenerate_key: 8, end_overlap: 4, update_key: 14, archive_key: 8, key_details: 2, key_id: 4,
+    CHOICES = {create_key: 14, import_key: 4, regenerate_key: 8, end_overlap: 4, update_key: 14, disable_key: 3, enable_key: 5, archive_key: 8, key_details: 2, key_id: 4,
                identify_key: 4, see: 4, see_log: 2, search: 4, register_api: 3, unregister_api: 3, create_workspace: 3, update_workspace: 4,
                add_team_member: 3, remove_team_member: 2, grant_access: 6, revoke_access: 4, purge_audit_logs: 1, act_as: 6, validate: 40, transaction: 14}
 
