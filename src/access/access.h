@@ -39,7 +39,6 @@ extern bool ak_may_still(AkCapability capability, const char *workspace, size_t 
 extern bool ak_sees(AkCapability capability, const char *workspace);
 extern bool ak_has_access_elsewhere(Oid role);
 extern bool ak_may_something(const char *workspace);
-extern char *ak_target_workspace(AkCapability capability, const char *workspace);
 extern void ak_require_workspace(AkCapability capability, const char *workspace);
 extern void ak_require_workspace_settings(AkCapability capability, const char *workspace, AkWorkspace *settings);
 extern void ak_require(AkCapability capability, const char *workspace);

