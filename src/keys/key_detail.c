@@ -3,9 +3,8 @@
  * key_detail.c
  *	  A key as people see it: the types key_detail and issued_key.
  *
- * The functions that write a key return it as the statement returned the row;
- * reading it once more from a view would cost create_key() a sixth of its time.
- * The view apikeys.key_rows computes the same columns in SQL for the other
+ * The functions that write a key return it as the statement returned the row,
+ * without reading it once more.  The view apikeys.key_rows computes the same columns in SQL for the other
  * views; test/sql/key_detail.sql compares both.
  *
  *-------------------------------------------------------------------------
