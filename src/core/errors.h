@@ -29,12 +29,6 @@
 #define ak_null_argument(argument, ...) \
 	ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), err_argument(argument), __VA_ARGS__))
 
-/* old names, until the last use has gone */
-#define refuse        ak_wrong_state
-#define bad_value     ak_bad_value
-#define bad_argument  ak_bad_argument
-#define null_argument ak_null_argument
-
 /* Within ereport(): sets the COLUMN field */
 #define err_argument(argument) err_generic_string(PG_DIAG_COLUMN_NAME, argument)
 

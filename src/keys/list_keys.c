@@ -165,7 +165,7 @@ add_search(AkListing *listing, const char *search)
 	if (search[0] == '\0')
 		return;
 	if (pg_mbstrlen(search) > SEARCH_MAX)
-		bad_argument("search", errmsg("search text must have at most %d characters", SEARCH_MAX));
+		ak_bad_argument("search", errmsg("search text must have at most %d characters", SEARCH_MAX));
 	folded = add_param(listing, BYTEAOID, ak_fold_name(search));
 	plain = add_param(listing, TEXTOID, CStringGetTextDatum(search));
 	appendStringInfo(&listing->conditions,
@@ -194,8 +194,8 @@ add_state(AkListing *listing, const char *state)
 				add_condition(listing, states[i].condition);
 			return;
 		}
-	bad_argument("state", errmsg("unknown state \"%s\"", ak_quoted(state)),
-				 errhint("There are active, disabled, archived and all; null is all that are not archived."));
+	ak_bad_argument("state", errmsg("unknown state \"%s\"", ak_quoted(state)),
+					errhint("There are active, disabled, archived and all; null is all that are not archived."));
 }
 
 /* Adds a condition on a column that may be NULL: '' is those without a value. */
@@ -227,8 +227,8 @@ read_order(AkListing *listing, const char *order_by)
 				listing->joins_use |= orders[i].joins_use;
 				return;
 			}
-	bad_argument("order_by", errmsg("cannot order keys by \"%s\"", ak_quoted(order_by)),
-				 errhint("There are name, created_at, last_used_at and expires_at, each with asc or desc."));
+	ak_bad_argument("order_by", errmsg("cannot order keys by \"%s\"", ak_quoted(order_by)),
+					errhint("There are name, created_at, last_used_at and expires_at, each with asc or desc."));
 }
 
 /* Returns a number that must not be negative; NULL is its default.  Raises 22023. */
@@ -238,7 +238,7 @@ read_count(FunctionCallInfo fcinfo, int n, const char *argument, int32 default_v
 	int32 value = PG_ARGISNULL(n) ? default_value : PG_GETARG_INT32(n);
 
 	if (value < 0)
-		bad_argument(argument, errmsg("%s must not be negative", argument));
+		ak_bad_argument(argument, errmsg("%s must not be negative", argument));
 	return value;
 }
 

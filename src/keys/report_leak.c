@@ -225,7 +225,7 @@ ak_report_leak(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("report_leak()");
 	alerts = PG_GETARG_JSONB_P(0);
 	if (!JB_ROOT_IS_ARRAY(alerts) || JB_ROOT_IS_SCALAR(alerts))
-		bad_argument(
+		ak_bad_argument(
 			"alerts", errmsg("alerts must be a JSON array"),
 			errhint("Pass what the partner sent: [{\"token\": ..., \"type\": ..., \"url\": ..., \"source\": ...}]."));
 	initStringInfo(&answer);

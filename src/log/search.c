@@ -87,16 +87,16 @@ text_set(FunctionCallInfo fcinfo, int n, const char *what, const char *const *kn
 		int k = 0;
 
 		if (nulls[i])
-			null_argument(psprintf("%ss", what), errmsg("%s list must not contain null", what));
+			ak_null_argument(psprintf("%ss", what), errmsg("%s list must not contain null", what));
 		texts->values[i] = TextDatumGetCString(elements[i]);
 		while (known != NULL && known[k] != NULL && strcmp(known[k], texts->values[i]) != 0)
 			k++;
 		if (known != NULL && known[k] == NULL)
-			bad_argument(known == known_actions ? "actions" : "entities",
-						 errmsg("unknown %s \"%s\"", what, ak_quoted(texts->values[i])),
-						 known == known_actions
-							 ? errhint("There are Create, Update, Delete and Export.")
-							 : errhint("There are API Keys, APIs, Workspaces, Access, Teams and Audit Logs."));
+			ak_bad_argument(known == known_actions ? "actions" : "entities",
+							errmsg("unknown %s \"%s\"", what, ak_quoted(texts->values[i])),
+							known == known_actions
+								? errhint("There are Create, Update, Delete and Export.")
+								: errhint("There are API Keys, APIs, Workspaces, Access, Teams and Audit Logs."));
 	}
 	ak_make_set(texts);
 	return texts;
@@ -163,8 +163,8 @@ ak_filter_from_args(FunctionCallInfo fcinfo, int first)
 	{
 		filter->search = text_to_cstring(PG_GETARG_TEXT_PP(first + SEARCH));
 		if (pg_mbstrlen(filter->search) > SEARCH_MAX)
-			bad_argument("search", errmsg("search text is too long"),
-						 errdetail("At most %d characters are allowed.", SEARCH_MAX));
+			ak_bad_argument("search", errmsg("search text is too long"),
+							errdetail("At most %d characters are allowed.", SEARCH_MAX));
 	}
 	filter->teams = text_set(fcinfo, first + TEAMS, "team", NULL);
 	filter->actions = text_set(fcinfo, first + ACTIONS, "action", known_actions);
@@ -177,7 +177,7 @@ ak_filter_from_args(FunctionCallInfo fcinfo, int first)
 	if (filter->has_until)
 		filter->until = PG_GETARG_TIMESTAMPTZ(first + UNTIL);
 	if (filter->has_since && filter->has_until && filter->since > filter->until)
-		bad_argument("since", errmsg("since must not be after until"));
+		ak_bad_argument("since", errmsg("since must not be after until"));
 	filter->has_key_id = !PG_ARGISNULL(first + KEY_ID);
 	if (filter->has_key_id)
 		filter->key_id = *PG_GETARG_UUID_P(first + KEY_ID);
@@ -255,13 +255,13 @@ ak_search_audit_logs(PG_FUNCTION_ARGS)
 		filter = ak_filter_from_args(fcinfo, 0);
 		max_rows = PG_ARGISNULL(AK_FILTER_ARGS) ? MAX_ROWS_DEFAULT : PG_GETARG_INT32(AK_FILTER_ARGS);
 		if (max_rows < 0)
-			bad_argument("max_rows", errmsg("max_rows must not be negative"));
+			ak_bad_argument("max_rows", errmsg("max_rows must not be negative"));
 		if (!PG_ARGISNULL(AK_FILTER_ARGS + 1))
 		{
 			filter->before = PG_GETARG_INT64(AK_FILTER_ARGS + 1);
 			if (filter->before <= 0)
-				bad_argument("before_id", errmsg("before_id must be positive"),
-							 errhint("It is the audit_id of the last row of the page before."));
+				ak_bad_argument("before_id", errmsg("before_id must be positive"),
+								errhint("It is the audit_id of the last row of the page before."));
 		}
 		reading = begin_reading(fcinfo, filter);
 		reading->left = max_rows;
