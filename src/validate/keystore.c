@@ -201,7 +201,7 @@ find_hint(const uint8 *hash)
 
 /*
  * Prefetches the memory that recall_key() will most likely read, so that it
- * arrives while the table is opened and locked.  That saves 8 % of a validation
+ * arrives while the table is opened and locked.  That saves 11 % of a validation
  * (1.25 us for 1.40 without, 10,000 known keys all over 63 MB).
  *
  * With large shared buffers, the pages are not in the TLB either, and a
