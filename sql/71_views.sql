@@ -258,4 +258,4 @@ WHERE	COALESCE(a.workspace, '') = ANY ((SELECT apikeys_internal.visible_workspac
 ORDER BY a.role, a.capability, a.workspace NULLS FIRST
 OFFSET 0;
 COMMENT ON VIEW apikeys.accesses IS 'what roles may do in the workspaces that the current user administers; workspace *: in all';
-COMMENT ON COLUMN apikeys.accesses.in_force IS 'false: recorded, but waiting for regrant_access(), as after a restore';
+COMMENT ON COLUMN apikeys.accesses.in_force IS 'false: recorded, but waiting for apikeys.regrant_access(), as after a restore';

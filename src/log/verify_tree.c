@@ -119,6 +119,17 @@ row_problem(const AkTreeWalk *walk)
 	return NULL;
 }
 
+/* Returns true if a row holds these hashes of subtrees, "count" of them, and no others. */
+static bool
+same_hashes(const AkTreeRow *row, uint8 (*completed)[AK_HASH_LEN], int count)
+{
+	bool same = row->count == count;
+
+	for (int i = 0; same && i < count; i++)
+		same = ak_hash_equal(row->hashes[i], completed[i]);
+	return same;
+}
+
 /* Verifies the row that was read. */
 static void
 verify_row(AkTreeWalk *walk)
@@ -140,7 +151,7 @@ verify_row(AkTreeWalk *walk)
 
 		if (count == 0)
 			ak_hash_failed();
-		if (row->count != count || memcmp(row->hashes, completed, (size_t) count * AK_HASH_LEN) != 0)
+		if (!same_hashes(row, completed, count))
 			note_here(walk, "the tree does not follow from its leaves");
 		if (row->audit_id == 0 && row->position >= log->purged_through)
 			note_here(walk, "entries before this one are missing, and no purge says so");

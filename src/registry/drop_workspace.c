@@ -177,9 +177,7 @@ ak_drop_workspace(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST), errmsg("workspace \"%s\" is still in use", workspace),
 				 errdetail_plural("It has " INT64_FORMAT " key that is not archived.",
 								  "It has " INT64_FORMAT " keys that are not archived.", active, active),
-				 errhint(
-					 "Archive them: SELECT pg_catalog.count(apikeys.archive_key(key_id)) FROM apikeys.keys "
-					 "WHERE workspace OPERATOR(pg_catalog.=) '...' AND state OPERATOR(pg_catalog.<>) 'archived';")));
+				 errhint("Archive them first, with apikeys.archive_key().")));
 	action.details = remove_keys(args[0], context);
 	remove_people(args[0], context, caller.userid);
 	ak_act(&action, &query, args, NULL, AK_SEE_LATEST);

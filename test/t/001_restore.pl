@@ -254,7 +254,7 @@ restore('--data-only -Fc -j4', ['-Fc'], [ '--data-only', '-j4' ], @into);
 my $make_room = sub {
 	$node->safe_psql($_[0], 'SET session_replication_role = replica; DELETE FROM apikeys.workspace; DELETE FROM apikeys.api');
 };
-restore('--data-only --disable-triggers', [ '--data-only', '--disable-triggers' ], [], @into, before_id => $make_room);
+restore('--data-only --disable-triggers', [ '--data-only', '--disable-triggers' ], [], @into, before => $make_room);
 
 # Entries that were in no tree yet when the database was dumped, and a worker that ticks while it is restored: it takes nothing
 # into a tree before somebody acts in the new database; then everything comes into the trees, once.
@@ -328,15 +328,15 @@ my $add_columns = sub {
 };
 $source->{$_} = contents($node, 'source')->{$_} foreach 'apikeys.key', 'apikeys.audit_log';
 like($source->{'apikeys.key'}, qr/,n\)$/m, 'there is an added column');
-restore('an added column', [], [], @into, before_id => $add_columns);
-restore('an added column -Fc -j4', ['-Fc'], [ '-j4' ], @into, before_id => $add_columns);
+restore('an added column', [], [], @into, before => $add_columns);
+restore('an added column -Fc -j4', ['-Fc'], [ '-j4' ], @into, before => $add_columns);
 
 # Names are compared as they were when they were given, whatever the databases' LC_CTYPE: no index stands in a restore's way.
 $node->safe_psql('postgres', q{CREATE DATABASE bare TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'});
 install_in($node, 'bare');
 $node->safe_psql('bare', "SELECT FROM apikeys.create_key('$_', '{data}')") foreach 'Café', 'Straße', 'STRASSE', 'İlk', 'ilk', 'ılk';
 my ($status, $out, $err) = $node->psql('bare', q{SELECT FROM apikeys.create_key('CAFÉ', '{data}')});
-like($err, qr/an active key of this name already exists/, 'LC_CTYPE C: names are compared without regard to case, beyond ASCII, too');
+like($err, qr/key "CAFÉ" already exists in workspace "default"/, 'LC_CTYPE C: names are compared without regard to case, beyond ASCII, too');
 $node->safe_psql('bare', q{SELECT apikeys.create_workspace('other');
 	SELECT FROM apikeys.create_key('CAFÉ', '{data}', 'other'), apikeys.archive_key(apikeys.key_id('Café', 'default'));
 	SELECT FROM apikeys.create_key('CAFÉ', '{data}')});

@@ -36,6 +36,7 @@ sub keep
 	return;
 }
 keep('k', "SELECT key FROM apikeys.create_key('k', '{data}')");
+$primary->safe_psql('postgres', q{SELECT count(apikeys.regenerate_key((apikeys.create_key('turned', '{data}')).key_id, '1 hour'))});
 keep('acme', "SELECT key FROM apikeys.create_key('a', '{data,push}', 'acme')");
 keep('old', "SELECT key FROM apikeys.create_key('overlap', '{data}')");
 keep('new', "SELECT key FROM apikeys.regenerate_key(apikeys.key_id('overlap'), '1 day')");
@@ -144,7 +145,7 @@ foreach my $sql (
 
 # Searching, far back in the log. Nothing is written by it.
 my @searches = ('', "'old hand'", "'Key 77'", "'no such key'", "NULL, 'acme'", "actors => '{Old Hand}'",
-	"'many', before_id => 3000, max_rows => 10", "'many', actions => '{Create}', entities => '{API Keys}', max_rows => NULL");
+	"'many', before_id => 3000, max_rows => 10", "'many', actions => '{Create}', entities => '{API Keys}', max_rows => 2147483647");
 $primary->safe_psql('postgres', <<'SQL');
 BEGIN;
 SELECT apikeys.act_as('Old Hand', 'Elders', '192.0.2.7');
@@ -182,7 +183,7 @@ foreach my $call (
 	"create_key('x', '{data}')",
 	"import_key('x', '{data}', sha256('x'))",
 	"regenerate_key($k)",
-	"end_overlap($k)",
+	"end_overlap(apikeys.key_id('turned'))",
 	"update_key($k, 'x')",
 	"archive_key($k)",
 	"register_api('x')",
