@@ -2,24 +2,24 @@
  * APIs, workspaces and teams.
  */
 CREATE FUNCTION apikeys.register_api(api text, description text = NULL)
-RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_register_api';
+RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_register_api';
 COMMENT ON FUNCTION apikeys.register_api(text, text) IS 'adds an API to the registry; keys with Full access become Partial';
 
 CREATE FUNCTION apikeys.unregister_api(api text)
-RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_unregister_api';
+RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_unregister_api';
 COMMENT ON FUNCTION apikeys.unregister_api(text) IS 'removes an API that no active key uses from the registry';
 
 CREATE FUNCTION apikeys.create_workspace(workspace text, name text = NULL, prefix text = NULL, archive_limit integer = NULL,
 	key_limit integer = NULL, default_lifetime interval = NULL, max_lifetime interval = NULL, rate_limit integer = NULL,
 	rate_window interval = NULL, leak_action text = NULL)
-RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_create_workspace';
+RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_create_workspace';
 COMMENT ON FUNCTION apikeys.create_workspace(text, text, text, integer, integer, interval, interval, integer, interval, text) IS
 'creates a workspace; prefix ak and archive limit 10 unless given, and no policy that is not';
 
 CREATE FUNCTION apikeys.update_workspace(workspace text, name text = NULL, prefix text = NULL, archive_limit integer = NULL,
 	key_limit integer = NULL, default_lifetime interval = NULL, max_lifetime interval = NULL, rate_limit integer = NULL,
 	rate_window interval = NULL, leak_action text = NULL)
-RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_update_workspace';
+RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_update_workspace';
 COMMENT ON FUNCTION apikeys.update_workspace(text, text, text, integer, integer, interval, interval, integer, interval, text) IS
 'edits a workspace; NULL keeps what is, 0 clears key_limit or rate_limit, ''0'' a lifetime; a lower archive limit drops the keys archived first at once, 0 keeps none';
 
@@ -29,9 +29,9 @@ COMMENT ON FUNCTION apikeys.drop_workspace(text) IS
 'removes a workspace without keys that are not archived, with its archived keys, team members and accesses; its log stays and verifies';
 
 CREATE FUNCTION apikeys.add_team_member(actor text, team text, workspace text = NULL)
-RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_add_team_member';
+RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_add_team_member';
 COMMENT ON FUNCTION apikeys.add_team_member(text, text, text) IS 'puts an actor into a team, or moves the actor there';
 
 CREATE FUNCTION apikeys.remove_team_member(actor text, workspace text = NULL)
-RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_remove_team_member';
+RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_remove_team_member';
 COMMENT ON FUNCTION apikeys.remove_team_member(text, text) IS 'takes an actor out of the team';

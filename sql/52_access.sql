@@ -2,12 +2,12 @@
  * Who acts, and who may do what.
  */
 CREATE FUNCTION apikeys.act_as(actor text, team text = NULL, client text = NULL)
-RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_act_as';
+RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_act_as';
 COMMENT ON FUNCTION apikeys.act_as(text, text, text) IS
 'names who does the management actions of the current transaction; the database user is recorded beside it';
 
 CREATE FUNCTION apikeys.grant_access(role name, capability text, workspace text = '*')
-RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_grant_access';
+RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_grant_access';
 COMMENT ON FUNCTION apikeys.grant_access(name, text, text) IS
 'lets a role validate, view, manage, audit, admin or monitor, in one workspace or (*) in all';
 
@@ -17,7 +17,7 @@ COMMENT ON FUNCTION apikeys.regrant_access() IS
 'after a restore: gives the roles that there are again what is recorded for their names; returns how many accesses that were';
 
 CREATE FUNCTION apikeys.revoke_access(role name, capability text, workspace text = '*')
-RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_revoke_access';
+RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_revoke_access';
 COMMENT ON FUNCTION apikeys.revoke_access(name, text, text) IS 'takes back what grant_access gave with the same arguments';
 
 CREATE FUNCTION apikeys_internal.visible_workspaces(capability text)

@@ -9,7 +9,7 @@ COMMENT ON FUNCTION apikeys.email_audit_logs(text, text, text, text[], text[], t
 'mails the entries that there are now as CSV, after commit; encrypt_to is an OpenPGP public key; returns the report''s id in view reports';
 
 CREATE FUNCTION apikeys.release_report(report_id uuid)
-RETURNS void LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_release_report';
+RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_release_report';
 COMMENT ON FUNCTION apikeys.release_report(uuid) IS
 'queues a report that is held since a restore, or that failed, to be sent';
 

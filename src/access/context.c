@@ -219,7 +219,7 @@ is_top_level(void)
 }
 
 /*
- * act_as(actor text, team text = NULL, client text = NULL)
+ * act_as(actor text, team text = NULL, client text = NULL) -> text, the actor
  *
  * Sets the actor for the rest of the transaction, as SET LOCAL does; NULL sets
  * the default.  Raises 22004 without an actor, 22023 for an invalid name or
@@ -250,5 +250,5 @@ ak_act_as(PG_FUNCTION_ARGS)
 		WarnNoTransactionBlock(true, "act_as()");
 	for (int i = 0; i < 3; i++)
 		(void) set_config_option(settings[i], values[i], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
-	PG_RETURN_VOID();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }

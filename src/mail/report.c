@@ -364,7 +364,7 @@ sees_scope(Datum scope, bool isnull)
 }
 
 /*
- * release_report(report_id uuid)
+ * release_report(report_id uuid) -> text, its id
  *
  * Queues a report that is held or failed, with its number of attempts reset,
  * and writes an entry.  Waits for a concurrent change of the row.  Raises 42704
@@ -446,5 +446,5 @@ ak_release_report(PG_FUNCTION_ARGS)
 	ak_change_mail_queue(&release, args, NULL, AK_SEE_TRANSACTION);
 	tell_export(id, texts[0], texts[2], texts[3], encrypted, psprintf("Released a report to \"%s\"", texts[2]));
 	ak_worker_wake_at_commit(AK_JOB_MAIL);
-	PG_RETURN_VOID();
+	PG_RETURN_TEXT_P(cstring_to_text(DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)))));
 }

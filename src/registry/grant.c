@@ -343,7 +343,7 @@ record_access(AkGrant *grant, Oid role)
 }
 
 /*
- * grant_access(role name, capability text, workspace text = '*')
+ * grant_access(role name, capability text, workspace text = '*') -> text, the role
  *
  * '*' is all workspaces, or the one that apikeys.workspace names.  Errors: see
  * read_grant; 42704 for an unknown role; 42501 if an admin of single workspaces
@@ -381,11 +381,11 @@ ak_grant_access(PG_FUNCTION_ARGS)
 	ak_change_privileges(role, ak_capability_allows(grant.capability), 0, grant.at_commit, caller.userid);
 	SPI_finish();
 	ak_owner_end(&caller);
-	PG_RETURN_VOID();
+	PG_RETURN_TEXT_P(cstring_to_text(grant.role));
 }
 
 /*
- * revoke_access(role name, capability text, workspace text = '*')
+ * revoke_access(role name, capability text, workspace text = '*') -> text, the role
  *
  * Removes the access of the role of this name, one of this name that waits for
  * regrant_access(), and one of a dropped role of this name.  Errors: see
@@ -433,7 +433,7 @@ ak_revoke_access(PG_FUNCTION_ARGS)
 		ak_change_privileges(role, 0, ak_capability_allows(grant.capability), grant.at_commit, caller.userid);
 	SPI_finish();
 	ak_owner_end(&caller);
-	PG_RETURN_VOID();
+	PG_RETURN_TEXT_P(cstring_to_text(grant.role));
 }
 
 /* Selects the accesses that wait for regrant_access(): the role's OID, grant_id and capability, ordered by OID. */

@@ -388,7 +388,7 @@ is_registered(const char *api)
 }
 
 /*
- * register_api(api text, description text = NULL)
+ * register_api(api text, description text = NULL) -> text, the API
  *
  * Raises 42710 if it is registered already, 42501 without "admin" in all
  * workspaces, 22023 for an invalid name or description.
@@ -415,11 +415,11 @@ ak_register_api(PG_FUNCTION_ARGS)
 	if (is_registered(api))
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("API \"%s\" already exists", ak_quoted(api))));
 	run_as_owner(&query, args, PG_ARGISNULL(1) ? " n" : NULL, AK_SEE_TRANSACTION);
-	PG_RETURN_VOID();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
 /*
- * unregister_api(api text)
+ * unregister_api(api text) -> text, the API
  *
  * Raises 42704 if it is not registered, 2BP01 while active keys have access to
  * it, 42501 without "admin" in all workspaces.  Waits for transactions that
@@ -439,7 +439,7 @@ ak_unregister_api(PG_FUNCTION_ARGS)
 	ak_require(AK_ADMIN, NULL);
 	if (run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION) == 0)
 		ak_refuse_unknown_api(api);
-	PG_RETURN_VOID();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
 /* Returns the workspace argument of the team functions, checked. */
@@ -455,7 +455,7 @@ team_workspace(FunctionCallInfo fcinfo, int n)
 }
 
 /*
- * add_team_member(actor text, team text, workspace text = NULL)
+ * add_team_member(actor text, team text, workspace text = NULL) -> text, the actor
  *
  * An actor is in one team of a workspace; adding it to another team moves it.
  * Raises 42704 for an unknown workspace, 22023, 22004, and 42501 without
@@ -477,11 +477,11 @@ ak_add_team_member(PG_FUNCTION_ARGS)
 	args[1] = PG_GETARG_DATUM(0);
 	args[2] = PG_GETARG_DATUM(1);
 	run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION);
-	PG_RETURN_VOID();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
 /*
- * remove_team_member(actor text, workspace text = NULL)
+ * remove_team_member(actor text, workspace text = NULL) -> text, the actor
  *
  * Raises 42704 for an unknown workspace or an actor who is in no team of it,
  * 22004, and 42501 without "admin".
@@ -501,5 +501,5 @@ ak_remove_team_member(PG_FUNCTION_ARGS)
 	if (run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION) == 0)
 		ak_not_found(
 			errmsg("actor \"%s\" is in no team of workspace \"%s\"", ak_quoted(actor), TextDatumGetCString(args[0])));
-	PG_RETURN_VOID();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }

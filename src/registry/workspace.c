@@ -277,7 +277,7 @@ run_with_workspace(FunctionCallInfo fcinfo, AkQuery *query)
 /*
  * create_workspace(workspace text, name text = NULL, prefix text = NULL, archive_limit integer = NULL,
  *					key_limit integer = NULL, default_lifetime interval = NULL, max_lifetime interval = NULL,
- *					rate_limit integer = NULL, rate_window interval = NULL, leak_action text = NULL)
+ *					rate_limit integer = NULL, rate_window interval = NULL, leak_action text = NULL) -> text, the workspace
  *
  * Takes the same values as update_workspace.  Raises 42710 if it exists, 22023
  * for an invalid value, 42501 without "admin" for it.
@@ -314,11 +314,11 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	PG_RETURN_VOID();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
 /*
- * update_workspace(the same arguments)
+ * update_workspace(the same arguments) -> text, the workspace
  *
  * NULL keeps a value; 0 clears key_limit, and rate_limit with its window, '0'
  * the lifetimes, '' the name; archive_limit 0 keeps no archived key.  Raises
@@ -349,5 +349,5 @@ ak_update_workspace(PG_FUNCTION_ARGS)
 	/* created after the transaction's snapshot */
 	if (run_with_workspace(fcinfo, &query) == 0)
 		ak_not_found(errmsg("workspace \"%s\" does not exist", ak_quoted(workspace)));
-	PG_RETURN_VOID();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
