@@ -337,8 +337,9 @@ job_due_at(int number)
 	AkTicks last = states[number].last;
 	AkTicks when = states[number].asked;
 
+	/* a job without a period runs only when it is woken: what wakes it is an action, which a restore has none of */
 	if (last == 0)
-		return 0;
+		return ak_worker_plan->jobs[number].period_ms != NULL || states[number].woken ? 0 : AK_TICKS_NEVER;
 	if (states[number].failures > 0)
 		return last + AK_TICKS_OF_MS(Min(RETRY_MS << Min(states[number].failures - 1, 8), RETRY_MAX_MS));
 	if (ak_worker_plan->jobs[number].period_ms != NULL)
