@@ -155,20 +155,19 @@ int8_array(const int64 *values, int count)
 static void
 write_batch(const AkPurge *purge, const int64 *gone, int gone_count, const AkSubtrees *subtrees)
 {
-	static AkQuery delete_entries = {
-		"DELETE FROM apikeys.audit_log a USING unnest($1) AS gone (audit_id) WHERE a.audit_id = gone.audit_id",
-		1,
-		{INT8ARRAYOID},
-		NULL};
-	static AkQuery delete_rows = {"DELETE FROM apikeys.audit_tree t USING unnest($2) AS gone (position) "
-								  "WHERE t.workspace = $1 AND t.position = gone.position",
+	/* no joins with unnest(): the planner may take the few rows of old statistics first, and compare each with all of them */
+	static AkQuery delete_entries = {"DELETE FROM apikeys.audit_log WHERE audit_id = ANY ($1)",
+									 1,
+									 {INT8ARRAYOID},
+									 NULL};
+	static AkQuery delete_rows = {"DELETE FROM apikeys.audit_tree WHERE workspace = $1 AND position = ANY ($2)",
 								  2,
 								  {TEXTOID, INT8ARRAYOID},
 								  NULL};
 	static AkQuery change_rows = {
-		"UPDATE apikeys.audit_tree t SET audit_id = NULL, level = n.level, "
-		"hashes = substring(t.hashes FROM ((n.level - t.level) * 32 + 1)::integer) "
-		"FROM unnest($2, $3) AS n (position, level) WHERE t.workspace = $1 AND t.position = n.position",
+		"UPDATE apikeys.audit_tree SET audit_id = NULL, level = ($3)[array_position($2, position)], "
+		"hashes = substring(hashes FROM ((($3)[array_position($2, position)] - level) * 32 + 1)::integer) "
+		"WHERE workspace = $1 AND position = ANY ($2)",
 		3,
 		{TEXTOID, INT8ARRAYOID, INT8ARRAYOID},
 		NULL};

@@ -91,6 +91,8 @@ $gateway->finish;
 $node->safe_psql($db, <<'SQL');
 SELECT apikeys.create_key('old ' || n, '{data}', w) FROM generate_series(1, 5) n, unnest('{default,acme}'::text[]) w;
 SELECT apikeys.update_key(key_id, team => 'new') FROM apikeys.active_keys;
+SELECT apikeys.unregister_api('bills');
+SELECT apikeys.register_api('bills');
 SQL
 # more than one transaction of the worker takes
 $node->safe_psql($db, "SELECT count(u.key_id) FROM generate_series(1, 21000) n, LATERAL apikeys.update_key(apikeys.key_id('old 1', 'default'), team => 'team ' || n) u");
