@@ -25,6 +25,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h" /* get_database_name(), from 19 on */
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 

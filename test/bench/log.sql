@@ -48,7 +48,7 @@ FROM (VALUES
 	('page', 'since and until', format('since => %L, until => %L', :'middle'::timestamptz - interval '1 second', :'middle')),
 	('page', 'workspace, team, action and actor',
 		$$workspace => 'log3', teams => '{Team 3}', actions => '{Create}', actors => '{actor3@example.com}'$$),
-	('page', 'a page deep in the log', format('before => %s', :middle_id)),
+	('page', 'a page deep in the log', format('before_id => %s', :middle_id)),
 	-- found at once
 	('substring', 'of every entry', $$'created key'$$),
 	('substring', 'a date', format('%L', left(:'middle', 10))),
