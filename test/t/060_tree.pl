@@ -218,6 +218,29 @@ $standby->stop;
 #
 is(run_ok('check_proof.py', [ 'python3', "$model/check_proof.py", $node->connstr('postgres') ]), "all proofs hold\n", 'proofs of many sizes, checked by another program');
 
+# the auditor's program, as docs/proof.md has it, with files as it says
+{
+	my ($program) = slurp_file("$src/../docs/proof.md") =~ /^```python\n(.*?)^```/ms;
+	my ($id, $note) = split / /, query($node, 'postgres',
+		"SELECT t.audit_id || ' ' || c.note FROM apikeys.audit_checkpoint('default') c, apikeys.audit_tree t "
+		  . "WHERE t.workspace = 'default' AND t.position = c.size / 2"), 2;
+	my $size = (split /\n/, $note)[1];
+	my $proof = query($node, 'postgres', "SELECT pg_catalog.to_json(p) FROM apikeys.audit_inclusion_proof($id, $size) AS p");
+
+	cmp_ok($program =~ tr/\n//, '<=', 50, 'the program is short');
+	append_to_file("$work/check.py", $program);
+	append_to_file("$work/checkpoint", "$note\n");
+	append_to_file("$work/proof", $proof);
+	my ($code, $out) = run_code([ 'python3', "$work/check.py", "$work/proof", "$work/checkpoint" ]);
+	is($code, 0, 'the program of the docs runs');
+	like($out, qr{^proved: apikeys/\d+/\d+/workspace/default $size\naudit_id = $id\n}, 'and proves the entry');
+	$proof =~ s/("leaf":"\\\\x02.*?)([0-9a-f])(",)/$1 . sprintf('%x', hex($2) ^ 1) . $3/e;
+	append_to_file("$work/altered", $proof);
+	($code, $out) = run_code([ 'python3', "$work/check.py", "$work/altered", "$work/checkpoint" ]);
+	isnt($code, 0, 'an entry altered by one bit is refused');
+	unlike($out, qr/^proved/, 'and not called proved');
+}
+
 #
 # Signatures: by openssl's command line and the format of C2SP.
 #
