@@ -166,7 +166,7 @@ ak_return_issued_key(FunctionCallInfo fcinfo, char *secret, const AkRow *key)
 	nulls[0] = false;
 	ak_key_detail(key, values + 1, nulls + 1);
 	result = heap_form_tuple(ak_result_descriptor(fcinfo), values, nulls);
-	ak_wipe(VARDATA(copy), VARSIZE(copy) - VARHDRSZ);
-	ak_wipe(secret, strlen(secret));
+	explicit_bzero(VARDATA(copy), VARSIZE(copy) - VARHDRSZ);
+	explicit_bzero(secret, strlen(secret));
 	return HeapTupleGetDatum(result);
 }

@@ -145,7 +145,7 @@ ak_signing_keys(void)
 	}
 	PG_FINALLY();
 	{
-		ak_wipe(text, FILE_MAX + 1);
+		explicit_bzero(text, FILE_MAX + 1);
 		pfree(text);
 	}
 	PG_END_TRY();

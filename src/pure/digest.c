@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * digest.c
- *	  SHA-256, comparison in constant time, wiping of secrets.
+ *	  SHA-256, and comparison in constant time.
  *
  * Every validation hashes one secret of some 50 to 70 bytes, so the overhead of
  * a hash matters more than the hashing.  pg_cryptohash allocates and registers
@@ -133,14 +133,4 @@ ak_hash_equal(const uint8 *a, const uint8 *b)
 		difference |= word_a ^ word_b;
 	}
 	return difference == 0;
-}
-
-/*
- * Overwrites len bytes with zeros, even if the compiler sees that they are not
- * read again.  To be used for every copy of a secret that we make.
- */
-void
-ak_wipe(void *p, size_t len)
-{
-	explicit_bzero(p, len);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * digest.h
- *	  SHA-256, comparison in constant time, wiping of secrets.  See digest.c.
+ *	  SHA-256, and comparison in constant time.  See digest.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,6 +12,5 @@
 
 extern bool ak_sha256(const void *data, size_t len, uint8 out[AK_HASH_LEN]);
 extern bool ak_hash_equal(const uint8 *a, const uint8 *b);
-extern void ak_wipe(void *p, size_t len);
 
 #endif /* AK_DIGEST_H */

@@ -14,11 +14,9 @@
  *
  * The text comes unchecked from the network, so the parser is strict: a header
  * must have the same meaning here and in a proxy in front of the server.
- * Base64 must be exactly what an encoder writes, with padding, without blanks
- * and without unused bits in the last character (RFC 4648, 3.5).  After Bearer,
- * RFC 6750 allows letters, digits and "-._~+/="; keys issued elsewhere have
- * other characters too, so every printable character except the space is
- * allowed.
+ * Base64 must be exactly what an encoder writes (base64.c).  After Bearer, RFC
+ * 6750 allows letters, digits and "-._~+/="; keys issued elsewhere have other
+ * characters too, so every printable character except the space is allowed.
  *
  * Rules of this file: no catalog, no memory context, no ereport, no state.  It
  * reads the header by pointer and length, never beyond, and wipes its copies of
@@ -28,8 +26,7 @@
  */
 #include "postgres.h"
 
-#include "common/base64.h"
-
+#include "pure/base64.h"
 #include "pure/httpauth.h"
 
 /* Base64 encodes three bytes as four, so this is enough for any header's credentials */
@@ -110,21 +107,10 @@ static bool
 parse_basic(const char *text, size_t len, AkHttpAuth *out)
 {
 	char decoded[DECODED_MAX];
-	char again[AK_HEADER_MAX_BYTES];
-	int decoded_len;
-	bool ok;
-
-	/*
-	 * pg_b64_decode() accepts some inputs that no encoder writes, such as
-	 * characters after the padding.  So the result is encoded again and must be
-	 * the same text.  (18 has uint8 * where 14 to 17 have char *.)
-	 */
-	decoded_len = pg_b64_decode(text, (int) len, (void *) decoded, sizeof(decoded));
-	ok = decoded_len > 0 && pg_b64_encode((const void *) decoded, decoded_len, again, sizeof(again)) == (int) len &&
-		 memcmp(again, text, len) == 0 && take_workspace_and_key(decoded, decoded_len, out);
+	int decoded_len = ak_base64_decode(text, len, decoded, sizeof(decoded));
+	bool ok = decoded_len > 0 && take_workspace_and_key(decoded, decoded_len, out);
 
 	explicit_bzero(decoded, sizeof(decoded));
-	explicit_bzero(again, sizeof(again));
 	return ok;
 }
 

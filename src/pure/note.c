@@ -22,8 +22,7 @@
  */
 #include "postgres.h"
 
-#include "common/base64.h"
-
+#include "pure/base64.h"
 #include "pure/note.h"
 
 static const char em_dash[] = "\342\200\224 ";
@@ -31,44 +30,12 @@ static const char em_dash[] = "\342\200\224 ";
 #define EM_DASH_LEN  (sizeof(em_dash) - 1)
 #define ROOT_B64_LEN 44
 
-static void
-append_base64(StringInfo out, const void *bytes, int len)
-{
-	int room = pg_b64_enc_len(len) + 1;
-	int written;
-
-	enlargeStringInfo(out, room);
-	written = pg_b64_encode(bytes, len, out->data + out->len, room);
-	Assert(written >= 0);
-	out->len += written;
-	out->data[out->len] = '\0';
-}
-
-/*
- * Decodes base64 that an encoder wrote: no blanks, padded, no stray bits.
- * Returns the number of bytes, or -1.
- */
-static int
-read_base64(const char *text, size_t len, uint8 *out, int room)
-{
-	char again[768];
-	int decoded;
-
-	if (len == 0 || len % 4 != 0 || len > sizeof(again) - 4)
-		return -1;
-	decoded = pg_b64_decode(text, (int) len, (void *) out, room);
-	if (decoded < 0 || pg_b64_encode((const void *) out, decoded, again, sizeof(again)) != (int) len ||
-		memcmp(again, text, len) != 0)
-		return -1;
-	return decoded;
-}
-
 /* Appends the text of a checkpoint; origin and extension are one line each, not empty. */
 void
 ak_note_write(StringInfo out, const char *origin, uint64 size, const uint8 *root, const char *extension)
 {
 	appendStringInfo(out, "%s\n" UINT64_FORMAT "\n", origin, size);
-	append_base64(out, root, AK_HASH_LEN);
+	ak_base64_append(out, root, AK_HASH_LEN);
 	appendStringInfo(out, "\n%s\n", extension);
 }
 
@@ -100,7 +67,7 @@ ak_note_write_signature(StringInfo out, const char *name, const uint8 *key_id, c
 	memcpy(bytes, key_id, AK_NOTE_KEY_ID_LEN);
 	memcpy(bytes + AK_NOTE_KEY_ID_LEN, signature, AK_NOTE_SIGNATURE_LEN);
 	appendStringInfo(out, "%s%s ", em_dash, name);
-	append_base64(out, bytes, sizeof(bytes));
+	ak_base64_append(out, bytes, sizeof(bytes));
 	appendStringInfoChar(out, '\n');
 }
 
@@ -176,7 +143,7 @@ ak_note_read(const char *data, size_t len, AkNote *note)
 	if (line == NULL || !read_size(line, line_len, &note->size))
 		return false;
 	line = at;
-	if (end - at < ROOT_B64_LEN || read_base64(line, ROOT_B64_LEN, note->root, sizeof(note->root)) != AK_HASH_LEN)
+	if (end - at < ROOT_B64_LEN || ak_base64_decode(line, ROOT_B64_LEN, note->root, sizeof(note->root)) != AK_HASH_LEN)
 		return false;
 	at += ROOT_B64_LEN;
 	if (at < end && *at++ != '\n')
@@ -222,7 +189,7 @@ ak_note_next_signature(AkNote *note, AkNoteSignature *signature)
 	}
 	if (!split_signature(line, len, &signature->name, &signature->name_len, &coded, &coded_len))
 		return false;
-	decoded = read_base64(coded, coded_len, signature->decoded, sizeof(signature->decoded));
+	decoded = ak_base64_decode(coded, coded_len, signature->decoded, sizeof(signature->decoded));
 	if (decoded <= AK_NOTE_KEY_ID_LEN)
 		return false;
 	memcpy(signature->key_id, signature->decoded, AK_NOTE_KEY_ID_LEN);

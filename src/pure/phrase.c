@@ -12,8 +12,7 @@
  */
 #include "postgres.h"
 
-#include "common/base64.h"
-
+#include "pure/base64.h"
 #include "pure/phrase.h"
 
 #define LINE_MAX_WORDS 76 /* maximum length of a line with an encoded word, by RFC 2047 */
@@ -69,8 +68,6 @@ ak_append_phrase(StringInfo out, const char *text, size_t len, int column)
 	while (len > 0)
 	{
 		size_t room = Max(1, (LINE_MAX_WORDS - column - around) / 4) * 3;
-		char word[LINE_MAX_WORDS + 1];
-		int word_len;
 		size_t take = 0;
 
 		while (take < len)
@@ -81,9 +78,9 @@ ak_append_phrase(StringInfo out, const char *text, size_t len, int column)
 				break;
 			take += next;
 		}
-		word_len = pg_b64_encode((const void *) text, take, word, sizeof(word));
-		Assert(word_len > 0);
-		appendStringInfo(out, "%s%.*s%s", begin, word_len, word, end);
+		appendStringInfoString(out, begin);
+		ak_base64_append(out, text, take);
+		appendStringInfoString(out, end);
 		text += take;
 		len -= take;
 		if (len > 0)
