@@ -12,8 +12,8 @@
  * average with its own.  Every root and proof is made of these nodes, which a
  * callback of the caller reads, and is O(log n) of them.
  *
- * Proofs are those of RFC 6962, 2.1.1 and 2.1.2; they are checked by the
- * algorithms of RFC 9162, 2.1.3.2 and 2.1.4.2.
+ * Proofs are those of RFC 6962, 2.1.1 and 2.1.2.  Nothing here checks one: that
+ * is for those who get them, by the algorithms of RFC 9162, 2.1.3.2 and 2.1.4.2.
  *
  *-------------------------------------------------------------------------
  */
@@ -88,6 +88,17 @@ ak_merkle_append(AkMerkleTree *tree, int level, const uint8 *hash, uint8 complet
 	return count;
 }
 
+/* Joins a complete subtree with what is to its right, in out; *any is false while that is nothing. */
+static bool
+join_left(const uint8 *subtree, bool *any, uint8 out[AK_HASH_LEN])
+{
+	if (*any)
+		return ak_merkle_node(subtree, out, out);
+	memcpy(out, subtree, AK_HASH_LEN);
+	*any = true;
+	return true;
+}
+
 /* Computes the root.  Returns false if hashing failed. */
 bool
 ak_merkle_root(const AkMerkleTree *tree, uint8 out[AK_HASH_LEN])
@@ -97,15 +108,8 @@ ak_merkle_root(const AkMerkleTree *tree, uint8 out[AK_HASH_LEN])
 	if (tree->size == 0)
 		return ak_sha256("", 0, out);
 	for (int level = 0; level < AK_MERKLE_LEVELS; level++)
-	{
-		if (!((tree->size >> level) & 1))
-			continue;
-		if (!any)
-			memcpy(out, tree->peaks[level], AK_HASH_LEN);
-		else if (!ak_merkle_node(tree->peaks[level], out, out))
+		if (((tree->size >> level) & 1) && !join_left(tree->peaks[level], &any, out))
 			return false;
-		any = true;
-	}
 	return true;
 }
 
@@ -129,11 +133,8 @@ range_root(uint64 lo, uint64 hi, AkMerkleReader reader, void *arg, uint8 out[AK_
 		hi -= UINT64CONST(1) << level;
 		if (!reader(arg, level, hi >> level, node))
 			return AK_MERKLE_NO_NODE;
-		if (!any)
-			memcpy(out, node, AK_HASH_LEN);
-		else if (!ak_merkle_node(node, out, out))
+		if (!join_left(node, &any, out))
 			return AK_MERKLE_NO_HASH;
-		any = true;
 	}
 	return AK_MERKLE_OK;
 }
@@ -142,6 +143,23 @@ static AkMerkleResult
 add_range(AkMerklePath *path, uint64 lo, uint64 hi, AkMerkleReader reader, void *arg)
 {
 	return range_root(lo, hi, reader, arg, path->hashes[path->count++]);
+}
+
+/*
+ * Goes down one level in the tree of the leaves [*lo, *hi), to its left or right
+ * part, and adds the hash of the other part to the path.
+ */
+static AkMerkleResult
+go_down(AkMerklePath *path, uint64 *lo, uint64 *hi, bool left, uint64 middle, AkMerkleReader reader, void *arg)
+{
+	uint64 first = left ? middle : *lo;
+	uint64 end = left ? *hi : middle;
+
+	if (left)
+		*hi = middle;
+	else
+		*lo = middle;
+	return add_range(path, first, end, reader, arg);
 }
 
 /* The steps were added from the root down, and are wanted from the leaf up. */
@@ -171,16 +189,10 @@ ak_merkle_inclusion(uint64 position, uint64 size, AkMerkleReader reader, void *a
 	while (hi - lo > 1)
 	{
 		uint64 middle = lo + (UINT64CONST(1) << split_level(hi - lo));
-		bool left = position < middle;
-		AkMerkleResult result =
-			left ? add_range(path, middle, hi, reader, arg) : add_range(path, lo, middle, reader, arg);
+		AkMerkleResult result = go_down(path, &lo, &hi, position < middle, middle, reader, arg);
 
 		if (result != AK_MERKLE_OK)
 			return result;
-		if (left)
-			hi = middle;
-		else
-			lo = middle;
 	}
 	reverse_path(path);
 	return AK_MERKLE_OK;
@@ -195,7 +207,6 @@ ak_merkle_consistency(uint64 old_size, uint64 new_size, AkMerkleReader reader, v
 {
 	uint64 lo = 0;
 	uint64 hi = new_size;
-	bool whole = true; /* RFC's b: what is left of the old tree begins at 0 and is the old tree */
 
 	path->count = 0;
 	if (old_size > new_size)
@@ -205,21 +216,13 @@ ak_merkle_consistency(uint64 old_size, uint64 new_size, AkMerkleReader reader, v
 	while (old_size < hi)
 	{
 		uint64 middle = lo + (UINT64CONST(1) << split_level(hi - lo));
-		bool left = old_size <= middle;
-		AkMerkleResult result =
-			left ? add_range(path, middle, hi, reader, arg) : add_range(path, lo, middle, reader, arg);
+		AkMerkleResult result = go_down(path, &lo, &hi, old_size <= middle, middle, reader, arg);
 
 		if (result != AK_MERKLE_OK)
 			return result;
-		if (left)
-			hi = middle;
-		else
-		{
-			lo = middle;
-			whole = false;
-		}
 	}
-	if (!whole)
+	/* RFC's b is false: what is left is not the whole old tree */
+	if (lo > 0)
 	{
 		AkMerkleResult result = add_range(path, lo, hi, reader, arg);
 
@@ -228,96 +231,4 @@ ak_merkle_consistency(uint64 old_size, uint64 new_size, AkMerkleReader reader, v
 	}
 	reverse_path(path);
 	return AK_MERKLE_OK;
-}
-
-/* Returns true if the path proves that the leaf has this position in the tree with this root. */
-bool
-ak_merkle_check_inclusion(const uint8 *leaf, uint64 position, uint64 size, const AkMerklePath *path, const uint8 *root)
-{
-	uint64 fn = position;
-	uint64 sn = size - 1;
-	uint8 r[AK_HASH_LEN];
-
-	if (position >= size)
-		return false;
-	memcpy(r, leaf, AK_HASH_LEN);
-	for (int i = 0; i < path->count; i++)
-	{
-		const uint8 *p = path->hashes[i];
-
-		if (sn == 0)
-			return false;
-		if ((fn & 1) || fn == sn)
-		{
-			if (!ak_merkle_node(p, r, r))
-				return false;
-			while (!(fn & 1) && fn != 0)
-			{
-				fn >>= 1;
-				sn >>= 1;
-			}
-		}
-		else if (!ak_merkle_node(r, p, r))
-			return false;
-		fn >>= 1;
-		sn >>= 1;
-	}
-	return sn == 0 && ak_hash_equal(r, root);
-}
-
-/*
- * Returns true if the path proves that the tree with the new root begins with
- * the leaves of the tree with the old root.
- */
-bool
-ak_merkle_check_consistency(uint64 old_size, uint64 new_size, const uint8 *old_root, const uint8 *new_root,
-							const AkMerklePath *path)
-{
-	uint64 fn = old_size - 1;
-	uint64 sn = new_size - 1;
-	uint8 fr[AK_HASH_LEN];
-	uint8 sr[AK_HASH_LEN];
-	int i = 0;
-
-	if (old_size > new_size)
-		return false;
-	if (old_size == new_size)
-		return path->count == 0 && ak_hash_equal(old_root, new_root);
-	if (old_size == 0)
-		return path->count == 0 && ak_sha256("", 0, fr) && ak_hash_equal(fr, old_root);
-	if (path->count == 0)
-		return false;
-	/* the old tree is complete: its root is the first step */
-	if ((old_size & (old_size - 1)) == 0)
-		memcpy(fr, old_root, AK_HASH_LEN);
-	else
-		memcpy(fr, path->hashes[i++], AK_HASH_LEN);
-	memcpy(sr, fr, AK_HASH_LEN);
-	while (fn & 1)
-	{
-		fn >>= 1;
-		sn >>= 1;
-	}
-	for (; i < path->count; i++)
-	{
-		const uint8 *c = path->hashes[i];
-
-		if (sn == 0)
-			return false;
-		if ((fn & 1) || fn == sn)
-		{
-			if (!ak_merkle_node(c, fr, fr) || !ak_merkle_node(c, sr, sr))
-				return false;
-			while (!(fn & 1) && fn != 0)
-			{
-				fn >>= 1;
-				sn >>= 1;
-			}
-		}
-		else if (!ak_merkle_node(sr, c, sr))
-			return false;
-		fn >>= 1;
-		sn >>= 1;
-	}
-	return sn == 0 && ak_hash_equal(fr, old_root) && ak_hash_equal(sr, new_root);
 }

@@ -54,9 +54,5 @@ extern AkMerkleResult ak_merkle_inclusion(uint64 position, uint64 size, AkMerkle
 										  AkMerklePath *path);
 extern AkMerkleResult ak_merkle_consistency(uint64 old_size, uint64 new_size, AkMerkleReader reader, void *arg,
 											AkMerklePath *path);
-extern bool ak_merkle_check_inclusion(const uint8 *leaf, uint64 position, uint64 size, const AkMerklePath *path,
-									  const uint8 *root);
-extern bool ak_merkle_check_consistency(uint64 old_size, uint64 new_size, const uint8 *old_root, const uint8 *new_root,
-										const AkMerklePath *path);
 
 #endif /* AK_MERKLE_H */

@@ -5,8 +5,8 @@
  *
  * The input is a size, two numbers and bytes.  A tree of that size is built; its
  * root is computed again by the recursive definition; a proof for the numbers
- * must be accepted, and the bytes, taken as a proof, only if they are that
- * proof.
+ * must be accepted by the algorithms of RFC 9162, and the bytes, taken as a
+ * proof, only if they are that proof.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,6 +15,8 @@
 #include <openssl/sha.h>
 
 #include "pure/merkle.h"
+
+#include "merkle_check.c"
 
 #define SIZE_MAX_HERE 1024
 
