@@ -35,7 +35,6 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
-#include "storage/sinval.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -50,6 +49,7 @@
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
+#include "core/textarray.h"
 
 #define WORKSPACES_LISTED 10 /* in a hint */
 
@@ -385,13 +385,11 @@ ak_require(AkCapability capability, const char *workspace)
 static char *
 some_workspaces(void)
 {
-	ArrayType *array = DatumGetArrayTypeP(ak_visible_workspaces(AK_ANY));
 	StringInfoData list;
-	Datum *elements;
 	int count;
+	Datum *elements = ak_text_elements(ak_visible_workspaces(AK_ANY), &count);
 	int listed = 0;
 
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
 	initStringInfo(&list);
 	for (int i = 0; i < count && listed <= WORKSPACES_LISTED; i++)
 	{

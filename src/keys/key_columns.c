@@ -27,6 +27,7 @@
 #include "access/label.h"
 #include "core/catalog.h"
 #include "core/errors.h"
+#include "core/textarray.h"
 #include "keys/key_columns.h"
 #include "pure/digest.h"
 #include "registry/workspace.h"
@@ -40,42 +41,31 @@
 #define HINT_MAX     32            /* characters */
 #define OWNER_MAX    255           /* characters */
 
-/* Returns true if a text is among the elements. */
-bool
-ak_text_among(Datum wanted, const Datum *elements, int count)
+/* Returns true if all APIs of a list are in another one; neither has NULLs. */
+static bool
+apis_within(ArrayType *apis, ArrayType *others)
 {
-	text *w = DatumGetTextPP(wanted);
+	int count;
+	Datum *elements = ak_text_elements(PointerGetDatum(apis), &count);
 
 	for (int i = 0; i < count; i++)
 	{
-		text *t = DatumGetTextPP(elements[i]);
+		text *api = DatumGetTextPP(elements[i]);
 
-		if (VARSIZE_ANY_EXHDR(t) == VARSIZE_ANY_EXHDR(w) &&
-			memcmp(VARDATA_ANY(t), VARDATA_ANY(w), VARSIZE_ANY_EXHDR(w)) == 0)
-			return true;
+		if (!ak_text_listed(VARDATA_ANY(api), VARSIZE_ANY_EXHDR(api), others))
+			return false;
 	}
-	return false;
+	return true;
 }
 
-/* Returns true if two API lists name the same APIs, in whatever order; NULL elements are no API. */
+/* Returns true if two API lists name the same APIs, in any order.  A list with a NULL is the same as none. */
 bool
 ak_same_apis(Datum a, Datum b)
 {
-	Datum *elements[2];
-	bool *nulls[2];
-	int counts[2];
+	ArrayType *x = DatumGetArrayTypeP(a);
+	ArrayType *y = DatumGetArrayTypeP(b);
 
-	deconstruct_array(DatumGetArrayTypeP(a), TEXTOID, -1, false, TYPALIGN_INT, &elements[0], &nulls[0], &counts[0]);
-	deconstruct_array(DatumGetArrayTypeP(b), TEXTOID, -1, false, TYPALIGN_INT, &elements[1], &nulls[1], &counts[1]);
-	for (int side = 0; side < 2; side++)
-		for (int i = 0; i < counts[side]; i++)
-			if (nulls[side][i])
-				return false;
-	for (int side = 0; side < 2; side++)
-		for (int i = 0; i < counts[side]; i++)
-			if (!ak_text_among(elements[side][i], elements[1 - side], counts[1 - side]))
-				return false;
-	return true;
+	return !array_contains_nulls(x) && !array_contains_nulls(y) && apis_within(x, y) && apis_within(y, x);
 }
 
 /* Trims the name and folds it. */

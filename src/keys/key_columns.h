@@ -10,7 +10,6 @@
 
 #include "audit/sealed_row.h"
 
-extern bool ak_text_among(Datum wanted, const Datum *elements, int count);
 extern bool ak_same_apis(Datum a, Datum b);
 extern void ak_check_key_hash(const AkRow *row);
 extern void ak_normalize_key(const AkRow *old, AkRow *new);

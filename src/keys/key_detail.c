@@ -24,9 +24,8 @@
 
 #include "core/args.h"
 #include "core/catalog.h"
-#include "keys/key_columns.h"
+#include "core/textarray.h"
 #include "keys/key_detail.h"
-#include "pure/digest.h"
 #include "usage/figures.h"
 #include "usage/limit.h"
 
@@ -41,17 +40,18 @@ access_by(Datum apis)
 	Snapshot snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
 	HeapTuple tuple;
-	Datum *elements;
-	int count;
+	ArrayType *list = DatumGetArrayTypeP(apis);
 	bool full = true;
 
-	deconstruct_array(DatumGetArrayTypeP(apis), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
 	while (full && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool isnull;
+		text *api;
 
-		if (heap_attisnull(tuple, Anum_api_unregistered_at, RelationGetDescr(rel)))
-			full = ak_text_among(heap_getattr(tuple, Anum_api_api, RelationGetDescr(rel), &isnull), elements, count);
+		if (!heap_attisnull(tuple, Anum_api_unregistered_at, RelationGetDescr(rel)))
+			continue;
+		api = DatumGetTextPP(heap_getattr(tuple, Anum_api_api, RelationGetDescr(rel), &isnull));
+		full = ak_text_listed(VARDATA_ANY(api), VARSIZE_ANY_EXHDR(api), list);
 	}
 	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);
@@ -69,7 +69,7 @@ texts_from_cidrs(Datum cidrs)
 	deconstruct_array(DatumGetArrayTypeP(cidrs), CIDROID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
 	for (int i = 0; i < count; i++)
 		elements[i] = CStringGetTextDatum(DatumGetCString(DirectFunctionCall1(cidr_out, elements[i])));
-	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+	return ak_text_array(elements, count);
 }
 
 static const char *

@@ -16,7 +16,6 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
@@ -27,6 +26,7 @@
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/query.h"
+#include "core/textarray.h"
 #include "pure/digest.h"
 #include "pure/token.h"
 #include "validate/keystore.h"
@@ -155,7 +155,7 @@ ak_secret_pattern(PG_FUNCTION_ARGS)
 		/* any capability will do: without one, or without a workspace, this raises 42704 */
 		if (!ak_may_something(workspace) || !ak_workspace_settings(workspace, &settings))
 			ak_require_workspace(AK_VIEW, workspace);
-		args[0] = PointerGetDatum(construct_array(&only, 1, TEXTOID, -1, false, TYPALIGN_INT));
+		args[0] = ak_text_array_of(only);
 	}
 	else if (!ak_sees_everywhere(AK_ANY))
 		args[0] = ak_visible_workspaces(AK_ANY);

@@ -18,7 +18,6 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -27,10 +26,10 @@
 
 #include "access/access.h"
 #include "access/context.h"
-#include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/query.h"
+#include "core/textarray.h"
 #include "log/tree.h"
 
 PG_FUNCTION_INFO_V1(ak_audit_feed);
@@ -76,7 +75,7 @@ feed_workspaces(FunctionCallInfo fcinfo)
 
 		ak_check_workspace_argument(workspace);
 		ak_require_workspace(AK_AUDIT, workspace);
-		return PointerGetDatum(construct_array(&fcinfo->args[1].value, 1, TEXTOID, -1, false, TYPALIGN_INT));
+		return ak_text_array_of(PG_GETARG_DATUM(1));
 	}
 	if (ak_sees_everywhere(AK_AUDIT))
 		return (Datum) 0;
@@ -124,10 +123,9 @@ static Datum
 first_positions(Datum workspaces, int64 after, Snapshot snapshot)
 {
 	AkTreeReader reader;
-	Datum *names;
 	int count;
+	Datum *names = ak_text_elements(workspaces, &count);
 
-	deconstruct_array(DatumGetArrayTypeP(workspaces), TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &count);
 	ak_tree_begin(&reader, "", snapshot);
 	for (int i = 0; i < count; i++)
 	{

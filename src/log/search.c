@@ -18,7 +18,6 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
@@ -32,6 +31,7 @@
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/query.h"
+#include "core/textarray.h"
 #include "log/logscan.h"
 #include "log/logtext.h"
 #include "log/search.h"
@@ -126,8 +126,7 @@ readable_workspaces(FunctionCallInfo fcinfo, int n)
 		ak_require_workspace(AK_AUDIT, texts->values[0]);
 		return texts;
 	}
-	deconstruct_array(DatumGetArrayTypeP(ak_visible_workspaces(AK_AUDIT)), TEXTOID, -1, false, TYPALIGN_INT, &elements,
-					  NULL, &texts->count);
+	elements = ak_text_elements(ak_visible_workspaces(AK_AUDIT), &texts->count);
 	texts->values = palloc(Max(1, texts->count) * sizeof(char *));
 	for (int i = 0; i < texts->count; i++)
 		texts->values[i] = TextDatumGetCString(elements[i]);
@@ -338,7 +337,7 @@ name_array(const char *const *names)
 
 	for (; names[count] != NULL; count++)
 		elements[count] = CStringGetTextDatum(names[count]);
-	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+	return ak_text_array(elements, count);
 }
 
 /*
@@ -390,7 +389,7 @@ ak_audit_filters(PG_FUNCTION_ARGS)
 		names = palloc(Max(1, workspaces->count) * sizeof(Datum));
 		for (int i = 0; i < workspaces->count; i++)
 			names[i] = CStringGetTextDatum(workspaces->values[i]);
-		args[0] = PointerGetDatum(construct_array(names, workspaces->count, TEXTOID, -1, false, TYPALIGN_INT));
+		args[0] = ak_text_array(names, workspaces->count);
 	}
 	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();

@@ -26,7 +26,6 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -35,6 +34,7 @@
 #include "core/catalog.h"
 #include "core/lock.h"
 #include "core/query.h"
+#include "core/textarray.h"
 #include "registry/privilege.h"
 
 /*
@@ -192,7 +192,7 @@ look_at_privileges(Oid role, AkHeld *held)
 	for (int i = 0; i < (int) lengthof(objects); i++)
 		names[i] = CStringGetTextDatum(objects[i].object);
 	args[0] = ObjectIdGetDatum(role);
-	args[1] = PointerGetDatum(construct_array(names, lengthof(objects), TEXTOID, -1, false, TYPALIGN_INT));
+	args[1] = ak_text_array(names, lengthof(objects));
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{

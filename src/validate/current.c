@@ -42,6 +42,7 @@
 #include "utils/uuid.h"
 
 #include "core/compat.h"
+#include "core/textarray.h"
 #include "validate/current.h"
 
 PG_FUNCTION_INFO_V1(ak_current_key);
@@ -137,8 +138,7 @@ ak_set_current_key(const AkLookup *found)
 	add_part(&value, AK_FOUND_NULL(found, Anum_key_metadata)
 						 ? NULL
 						 : DatumGetCString(DirectFunctionCall1(jsonb_out, AK_FOUND(found, Anum_key_metadata))));
-	deconstruct_array(DatumGetArrayTypeP(AK_FOUND(found, Anum_key_apis)), TEXTOID, -1, false, TYPALIGN_INT, &elements,
-					  NULL, &count);
+	elements = ak_text_elements(AK_FOUND(found, Anum_key_apis), &count);
 	for (int i = 0; i < count; i++)
 		add_part(&value, TextDatumGetCString(elements[i]));
 	set_current_key(value.data);

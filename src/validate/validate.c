@@ -35,6 +35,7 @@
 #include "core/clock.h"
 #include "core/compat.h"
 #include "core/errors.h"
+#include "core/textarray.h"
 #include "pure/digest.h"
 #include "pure/httpauth.h"
 #include "pure/policy.h"
@@ -113,22 +114,11 @@ text_is(const AkText *text, const char *data, size_t len)
 	return text->len == len && memcmp(text->data, data, len) == 0;
 }
 
-/* Returns true if the API is in a key's list, a text[]. */
+/* Returns true if the API is in a key's list, a text[]; the guard trigger keeps NULLs out of it. */
 static bool
 api_listed(const AkText *api, Datum apis)
 {
-	ArrayType *array = DatumGetArrayTypeP(apis);
-	int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-	char *element = ARR_DATA_PTR(array);
-
-	/* the guard trigger keeps NULLs out of the list */
-	for (int i = 0; i < count; i++)
-	{
-		if (text_is(api, VARDATA_ANY(element), VARSIZE_ANY_EXHDR(element)))
-			return true;
-		element = (char *) att_align_nominal(element + VARSIZE_ANY(element), TYPALIGN_INT);
-	}
-	return false;
+	return ak_text_listed(api->data, api->len, DatumGetArrayTypeP(apis));
 }
 
 /* Returns true if the client's text is an address inside one of the networks, a cidr[]. */
