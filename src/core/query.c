@@ -256,6 +256,49 @@ ak_query_result(int row, int column, bool *isnull)
 }
 
 /*
+ * Runs a statement in an owner section of its own, and returns the number of
+ * its rows.  SPI need not be connected.
+ */
+uint64
+ak_run_as_owner(AkPurpose purpose, AkQuery *query, Datum *args, const char *nulls, AkSight sight)
+{
+	AkCaller caller;
+	uint64 rows;
+
+	ak_owner_begin(&caller, purpose);
+	SPI_connect();
+	ak_query(query, args, nulls, sight);
+	rows = SPI_processed;
+	SPI_finish();
+	ak_owner_end(&caller);
+	return rows;
+}
+
+/*
+ * The same for a statement that reads one value, of a type passed by value.
+ * Returns it; *isnull is true for NULL, and where there is no row.
+ */
+Datum
+ak_read_value(AkQuery *query, Datum *args, const char *nulls, AkSight sight, bool *isnull)
+{
+	AkCaller caller;
+	Datum value = (Datum) 0;
+
+	*isnull = true;
+	ak_owner_begin(&caller, AK_TO_READ);
+	SPI_connect();
+	ak_query(query, args, nulls, sight);
+	if (SPI_processed > 0)
+	{
+		Assert(TupleDescAttr(SPI_tuptable->tupdesc, 0)->attbyval);
+		value = ak_query_result(0, 1, isnull);
+	}
+	SPI_finish();
+	ak_owner_end(&caller);
+	return value;
+}
+
+/*
  * Before PostgreSQL 18, the AFTER triggers of a table that a foreign key's ON
  * DELETE action changes run with the rights of the role that deleted from ours.
  * So only tables of the owner or of a superuser may have such an action on

@@ -71,6 +71,8 @@ extern void ak_refuse_foreign_actions(bool keys);
 extern int ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight);
 extern void ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Snapshot snapshot);
 extern Portal ak_query_cursor(AkQuery *query, Datum *args, const char *nulls);
+extern uint64 ak_run_as_owner(AkPurpose purpose, AkQuery *query, Datum *args, const char *nulls, AkSight sight);
+extern Datum ak_read_value(AkQuery *query, Datum *args, const char *nulls, AkSight sight, bool *isnull);
 extern Datum ak_query_result(int row, int column, bool *isnull);
 
 #endif /* AK_QUERY_H */

@@ -25,7 +25,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -38,25 +37,6 @@
 #include "mail/mailqueue.h"
 
 PG_FUNCTION_INFO_V1(ak_guard_report);
-
-/*
- * Runs a statement that changes the queue, as the owner, and returns the number
- * of rows.  SPI need not be connected.
- */
-uint64
-ak_change_mail_queue(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
-{
-	AkCaller caller;
-	uint64 rows;
-
-	ak_owner_begin(&caller, AK_TO_MAIL);
-	SPI_connect();
-	ak_query(query, args, nulls, sight);
-	rows = SPI_processed;
-	SPI_finish();
-	ak_owner_end(&caller);
-	return rows;
-}
 
 /* Returns the pause after N attempts, in milliseconds. */
 static int64
@@ -138,7 +118,7 @@ ak_report_hold_copies(void)
 		NULL};
 	Datum args[1] = {CStringGetTextDatum(ak_report_origin())};
 
-	ak_change_mail_queue(&query, args, NULL, AK_SEE_TRANSACTION);
+	ak_run_as_owner(AK_TO_MAIL, &query, args, NULL, AK_SEE_TRANSACTION);
 }
 
 /*
@@ -155,17 +135,9 @@ ak_reports_queued(Datum workspace, Datum scope, const char *nulls)
 							{TEXTOID, TEXTARRAYOID},
 							NULL};
 	Datum args[2] = {workspace, scope};
-	AkCaller caller;
 	bool isnull;
-	int64 count;
 
-	ak_owner_begin(&caller, AK_TO_READ);
-	SPI_connect();
-	ak_query(&query, args, nulls, AK_SEE_LATEST);
-	count = DatumGetInt64(ak_query_result(0, 1, &isnull));
-	SPI_finish();
-	ak_owner_end(&caller);
-	return count;
+	return DatumGetInt64(ak_read_value(&query, args, nulls, AK_SEE_LATEST, &isnull));
 }
 
 /* Sets reports to failed whose last attempt was interrupted. */
@@ -181,7 +153,7 @@ give_up_interrupted(TimestampTz now)
 		NULL};
 	Datum args[3] = {TimestampTzGetDatum(now), Int32GetDatum(AK_REPORT_ATTEMPTS), latest_attempts(now)};
 
-	ak_change_mail_queue(&query, args, NULL, AK_SEE_TRANSACTION);
+	ak_run_as_owner(AK_TO_MAIL, &query, args, NULL, AK_SEE_TRANSACTION);
 }
 
 /*
@@ -247,7 +219,7 @@ ak_report_claim(const char *id_domain, AkReport *report)
 	SPI_finish();
 	ak_owner_end(&caller);
 	if (found)
-		ak_change_mail_queue(&claim, args, NULL, AK_SEE_TRANSACTION);
+		ak_run_as_owner(AK_TO_MAIL, &claim, args, NULL, AK_SEE_TRANSACTION);
 	return found;
 }
 
@@ -265,7 +237,7 @@ ak_report_sent(const char *id)
 
 	args[0] = DirectFunctionCall1(uuid_in, CStringGetDatum(id));
 	args[1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	ak_change_mail_queue(&query, args, NULL, AK_SEE_TRANSACTION);
+	ak_run_as_owner(AK_TO_MAIL, &query, args, NULL, AK_SEE_TRANSACTION);
 }
 
 /*
@@ -295,7 +267,7 @@ ak_report_failed(const char *id, const char *error, bool for_good)
 	args[2] = BoolGetDatum(for_good);
 	args[3] = Int32GetDatum(AK_REPORT_ATTEMPTS);
 	args[4] = TimestampTzGetDatum(GetCurrentTimestamp());
-	ak_change_mail_queue(&query, args, NULL, AK_SEE_TRANSACTION);
+	ak_run_as_owner(AK_TO_MAIL, &query, args, NULL, AK_SEE_TRANSACTION);
 }
 
 /* Returns the number of milliseconds until the next attempt is due; -1 if no report is queued. */
@@ -310,15 +282,8 @@ ak_report_wait(void)
 		NULL};
 	TimestampTz now = GetCurrentTimestamp();
 	Datum args[2] = {TimestampTzGetDatum(now), latest_attempts(now)};
-	AkCaller caller;
-	Datum due;
 	bool isnull;
+	Datum due = ak_read_value(&query, args, NULL, AK_SEE_TRANSACTION, &isnull);
 
-	ak_owner_begin(&caller, AK_TO_READ);
-	SPI_connect();
-	ak_query(&query, args, NULL, AK_SEE_TRANSACTION);
-	due = ak_query_result(0, 1, &isnull);
-	SPI_finish();
-	ak_owner_end(&caller);
 	return isnull ? -1 : TimestampDifferenceMilliseconds(now, DatumGetTimestampTz(due));
 }

@@ -34,7 +34,6 @@ typedef struct AkReport
 	bytea *content;
 } AkReport;
 
-extern uint64 ak_change_mail_queue(AkQuery *query, Datum *args, const char *nulls, AkSight sight);
 extern char *ak_report_origin(void);
 extern void ak_report_hold_copies(void);
 extern int64 ak_reports_queued(Datum workspace, Datum scope, const char *nulls);

@@ -16,7 +16,6 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #include "core/compat.h"
@@ -44,24 +43,17 @@ pgcrypto_function(const char *name, const Oid *types, int nargs)
 							NULL};
 	NameData function;
 	Datum args[2];
-	AkCaller caller;
 	bool isnull;
-	Oid found = InvalidOid;
+	Datum found;
 
 	namestrcpy(&function, name);
 	args[0] = NameGetDatum(&function);
 	args[1] = PointerGetDatum(buildoidvector(types, nargs));
-	ak_owner_begin(&caller, AK_TO_READ);
-	SPI_connect();
-	ak_query(&query, args, NULL, AK_SEE_LATEST);
-	if (SPI_processed == 1)
-		found = DatumGetObjectId(ak_query_result(0, 1, &isnull));
-	SPI_finish();
-	ak_owner_end(&caller);
-	if (!OidIsValid(found))
+	found = ak_read_value(&query, args, NULL, AK_SEE_LATEST, &isnull);
+	if (isnull)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
 						errmsg("extension \"pgcrypto\" has no such function \"%s\"", name)));
-	return found;
+	return DatumGetObjectId(found);
 }
 
 /* Raises 22023. */

@@ -22,7 +22,6 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-#include "utils/uuid.h"
 
 #include "access/access.h"
 #include "access/context.h"
@@ -31,6 +30,7 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/query.h"
+#include "core/textarray.h"
 #include "log/logtext.h"
 #include "log/search.h"
 #include "mail/mailer.h"
@@ -102,18 +102,14 @@ read_scope(FunctionCallInfo fcinfo, AkScopeOfReport *scope)
 	else if (!ak_may(AK_AUDIT, NULL))
 	{
 		visible = ak_visible_workspaces(AK_AUDIT);
-		deconstruct_array(DatumGetArrayTypeP(visible), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
+		elements = ak_text_elements(visible, &count);
 		if (count == 1)
 			scope->workspace = TextDatumGetCString(elements[0]);
 		else
 			scope->scope = visible;
 	}
 	if (scope->workspace != NULL)
-	{
-		Datum element = CStringGetTextDatum(scope->workspace);
-
-		scope->scope = PointerGetDatum(construct_array(&element, 1, TEXTOID, -1, false, TYPALIGN_INT));
-	}
+		scope->scope = ak_text_array_of(CStringGetTextDatum(scope->workspace));
 }
 
 /* Raises 54000 if AK_REPORTS_MAX reports of these workspaces are queued already. */
@@ -328,7 +324,7 @@ ak_email_audit_logs(PG_FUNCTION_ARGS)
 	ARG(15, fits, PointerGetDatum(content));
 	ARG(16, true, CStringGetTextDatum(ak_report_origin()));
 #undef ARG
-	ak_change_mail_queue(&query, args, nulls, AK_SEE_TRANSACTION);
+	ak_run_as_owner(AK_TO_MAIL, &query, args, nulls, AK_SEE_TRANSACTION);
 
 	if (fits)
 	{
@@ -356,7 +352,7 @@ sees_scope(Datum scope, bool isnull)
 
 	if (isnull)
 		return ak_sees(AK_AUDIT, NULL);
-	deconstruct_array(DatumGetArrayTypeP(scope), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
+	elements = ak_text_elements(scope, &count);
 	for (int i = 0; i < count; i++)
 		if (!ak_sees(AK_AUDIT, TextDatumGetCString(elements[i])))
 			return false;
@@ -443,7 +439,7 @@ ak_release_report(PG_FUNCTION_ARGS)
 	SPI_finish();
 	ak_require_mail_library();
 
-	ak_change_mail_queue(&release, args, NULL, AK_SEE_TRANSACTION);
+	ak_run_as_owner(AK_TO_MAIL, &release, args, NULL, AK_SEE_TRANSACTION);
 	tell_export(id, texts[0], texts[2], texts[3], encrypted, psprintf("Released a report to \"%s\"", texts[2]));
 	ak_worker_wake_at_commit(AK_JOB_MAIL);
 	PG_RETURN_TEXT_P(cstring_to_text(DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)))));

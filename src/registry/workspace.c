@@ -25,14 +25,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "access/access.h"
 #include "access/context.h"
 #include "access/label.h"
-#include "audit/action.h"
 #include "core/args.h"
 #include "core/catalog.h"
 #include "core/errors.h"
@@ -175,7 +173,6 @@ ak_take_place(const char *workspace)
 							NULL};
 	/* a blank, which no workspace's id has */
 	char *lock = psprintf("keys of %s", workspace);
-	AkCaller caller;
 	Datum args[2];
 	int limit = key_limit(workspace);
 	bool isnull;
@@ -192,10 +189,7 @@ ak_take_place(const char *workspace)
 		return;
 	args[0] = CStringGetTextDatum(workspace);
 	args[1] = Int64GetDatum(limit);
-	ak_owner_begin(&caller, AK_TO_READ);
-	SPI_connect();
-	ak_query(&query, args, NULL, AK_SEE_LATEST);
-	if (DatumGetInt64(ak_query_result(0, 1, &isnull)) >= limit)
+	if (DatumGetInt64(ak_read_value(&query, args, NULL, AK_SEE_LATEST, &isnull)) >= limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION), err_generic_string(PG_DIAG_CONSTRAINT_NAME, "key_limit"),
 				 err_argument("workspace"),
@@ -203,8 +197,6 @@ ak_take_place(const char *workspace)
 				 errdetail_plural("It may have %d key that is not archived.",
 								  "It may have %d keys that are not archived.", limit, limit),
 				 errhint("Archive a key that nobody needs, or have an admin of all workspaces raise key_limit.")));
-	SPI_finish();
-	ak_owner_end(&caller);
 }
 
 /* Arguments of create_workspace and update_workspace */
@@ -271,7 +263,7 @@ run_with_workspace(FunctionCallInfo fcinfo, AkQuery *query)
 		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
 		args[i] = PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i);
 	}
-	return ak_act_as_owner(NULL, query, args, nulls, AK_SEE_TRANSACTION);
+	return ak_run_as_owner(AK_TO_MANAGE, query, args, nulls, AK_SEE_TRANSACTION);
 }
 
 /*
