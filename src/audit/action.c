@@ -81,22 +81,6 @@ ak_act(const AkAction *action, AkQuery *query, Datum *args, const char *nulls, A
 	return rc;
 }
 
-/* Runs a statement, with an action or NULL, as the owner, and returns the number of its rows. */
-uint64
-ak_act_as_owner(const AkAction *action, AkQuery *query, Datum *args, const char *nulls, AkSight sight)
-{
-	AkCaller caller;
-	uint64 rows;
-
-	ak_owner_begin(&caller, AK_TO_MANAGE);
-	SPI_connect();
-	ak_act(action, query, args, nulls, sight);
-	rows = SPI_processed;
-	SPI_finish();
-	ak_owner_end(&caller);
-	return rows;
-}
-
 /* ak_insert_row() with an action, which may be NULL. */
 HeapTuple
 ak_act_insert(const AkAction *action, Relation rel, int natts, const Datum *values, const bool *nulls)

@@ -34,7 +34,6 @@ typedef struct AkAction
 
 extern const AkAction *ak_action_on(Relation rel);
 extern int ak_act(const AkAction *action, AkQuery *query, Datum *args, const char *nulls, AkSight sight);
-extern uint64 ak_act_as_owner(const AkAction *action, AkQuery *query, Datum *args, const char *nulls, AkSight sight);
 extern HeapTuple ak_act_insert(const AkAction *action, Relation rel, int natts, const Datum *values, const bool *nulls);
 extern char *ak_reason_argument(FunctionCallInfo fcinfo, int n, const char *workspace);
 

@@ -16,7 +16,6 @@
 
 #include "commands/async.h"
 #include "commands/trigger.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
@@ -28,7 +27,6 @@
 #include "audit/sealed_row.h"
 #include "audit/subject.h"
 #include "core/catalog.h"
-#include "core/compat.h"
 #include "core/guc.h"
 
 PG_FUNCTION_INFO_V1(ak_audit);
@@ -260,22 +258,16 @@ ak_audit(PG_FUNCTION_ARGS)
 	AkEntry entry = {0};
 	StringInfoData changes;
 	AkRow rows[2];
-	AkRow *old = NULL;
-	AkRow *new = NULL;
+	AkRow *old;
+	AkRow *new;
 
 	if (action == NULL)
 		action = &direct_sql;
 	if (action->verb == AK_VERB_MAKE_WAY)
 		return PointerGetDatum(NULL);
-	if (!TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+	ak_trigger_rows(trigdata, rows, &old, &new);
+	if (new != NULL)
 	{
-		old = &rows[0];
-		ak_row_read(old, rel, trigdata->tg_trigtuple);
-	}
-	if (!TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
-	{
-		new = &rows[1];
-		ak_row_read(new, rel, old ? trigdata->tg_newtuple : trigdata->tg_trigtuple);
 		entry.audit_id = ak_row_audit_id(new);
 		entry.row_digest = AK_VALUE(new, new->natts);
 		if (!ak_take_fresh(entry.audit_id, &details))

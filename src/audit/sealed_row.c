@@ -89,6 +89,23 @@ ak_row_read(AkRow *row, Relation rel, HeapTuple tuple)
 }
 
 /*
+ * Reads the rows of a row trigger into rows[0] and rows[1]: *old, NULL for an
+ * INSERT, and *new, NULL for a DELETE.
+ */
+void
+ak_trigger_rows(const TriggerData *trigdata, AkRow rows[2], AkRow **old, AkRow **new)
+{
+	Relation rel = trigdata->tg_relation;
+
+	*old = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) ? NULL : &rows[0];
+	*new = TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) ? NULL : &rows[1];
+	if (*old != NULL)
+		ak_row_read(*old, rel, trigdata->tg_trigtuple);
+	if (*new != NULL)
+		ak_row_read(*new, rel, *old != NULL ? trigdata->tg_newtuple : trigdata->tg_trigtuple);
+}
+
+/*
  * Copies the first row of the last SPI result, all columns of one of our tables
  * of which the first natts are ours, into a memory context.
  */

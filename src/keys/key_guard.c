@@ -26,25 +26,22 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
-#include "utils/uuid.h"
 
 #include "access/context.h"
 #include "audit/action.h"
 #include "audit/sealed_row.h"
 #include "core/catalog.h"
 #include "core/errors.h"
+#include "core/keyindex.h"
 #include "core/lock.h"
 #include "core/query.h"
-#include "core/keyindex.h"
+#include "core/textarray.h"
 #include "keys/archive_limit.h"
 #include "keys/key_columns.h"
-#include "pure/digest.h"
 #include "registry/names.h"
 #include "registry/workspace.h"
 
@@ -132,7 +129,7 @@ normalize_apis(AkRow *row)
 	for (int i = 0; i < count; i++)
 		if (i == 0 || strcmp(apis[i].name, apis[i - 1].name) != 0)
 			elements[kept++] = CStringGetTextDatum(apis[i].name);
-	ak_row_set(row, Anum_key_apis, PointerGetDatum(construct_array(elements, kept, TEXTOID, -1, false, TYPALIGN_INT)));
+	ak_row_set(row, Anum_key_apis, ak_text_array(elements, kept));
 }
 
 /* Checks and seals a new key, not one out of a dump. */
@@ -211,16 +208,9 @@ last_archived(const char *workspace)
 							{TEXTOID},
 							NULL};
 	Datum args[1] = {CStringGetTextDatum(workspace)};
-	AkCaller caller;
 	bool isnull;
-	Datum last;
+	Datum last = ak_read_value(&query, args, NULL, AK_SEE_LATEST, &isnull);
 
-	ak_owner_begin(&caller, AK_TO_READ);
-	SPI_connect();
-	ak_query(&query, args, NULL, AK_SEE_LATEST);
-	last = ak_query_result(0, 1, &isnull);
-	SPI_finish();
-	ak_owner_end(&caller);
 	return isnull ? DT_NOBEGIN : DatumGetTimestampTz(last);
 }
 
@@ -345,9 +335,12 @@ Datum
 ak_guard_key(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_key", AK_TABLE_BIT(AK_KEY));
-	AkRow old, new;
+	AkRow rows[2];
+	AkRow *old;
+	AkRow *new;
 
-	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
+	ak_trigger_rows(trigdata, rows, &old, &new);
+	if (new == NULL)
 	{
 		const AkAction *action = ak_action_on(trigdata->tg_relation);
 
@@ -356,18 +349,11 @@ ak_guard_key(PG_FUNCTION_ARGS)
 				errmsg("a key cannot be deleted"),
 				errhint(
 					"apikeys.archive_key() ends a key; beyond the archive limit the key archived first is dropped."));
-		return PointerGetDatum(trigdata->tg_trigtuple);
+		return PointerGetDatum(old->tuple);
 	}
-	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
-	{
-		ak_row_read(&new, trigdata->tg_relation, trigdata->tg_trigtuple);
-		if (ak_row_restored(&new))
-			return PointerGetDatum(trigdata->tg_trigtuple);
-		return PointerGetDatum(guard_insert(&new));
-	}
-	ak_row_read(&old, trigdata->tg_relation, trigdata->tg_trigtuple);
-	ak_row_read(&new, trigdata->tg_relation, trigdata->tg_newtuple);
-	return PointerGetDatum(guard_update(&old, &new));
+	if (old != NULL)
+		return PointerGetDatum(guard_update(old, new));
+	return PointerGetDatum(ak_row_restored(new) ? new->tuple : guard_insert(new));
 }
 
 /*
@@ -383,13 +369,14 @@ ak_unique_hash(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = ak_trigger_data(fcinfo, "unique_hash", AK_TABLE_BIT(AK_KEY));
 	bytea *hash;
-	AkRow new;
+	AkRow rows[2];
+	AkRow *old;
+	AkRow *new;
 
-	ak_row_read(&new, trigdata->tg_relation,
-				TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) ? trigdata->tg_trigtuple : trigdata->tg_newtuple);
-	if (!ak_row_fresh(&new))
+	ak_trigger_rows(trigdata, rows, &old, &new);
+	if (!ak_row_fresh(new))
 		return PointerGetDatum(NULL);
-	hash = DatumGetByteaPP(AK_VALUE(&new, Anum_key_key_hash));
+	hash = DatumGetByteaPP(AK_VALUE(new, Anum_key_key_hash));
 	if (ak_hash_is_old((const uint8 *) VARDATA_ANY(hash)))
 		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), err_argument("key_hash"),
 						errmsg("a key with this hash is already known")));

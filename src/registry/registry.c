@@ -18,11 +18,9 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
-#include "utils/uuid.h"
 
 #include "access/access.h"
 #include "access/context.h"
@@ -46,13 +44,6 @@ PG_FUNCTION_INFO_V1(ak_remove_team_member);
 
 #define ARCHIVE_LIMIT_MAX 1000000
 #define DESCRIPTION_MAX   1000 /* characters */
-
-/* Runs one of our statements as the owner, and returns the number of its rows. */
-static uint64
-run_as_owner(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
-{
-	return ak_act_as_owner(NULL, query, args, nulls, sight);
-}
 
 /* Sets the columns "at" and "by" to the present time and actor. */
 static void
@@ -101,7 +92,7 @@ guard_workspace(const AkRow *old, AkRow *new)
 			ak_wrong_state(errmsg("workspace \"default\" cannot be removed"));
 		/* waits for transactions that add something to it, and blocks new ones */
 		ak_lock_object(AK_WORKSPACE, workspace, ExclusiveLock);
-		if (run_as_owner(&dependents, args, NULL, AK_SEE_LATEST) > 0)
+		if (ak_run_as_owner(AK_TO_MANAGE, &dependents, args, NULL, AK_SEE_LATEST) > 0)
 			ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 							errmsg("workspace \"%s\" is still in use", workspace),
 							errdetail("It has keys, active or archived, team members or accesses.")));
@@ -150,18 +141,10 @@ static void
 set_next_ordinal(AkRow *row)
 {
 	static AkQuery query = {"SELECT COALESCE(max(ordinal), 0) + 1 FROM apikeys.api", 0, {0}, NULL};
-	AkCaller caller;
 	bool isnull;
-	int ordinal;
 
 	ak_lock_object(AK_API, "", ExclusiveLock);
-	ak_owner_begin(&caller, AK_TO_READ);
-	SPI_connect();
-	ak_query(&query, NULL, NULL, AK_SEE_LATEST);
-	ordinal = DatumGetInt32(ak_query_result(0, 1, &isnull));
-	SPI_finish();
-	ak_owner_end(&caller);
-	ak_row_set(row, Anum_api_ordinal, Int32GetDatum(ordinal));
+	ak_row_set(row, Anum_api_ordinal, ak_read_value(&query, NULL, NULL, AK_SEE_LATEST, &isnull));
 }
 
 static void
@@ -217,7 +200,7 @@ guard_api(const AkRow *old, AkRow *new)
 
 		/* waits for transactions that give a key this API, and blocks new ones only once it has the lock */
 		ak_lock_object_behind(AK_API, name);
-		if (run_as_owner(&users, args, NULL, AK_SEE_LATEST) > 0)
+		if (ak_run_as_owner(AK_TO_MANAGE, &users, args, NULL, AK_SEE_LATEST) > 0)
 			ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST), errmsg("API \"%s\" is still in use", name),
 							errdetail("Keys that are not archived have access to it."),
 							errhint("Take it out of these keys first.")));
@@ -311,21 +294,12 @@ ak_guard_row(PG_FUNCTION_ARGS)
 	Relation rel = trigdata->tg_relation;
 	const AkAction *action;
 	AkRow rows[2];
-	AkRow *old = NULL;
-	AkRow *new = NULL;
+	AkRow *old;
+	AkRow *new;
 
-	if (!TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
-	{
-		old = &rows[0];
-		ak_row_read(old, rel, trigdata->tg_trigtuple);
-	}
-	if (!TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
-	{
-		new = &rows[1];
-		ak_row_read(new, rel, old ? trigdata->tg_newtuple : trigdata->tg_trigtuple);
-		if (old == NULL ? ak_row_restored(new) : !ak_row_changed(old, new))
-			return PointerGetDatum(new->tuple);
-	}
+	ak_trigger_rows(trigdata, rows, &old, &new);
+	if (new != NULL && (old == NULL ? ak_row_restored(new) : !ak_row_changed(old, new)))
+		return PointerGetDatum(new->tuple);
 	action = ak_action_on(rel);
 	if (action != NULL && action->verb == AK_VERB_MAKE_WAY)
 		return PointerGetDatum(old->tuple);
@@ -352,16 +326,19 @@ ak_make_way(PG_FUNCTION_ARGS)
 	static AkQuery api = {"DELETE FROM apikeys.api WHERE api = $1 AND audit_id = 0", 1, {TEXTOID}, NULL};
 	TriggerData *trigdata = ak_trigger_data(fcinfo, "make_way", AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API));
 	bool is_api = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_API);
-	AkAction action = {.verb = AK_VERB_MAKE_WAY};
-	Datum args[1];
+	AkAction action = {.table = is_api ? AK_API : AK_WORKSPACE, .verb = AK_VERB_MAKE_WAY};
+	AkCaller caller;
 	AkRow row;
 
 	ak_row_read(&row, trigdata->tg_relation, trigdata->tg_trigtuple);
 	if (!ak_row_restored(&row))
 		return PointerGetDatum(row.tuple);
-	args[0] = AK_VALUE(&row, 1); /* the name is the first column of both */
-	action.table = is_api ? AK_API : AK_WORKSPACE;
-	ak_act_as_owner(&action, is_api ? &api : &workspace, args, NULL, AK_SEE_LATEST);
+	ak_owner_begin(&caller, AK_TO_MANAGE);
+	SPI_connect();
+	/* the name is the first column of both */
+	ak_act(&action, is_api ? &api : &workspace, &AK_VALUE(&row, 1), NULL, AK_SEE_LATEST);
+	SPI_finish();
+	ak_owner_end(&caller);
 	return PointerGetDatum(row.tuple);
 }
 
@@ -414,7 +391,7 @@ ak_register_api(PG_FUNCTION_ARGS)
 	ak_lock_object(AK_API, api, ShareLock);
 	if (is_registered(api))
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("API \"%s\" already exists", ak_quoted(api))));
-	run_as_owner(&query, args, PG_ARGISNULL(1) ? " n" : NULL, AK_SEE_TRANSACTION);
+	ak_run_as_owner(AK_TO_MANAGE, &query, args, PG_ARGISNULL(1) ? " n" : NULL, AK_SEE_TRANSACTION);
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
@@ -437,7 +414,7 @@ ak_unregister_api(PG_FUNCTION_ARGS)
 	Datum args[1] = {PG_GETARG_DATUM(0)};
 
 	ak_require(AK_ADMIN, NULL);
-	if (run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION) == 0)
+	if (ak_run_as_owner(AK_TO_MANAGE, &query, args, NULL, AK_SEE_TRANSACTION) == 0)
 		ak_refuse_unknown_api(api);
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
@@ -476,7 +453,7 @@ ak_add_team_member(PG_FUNCTION_ARGS)
 	args[0] = team_workspace(fcinfo, 2);
 	args[1] = PG_GETARG_DATUM(0);
 	args[2] = PG_GETARG_DATUM(1);
-	run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION);
+	ak_run_as_owner(AK_TO_MANAGE, &query, args, NULL, AK_SEE_TRANSACTION);
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
@@ -498,7 +475,7 @@ ak_remove_team_member(PG_FUNCTION_ARGS)
 
 	args[0] = team_workspace(fcinfo, 1);
 	args[1] = PG_GETARG_DATUM(0);
-	if (run_as_owner(&query, args, NULL, AK_SEE_TRANSACTION) == 0)
+	if (ak_run_as_owner(AK_TO_MANAGE, &query, args, NULL, AK_SEE_TRANSACTION) == 0)
 		ak_not_found(
 			errmsg("actor \"%s\" is in no team of workspace \"%s\"", ak_quoted(actor), TextDatumGetCString(args[0])));
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
