@@ -15,14 +15,10 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/table.h"
 #include "access/tableam.h"
-#include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
@@ -32,6 +28,7 @@
 #include "core/catalog.h"
 #include "core/clock.h"
 #include "core/compat.h"
+#include "core/indexscan.h"
 #include "core/query.h"
 #include "log/await.h"
 #include "worker/worker.h"
@@ -44,31 +41,27 @@
 static int64
 newest_pending(int64 up_to)
 {
-	Relation rel = ak_table_open(AK_AUDIT_PENDING, AccessShareLock);
-	Relation index = index_open(ak_relid(AK_AUDIT_PENDING_PKEY), AccessShareLock);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), table_slot_callbacks(rel));
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-	IndexScanDesc scan = index_beginscan_compat(rel, index, snapshot, 2);
+	AkIndexScan scan;
 	ScanKeyData keys[2];
 	int64 newest = 0;
 
+	ak_index_begin(&scan, AK_AUDIT_PENDING, AK_AUDIT_PENDING_PKEY, snapshot, 2);
 	ScanKeyInit(&keys[0], 1, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(0));
 	ScanKeyInit(&keys[1], 1, BTLessEqualStrategyNumber, F_INT8LE, Int64GetDatum(up_to));
-	index_rescan(scan, keys, 2, NULL, 0);
-	while (newest == 0 && index_getnext_slot(scan, BackwardScanDirection, slot))
+	ak_index_seek(&scan, keys, 2);
+	while (newest == 0 && ak_index_next(&scan, BackwardScanDirection))
 	{
 		bool isnull;
-		TransactionId xmin = DatumGetTransactionId(slot_getsysattr(slot, MinTransactionIdAttributeNumber, &isnull));
+		TransactionId xmin =
+			DatumGetTransactionId(slot_getsysattr(scan.slot, MinTransactionIdAttributeNumber, &isnull));
 
 		/* nobody sequences our own before we commit */
 		if (!TransactionIdIsCurrentTransactionId(xmin))
-			newest = DatumGetInt64(slot_getattr(slot, Anum_audit_pending_audit_id, &isnull));
+			newest = DatumGetInt64(slot_getattr(scan.slot, Anum_audit_pending_audit_id, &isnull));
 	}
-	index_endscan(scan);
+	ak_index_end(&scan);
 	UnregisterSnapshot(snapshot);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, AccessShareLock);
-	table_close(rel, AccessShareLock);
 	return newest;
 }
 
@@ -86,17 +79,9 @@ sizes_noted(Datum workspaces)
 		1,
 		{TEXTARRAYOID},
 		NULL};
-	AkCaller caller;
 	bool isnull;
-	bool result;
 
-	ak_owner_begin(&caller, AK_TO_READ);
-	SPI_connect();
-	ak_query(&query, &workspaces, NULL, AK_SEE_LATEST);
-	result = DatumGetBool(ak_query_result(0, 1, &isnull));
-	SPI_finish();
-	ak_owner_end(&caller);
-	return result;
+	return DatumGetBool(ak_read_value(&query, &workspaces, NULL, AK_SEE_LATEST, &isnull));
 }
 
 /*

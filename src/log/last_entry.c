@@ -10,24 +10,19 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "access/tableam.h"
 #include "utils/fmgroids.h"
-#include "utils/rel.h"
 
 #include "core/catalog.h"
-#include "core/compat.h"
+#include "core/indexscan.h"
 #include "log/last_entry.h"
 
 /* Starts to find last entries, with a registered snapshot. */
 void
 ak_last_begin(AkLastFinder *finder, Snapshot snapshot)
 {
-	finder->log = ak_table_open(AK_AUDIT_LOG, AccessShareLock);
-	finder->by_key = index_open(ak_relid(AK_AUDIT_LOG_KEY_ID), AccessShareLock);
-	finder->by_subject = index_open(ak_relid(AK_AUDIT_LOG_SUBJECT), AccessShareLock);
-	finder->snapshot = snapshot;
-	finder->slot = MakeSingleTupleTableSlot(RelationGetDescr(finder->log), table_slot_callbacks(finder->log));
+	ak_index_begin(&finder->by_key, AK_AUDIT_LOG, AK_AUDIT_LOG_KEY_ID, snapshot, 1);
+	ak_index_begin(&finder->by_subject, AK_AUDIT_LOG, AK_AUDIT_LOG_SUBJECT, snapshot, 1);
 }
 
 /* Tells whether the entry in the slot tells of a key without having changed it: a report of a leak. */
@@ -52,20 +47,17 @@ changed_nothing(TupleTableSlot *slot)
  * that changed something; 0 if there are none.
  */
 static int64
-find_last(AkLastFinder *finder, Relation index, RegProcedure equal, Datum value)
+find_last(AkIndexScan *scan, RegProcedure equal, Datum value)
 {
-	IndexScanDesc scan = index_beginscan_compat(finder->log, index, finder->snapshot, 1);
 	ScanKeyData key;
 	int64 last = 0;
 	bool isnull;
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, equal, value);
-	index_rescan(scan, &key, 1, NULL, 0);
-	while (last == 0 && index_getnext_slot(scan, BackwardScanDirection, finder->slot))
-		if (!changed_nothing(finder->slot))
-			last = DatumGetInt64(slot_getattr(finder->slot, Anum_audit_log_audit_id, &isnull));
-	ExecClearTuple(finder->slot);
-	index_endscan(scan);
+	ak_index_seek(scan, &key, 1);
+	while (last == 0 && ak_index_next(scan, BackwardScanDirection))
+		if (!changed_nothing(scan->slot))
+			last = DatumGetInt64(slot_getattr(scan->slot, Anum_audit_log_audit_id, &isnull));
 	return last;
 }
 
@@ -73,7 +65,7 @@ find_last(AkLastFinder *finder, Relation index, RegProcedure equal, Datum value)
 int64
 ak_last_of_key(AkLastFinder *finder, Datum key_id)
 {
-	return find_last(finder, finder->by_key, F_UUID_EQ, key_id);
+	return find_last(&finder->by_key, F_UUID_EQ, key_id);
 }
 
 /*
@@ -83,14 +75,12 @@ ak_last_of_key(AkLastFinder *finder, Datum key_id)
 int64
 ak_last_of_thing(AkLastFinder *finder, Datum thing)
 {
-	return find_last(finder, finder->by_subject, F_JSONB_EQ, thing);
+	return find_last(&finder->by_subject, F_JSONB_EQ, thing);
 }
 
 void
 ak_last_end(AkLastFinder *finder)
 {
-	ExecDropSingleTupleTableSlot(finder->slot);
-	index_close(finder->by_subject, NoLock);
-	index_close(finder->by_key, NoLock);
-	table_close(finder->log, NoLock);
+	ak_index_end(&finder->by_subject);
+	ak_index_end(&finder->by_key);
 }

@@ -8,19 +8,13 @@
 #ifndef AK_LAST_ENTRY_H
 #define AK_LAST_ENTRY_H
 
-#include "access/genam.h"
-#include "executor/tuptable.h"
-#include "utils/relcache.h"
-#include "utils/snapshot.h"
+#include "core/indexscan.h"
 
 /* Finds the last entries of things */
 typedef struct AkLastFinder
 {
-	Relation log;
-	Relation by_key;
-	Relation by_subject;
-	Snapshot snapshot;
-	TupleTableSlot *slot;
+	AkIndexScan by_key;
+	AkIndexScan by_subject;
 } AkLastFinder;
 
 extern void ak_last_begin(AkLastFinder *finder, Snapshot snapshot);

@@ -13,7 +13,6 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -32,7 +31,9 @@
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
+#include "core/indexscan.h"
 #include "core/query.h"
+#include "core/textarray.h"
 #include "log/await.h"
 #include "log/checkpoint.h"
 #include "log/tree.h"
@@ -132,11 +133,7 @@ checkpoint_workspaces(FunctionCallInfo fcinfo)
 	Datum all;
 
 	if (!PG_ARGISNULL(0))
-	{
-		Datum name = CStringGetTextDatum(audited_workspace(text_to_cstring(PG_GETARG_TEXT_PP(0))));
-
-		return PointerGetDatum(construct_array(&name, 1, TEXTOID, -1, false, TYPALIGN_INT));
-	}
+		return ak_text_array_of(CStringGetTextDatum(audited_workspace(text_to_cstring(PG_GETARG_TEXT_PP(0)))));
 	ak_require_anywhere(AK_AUDIT);
 	if (!ak_sees_everywhere(AK_AUDIT))
 		return ak_visible_workspaces(AK_AUDIT);
@@ -173,7 +170,7 @@ ak_audit_checkpoint(PG_FUNCTION_ARGS)
 	ak_await_sequencer(workspaces);
 	if (PG_ARGISNULL(0) && ak_sees_everywhere(AK_AUDIT))
 		workspaces = checkpoint_workspaces(fcinfo);
-	deconstruct_array(DatumGetArrayTypeP(workspaces), TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &count);
+	names = ak_text_elements(workspaces, &count);
 	InitMaterializedSRF_compat(fcinfo);
 	snapshot = ak_answer_snapshot();
 	ak_tree_begin(&reader, "", snapshot);
@@ -200,18 +197,17 @@ ak_audit_checkpoint(PG_FUNCTION_ARGS)
 static bool
 read_entry(int64 audit_id, Snapshot snapshot, bytea **bytes, char **workspace)
 {
-	Relation log = ak_table_open(AK_AUDIT_LOG, AccessShareLock);
-	Relation index = index_open(ak_relid(AK_AUDIT_LOG_PKEY), AccessShareLock);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(log), table_slot_callbacks(log));
-	IndexScanDesc scan = index_beginscan_compat(log, index, snapshot, 1);
+	AkIndexScan scan;
 	ScanKeyData key;
 	bool found;
 
+	ak_index_begin(&scan, AK_AUDIT_LOG, AK_AUDIT_LOG_PKEY, snapshot, 1);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(audit_id));
-	index_rescan(scan, &key, 1, NULL, 0);
-	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	ak_index_seek(&scan, &key, 1);
+	found = ak_index_next(&scan, ForwardScanDirection);
 	if (found)
 	{
+		TupleTableSlot *slot = scan.slot;
 		StringInfoData buf;
 		bool isnull;
 		Datum name;
@@ -227,10 +223,7 @@ read_entry(int64 audit_id, Snapshot snapshot, bytea **bytes, char **workspace)
 		memcpy(VARDATA(*bytes), buf.data, buf.len);
 		pfree(buf.data);
 	}
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, AccessShareLock);
-	table_close(log, AccessShareLock);
+	ak_index_end(&scan);
 	return found;
 }
 

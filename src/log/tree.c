@@ -25,16 +25,11 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
-#include "access/tableam.h"
 #include "catalog/pg_collation.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
-#include "utils/rel.h"
 
-#include "core/catalog.h"
-#include "core/compat.h"
 #include "log/tree.h"
 
 /*
@@ -71,19 +66,13 @@ read_tree_row(TupleTableSlot *slot, AkTreeRow *row)
 
 /*
  * Starts to read the tree of a workspace ('' for the registry's), with a
- * registered snapshot.  Locks the table in AccessShareLock until the end of the
- * transaction.
+ * registered snapshot.  Locks as in ak_index_begin().
  */
 void
 ak_tree_begin(AkTreeReader *reader, const char *workspace, Snapshot snapshot)
 {
-	reader->tree = ak_table_open(AK_AUDIT_TREE, AccessShareLock);
-	reader->index = index_open(ak_relid(AK_AUDIT_TREE_PKEY), AccessShareLock);
-	reader->snapshot = snapshot;
+	ak_index_begin(&reader->rows, AK_AUDIT_TREE, AK_AUDIT_TREE_PKEY, snapshot, 2);
 	reader->workspace = CStringGetTextDatum(workspace);
-	reader->slot = MakeSingleTupleTableSlot(RelationGetDescr(reader->tree), table_slot_callbacks(reader->tree));
-	reader->scan = index_beginscan_compat(reader->tree, reader->index, snapshot, 2);
-	reader->context = CurrentMemoryContext;
 }
 
 /* Goes on with the tree of another workspace. */
@@ -97,24 +86,17 @@ ak_tree_change_workspace(AkTreeReader *reader, const char *workspace)
 void
 ak_tree_end(AkTreeReader *reader)
 {
-	index_endscan(reader->scan);
-	ExecDropSingleTupleTableSlot(reader->slot);
-	index_close(reader->index, NoLock);
-	table_close(reader->tree, NoLock);
+	ak_index_end(&reader->rows);
 	pfree(DatumGetPointer(reader->workspace));
 }
 
-/* A scan keeps memory of the context in which it is asked for a row: let that be its own, not the caller's. */
 static bool
 fetch_row(AkTreeReader *reader, ScanDirection direction, AkTreeRow *row)
 {
-	MemoryContext old = MemoryContextSwitchTo(reader->context);
-	bool found = index_getnext_slot(reader->scan, direction, reader->slot);
-
-	MemoryContextSwitchTo(old);
-	if (found)
-		read_tree_row(reader->slot, row);
-	return found;
+	if (!ak_index_next(&reader->rows, direction))
+		return false;
+	read_tree_row(reader->rows.slot, row);
+	return true;
 }
 
 static bool
@@ -126,7 +108,7 @@ find_row(AkTreeReader *reader, StrategyNumber strategy, RegProcedure compare, in
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_TEXTEQ, reader->workspace);
 	keys[0].sk_collation = DEFAULT_COLLATION_OID; /* the column's */
 	ScanKeyInit(&keys[1], 2, strategy, compare, Int64GetDatum(position));
-	index_rescan(reader->scan, keys, 2, NULL, 0);
+	ak_index_seek(&reader->rows, keys, 2);
 	return fetch_row(reader, direction, row);
 }
 
@@ -191,11 +173,7 @@ ak_tree_open(AkTreeReader *reader, uint64 size, AkMerkleTree *tree)
 void
 ak_leaves_begin(AkLeafFinder *finder, Snapshot snapshot)
 {
-	finder->tree = ak_table_open(AK_AUDIT_TREE, AccessShareLock);
-	finder->index = index_open(ak_relid(AK_AUDIT_TREE_AUDIT_ID), AccessShareLock);
-	finder->slot = MakeSingleTupleTableSlot(RelationGetDescr(finder->tree), table_slot_callbacks(finder->tree));
-	finder->scan = index_beginscan_compat(finder->tree, finder->index, snapshot, 1);
-	finder->context = CurrentMemoryContext;
+	ak_index_begin(finder, AK_AUDIT_TREE, AK_AUDIT_TREE_AUDIT_ID, snapshot, 1);
 }
 
 /*
@@ -205,15 +183,11 @@ ak_leaves_begin(AkLeafFinder *finder, Snapshot snapshot)
 bool
 ak_leaf_of_entry(AkLeafFinder *finder, int64 audit_id, AkTreeRow *row, Datum *workspace)
 {
-	MemoryContext old = MemoryContextSwitchTo(finder->context);
 	ScanKeyData key;
-	bool found;
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(audit_id));
-	index_rescan(finder->scan, &key, 1, NULL, 0);
-	found = index_getnext_slot(finder->scan, ForwardScanDirection, finder->slot);
-	MemoryContextSwitchTo(old);
-	if (!found)
+	ak_index_seek(finder, &key, 1);
+	if (!ak_index_next(finder, ForwardScanDirection))
 		return false;
 	read_tree_row(finder->slot, row);
 	*workspace = finder->slot->tts_values[Anum_audit_tree_workspace - 1];
@@ -223,10 +197,7 @@ ak_leaf_of_entry(AkLeafFinder *finder, int64 audit_id, AkTreeRow *row, Datum *wo
 void
 ak_leaves_end(AkLeafFinder *finder)
 {
-	index_endscan(finder->scan);
-	ExecDropSingleTupleTableSlot(finder->slot);
-	index_close(finder->index, NoLock);
-	table_close(finder->tree, NoLock);
+	ak_index_end(finder);
 }
 
 /*

@@ -8,12 +8,7 @@
 #ifndef AK_TREE_H
 #define AK_TREE_H
 
-#include "access/genam.h"
-#include "executor/tuptable.h"
-#include "utils/relcache.h"
-#include "utils/snapshot.h"
-
-#include "core/query.h"
+#include "core/indexscan.h"
 #include "pure/merkle.h"
 
 /* A row of apikeys.audit_tree */
@@ -30,24 +25,12 @@ typedef struct AkTreeRow
 /* Reads the tree of one workspace */
 typedef struct AkTreeReader
 {
-	Relation tree;
-	Relation index;
-	Snapshot snapshot;
+	AkIndexScan rows;
 	Datum workspace;
-	TupleTableSlot *slot;
-	IndexScanDesc scan;
-	MemoryContext context; /* of the scan */
 } AkTreeReader;
 
 /* Finds the leaves of entries */
-typedef struct AkLeafFinder
-{
-	Relation tree;
-	Relation index;
-	TupleTableSlot *slot;
-	IndexScanDesc scan;
-	MemoryContext context; /* of the scan */
-} AkLeafFinder;
+typedef AkIndexScan AkLeafFinder;
 
 extern void ak_tree_begin(AkTreeReader *reader, const char *workspace, Snapshot snapshot);
 extern void ak_tree_change_workspace(AkTreeReader *reader, const char *workspace);

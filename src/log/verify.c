@@ -16,20 +16,15 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
-#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
@@ -39,7 +34,9 @@
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
+#include "core/indexscan.h"
 #include "core/query.h"
+#include "core/textarray.h"
 #include "log/await.h"
 #include "log/checkpoint.h"
 #include "log/verify_rows.h"
@@ -223,17 +220,13 @@ read_state(AkVerification *v)
 static ArrayBuildState *
 add_workspaces(ArrayBuildState *names, Snapshot snapshot, AkRelation table, AkRelation index, Oid collation)
 {
-	Relation rel = ak_table_open(table, AccessShareLock);
-	Relation idx = index_open(ak_relid(index), AccessShareLock);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), table_slot_callbacks(rel));
-	AttrNumber column = idx->rd_index->indkey.values[0];
 	Datum last = (Datum) 0;
 	bool found;
 
 	do
 	{
 		int nkeys = last == (Datum) 0 ? 0 : 1;
-		IndexScanDesc scan = index_beginscan_compat(rel, idx, snapshot, nkeys);
+		AkIndexScan scan;
 		ScanKeyData key;
 		bool isnull;
 
@@ -243,18 +236,16 @@ add_workspaces(ArrayBuildState *names, Snapshot snapshot, AkRelation table, AkRe
 			ScanKeyInit(&key, 1, BTGreaterStrategyNumber, F_TEXT_GT, last);
 			key.sk_collation = collation;
 		}
-		index_rescan(scan, nkeys > 0 ? &key : NULL, nkeys, NULL, 0);
-		found = index_getnext_slot(scan, ForwardScanDirection, slot);
+		ak_index_begin(&scan, table, index, snapshot, nkeys);
+		ak_index_seek(&scan, &key, nkeys);
+		found = ak_index_next(&scan, ForwardScanDirection);
 		if (found)
 		{
-			last = datumCopy(slot_getattr(slot, column, &isnull), false, -1);
+			last = datumCopy(slot_getattr(scan.slot, scan.index->rd_index->indkey.values[0], &isnull), false, -1);
 			names = accumArrayResult(names, last, isnull, TEXTOID, CurrentMemoryContext);
 		}
-		index_endscan(scan);
+		ak_index_end(&scan);
 	} while (found);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(idx, AccessShareLock);
-	table_close(rel, AccessShareLock);
 	return names;
 }
 
@@ -283,14 +274,13 @@ audited_workspaces(FunctionCallInfo fcinfo, Snapshot snapshot, const AkGiven *gi
 			ak_require(AK_AUDIT, NULL);
 		else
 			ak_require_workspace(AK_AUDIT, workspace);
-		return PointerGetDatum(construct_array(&fcinfo->args[0].value, 1, TEXTOID, -1, false, TYPALIGN_INT));
+		return ak_text_array_of(PG_GETARG_DATUM(0));
 	}
 	if (!ak_sees_everywhere(AK_AUDIT))
 		return ak_visible_workspaces(AK_AUDIT);
 
 	names = initArrayResult(TEXTOID, context, false);
-	deconstruct_array(DatumGetArrayTypeP(ak_visible_workspaces(AK_AUDIT)), TEXTOID, -1, false, TYPALIGN_INT, &elements,
-					  NULL, &count);
+	elements = ak_text_elements(ak_visible_workspaces(AK_AUDIT), &count);
 	for (int i = 0; i < count; i++)
 		names = accumArrayResult(names, elements[i], false, TEXTOID, context);
 	names = add_workspaces(names, snapshot, AK_AUDIT_TREE, AK_AUDIT_TREE_PKEY, DEFAULT_COLLATION_OID);
@@ -304,9 +294,8 @@ audited_workspaces(FunctionCallInfo fcinfo, Snapshot snapshot, const AkGiven *gi
 static void
 make_logs(AkVerification *v, Datum names)
 {
-	Datum *elements;
+	Datum *elements = ak_text_elements(names, &v->count);
 
-	deconstruct_array(DatumGetArrayTypeP(names), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &v->count);
 	v->logs = palloc0(sizeof(AkLog) * Max(1, v->count));
 	for (int i = 0; i < v->count; i++)
 	{

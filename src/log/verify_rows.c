@@ -49,6 +49,7 @@
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
+#include "core/indexscan.h"
 #include "log/verify_rows.h"
 
 /* Bytes of a digest to keep for comparison: enough that no other row can be made with the same */
@@ -303,21 +304,16 @@ read_rows(AkRowProof *proof, AkRelation relation, int kind)
 static void
 read_rows_of_one(AkRowProof *proof, AkRelation relation, int kind, AkRelation index)
 {
-	Relation rel = ak_table_open(relation, AccessShareLock);
-	Relation idx = index_open(ak_relid(index), AccessShareLock);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), table_slot_callbacks(rel));
-	IndexScanDesc scan = index_beginscan_compat(rel, idx, proof->v->snapshot, 1);
+	AkIndexScan scan;
 	ScanKeyData key;
 
+	ak_index_begin(&scan, relation, index, proof->v->snapshot, 1);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(proof->v->logs[0].workspace));
 	key.sk_collation = DEFAULT_COLLATION_OID; /* the column's */
-	index_rescan(scan, &key, 1, NULL, 0);
-	while (index_getnext_slot(scan, ForwardScanDirection, slot))
-		read_row(proof, kind, slot);
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(idx, AccessShareLock);
-	table_close(rel, AccessShareLock);
+	ak_index_seek(&scan, &key, 1);
+	while (ak_index_next(&scan, ForwardScanDirection))
+		read_row(proof, kind, scan.slot);
+	ak_index_end(&scan);
 }
 
 /* Returns an estimate of the number of keys, so that their hash table need not grow. */

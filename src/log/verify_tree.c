@@ -23,7 +23,6 @@
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/table.h"
 #include "access/tableam.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
@@ -31,12 +30,12 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 
 #include "audit/row_digest.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
+#include "core/indexscan.h"
 #include "core/query.h"
 #include "log/kept.h"
 #include "log/tree.h"
@@ -326,33 +325,28 @@ note_lost_pending(AkVerification *v)
 void
 ak_verify_entries(AkVerification *v, AkRowProof *rows)
 {
-	Relation table = ak_table_open(AK_AUDIT_LOG, AccessShareLock);
-	Relation index = index_open(ak_relid(v->one ? AK_AUDIT_LOG_WORKSPACE : AK_AUDIT_LOG_PKEY), AccessShareLock);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(table), table_slot_callbacks(table));
-	IndexScanDesc scan = index_beginscan_compat(table, index, v->snapshot, v->one ? 1 : 0);
+	int nkeys = v->one ? 1 : 0;
+	AkIndexScan scan;
 	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "apikeys verify", ALLOCSET_DEFAULT_SIZES);
 	AkLeafFinder leaves;
 	AkTreeReader reader;
 	ScanKeyData key;
 
+	ak_index_begin(&scan, AK_AUDIT_LOG, v->one ? AK_AUDIT_LOG_WORKSPACE : AK_AUDIT_LOG_PKEY, v->snapshot, nkeys);
 	ak_leaves_begin(&leaves, v->snapshot);
 	if (v->one)
 		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(v->logs[0].workspace));
-	index_rescan(scan, &key, v->one ? 1 : 0, NULL, 0);
-	while (index_getnext_slot(scan, ForwardScanDirection, slot))
+	ak_index_seek(&scan, &key, nkeys);
+	while (ak_index_next(&scan, ForwardScanDirection))
 	{
-		/* index_getnext_slot() allocates memory in the current context: not in the row's */
 		MemoryContext old = MemoryContextSwitchTo(row_context);
 
 		CHECK_FOR_INTERRUPTS();
-		verify_entry(v, rows, &leaves, slot);
+		verify_entry(v, rows, &leaves, scan.slot);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_context);
 	}
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, AccessShareLock);
-	table_close(table, AccessShareLock);
+	ak_index_end(&scan);
 
 	ak_tree_begin(&reader, "", v->snapshot);
 	for (int i = 0; i < v->count; i++)
