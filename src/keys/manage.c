@@ -10,11 +10,8 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -22,11 +19,8 @@
 #include "utils/timestamp.h"
 
 #include "access/access.h"
-#include "access/context.h"
 #include "audit/action.h"
-#include "audit/row_digest.h"
 #include "audit/sealed_row.h"
-#include "core/args.h"
 #include "core/catalog.h"
 #include "core/errors.h"
 #include "core/query.h"
@@ -35,9 +29,6 @@
 #include "keys/key_lookup.h"
 #include "keys/key_write.h"
 #include "keys/manage.h"
-#include "pure/digest.h"
-#include "pure/policy.h"
-#include "pure/token.h"
 
 PG_FUNCTION_INFO_V1(ak_end_overlap);
 PG_FUNCTION_INFO_V1(ak_update_key);
@@ -68,13 +59,19 @@ change_by_id(FunctionCallInfo fcinfo, AkChange change, int n)
 	return ak_return_key(fcinfo, &key.row);
 }
 
-/*
- * The changes that other rooms make, too.  The key was found, and is not
- * archived; the caller's rights were checked.  Each returns true if the key is
- * now as it should be, also if it was before, with the row in key->row; false
- * if somebody changed the key since it was read: find it again.  Errors as in
- * ak_change_key().
- */
+/* An UPDATE without arguments but those of AK_WHERE_AS_READ, for change_row() */
+#define CHANGE_OF_KEY(assignment)                                                               \
+	{                                                                                           \
+		"UPDATE apikeys.key AS k SET " assignment AK_WHERE_AS_READ, 2, {UUIDOID, INT8OID}, NULL \
+	}
+
+static bool
+change_row(AkFoundKey *key, const AkAction *action, AkQuery *query)
+{
+	Datum args[2];
+
+	return ak_change_key(key, action, query, args, NULL, &key->row);
+}
 
 /* A key is as it should be; returns true. */
 static bool
@@ -84,63 +81,51 @@ is_so(const AkFoundKey *key)
 	return true;
 }
 
+/*
+ * The changes that other rooms make, too.  The key was found, and is not
+ * archived; the caller's rights were checked.  Each returns true if the key is
+ * now as it should be, also if it was before, with the row in key->row; false
+ * if somebody changed the key since it was read: find it again.  Errors as in
+ * ak_change_key().
+ */
+
 /* Pauses a key. */
 bool
 ak_disable_key_row(AkFoundKey *key, const AkAction *action)
 {
-	static AkQuery query = {"UPDATE apikeys.key AS k SET disabled_at = clock_timestamp()" AK_WHERE_AS_READ,
-							2,
-							{UUIDOID, INT8OID},
-							NULL};
-	Datum args[2];
+	static AkQuery query = CHANGE_OF_KEY("disabled_at = clock_timestamp()");
 
-	if (!AK_IS_NULL(&key->row, Anum_key_disabled_at))
-		return is_so(key);
-	return ak_change_key(key, action, &query, args, NULL, &key->row);
+	return AK_IS_NULL(&key->row, Anum_key_disabled_at) ? change_row(key, action, &query) : is_so(key);
 }
 
 /* Ends a pause. */
 bool
 ak_enable_key_row(AkFoundKey *key, const AkAction *action)
 {
-	static AkQuery query = {"UPDATE apikeys.key AS k SET disabled_at = NULL" AK_WHERE_AS_READ,
-							2,
-							{UUIDOID, INT8OID},
-							NULL};
-	Datum args[2];
+	static AkQuery query = CHANGE_OF_KEY("disabled_at = NULL");
 
-	if (AK_IS_NULL(&key->row, Anum_key_disabled_at))
-		return is_so(key);
-	return ak_change_key(key, action, &query, args, NULL, &key->row);
+	return AK_IS_NULL(&key->row, Anum_key_disabled_at) ? is_so(key) : change_row(key, action, &query);
 }
 
 /* Ends an overlap. */
 bool
 ak_end_overlap_row(AkFoundKey *key, const AkAction *action)
 {
-	static AkQuery query = {"UPDATE apikeys.key AS k SET old_valid_until = NULL" AK_WHERE_AS_READ,
-							2,
-							{UUIDOID, INT8OID},
-							NULL};
-	Datum args[2];
+	static AkQuery query = CHANGE_OF_KEY("old_valid_until = NULL");
 
 	if (AK_IS_NULL(&key->row, Anum_key_old_valid_until) ||
 		DatumGetTimestampTz(AK_VALUE(&key->row, Anum_key_old_valid_until)) <= GetCurrentTimestamp())
 		return is_so(key);
-	return ak_change_key(key, action, &query, args, NULL, &key->row);
+	return change_row(key, action, &query);
 }
 
 /* Archives a key.  Waits for a transaction that archives a key of the same workspace. */
 bool
 ak_archive_key_row(AkFoundKey *key, const AkAction *action)
 {
-	static AkQuery query = {"UPDATE apikeys.key AS k SET archived_at = clock_timestamp()" AK_WHERE_AS_READ,
-							2,
-							{UUIDOID, INT8OID},
-							NULL};
-	Datum args[2];
+	static AkQuery query = CHANGE_OF_KEY("archived_at = clock_timestamp()");
 
-	return ak_change_key(key, action, &query, args, NULL, &key->row);
+	return change_row(key, action, &query);
 }
 
 /* disable_key(key_id uuid, reason text = NULL) -> key_detail.  Raises 42704, 22004, 22023, 55000, 42501. */
