@@ -19,7 +19,6 @@
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/json.h"
-#include "utils/timestamp.h"
 
 #include "audit/changes.h"
 #include "core/compat.h"

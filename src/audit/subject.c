@@ -17,7 +17,6 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
-#include "utils/uuid.h"
 
 #include "audit/subject.h"
 

@@ -8,13 +8,8 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
-#include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inet.h"
 #include "utils/timestamp.h"
@@ -28,12 +23,10 @@
 #include "core/catalog.h"
 #include "core/errors.h"
 #include "core/query.h"
-#include "keys/key_columns.h"
 #include "keys/key_detail.h"
 #include "keys/key_lookup.h"
 #include "keys/key_write.h"
 #include "pure/digest.h"
-#include "pure/policy.h"
 #include "pure/token.h"
 
 PG_FUNCTION_INFO_V1(ak_create_key);

@@ -24,7 +24,6 @@
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
-#include "utils/uuid.h"
 
 #include "access/access.h"
 #include "audit/action.h"

@@ -24,14 +24,11 @@
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
-#include "utils/uuid.h"
 
 #include "access/access.h"
 #include "audit/changes.h"
 #include "core/args.h"
-#include "core/catalog.h"
 #include "core/compat.h"
 #include "core/query.h"
 

@@ -21,7 +21,6 @@
 
 #include "catalog/pg_collation.h"
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"

@@ -31,7 +31,6 @@
 
 #include "core/guc.h"
 #include "log/sign.h"
-#include "pure/digest.h"
 
 #ifdef AK_HAVE_SIGNATURES
 

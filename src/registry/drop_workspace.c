@@ -23,7 +23,6 @@
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/syscache.h"
-#include "utils/uuid.h"
 
 #include "access/access.h"
 #include "access/context.h"

@@ -35,7 +35,6 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
-#include "utils/memutils.h"
 
 #include "access/access.h"
 #include "access/context.h"
