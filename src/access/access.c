@@ -122,7 +122,7 @@ forget_scope(void)
 }
 
 static void
-access_changed(Datum arg, Oid relid)
+access_changed(Oid relid)
 {
 	if (relid == InvalidOid || ak_is_relation(relid, AK_ACCESS) || ak_is_relation(relid, AK_ACCESS_ROLE))
 		forget_scope();
@@ -138,7 +138,7 @@ roles_changed(Datum arg, int cacheid, uint32 hashvalue)
 void
 ak_access_init(void)
 {
-	CacheRegisterRelcacheCallback(access_changed, (Datum) 0);
+	ak_on_relation_change(access_changed);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, roles_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, roles_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, roles_changed, (Datum) 0);

@@ -129,12 +129,9 @@ static bool relids_valid = false;
 static uint64 look_up_number = 0;
 static uint64 change_count = 0; /* number of messages that may concern us, for a look-up to notice new ones */
 
-/*
- * Relation cache callback: forgets all OIDs if the relation is one of ours, or
- * if the message is for all relations.
- */
+/* Forgets all OIDs if the relation is one of ours, or if the message is for all relations. */
 static void
-relation_changed(Datum arg, Oid relid)
+forget_relids(Oid relid)
 {
 	if (!relids_valid)
 	{
@@ -151,6 +148,32 @@ relation_changed(Datum arg, Oid relid)
 	}
 	if (relid == InvalidOid)
 		relids_valid = false;
+}
+
+static void (*change_callbacks[4])(Oid relid);
+static int change_callback_count = 0;
+
+/*
+ * Has a function called for every message that a relation changed; InvalidOid
+ * stands for all relations.  Called from _PG_init.
+ *
+ * A process has 10 places for callbacks like these, for PostgreSQL and all its
+ * libraries together, and a library that finds no place ends the session.  So
+ * all of ours share one: beside Citus, which takes five, four were too many.
+ */
+void
+ak_on_relation_change(void (*callback)(Oid relid))
+{
+	Assert(change_callback_count < (int) lengthof(change_callbacks));
+	change_callbacks[change_callback_count++] = callback;
+}
+
+/* Relation cache callback */
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	for (int i = 0; i < change_callback_count; i++)
+		change_callbacks[i](relid);
 }
 
 /* True if the database subscribes to another's keys or log; looked up again when its subscriptions change */
@@ -195,6 +218,7 @@ ak_catalog_init(void)
 	CacheRegisterSyscacheCallback(SUBSCRIPTIONOID, subscriptions_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, subscriptions_changed, (Datum) 0);
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	ak_on_relation_change(forget_relids);
 }
 
 /* Finds the extension: its OID and its owner.  Returns false when it does not exist. */

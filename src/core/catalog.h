@@ -245,6 +245,7 @@ enum
 };
 
 extern void ak_catalog_init(void);
+extern void ak_on_relation_change(void (*callback)(Oid relid));
 extern uint64 ak_catalog_generation(void);
 extern Oid ak_relid(AkRelation which);
 extern Oid ak_relid_if_any(AkRelation which);

@@ -18,7 +18,6 @@
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 
 #include "core/catalog.h"
@@ -38,7 +37,7 @@ static bool names_valid = false;
 static uint64 invalidations = 0; /* lets load_names() notice an invalidation during its scan */
 
 static void
-registry_changed(Datum arg, Oid relid)
+registry_changed(Oid relid)
 {
 	if (relid == InvalidOid || ak_is_relation(relid, AK_API))
 	{
@@ -51,7 +50,7 @@ registry_changed(Datum arg, Oid relid)
 void
 ak_apinames_init(void)
 {
-	CacheRegisterRelcacheCallback(registry_changed, (Datum) 0);
+	ak_on_relation_change(registry_changed);
 }
 
 /* Returns the hash of an API's name, never 0. */

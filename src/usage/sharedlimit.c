@@ -16,7 +16,6 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "common/hashfn.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -45,7 +44,7 @@ static bool limits_valid = false;       /* the two above are */
 static uint64 invalidations = 0;        /* their number, to notice those that come while the table is read */
 
 static void
-forget_limits(Datum arg, Oid relid)
+forget_limits(Oid relid)
 {
 	if (relid == InvalidOid || ak_is_relation(relid, AK_WORKSPACE))
 	{
@@ -58,7 +57,7 @@ forget_limits(Datum arg, Oid relid)
 void
 ak_sharedlimit_init(void)
 {
-	CacheRegisterRelcacheCallback(forget_limits, (Datum) 0);
+	ak_on_relation_change(forget_limits);
 }
 
 /* Finds out whether any workspace has a limit, as of the latest commit. */
