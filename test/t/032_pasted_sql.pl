@@ -22,7 +22,7 @@ sub text_of
 # ---- The rule: every call names its schema.
 
 # What looks like a call, and is syntax.
-my $syntax = qr/^(?:AND|ANY|ALL|AS|COALESCE|EXISTS|FROM|GREATEST|IN|INTO|LEAST|LIMIT|NOT|NULLIF|ON|OPERATOR|OR|SELECT|SET|TABLE|USING|VALUES|WHERE|WITH)$/i;
+my $syntax = qr/^(?:AND|ANY|ALL|ARRAY|AS|COALESCE|EXISTS|FROM|GREATEST|IN|INTO|LEAST|LIMIT|NOT|NULLIF|ON|OPERATOR|OR|SELECT|SET|TABLE|USING|VALUES|WHERE|WITH)$/i;
 
 # The calls in a text whose function is looked up by search_path.
 sub unqualified
@@ -217,7 +217,8 @@ sub none_is_called
 
 # what README presumes, and its first lines, which run before anything else
 my $ready = "CREATE TABLE IF NOT EXISTS orders (workspace text); SELECT apikeys.create_workspace('acme'); "
-  . "SELECT apikeys.create_key(n, '{data}') FROM unnest('{Mobile app,Partner feed}'::text[]) n;";
+  . "SELECT apikeys.create_key(n, '{data}') FROM unnest('{Mobile app,Partner feed}'::text[]) n;"
+  . text_of('test/lib/migration.sql');
 $node->safe_psql('shop', 'CREATE EXTENSION apikeys CASCADE; ' . $ready);
 my @wrong;
 {
