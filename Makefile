@@ -3,7 +3,7 @@
 #   make demo            see it work, on a throwaway server
 #   make dashboard       a dashboard in the browser, likewise
 #   make check           build it and run every test, likewise
-#   make check-examples  run the examples against a throwaway server, likewise
+#   make check-examples  run all examples, the dashboard and the monitoring, likewise
 #   make && make install && make installcheck
 #                        for the server that PG_CONFIG names, the usual PGXS way
 #

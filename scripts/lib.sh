@@ -111,6 +111,21 @@ use_sandbox() {
 	export PG_CONFIG=$bindir/pg_config PATH=$bindir:$PATH
 }
 
+# build_tree: a sandbox in $work/pg with this tree installed, built in $work/build; the sandbox is in use then. A script that is
+# started by another one, which has built the tree and says where (APIKEYS_BUILT), copies what was built.
+build_tree() {
+	say "building apikeys in a copy of PostgreSQL"
+	if [ -n "${APIKEYS_BUILT:-}" ]; then
+		ln -s "$APIKEYS_BUILT/pg" "$work/pg"
+		cp -a "$APIKEYS_BUILT/build" "$work/build"
+	else
+		"$root/scripts/sandbox" "$work/pg" >/dev/null
+		copy_tree "$work/build"
+	fi
+	use_sandbox "$work/pg"
+	[ -n "${APIKEYS_BUILT:-}" ] || quietly install_into "$work/pg" "$work/build"
+}
+
 # make_cluster DIR: a cluster in DIR/data that listens in DIR/s alone.
 make_cluster() {
 	mkdir -p "$1/s"
