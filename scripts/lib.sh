@@ -117,7 +117,9 @@ build_tree() {
 	say "building apikeys in a copy of PostgreSQL"
 	if [ -n "${APIKEYS_BUILT:-}" ]; then
 		ln -s "$APIKEYS_BUILT/pg" "$work/pg"
-		cp -a "$APIKEYS_BUILT/build" "$work/build"
+		mkdir "$work/build"
+		own "$work/build"
+		tar -C "$APIKEYS_BUILT/build" --exclude=node_modules -cf - . | tar -C "$work/build" -xpf -
 	else
 		"$root/scripts/sandbox" "$work/pg" >/dev/null
 		copy_tree "$work/build"
