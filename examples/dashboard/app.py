@@ -10,6 +10,7 @@ Flask, its templates, Flask-WTF for CSRF, psycopg. No JavaScript is needed; stat
 The sign-in page stands in for your own: an identity provider's, or that of a proxy in front.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -24,12 +25,13 @@ from werkzeug.security import check_password_hash, generate_password_hash
 from werkzeug.serving import make_server
 
 from chart import chart
-from database import Operator, acting, refusal
+from proof import leads_to
+from database import Operator, Refusal, acting, refusal
 
 PAGE = 25
 PERIODS = ["hour", "day", "week", "month", "total"]
 OVERLAPS = [("0", "none: the old secret stops now"), ("1 hour", "1 hour"), ("1 day", "1 day"), ("7 days", "7 days")]
-ORDERS = ["name asc", "name desc", "created_at asc", "created_at desc", "last_used_at asc", "last_used_at desc"]
+ORDERS = ["name asc", "name desc", "created_at asc", "created_at desc", "last_used_at asc", "last_used_at desc", "expires_at asc", "expires_at desc"]
 LIMITS = ["rate_limit", "quota"]
 TEXTS = ["name", "team", "owner"]
 
@@ -109,6 +111,33 @@ def sign_in():
 def sign_out():
     session.clear()
     return redirect(url_for("sign_in"))
+
+
+# ---- What may the operator do
+
+# What a page offers, and a function or view that stands for it. Who has manage in one workspace has the functions; whether it holds
+# in another one, the database says when he tries.
+OFFERS = {"view": "list_keys", "manage": "create_key", "validate": "validate_key", "audit": "search_audit_logs", "admin": "update_workspace"}
+
+
+def may():
+    """The names in OFFERS that the operator may use, and `everything` for an admin of all workspaces. Looked up once for a page."""
+    if "may" not in g:
+        g.may = set()
+        try:
+            with operator_transaction() as connection:
+                allowed = {r["proname"] for r in connection.execute(
+                    """SELECT proname FROM pg_proc WHERE pronamespace = 'apikeys'::regnamespace AND proname = ANY (%s)
+                          AND has_function_privilege(oid, 'EXECUTE')""", [list(OFFERS.values())])}
+                g.may = {name for name, function in OFFERS.items() if function in allowed}
+                if "admin" in g.may and connection.execute("SELECT FROM apikeys.accesses WHERE workspace = '*'").fetchone() is not None:
+                    g.may.add("everything")
+        except psycopg.Error:  # the page shows that itself
+            pass
+    return g.may
+
+
+app.jinja_env.globals.update(may=may, now=lambda: datetime.now(timezone.utc))
 
 
 # ---- Calls
@@ -250,7 +279,22 @@ KEY_FIELDS = [*TEXTS, "apis", "workspace", "expires_at", "allowed_cidrs", "rate_
 
 @app.get("/")
 def home():
-    return redirect(url_for("keys"))
+    return redirect(url_for("keys" if "view" in may() or "audit" not in may() else "audit"))
+
+
+# The page of a form that could not be sent is not shown.
+FORMS = {"new_key": "manage", "edit_key": "manage", "confirm": "manage", "new_workspace": "everything", "edit_workspace": "admin",
+         "confirm_drop": "everything", "check": "validate"}
+
+
+@app.before_request
+def refuse_forms():
+    needed = FORMS.get(request.endpoint) if request.method == "GET" and g.get("operator") else None
+    if needed and needed not in may():
+        may_not = Refusal(403, "Your role lacks the capability " + ("admin in all workspaces." if needed == "everything" else needed + "."),
+                          "apikeys.grant_access() gives it.", None)
+        return render_template("error.html", told=may_not), 403
+    return None
 
 
 @app.get("/keys")
@@ -293,7 +337,13 @@ def key(key_id):
         """SELECT hour, sum(valid)::bigint AS valid, sum(denied)::bigint AS denied FROM apikeys.usage_history
             WHERE key_id = %(key_id)s AND hour > %(since)s GROUP BY hour""",
         key_id=key_id, since=now - timedelta(hours=hours))
-    return render_template("key.html", key=found, chart=chart(usage, now, hours))
+    with operator_transaction() as connection:
+        last = connection.execute("SELECT host(last_client) AS client FROM apikeys.key_usage WHERE key_id = %s AND last_client IS NOT NULL "
+                                  "ORDER BY last_used_at DESC LIMIT 1", [key_id]).fetchone()
+    events = call("search_audit_logs", key_id=key_id, max_rows=6) if "audit" in may() else []
+    reason = next((changes.get("reason") for changes in (json.loads(event["changes"]) for event in events if event["changes"])
+                   if f"{found['state']}_at" in changes), None)
+    return render_template("key.html", key=found, chart=chart(usage, now, hours), last=last, events=events, reason=reason)
 
 
 @app.get("/keys/<uuid:key_id>/edit")
@@ -348,6 +398,24 @@ def change_key(key_id, what):
                                            "load": lambda: {"key": details(key_id)}, "stub": {"key_id": key_id}})
 
 
+# ---- Whose is this secret?
+
+@app.route("/check", methods=["GET", "POST"])
+def check():
+    """What a request with a secret would get, without charging it. The secret is not given back to the page."""
+    if request.method == "GET":
+        return form_page("check.html", verdict=None, **choices())
+
+    def action():
+        values = {"key": text_of("key"), "api": text_of("api") or None, "client": text_of("client") or None}
+        with operator_transaction() as connection:
+            verdict = connection.execute("SELECT * FROM apikeys.validate_key(%(key)s, %(api)s, %(client)s, cost => 0)", values).fetchone()
+            keys = connection.execute("SELECT * FROM apikeys.identify_key(%(key)s)", values).fetchall() if "view" in may() else []
+        return form_page("check.html", verdict=verdict, key=keys[0] if keys else None, **choices())
+
+    return submit("check.html", action, {"fields": ["key", "api", "client"], "verdict": None, "load": choices})
+
+
 # ---- Audit logs
 
 def audit_filters(asked):
@@ -398,6 +466,36 @@ def audit_page(asked, errors=None, problem=None, status=200):
 @app.get("/audit")
 def audit():
     return audit_page(request.args)
+
+
+@app.get("/audit/<int:audit_id>")
+def entry(audit_id):
+    if audit_id >= 2**63 - 1:
+        abort(404)
+    found = call("search_audit_logs", before_id=audit_id + 1, max_rows=1)
+    if not found or found[0]["audit_id"] != audit_id:
+        abort(404)
+    proof, problem, key = None, None, None
+    if found[0]["key_id"] and "view" in may():
+        with contextlib.suppress(psycopg.errors.UndefinedObject):  # archived, and dropped since
+            key = details(found[0]["key_id"])
+    try:
+        proof = call("audit_inclusion_proof", audit_id=audit_id)[0]
+        proof["leads"] = leads_to(proof)
+    except psycopg.Error as error:
+        told = refusal(error)
+        if told.status >= 500 or told.status == 403:
+            raise
+        problem = told.message
+    return render_template("entry.html", entry=found[0], key=key, proof=proof, problem=problem)
+
+
+@app.get("/audit/verify")
+def verify():
+    with operator_transaction() as connection:
+        verdicts = connection.execute("SELECT * FROM apikeys.verify_audit_logs()").fetchall()
+        notes = {r["workspace"]: r for r in connection.execute("SELECT workspace, size, note FROM apikeys.audit_checkpoint()")}
+    return render_template("verify.html", verdicts=verdicts, notes=notes)
 
 
 @app.get("/audit/download")
@@ -557,6 +655,49 @@ def time_element(value):
     if value is None:
         return Markup("–")
     return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), f"{value:%Y-%m-%d %H:%M}")
+
+
+@app.template_filter("ago")
+def ago(value):
+    """<time>, in words that need no arithmetic; the exact time is its title."""
+    if value is None:
+        return Markup("never")
+    seconds = (datetime.now(timezone.utc) - value).total_seconds()
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        number = int(abs(seconds) // size)
+        if number:
+            words = f"{number} {unit}{'s' * (number > 1)}"
+            break
+    else:
+        words = None
+    text = "just now" if words is None else f"{words} ago" if seconds > 0 else f"in {words}"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(value.isoformat(), f"{value:%Y-%m-%d %H:%M} UTC", text)
+
+
+WINDOWS = {"00:00:01": "second", "00:01:00": "minute", "01:00:00": "hour", "1 day": "day"}
+
+
+@app.template_filter("window")
+def window(value):
+    return f"per {WINDOWS[value]}" if value in WINDOWS else f"in {value}"
+
+
+@app.template_filter("big")
+def big(value):
+    """A number with its thousands apart."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+@app.template_filter("changed")
+def changed(changes):
+    """What an entry says of attributes that changed: name, old, new. Old and new are absent where it is not a change."""
+    known = json.loads(changes) if isinstance(changes, str) else changes or {}
+    found = []
+    for name, value in known.items():
+        pair = isinstance(value, dict) and set(value) == {"old", "new"}
+        show = lambda v: None if v is None else v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)
+        found.append((name, show(value["old"]) if pair else None, show(value["new"]) if pair else show(value)))
+    return found
 
 
 @app.template_filter("local")

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 180, 48, 22, 8
+WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 720, 180, 40, 14, 22, 8
 
 
 class Bar(NamedTuple):
@@ -17,10 +17,10 @@ class Bar(NamedTuple):
 
 
 def round_up(value: int) -> int:
-    """The least 1, 2 or 5 times a power of ten that is not below value: the top of the scale."""
+    """The least 1, 2, 3, 4, 6 or 8 times a power of ten that is not below value: the top of the scale."""
     step = 1
     while True:
-        for factor in (1, 2, 5):
+        for factor in (1, 2, 3, 4, 6, 8):
             if factor * step >= value:
                 return factor * step
         step *= 10
@@ -32,7 +32,7 @@ def chart(rows, now: datetime, hours: int) -> dict:
     first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours - 1)
     top = round_up(max([1] + [sum(count) for count in counts.values()]))
     scale = (HEIGHT - BOTTOM - TOP) / top
-    slot = (WIDTH - LEFT) / hours
+    slot = (WIDTH - LEFT - RIGHT) / hours
     bars, marks = [], []
     for i in range(hours):
         hour = first + timedelta(hours=i)
@@ -50,9 +50,9 @@ def chart(rows, now: datetime, hours: int) -> dict:
             )
         )
         if hours <= 24 and hour.hour % 6 == 0:
-            marks.append((round(LEFT + i * slot, 2), f"{hour:%H:%M}"))
+            marks.append((round(LEFT + (i + 0.4) * slot, 2), f"{hour:%H:%M}"))
         elif hours > 24 and hour.hour == 0:
-            marks.append((round(LEFT + i * slot, 2), f"{hour:%m-%d}"))
+            marks.append((round(LEFT + (i + 0.4) * slot, 2), f"{hour:%m-%d}"))
     return {
         "width": WIDTH,
         "height": HEIGHT,

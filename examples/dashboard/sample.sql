@@ -11,12 +11,14 @@ SET search_path = pg_catalog, pg_temp;
 CREATE ROLE dashboard LOGIN NOINHERIT;
 CREATE ROLE dashboard_admin;
 CREATE ROLE dashboard_acme_view;
+CREATE ROLE dashboard_acme_manage;
 CREATE ROLE dashboard_nothing;
-GRANT dashboard_admin, dashboard_acme_view, dashboard_nothing TO dashboard;
+GRANT dashboard_admin, dashboard_acme_view, dashboard_acme_manage, dashboard_nothing TO dashboard;
 SELECT apikeys.create_workspace('acme', 'Acme Ltd', 'acme_live');
 SELECT apikeys.create_workspace('globex', 'Globex', 'glx', key_limit => 5);
 SELECT apikeys.grant_access('dashboard_admin', 'admin');
 SELECT apikeys.grant_access('dashboard_acme_view', 'view', 'acme');
+SELECT apikeys.grant_access('dashboard_acme_manage', 'manage', 'acme');
 SELECT apikeys.add_team_member('ann@example.com', 'Platform', workspace)
 FROM	(VALUES ('default'), ('acme'), ('globex')) w (workspace);
 
@@ -34,6 +36,12 @@ FROM	(VALUES	('Mobile app',		'{data,push}'::text[],	'default'::text, NULL::text,
 				('Acme warehouse',	'{data}', 'acme', 'Logistics', NULL, NULL)) d (name, apis, workspace, team, rate_limit, expires_at),
 		apikeys.create_key(d.name, d.apis, workspace => d.workspace, team => d.team, expires_at => d.expires_at,
 			rate_limit => d.rate_limit) k;
+SELECT	FROM sample s, apikeys.update_key(s.key_id, quota => 50000, quota_period => 'month') WHERE s.name = 'Acme shop';
+SELECT	FROM sample s, apikeys.update_key(s.key_id, quota => 5000, quota_period => 'month') WHERE s.name = 'Partner feed';
+-- What was used of them this month, which only a sample may say.
+INSERT INTO apikeys_internal.quota_used (key_id, period, since, used)
+SELECT	key_id, 'month', date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', CASE name WHEN 'Partner feed' THEN 3412 ELSE 9120 END
+FROM	sample WHERE name IN ('Partner feed', 'Acme shop');
 SELECT	FROM sample s, apikeys.archive_key(s.key_id, reason => 'the site is gone') WHERE s.name = 'Old website';
 SET apikeys.actor = 'bob@example.com';
 SET apikeys.team = 'Data';
