@@ -30,6 +30,7 @@
 #include "core/guc.h"
 #include "core/lock.h"
 #include "core/query.h"
+#include "core/subscriber.h"
 #include "log/checkpoint.h"
 #include "log/purge.h"
 #include "log/sequencer.h"
@@ -128,6 +129,7 @@ _PG_init(void)
 	ak_current_init();
 	ak_guc_init();
 	ak_catalog_init();
+	ak_subscriber_init();
 	ak_access_init();
 	RegisterXactCallback(at_transaction_event, NULL);
 	RegisterSubXactCallback(at_subtransaction_event, NULL);

@@ -29,6 +29,7 @@
 #include "core/errors.h"
 #include "core/insert.h"
 #include "core/query.h"
+#include "core/subscriber.h"
 #include "pure/digest.h"
 #include "worker/worker.h"
 

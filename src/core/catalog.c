@@ -30,10 +30,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
-#include "catalog/pg_subscription.h"
-#include "catalog/pg_subscription_rel.h"
 #include "storage/lmgr.h"
-#include "utils/acl.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
@@ -176,16 +173,6 @@ relation_changed(Datum arg, Oid relid)
 		change_callbacks[i](relid);
 }
 
-/* True if the database subscribes to another's keys or log; looked up again when its subscriptions change */
-static bool is_subscriber;
-static bool subscribes_valid = false;
-
-static void
-subscriptions_changed(Datum arg, int cacheid, uint32 hashvalue)
-{
-	subscribes_valid = false;
-}
-
 /* Syscache callback: a schema was changed, perhaps renamed; forgets all OIDs if it may be ours. */
 static void
 schema_changed(Datum arg, int cacheid, uint32 hashvalue)
@@ -214,9 +201,6 @@ ak_catalog_init(void)
 	for (int i = 0; i < AK_TABLE_COUNT; i++)
 		Assert(count_names(relation_names[i].columns) == relation_names[i].natts);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, (Datum) 0);
-	CacheRegisterSyscacheCallback(SUBSCRIPTIONRELMAP, subscriptions_changed, (Datum) 0);
-	CacheRegisterSyscacheCallback(SUBSCRIPTIONOID, subscriptions_changed, (Datum) 0);
-	CacheRegisterSyscacheCallback(AUTHOID, subscriptions_changed, (Datum) 0);
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 	ak_on_relation_change(forget_relids);
 }
@@ -514,66 +498,4 @@ ak_table_open(AkRelation which, LOCKMODE lockmode)
 	}
 	check_columns(rel, which);
 	return rel;
-}
-
-/*
- * Returns true if the owner of a subscription may write to our tables: only
- * then does it change them.  Since PostgreSQL 16, a role that is no superuser
- * can own a subscription, and must not be able to stop management with it.
- */
-static bool
-is_trusted_subscription(Oid subscription)
-{
-	HeapTuple tuple = SearchSysCache1(SUBSCRIPTIONOID, ObjectIdGetDatum(subscription));
-	bool trusted;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	trusted = has_privs_of_role(((Form_pg_subscription) GETSTRUCT(tuple))->subowner, ak_extension_owner());
-	ReleaseSysCache(tuple);
-	return trusted;
-}
-
-/*
- * Returns true if the keys or the log of this database come from another by
- * logical replication.  Local changes would then collide with replicated ones,
- * in audit_ids and in the chains, and stop the replication.
- */
-bool
-ak_is_subscriber(void)
-{
-	static uint64 looked_at = 0;
-	Relation rel;
-	SysScanDesc scan;
-	HeapTuple tuple;
-
-	if (likely(subscribes_valid && looked_at == ak_catalog_generation()))
-		return is_subscriber;
-
-	/* one row for each table of each subscription of this database */
-	looked_at = ak_catalog_generation();
-	rel = table_open(SubscriptionRelRelationId, AccessShareLock);
-	subscribes_valid = true;
-	is_subscriber = false;
-	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	while (!is_subscriber && HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_subscription_rel subscribed = (Form_pg_subscription_rel) GETSTRUCT(tuple);
-
-		is_subscriber = (subscribed->srrelid == ak_relid(AK_KEY) || subscribed->srrelid == ak_relid(AK_AUDIT_LOG)) &&
-						is_trusted_subscription(subscribed->srsubid);
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return is_subscriber;
-}
-
-/* Raises 55000 if ak_is_subscriber(). */
-void
-ak_refuse_on_subscriber(void)
-{
-	if (ak_is_subscriber())
-		ak_wrong_state(errmsg("keys cannot be managed here"),
-					   errdetail("They come from another database by logical replication."),
-					   errhint("Make the change on the publisher."));
 }

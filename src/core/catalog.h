@@ -255,7 +255,5 @@ extern void ak_deform(HeapTuple tuple, TupleDesc desc, int natts, Datum *values,
 extern Relation ak_table_open(AkRelation which, LOCKMODE lockmode);
 extern Oid ak_extension_owner(void);
 extern Oid ak_lock_extension(void);
-extern bool ak_is_subscriber(void);
-extern void ak_refuse_on_subscriber(void);
 
 #endif /* AK_CATALOG_H */

@@ -33,6 +33,7 @@
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/keyindex.h"
+#include "core/subscriber.h"
 #include "keys/key_detail.h"
 #include "keys/key_lookup.h"
 #include "pure/digest.h"

@@ -30,6 +30,7 @@
 #include "core/compat.h"
 #include "core/indexscan.h"
 #include "core/query.h"
+#include "core/subscriber.h"
 #include "log/await.h"
 #include "worker/worker.h"
 

@@ -36,6 +36,7 @@
 #include "core/guc.h"
 #include "core/lock.h"
 #include "core/query.h"
+#include "core/subscriber.h"
 #include "log/checkpoint.h"
 #include "log/tree.h"
 

@@ -56,6 +56,7 @@
 #include "core/guc.h"
 #include "core/lock.h"
 #include "core/query.h"
+#include "core/subscriber.h"
 #include "log/await.h"
 #include "log/kept.h"
 #include "log/last_entry.h"

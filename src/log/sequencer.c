@@ -56,6 +56,7 @@
 #include "core/errors.h"
 #include "core/lock.h"
 #include "core/query.h"
+#include "core/subscriber.h"
 #include "log/sequencer.h"
 #include "log/tree.h"
 

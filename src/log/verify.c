@@ -36,6 +36,7 @@
 #include "core/errors.h"
 #include "core/indexscan.h"
 #include "core/query.h"
+#include "core/subscriber.h"
 #include "core/textarray.h"
 #include "log/await.h"
 #include "log/checkpoint.h"

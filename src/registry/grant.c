@@ -45,6 +45,7 @@
 #include "core/errors.h"
 #include "core/lock.h"
 #include "core/query.h"
+#include "core/subscriber.h"
 #include "registry/grant.h"
 #include "registry/privilege.h"
 

@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * subscriber.h
+ *	  Does this database get its keys or its log from another one?  See
+ *	  subscriber.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AK_SUBSCRIBER_H
+#define AK_SUBSCRIBER_H
+
+extern void ak_subscriber_init(void);
+extern bool ak_is_subscriber(void);
+extern void ak_refuse_on_subscriber(void);
+
+#endif /* AK_SUBSCRIBER_H */
