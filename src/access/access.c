@@ -620,8 +620,7 @@ ak_invalidate(PG_FUNCTION_ARGS)
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function \"%s\" must be called as a row trigger", "invalidate")));
+		ak_no_trigger_call("invalidate", "a row trigger");
 	CacheInvalidateRelcache(trigdata->tg_relation);
 	/* our own transaction sees its own change */
 	forget_scope();

@@ -21,6 +21,7 @@
 #include "utils/timestamp.h"
 
 #include "access/context.h"
+#include "core/args.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
@@ -229,8 +230,7 @@ ak_act_as(PG_FUNCTION_ARGS)
 	static const char *const settings[] = {"apikeys.actor", "apikeys.team", "apikeys.client"};
 	char *values[3];
 
-	if (PG_ARGISNULL(0))
-		ak_null_argument("actor", errmsg("actor must not be null"));
+	ak_need_argument(fcinfo, 0, "actor");
 	for (int i = 0; i < 3; i++)
 		values[i] = PG_ARGISNULL(i) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(i));
 

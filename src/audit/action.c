@@ -20,6 +20,7 @@
 
 #include "access/label.h"
 #include "audit/action.h"
+#include "core/args.h"
 #include "core/insert.h"
 
 #define REASON_MAX 500 /* characters */
@@ -109,7 +110,7 @@ ak_act_insert(const AkAction *action, Relation rel, int natts, const Datum *valu
 char *
 ak_reason_argument(FunctionCallInfo fcinfo, int n, const char *workspace)
 {
-	char *reason = PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+	char *reason = ak_optional_text(fcinfo, n);
 
 	if (reason == NULL || reason[0] == '\0')
 		return NULL;

@@ -21,6 +21,7 @@
 #include "utils/json.h"
 
 #include "audit/changes.h"
+#include "audit/row_digest.h"
 #include "core/compat.h"
 
 /* Of a JSON object above this number of bytes, only the members that changed are recorded */
@@ -97,7 +98,7 @@ append_json(StringInfo json, Oid type, Datum value)
 			escape_json(json, DatumGetCString(DirectFunctionCall1(cidr_out, value)));
 			break;
 		default:
-			elog(ERROR, "no JSON for type %u", type);
+			ak_refuse_column_type(type);
 	}
 }
 

@@ -68,8 +68,7 @@ ak_write_entry(const AkEntry *entry)
 	AkActor actor;
 
 	if (InSecurityRestrictedOperation() && !ak_job_acts())
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("cannot manage keys within security-restricted operation")));
+		ak_denied(errmsg("cannot manage keys within security-restricted operation"));
 	ak_refuse_on_subscriber();
 	if (audit_id == 0)
 		audit_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
@@ -159,8 +158,8 @@ ak_guard_log(PG_FUNCTION_ARGS)
 		if (!is_entry || ak_entry_digest_right(row.desc, row.natts, row.values, row.nulls))
 			return PointerGetDatum(trigdata->tg_trigtuple);
 	}
-	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("the audit log cannot be changed"),
-					errdetail("Entries are written by the actions that they tell of.")));
+	ak_wrong_state(errmsg("the audit log cannot be changed"),
+				   errdetail("Entries are written by the actions that they tell of."));
 }
 
 /* Trigger BEFORE TRUNCATE: refuses with 55000. */
@@ -170,10 +169,8 @@ ak_guard_truncate(PG_FUNCTION_ARGS)
 	Relation rel;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BY_TRUNCATE(((TriggerData *) fcinfo->context)->tg_event))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function \"%s\" must be called as a trigger of TRUNCATE", "guard_truncate")));
+		ak_no_trigger_call("guard_truncate", "a trigger of TRUNCATE");
 	rel = ((TriggerData *) fcinfo->context)->tg_relation;
-	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					errmsg("table \"%s.%s\" cannot be truncated", get_namespace_name(RelationGetNamespace(rel)),
-						   RelationGetRelationName(rel))));
+	ak_wrong_state(errmsg("table \"%s.%s\" cannot be truncated", get_namespace_name(RelationGetNamespace(rel)),
+						  RelationGetRelationName(rel)));
 }

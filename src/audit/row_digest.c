@@ -36,6 +36,17 @@
 #include "pure/canonical.h"
 #include "pure/digest.h"
 
+/*
+ * Raises 42804 for a column whose type was changed: the tables that we digest
+ * have only the types below.
+ */
+void
+ak_refuse_column_type(Oid type)
+{
+	ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("unexpected column type %s", format_type_be(type)),
+					errdetail("A column of a table of apikeys was given another type."), errhint("Change it back.")));
+}
+
 /* Appends text as UTF-8, so that it has the same bytes in every database; SQL_ASCII text is appended as it is. */
 static void
 canon_text(StringInfo buf, const char *data, int len)
@@ -221,7 +232,7 @@ canon_value(StringInfo buf, Oid type, Datum value)
 			canon_array(buf, CIDROID, value);
 			break;
 		default:
-			elog(ERROR, "no canonical bytes for type %u", type);
+			ak_refuse_column_type(type);
 	}
 }
 
@@ -254,7 +265,7 @@ canon_type(Oid type)
 		case CIDRARRAYOID:
 			return AK_CANON_NETWORKS;
 		default:
-			elog(ERROR, "no canonical bytes for type %u", type);
+			ak_refuse_column_type(type);
 	}
 }
 

@@ -13,6 +13,7 @@
 
 #include "core/compat.h"
 
+pg_noreturn extern void ak_refuse_column_type(Oid type);
 extern void ak_row_bytes(StringInfo buf, TupleDesc desc, int natts, const Datum *values, const bool *nulls);
 extern void ak_row_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls, uint8 *out);
 extern bool ak_row_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *nulls);

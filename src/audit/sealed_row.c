@@ -26,6 +26,7 @@
 #include "audit/sealed_row.h"
 #include "core/catalog.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "pure/digest.h"
 
 PG_FUNCTION_INFO_V1(ak_keep_here);
@@ -60,8 +61,7 @@ ak_trigger_data(FunctionCallInfo fcinfo, const char *name, int tables)
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) ||
 		!is_table_of(trigdata->tg_relation, tables))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function \"%s\" must be called as a row trigger of its table", name)));
+		ak_no_trigger_call(name, "a row trigger of its table");
 	return trigdata;
 }
 
@@ -291,7 +291,6 @@ Datum
 ak_keep_here(PG_FUNCTION_ARGS)
 {
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(((TriggerData *) fcinfo->context)->tg_event))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function \"%s\" must be called as a row trigger", "keep_here")));
+		ak_no_trigger_call("keep_here", "a row trigger");
 	return PointerGetDatum(NULL);
 }

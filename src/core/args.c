@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "funcapi.h"
+#include "utils/builtins.h"
 
 #include "core/args.h"
 #include "core/errors.h"
@@ -20,6 +21,21 @@ ak_need_argument(FunctionCallInfo fcinfo, int n, const char *argument)
 		ak_null_argument(argument, errmsg("%s must not be null", argument));
 }
 
+/* Returns the n-th argument, a text of that name.  Raises 22004 if it is NULL. */
+char *
+ak_text_argument(FunctionCallInfo fcinfo, int n, const char *argument)
+{
+	ak_need_argument(fcinfo, n, argument);
+	return text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+/* Returns the n-th argument, a text; NULL if it is NULL. */
+char *
+ak_optional_text(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
 /*
  * Returns the blessed descriptor of the function's composite result.
  */
@@ -28,6 +44,7 @@ ak_result_descriptor(FunctionCallInfo fcinfo)
 {
 	TupleDesc desc;
 
+	/* only for another declaration of the function than ours, which a superuser can make */
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	return BlessTupleDesc(desc);

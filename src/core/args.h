@@ -12,6 +12,8 @@
 #include "fmgr.h"
 
 extern void ak_need_argument(FunctionCallInfo fcinfo, int n, const char *argument);
+extern char *ak_text_argument(FunctionCallInfo fcinfo, int n, const char *argument);
+extern char *ak_optional_text(FunctionCallInfo fcinfo, int n);
 extern TupleDesc ak_result_descriptor(FunctionCallInfo fcinfo);
 
 #endif /* AK_ARGS_H */

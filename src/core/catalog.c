@@ -417,8 +417,7 @@ check_columns(Relation rel, AkRelation which)
 	if (likely(checked[which] == look_up_number))
 		return;
 	if (desc->natts < relation_names[which].natts)
-		ak_wrong_state(errmsg("table \"%s\" is not of the version of the loaded library", qualified_name(which)),
-					   errhint("Run ALTER EXTENSION apikeys UPDATE, or reconnect."));
+		ak_wrong_version("table", qualified_name(which));
 	for (int i = 0; i < relation_names[which].natts; i++)
 	{
 		int len = strcspn(name, " ");
@@ -447,6 +446,7 @@ ak_own_columns(Relation rel)
 			return relation_names[i].natts;
 		}
 	}
+	/* callers have opened it by ak_table_open(), or checked it by ak_trigger_data() */
 	elog(ERROR, "relation %u is no table of apikeys", RelationGetRelid(rel));
 }
 

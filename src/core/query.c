@@ -169,6 +169,7 @@ ak_owner_abort(int level)
 static int
 begin_query(void)
 {
+	/* a mistake in our own code, as are the other elog()s here: SPI raises the errors of statements itself */
 	if (section_count == 0)
 		elog(ERROR, "a statement of apikeys runs outside of an owner section");
 	return restrict_path(false);

@@ -48,7 +48,7 @@ make_secret(AkSecret *secret, const char *prefix)
 	size_t len;
 
 	if (!ak_token_make(prefix, pg_strong_random, secret->text))
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values")));
+		ak_random_failed();
 	len = strlen(secret->text);
 	if (!ak_sha256(secret->text, len, secret->hash))
 		ak_hash_failed();
@@ -91,7 +91,7 @@ new_key_workspace(FunctionCallInfo fcinfo, int n, AkWorkspace *settings)
 	char *workspace;
 
 	ak_require_anywhere(AK_MANAGE);
-	workspace = ak_target_workspace(AK_MANAGE, PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)));
+	workspace = ak_target_workspace(AK_MANAGE, ak_optional_text(fcinfo, n));
 	ak_require_workspace_settings(AK_MANAGE, workspace, settings);
 	return workspace;
 }
@@ -141,8 +141,8 @@ ak_import_key(PG_FUNCTION_ARGS)
 			"key_hash", errmsg("key hash must have 32 bytes"),
 			errhint(
 				"It is the SHA-256 of the key's whole text: pg_catalog.sha256(pg_catalog.convert_to(key, 'UTF8'))."));
-	ak_insert_key(fcinfo, AK_VERB_IMPORT, workspace, (const uint8 *) VARDATA_ANY(hash),
-				  PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3)), 5, &row);
+	ak_insert_key(fcinfo, AK_VERB_IMPORT, workspace, (const uint8 *) VARDATA_ANY(hash), ak_optional_text(fcinfo, 3), 5,
+				  &row);
 	return ak_return_key(fcinfo, &row);
 }
 

@@ -227,6 +227,14 @@ ak_check_key_hash(const AkRow *row)
 				"It is the SHA-256 of the key's whole text: pg_catalog.sha256(pg_catalog.convert_to(key, 'UTF8'))."));
 }
 
+/* Raises 23505 for the hash of a key that exists; the message shows no hash. */
+void
+ak_refuse_known_hash(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), err_argument("key_hash"),
+					errmsg("a key with this hash is already known")));
+}
+
 /*
  * Brings the columns of a key that people fill, but for its APIs, into their
  * form; old is NULL for a new key.  The hash must have been checked.  Raises

@@ -378,7 +378,6 @@ ak_unique_hash(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	hash = DatumGetByteaPP(AK_VALUE(new, Anum_key_key_hash));
 	if (ak_hash_is_old((const uint8 *) VARDATA_ANY(hash)))
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), err_argument("key_hash"),
-						errmsg("a key with this hash is already known")));
+		ak_refuse_known_hash();
 	return PointerGetDatum(NULL);
 }

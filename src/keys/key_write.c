@@ -29,6 +29,7 @@
 #include "core/catalog.h"
 #include "core/errors.h"
 #include "core/query.h"
+#include "keys/key_columns.h"
 #include "keys/key_lookup.h"
 #include "keys/key_write.h"
 #include "pure/policy.h"
@@ -109,8 +110,7 @@ rethrow_mistake(MemoryContext context, const AkRow *key)
 		 strcmp(error->constraint_name, "key_old_key_hash") == 0))
 	{
 		FlushErrorState();
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), err_argument("key_hash"),
-						errmsg("a key with this hash is already known")));
+		ak_refuse_known_hash();
 	}
 	if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && error->constraint_name != NULL &&
 		strcmp(error->constraint_name, "key_active_name") == 0)

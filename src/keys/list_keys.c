@@ -268,7 +268,7 @@ put_page(ReturnSetInfo *rsinfo, AkListing *listing, int32 max_rows, int32 skip)
 	if (SPI_execute_with_args(sql, listing->count, listing->types, listing->values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "list_keys() failed: %s", SPI_result_code_string(SPI_result));
 	if (SPI_tuptable->tupdesc->natts != natts)
-		elog(ERROR, "view key_rows has not the columns of type key_detail");
+		ak_wrong_version("view", "apikeys_internal.key_rows");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);

@@ -109,13 +109,11 @@ refuse_behind(int64 after, Datum workspaces, Snapshot snapshot)
 	purged = DatumGetInt64(ak_query_result(0, 1, &isnull));
 	if (isnull || purged <= after)
 		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("entries after sequence " INT64_FORMAT " were purged", after),
-			 errdetail("The first sequence from which on nothing was purged is " INT64_FORMAT ".", purged + 1),
-			 errhint("Read what is left, as in apikeys.audit_logs, and continue with apikeys.audit_feed(" INT64_FORMAT
-					 ").",
-					 purged)));
+	ak_wrong_state(errmsg("entries after sequence " INT64_FORMAT " were purged", after),
+				   errdetail("The first sequence from which on nothing was purged is " INT64_FORMAT ".", purged + 1),
+				   errhint("Read what is left, as in apikeys.audit_logs, and continue with "
+						   "apikeys.audit_feed(" INT64_FORMAT ").",
+						   purged));
 }
 
 /* Returns, for these workspaces, where each is to be read from. */

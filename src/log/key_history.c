@@ -30,6 +30,7 @@
 #include "audit/changes.h"
 #include "core/args.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/query.h"
 
 PG_FUNCTION_INFO_V1(ak_key_history);
@@ -413,9 +414,8 @@ ak_key_history(PG_FUNCTION_ARGS)
 	history.key_id = PG_GETARG_DATUM(0);
 	history.workspace = workspace_of_key(history.key_id, snapshot);
 	if (history.workspace == NULL || !ak_sees(AK_AUDIT, history.workspace))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("key %s does not exist", DatumGetCString(DirectFunctionCall1(uuid_out, history.key_id))),
-						errhint("apikeys.audit_logs has the entries that you may see.")));
+		ak_not_found(errmsg("key %s does not exist", DatumGetCString(DirectFunctionCall1(uuid_out, history.key_id))),
+					 errhint("apikeys.audit_logs has the entries that you may see."));
 
 	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();

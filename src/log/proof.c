@@ -28,6 +28,7 @@
 #include "access/access.h"
 #include "access/context.h"
 #include "audit/row_digest.h"
+#include "core/args.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
@@ -71,20 +72,11 @@ check_result(AkMerkleResult result, const char *workspace)
 	if (result == AK_MERKLE_NO_HASH)
 		ak_hash_failed();
 	if (result == AK_MERKLE_NO_NODE)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("entries of workspace \"%s\" that this proof needs were purged", workspace),
-			 errhint(
-				 "Sizes for which apikeys.audit_checkpoint() gave a checkpoint can always be proved. If nothing was "
-				 "purged, the tree is damaged: apikeys.verify_audit_logs() tells more.")));
+		ak_wrong_state(
+			errmsg("entries of workspace \"%s\" that this proof needs were purged", workspace),
+			errhint("Sizes for which apikeys.audit_checkpoint() gave a checkpoint can always be proved. If nothing was "
+					"purged, the tree is damaged: apikeys.verify_audit_logs() tells more."));
 	Assert(result == AK_MERKLE_OK);
-}
-
-static Datum
-hash_datum(const uint8 *hash)
-{
-	return ak_digest_datum(hash);
 }
 
 static Datum
@@ -93,7 +85,7 @@ path_datum(const AkMerklePath *path)
 	Datum *elements = palloc(Max(path->count, 1) * sizeof(Datum));
 
 	for (int i = 0; i < path->count; i++)
-		elements[i] = hash_datum(path->hashes[i]);
+		elements[i] = ak_digest_datum(path->hashes[i]);
 	return PointerGetDatum(construct_array(elements, path->count, BYTEAOID, -1, false, TYPALIGN_INT));
 }
 
@@ -112,7 +104,7 @@ put_checkpoint(ReturnSetInfo *rsinfo, AkTreeReader *reader, const AkSigningKeys 
 		ak_hash_failed();
 	values[0] = CStringGetTextDatum(workspace);
 	values[1] = Int64GetDatum(size);
-	values[2] = hash_datum(root);
+	values[2] = ak_digest_datum(root);
 	values[3] = CStringGetTextDatum(ak_checkpoint_note(keys, workspace, size, root));
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	pfree(tree);
@@ -263,19 +255,17 @@ ak_audit_inclusion_proof(PG_FUNCTION_ARGS)
 	bytea *leaf;
 	uint64 size;
 	uint8 root[AK_HASH_LEN];
-	TupleDesc desc;
 	Datum values[6];
 	bool nulls[6] = {false};
 	bool found;
 
-	if (PG_ARGISNULL(0))
-		ak_null_argument("audit_id", errmsg("audit_id must not be null"));
+	ak_need_argument(fcinfo, 0, "audit_id");
 	audit_id = PG_GETARG_INT64(0);
 	ak_require_anywhere(AK_AUDIT);
 	ak_await_sequencer((Datum) 0);
 	snapshot = ak_answer_snapshot();
 	if (!read_entry(audit_id, snapshot, &leaf, &workspace))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("entry " INT64_FORMAT " does not exist", audit_id)));
+		ak_not_found(errmsg("entry " INT64_FORMAT " does not exist", audit_id));
 
 	ak_leaves_begin(&leaves, snapshot);
 	found = ak_leaf_of_entry(&leaves, audit_id, &row, &tree_workspace) &&
@@ -298,16 +288,14 @@ ak_audit_inclusion_proof(PG_FUNCTION_ARGS)
 	ak_tree_end(&reader);
 	UnregisterSnapshot(snapshot);
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	nulls[0] = workspace[0] == '\0';
 	values[0] = CStringGetTextDatum(workspace);
 	values[1] = Int64GetDatum(row.position);
 	values[2] = Int64GetDatum(size);
-	values[3] = hash_datum(root);
+	values[3] = ak_digest_datum(root);
 	values[4] = PointerGetDatum(leaf);
 	values[5] = path_datum(path);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+	return HeapTupleGetDatum(heap_form_tuple(ak_result_descriptor(fcinfo), values, nulls));
 }
 
 /*
@@ -320,7 +308,7 @@ ak_audit_inclusion_proof(PG_FUNCTION_ARGS)
 Datum
 ak_audit_consistency_proof(PG_FUNCTION_ARGS)
 {
-	const char *workspace = audited_workspace(PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	const char *workspace = audited_workspace(ak_optional_text(fcinfo, 0));
 	AkMerklePath *path = palloc(sizeof(AkMerklePath));
 	AkTreeReader reader;
 	Snapshot snapshot;
@@ -328,8 +316,7 @@ ak_audit_consistency_proof(PG_FUNCTION_ARGS)
 	uint64 new_size;
 	uint64 present;
 
-	if (PG_ARGISNULL(1))
-		ak_null_argument("old_size", errmsg("old_size must not be null"));
+	ak_need_argument(fcinfo, 1, "old_size");
 	ak_await_sequencer((Datum) 0);
 	snapshot = ak_answer_snapshot();
 	ak_tree_begin(&reader, workspace, snapshot);

@@ -242,15 +242,13 @@ ak_search_audit_logs(PG_FUNCTION_ARGS)
 	{
 		MemoryContext old;
 		AkLogFilter *filter;
-		TupleDesc desc;
 		int64 max_rows;
 
 		call = SRF_FIRSTCALL_INIT();
 		old = MemoryContextSwitchTo(call->multi_call_memory_ctx);
-		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
-			desc->natts < (int) lengthof(view_columns))
-			elog(ERROR, "return type must be a row of audit_logs");
-		call->tuple_desc = BlessTupleDesc(desc);
+		call->tuple_desc = ak_result_descriptor(fcinfo);
+		if (call->tuple_desc->natts < (int) lengthof(view_columns))
+			ak_wrong_version("view", "apikeys.audit_logs");
 		filter = ak_filter_from_args(fcinfo, 0);
 		max_rows = PG_ARGISNULL(AK_FILTER_ARGS) ? MAX_ROWS_DEFAULT : PG_GETARG_INT32(AK_FILTER_ARGS);
 		if (max_rows < 0)

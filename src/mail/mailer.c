@@ -67,6 +67,7 @@ mail_library_path(void)
 	Dl_info info;
 	char path[MAXPGPATH];
 
+	/* cannot fail: the function is in this library */
 	if (dladdr((void *) mail_library_path, &info) == 0)
 		elog(ERROR, "could not find the path of the library \"apikeys\"");
 	strlcpy(path, info.dli_fname, sizeof(path));

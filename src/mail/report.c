@@ -26,6 +26,7 @@
 #include "access/access.h"
 #include "access/context.h"
 #include "audit/entry.h"
+#include "core/args.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/guc.h"
@@ -67,8 +68,7 @@ read_recipient(FunctionCallInfo fcinfo)
 {
 	text *recipient;
 
-	if (PG_ARGISNULL(ARG_RECIPIENT))
-		ak_null_argument("recipient", errmsg("recipient must not be null"));
+	ak_need_argument(fcinfo, ARG_RECIPIENT, "recipient");
 	recipient = PG_GETARG_TEXT_PP(ARG_RECIPIENT);
 	if (!ak_addr_spec_valid(VARDATA_ANY(recipient), VARSIZE_ANY_EXHDR(recipient)))
 		ak_bad_argument("recipient", errmsg("recipient is not an email address"),
@@ -90,7 +90,7 @@ read_scope(FunctionCallInfo fcinfo, AkScopeOfReport *scope)
 	Datum *elements;
 	int count;
 
-	scope->workspace = PG_ARGISNULL(ARG_WORKSPACE) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(ARG_WORKSPACE));
+	scope->workspace = ak_optional_text(fcinfo, ARG_WORKSPACE);
 	scope->scope = (Datum) 0;
 
 	ak_require_anywhere(AK_AUDIT);
@@ -394,8 +394,7 @@ ak_release_report(PG_FUNCTION_ARGS)
 	AkScopeOfReport scope;
 	AkCaller caller;
 
-	if (PG_ARGISNULL(0))
-		ak_null_argument("report_id", errmsg("report id must not be null"));
+	ak_need_argument(fcinfo, 0, "report_id");
 	PreventCommandIfReadOnly("release_report()");
 	ak_require_anywhere(AK_AUDIT);
 	id = DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)));

@@ -29,6 +29,7 @@
 #include "audit/action.h"
 #include "core/args.h"
 #include "core/catalog.h"
+#include "core/errors.h"
 #include "core/lock.h"
 #include "core/query.h"
 #include "registry/privilege.h"
@@ -149,15 +150,13 @@ ak_drop_workspace(PG_FUNCTION_ARGS)
 	AkCaller caller;
 	AkLosing *roles;
 	Datum args[1];
-	char *workspace;
+	char *workspace = ak_text_argument(fcinfo, 0, "workspace");
 	int64 active;
 	int count;
 	bool isnull;
 
-	ak_need_argument(fcinfo, 0, "workspace");
-	PreventCommandIfReadOnly("drop_workspace()");
-	workspace = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	args[0] = PG_GETARG_DATUM(0);
+	PreventCommandIfReadOnly("drop_workspace()");
 	ak_check_workspace_argument(workspace);
 	ak_require(AK_ADMIN, NULL);
 	ak_require_workspace_settings(AK_ADMIN, workspace, &settings);
@@ -172,11 +171,10 @@ ak_drop_workspace(PG_FUNCTION_ARGS)
 	ak_query(&used, args, NULL, AK_SEE_LATEST);
 	active = DatumGetInt64(ak_query_result(0, 1, &isnull));
 	if (active > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST), errmsg("workspace \"%s\" is still in use", workspace),
-				 errdetail_plural("It has " INT64_FORMAT " key that is not archived.",
-								  "It has " INT64_FORMAT " keys that are not archived.", active, active),
-				 errhint("Archive them first, with apikeys.archive_key().")));
+		ak_in_use(errmsg("workspace \"%s\" is still in use", workspace),
+				  errdetail_plural("It has " INT64_FORMAT " key that is not archived.",
+								   "It has " INT64_FORMAT " keys that are not archived.", active, active),
+				  errhint("Archive them first, with apikeys.archive_key()."));
 	action.details = remove_keys(args[0], context);
 	remove_people(args[0], context, caller.userid);
 	ak_act(&action, &query, args, NULL, AK_SEE_LATEST);

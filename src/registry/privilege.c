@@ -32,6 +32,7 @@
 
 #include "access/access.h"
 #include "core/catalog.h"
+#include "core/errors.h"
 #include "core/lock.h"
 #include "core/query.h"
 #include "core/textarray.h"
@@ -274,13 +275,11 @@ void
 ak_refuse_access_elsewhere(Oid role)
 {
 	if (ak_has_access_elsewhere(role))
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied to grant access to role \"%s\"", GetUserNameFromId(role, false)),
-			 errdetail(
-				 "It, a role that it is a member of, or a member of it has access beyond the workspaces that you administer."),
-			 errhint("Grant to a role of this workspace alone, or ask an admin of all workspaces.")));
+		ak_denied(
+			errmsg("permission denied to grant access to role \"%s\"", GetUserNameFromId(role, false)),
+			errdetail(
+				"It, a role that it is a member of, or a member of it has access beyond the workspaces that you administer."),
+			errhint("Grant to a role of this workspace alone, or ask an admin of all workspaces."));
 }
 
 /* Makes a change now.  Gives only what the role's accesses still allow. */

@@ -93,9 +93,8 @@ guard_workspace(const AkRow *old, AkRow *new)
 		/* waits for transactions that add something to it, and blocks new ones */
 		ak_lock_object(AK_WORKSPACE, workspace, ExclusiveLock);
 		if (ak_run_as_owner(AK_TO_MANAGE, &dependents, args, NULL, AK_SEE_LATEST) > 0)
-			ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-							errmsg("workspace \"%s\" is still in use", workspace),
-							errdetail("It has keys, active or archived, team members or accesses.")));
+			ak_in_use(errmsg("workspace \"%s\" is still in use", workspace),
+					  errdetail("It has keys, active or archived, team members or accesses."));
 		return;
 	}
 	if (workspace == NULL || !ak_workspace_valid(workspace, strlen(workspace)))
@@ -201,9 +200,9 @@ guard_api(const AkRow *old, AkRow *new)
 		/* waits for transactions that give a key this API, and blocks new ones only once it has the lock */
 		ak_lock_object_behind(AK_API, name);
 		if (ak_run_as_owner(AK_TO_MANAGE, &users, args, NULL, AK_SEE_LATEST) > 0)
-			ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST), errmsg("API \"%s\" is still in use", name),
-							errdetail("Keys that are not archived have access to it."),
-							errhint("Take it out of these keys first.")));
+			ak_in_use(errmsg("API \"%s\" is still in use", name),
+					  errdetail("Keys that are not archived have access to it."),
+					  errhint("Take it out of these keys first."));
 		stamp_row(new, Anum_api_unregistered_at, Anum_api_unregistered_by, NULL);
 	}
 	else if (!was_registered && !is_registered)
@@ -342,14 +341,6 @@ ak_make_way(PG_FUNCTION_ARGS)
 	return PointerGetDatum(row.tuple);
 }
 
-/* Returns the n-th argument, a text of that name.  Raises 22004 if it is NULL. */
-static char *
-needed_text(FunctionCallInfo fcinfo, int n, const char *argument)
-{
-	ak_need_argument(fcinfo, n, argument);
-	return text_to_cstring(PG_GETARG_TEXT_PP(n));
-}
-
 /* Returns true if an API is registered as of the latest commit.  Its lock must be held. */
 static bool
 is_registered(const char *api)
@@ -380,7 +371,7 @@ ak_register_api(PG_FUNCTION_ARGS)
 		2,
 		{TEXTOID, TEXTOID},
 		NULL};
-	char *api = needed_text(fcinfo, 0, "api");
+	char *api = ak_text_argument(fcinfo, 0, "api");
 	Datum args[2] = {PG_GETARG_DATUM(0), PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1)};
 
 	PreventCommandIfReadOnly("register_api()");
@@ -390,7 +381,7 @@ ak_register_api(PG_FUNCTION_ARGS)
 	/* waits for unregister_api(); a name exists as of the latest commit, as in a unique index */
 	ak_lock_object(AK_API, api, ShareLock);
 	if (is_registered(api))
-		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("API \"%s\" already exists", ak_quoted(api))));
+		ak_exists(errmsg("API \"%s\" already exists", ak_quoted(api)));
 	ak_run_as_owner(AK_TO_MANAGE, &query, args, PG_ARGISNULL(1) ? " n" : NULL, AK_SEE_TRANSACTION);
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
@@ -410,7 +401,7 @@ ak_unregister_api(PG_FUNCTION_ARGS)
 							1,
 							{TEXTOID},
 							NULL};
-	char *api = needed_text(fcinfo, 0, "api");
+	char *api = ak_text_argument(fcinfo, 0, "api");
 	Datum args[1] = {PG_GETARG_DATUM(0)};
 
 	ak_require(AK_ADMIN, NULL);
@@ -426,7 +417,7 @@ team_workspace(FunctionCallInfo fcinfo, int n)
 	char *workspace;
 
 	ak_require_anywhere(AK_ADMIN);
-	workspace = ak_target_workspace(AK_ADMIN, PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n)));
+	workspace = ak_target_workspace(AK_ADMIN, ak_optional_text(fcinfo, n));
 	ak_require_workspace(AK_ADMIN, workspace);
 	return CStringGetTextDatum(workspace);
 }
@@ -448,8 +439,8 @@ ak_add_team_member(PG_FUNCTION_ARGS)
 							NULL};
 	Datum args[3];
 
-	needed_text(fcinfo, 0, "actor");
-	needed_text(fcinfo, 1, "team");
+	ak_need_argument(fcinfo, 0, "actor");
+	ak_need_argument(fcinfo, 1, "team");
 	args[0] = team_workspace(fcinfo, 2);
 	args[1] = PG_GETARG_DATUM(0);
 	args[2] = PG_GETARG_DATUM(1);
@@ -470,7 +461,7 @@ ak_remove_team_member(PG_FUNCTION_ARGS)
 							2,
 							{TEXTOID, TEXTOID},
 							NULL};
-	char *actor = needed_text(fcinfo, 0, "actor");
+	char *actor = ak_text_argument(fcinfo, 0, "actor");
 	Datum args[2];
 
 	args[0] = team_workspace(fcinfo, 1);

@@ -139,14 +139,13 @@ ak_check_expiry(const AkRow *key, const AkWorkspace *settings, TimestampTz now)
 		(!AK_IS_NULL(key, Anum_key_expires_at) &&
 		 DatumGetTimestampTz(AK_VALUE(key, Anum_key_expires_at)) <= ak_span_end(now, &settings->max_lifetime)))
 		return;
-	ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION), err_generic_string(PG_DIAG_CONSTRAINT_NAME, "max_lifetime"),
-					err_argument("expires_at"),
-					errmsg("key \"%s\" would outlive the maximum lifetime of workspace \"%s\"",
-						   ak_row_text(key, Anum_key_name), ak_row_text(key, Anum_key_workspace)),
-					errdetail("Its keys must expire within %s.", ak_span_text(&settings->max_lifetime)),
-					AK_IS_NULL(key, Anum_key_expires_at)
-						? errhint("Set expires_at, or let default_lifetime of the workspace set it.")
-						: errhint("Set an earlier expires_at.")));
+	ak_against_policy("max_lifetime", "expires_at",
+					  errmsg("key \"%s\" would outlive the maximum lifetime of workspace \"%s\"",
+							 ak_row_text(key, Anum_key_name), ak_row_text(key, Anum_key_workspace)),
+					  errdetail("Its keys must expire within %s.", ak_span_text(&settings->max_lifetime)),
+					  AK_IS_NULL(key, Anum_key_expires_at)
+						  ? errhint("Set expires_at, or let default_lifetime of the workspace set it.")
+						  : errhint("Set an earlier expires_at."));
 }
 
 /* Returns the key limit of a workspace, which exists, as of the latest commit; 0: none. */
@@ -190,13 +189,12 @@ ak_take_place(const char *workspace)
 	args[0] = CStringGetTextDatum(workspace);
 	args[1] = Int64GetDatum(limit);
 	if (DatumGetInt64(ak_read_value(&query, args, NULL, AK_SEE_LATEST, &isnull)) >= limit)
-		ereport(ERROR,
-				(errcode(ERRCODE_CHECK_VIOLATION), err_generic_string(PG_DIAG_CONSTRAINT_NAME, "key_limit"),
-				 err_argument("workspace"),
-				 errmsg("workspace \"%s\" has as many keys as its key limit allows", workspace),
-				 errdetail_plural("It may have %d key that is not archived.",
-								  "It may have %d keys that are not archived.", limit, limit),
-				 errhint("Archive a key that nobody needs, or have an admin of all workspaces raise key_limit.")));
+		ak_against_policy("key_limit", "workspace",
+						  errmsg("workspace \"%s\" has as many keys as its key limit allows", workspace),
+						  errdetail_plural("It may have %d key that is not archived.",
+										   "It may have %d keys that are not archived.", limit, limit),
+						  errhint(
+							  "Archive a key that nobody needs, or have an admin of all workspaces raise key_limit."));
 }
 
 /* Arguments of create_workspace and update_workspace */
@@ -244,13 +242,6 @@ check_policy_rights(FunctionCallInfo fcinfo, const char *workspace)
 					  errdetail("It bounds the workspace: the capability \"admin\" is needed, in all workspaces."));
 }
 
-static char *
-workspace_argument(FunctionCallInfo fcinfo)
-{
-	ak_need_argument(fcinfo, ARG_WORKSPACE, "workspace");
-	return text_to_cstring(PG_GETARG_TEXT_PP(ARG_WORKSPACE));
-}
-
 /* Runs the query with the arguments of create_workspace or update_workspace. */
 static uint64
 run_with_workspace(FunctionCallInfo fcinfo, AkQuery *query)
@@ -287,7 +278,7 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 		"CASE WHEN $8 <> 0 THEN $8 END, "
 		"CASE WHEN $8 = 0 THEN NULL ELSE $9 END, $10)",
 		WORKSPACE_ARGS, WORKSPACE_ARG_TYPES, NULL};
-	char *workspace = workspace_argument(fcinfo);
+	char *workspace = ak_text_argument(fcinfo, ARG_WORKSPACE, "workspace");
 
 	ak_check_workspace_argument(workspace);
 	ak_require(AK_ADMIN, ak_may_something(workspace) ? workspace : NULL);
@@ -301,7 +292,7 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 		if (geterrcode() == ERRCODE_UNIQUE_VIOLATION)
 		{
 			FlushErrorState();
-			ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("workspace \"%s\" already exists", workspace)));
+			ak_exists(errmsg("workspace \"%s\" already exists", workspace));
 		}
 		PG_RE_THROW();
 	}
@@ -332,7 +323,7 @@ ak_update_workspace(PG_FUNCTION_ARGS)
 							"rate_window = CASE WHEN $8 = 0 THEN NULL ELSE COALESCE($9, rate_window) END, "
 							"leak_action = COALESCE($10, leak_action) WHERE workspace = $1",
 							WORKSPACE_ARGS, WORKSPACE_ARG_TYPES, NULL};
-	char *workspace = workspace_argument(fcinfo);
+	char *workspace = ak_text_argument(fcinfo, ARG_WORKSPACE, "workspace");
 
 	ak_require_anywhere(AK_ADMIN);
 	ak_check_workspace_argument(workspace);

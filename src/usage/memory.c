@@ -31,6 +31,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "core/errors.h"
 #include "core/guc.h"
 #include "usage/limit.h"
 #include "usage/memory.h"
@@ -140,7 +141,7 @@ make_memory(AkMemory **made, int smaller)
 	m->made_hour = GetCurrentTimestamp() / USECS_PER_HOUR;
 	/* random, so that no slot number of an earlier memory, which the tables may hold, is used again */
 	if (!pg_strong_random(&first, sizeof(first)))
-		elog(ERROR, "could not generate random values");
+		ak_random_failed();
 	pg_atomic_init_u64(&m->next_number, first >> 2);
 	LWLockInitialize(&m->grow_lock, anchor->tranche);
 	pg_atomic_init_u64(&m->releases, 0);
@@ -182,6 +183,7 @@ attach_memory(void *arg)
 	if (anchor->usage != DSM_HANDLE_INVALID)
 	{
 		segment = dsm_attach(anchor->usage);
+		/* never raised to a user: ak_try() catches it */
 		if (segment == NULL)
 			elog(ERROR, "could not attach to shared memory of apikeys");
 		found = dsm_segment_address(segment);

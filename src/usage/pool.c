@@ -206,6 +206,7 @@ attach_steps(void *arg)
 	{
 		dsm_segment *segment = dsm_attach(pool->shared->steps[pool->attached].handle);
 
+		/* never raised to a user: ak_try() catches it */
 		if (segment == NULL)
 			elog(ERROR, "could not attach to shared memory of apikeys");
 		map_step(pool, dsm_segment_address(segment));

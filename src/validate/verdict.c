@@ -24,6 +24,7 @@
 
 #include "core/catalog.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "validate/verdict.h"
 
 PG_FUNCTION_INFO_V1(ak_response_headers);
@@ -101,7 +102,7 @@ look_up_row_type(void)
 	MemoryContext old;
 
 	if (type->natts != VERDICT_NATTS)
-		elog(ERROR, "unexpected row type of a verdict");
+		ak_wrong_version("type", "apikeys.verdict");
 	memset(nulls, true, sizeof(nulls));
 	if (row_type.desc != NULL)
 	{
@@ -290,7 +291,7 @@ read_verdict(HeapTupleHeader verdict, Datum *values, bool *nulls)
 	TupleDesc desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(verdict), HeapTupleHeaderGetTypMod(verdict));
 
 	if (desc->natts != VERDICT_NATTS)
-		elog(ERROR, "unexpected row type of a verdict");
+		ak_wrong_version("type", "apikeys.verdict");
 	heap_deform_tuple(&tuple, desc, values, nulls);
 	ReleaseTupleDesc(desc);
 }
