@@ -299,6 +299,26 @@ ak_read_value(AkQuery *query, Datum *args, const char *nulls, AkSight sight, boo
 	return value;
 }
 
+/* The same for a value of type text: returns it palloc'd; NULL for NULL, and where there is no row. */
+char *
+ak_read_text(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
+{
+	MemoryContext context = CurrentMemoryContext;
+	AkCaller caller;
+	char *value = NULL;
+
+	ak_owner_begin(&caller, AK_TO_READ);
+	SPI_connect();
+	ak_query(query, args, nulls, sight);
+	if (SPI_processed > 0)
+		value = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	if (value != NULL)
+		value = MemoryContextStrdup(context, value);
+	SPI_finish();
+	ak_owner_end(&caller);
+	return value;
+}
+
 /*
  * Before PostgreSQL 18, the AFTER triggers of a table that a foreign key's ON
  * DELETE action changes run with the rights of the role that deleted from ours.

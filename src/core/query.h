@@ -73,6 +73,7 @@ extern void ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Sn
 extern Portal ak_query_cursor(AkQuery *query, Datum *args, const char *nulls);
 extern uint64 ak_run_as_owner(AkPurpose purpose, AkQuery *query, Datum *args, const char *nulls, AkSight sight);
 extern Datum ak_read_value(AkQuery *query, Datum *args, const char *nulls, AkSight sight, bool *isnull);
+extern char *ak_read_text(AkQuery *query, Datum *args, const char *nulls, AkSight sight);
 extern Datum ak_query_result(int row, int column, bool *isnull);
 
 #endif /* AK_QUERY_H */

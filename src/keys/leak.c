@@ -3,7 +3,7 @@
  * leak.c
  *	  Leaked secrets: find_secrets() and secret_pattern().
  *
- * A secret is recognised by its shape and its checksum.  The pattern for
+ * A secret is recognized by its shape and its checksum.  The pattern for
  * scanners tells the shape alone: a prefix in use, "_", 49 letters and digits,
  * between word boundaries.  It has no lookaround and no backreference, which
  * RE2, Hyperscan and Rust do not know.
@@ -139,11 +139,8 @@ ak_secret_pattern(PG_FUNCTION_ARGS)
 		1,
 		{TEXTARRAYOID},
 		NULL};
-	MemoryContext context = CurrentMemoryContext;
-	AkCaller caller;
 	Datum args[1] = {0};
 	char *prefix;
-	char *pattern = NULL;
 
 	if (!PG_ARGISNULL(0))
 	{
@@ -160,20 +157,8 @@ ak_secret_pattern(PG_FUNCTION_ARGS)
 	else if (!ak_sees_everywhere(AK_ANY))
 		args[0] = ak_visible_workspaces(AK_ANY);
 
-	ak_owner_begin(&caller, AK_TO_READ);
-	SPI_connect();
-	ak_query(&query, args, args[0] == 0 ? "n" : NULL, AK_SEE_TRANSACTION);
-	prefix = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-	if (prefix != NULL)
-	{
-		MemoryContext spi = MemoryContextSwitchTo(context);
-
-		pattern = psprintf("\\b%s_[0-9A-Za-z]{%d}\\b", prefix, AK_RANDOM_LEN + AK_CHECKSUM_LEN);
-		MemoryContextSwitchTo(spi);
-	}
-	SPI_finish();
-	ak_owner_end(&caller);
-	if (pattern == NULL)
+	prefix = ak_read_text(&query, args, args[0] == 0 ? "n" : NULL, AK_SEE_TRANSACTION);
+	if (prefix == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(pattern));
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("\\b%s_[0-9A-Za-z]{%d}\\b", prefix, AK_RANDOM_LEN + AK_CHECKSUM_LEN)));
 }

@@ -104,23 +104,9 @@ static char *
 leak_action(const char *workspace)
 {
 	static AkQuery query = {"SELECT leak_action FROM apikeys.workspace WHERE workspace = $1", 1, {TEXTOID}, NULL};
-	MemoryContext context = CurrentMemoryContext;
 	Datum args[1] = {CStringGetTextDatum(workspace)};
-	AkCaller caller;
-	char *result = NULL;
+	char *result = ak_read_text(&query, args, NULL, AK_SEE_LATEST);
 
-	ak_owner_begin(&caller, AK_TO_READ);
-	SPI_connect();
-	ak_query(&query, args, NULL, AK_SEE_LATEST);
-	if (SPI_processed > 0)
-	{
-		char *value = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-
-		if (value != NULL)
-			result = MemoryContextStrdup(context, value);
-	}
-	SPI_finish();
-	ak_owner_end(&caller);
 	return result ? result : pstrdup("disable");
 }
 
@@ -149,9 +135,13 @@ log_leak(const AkFoundKey *key, const char *details)
 	ak_owner_end(&caller);
 }
 
-/* Does what is to be done about a secret; returns false if it is nobody's, or of a key that the caller may not validate. */
+/*
+ * Ends what a leaked secret allows, as the leak_action of its workspace says.
+ * Returns false if it is no key's secret, or of a key that the caller may not
+ * validate.
+ */
 static bool
-shut(const AkAlert *alert)
+act_on_leak(const AkAlert *alert)
 {
 	AkAction action = {.table = AK_KEY, .why = "was reported as leaked"};
 	AkFoundKey key;
@@ -191,8 +181,7 @@ append_answer(StringInfo answer, const AkAlert *alert, bool ours)
 
 	if (!ak_sha256(utf8, strlen(utf8), hash))
 		ak_hash_failed();
-	for (int i = 0; i < AK_HASH_LEN; i++)
-		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+	hex[hex_encode((const char *) hash, AK_HASH_LEN, hex)] = '\0';
 	appendStringInfo(answer, "%s{\"token_hash\": \"%s\", \"token_type\": ", answer->len > 1 ? ", " : "", hex);
 	if (alert->type != NULL)
 		escape_json(answer, alert->type);
@@ -242,7 +231,7 @@ ak_report_leak(PG_FUNCTION_ARGS)
 		alert.type = text_member(value.val.binary.data, "type");
 		alert.url = text_member(value.val.binary.data, "url");
 		alert.source = text_member(value.val.binary.data, "source");
-		append_answer(&answer, &alert, shut(&alert));
+		append_answer(&answer, &alert, act_on_leak(&alert));
 	}
 	appendStringInfoChar(&answer, ']');
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(answer.data));

@@ -146,9 +146,6 @@ read_filters(FunctionCallInfo fcinfo)
 	Datum args[8];
 	char nulls[8];
 	bool any = false;
-	bool isnull;
-	MemoryContext context = CurrentMemoryContext;
-	AkCaller caller;
 	char *json;
 	int n = 0;
 
@@ -163,12 +160,7 @@ read_filters(FunctionCallInfo fcinfo)
 	}
 	if (!any)
 		return NULL;
-	ak_owner_begin(&caller, AK_TO_READ);
-	SPI_connect();
-	ak_query(&query, args, nulls, AK_SEE_TRANSACTION);
-	json = MemoryContextStrdup(context, TextDatumGetCString(ak_query_result(0, 1, &isnull)));
-	SPI_finish();
-	ak_owner_end(&caller);
+	json = ak_read_text(&query, args, nulls, AK_SEE_TRANSACTION);
 	ak_refuse_secret("search", "filter", json);
 	ak_refuse_known_secret("search", "filter", json, NULL, NULL);
 	return json;

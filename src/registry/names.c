@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * names.c
- *	  Names of APIs and workspaces that others refer to: that they exist, and
- *	  stay.
+ *	  Checks that the APIs and workspaces that a key or another row names exist,
+ *	  and keeps workspaces from being removed.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,19 +25,8 @@ registered_apis(void)
 {
 	static AkQuery query =
 		{"SELECT string_agg(api, ', ' ORDER BY ordinal) FROM apikeys.api WHERE unregistered_at IS NULL", 0, {0}, NULL};
-	MemoryContext context = CurrentMemoryContext;
-	AkCaller caller;
-	char *registered;
 
-	ak_owner_begin(&caller, AK_TO_READ);
-	SPI_connect();
-	ak_query(&query, NULL, NULL, AK_SEE_LATEST);
-	registered = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-	if (registered != NULL)
-		registered = MemoryContextStrdup(context, registered);
-	SPI_finish();
-	ak_owner_end(&caller);
-	return registered;
+	return ak_read_text(&query, NULL, NULL, AK_SEE_LATEST);
 }
 
 /* Raises 22004 or 22023 for a key without APIs: the list is NULL, or it is empty. */

@@ -298,9 +298,6 @@ ak_status(PG_FUNCTION_ARGS)
 	AkMemoryStatus memory;
 	const char *worker;
 	const char *reason;
-	AkCaller caller;
-	MemoryContext context = CurrentMemoryContext;
-	MemoryContext spi;
 
 	ak_require_anywhere(AK_MONITOR);
 	ak_memory_status(&memory);
@@ -325,13 +322,6 @@ ak_status(PG_FUNCTION_ARGS)
 	values[LAST_FLUSH] = TimestampTzGetDatum(ak_last_flush());
 	nulls[LAST_FLUSH] = ak_last_flush() == 0;
 
-	ak_owner_begin(&caller, AK_TO_READ);
-	SPI_connect();
-	ak_query(&query, NULL, NULL, AK_SEE_TRANSACTION);
-	spi = MemoryContextSwitchTo(context);
-	values[VERSION] = PointerGetDatum(cstring_to_text(TextDatumGetCString(ak_query_result(0, 1, &nulls[VERSION]))));
-	MemoryContextSwitchTo(spi);
-	SPI_finish();
-	ak_owner_end(&caller);
+	values[VERSION] = CStringGetTextDatum(ak_read_text(&query, NULL, NULL, AK_SEE_TRANSACTION));
 	return HeapTupleGetDatum(heap_form_tuple(ak_result_descriptor(fcinfo), values, nulls));
 }
