@@ -316,13 +316,6 @@ ak_may_something(const char *workspace)
 		   ak_may(AK_MONITOR, workspace);
 }
 
-/* Returns true if the current user has the capability in at least one workspace. */
-static bool
-may_anywhere(AkCapability capability)
-{
-	return (current_scope()->anywhere & capability) != 0;
-}
-
 /*
  * Returns true if a role has access, itself, by membership or through a member,
  * where the current user is no admin.  An access that waits for
@@ -437,7 +430,7 @@ ak_require_workspace_settings(AkCapability capability, const char *workspace, Ak
 void
 ak_require_anywhere(AkCapability capability)
 {
-	if (!may_anywhere(capability))
+	if ((current_scope()->anywhere & capability) == 0)
 		ak_denied(errmsg("permission denied in every workspace"),
 				  errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
 				  errhint("%s", access_hint()));
@@ -523,9 +516,9 @@ text_order(const ListCell *a, const ListCell *b)
 	return order != 0 ? order : (int) VARSIZE_ANY_EXHDR(x) - (int) VARSIZE_ANY_EXHDR(y);
 }
 
-/* Returns texts as a sorted array. */
-static ArrayType *
-text_array(List *texts)
+/* Returns texts as a sorted text[]. */
+static Datum
+sorted_array(List *texts)
 {
 	Datum *elements = palloc(Max(1, list_length(texts)) * sizeof(Datum));
 	int count = 0;
@@ -534,7 +527,7 @@ text_array(List *texts)
 	list_sort(texts, text_order);
 	foreach(cell, texts)
 		elements[count++] = PointerGetDatum(lfirst(cell));
-	return construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT);
+	return ak_text_array(elements, count);
 }
 
 /*
@@ -561,7 +554,7 @@ ak_visible_workspaces(AkCapability capability)
 		systable_endscan(scan);
 		table_close(rel, AccessShareLock);
 	}
-	return PointerGetDatum(text_array(found));
+	return sorted_array(found);
 }
 
 /* visible_workspaces(capability text) -> text[].  22023 for an unknown capability. */
@@ -607,7 +600,7 @@ ak_several_workspaces(PG_FUNCTION_ARGS)
 
 	if (list_length(found) < 2)
 		PG_RETURN_NULL();
-	PG_RETURN_ARRAYTYPE_P(text_array(found));
+	PG_RETURN_DATUM(sorted_array(found));
 }
 
 /*

@@ -90,8 +90,8 @@ read_salt(void)
  * Returns the tag of a name, the same in every backend of this database.
  * Raises 55000 if the salt is missing.
  */
-uint32
-ak_lock_tag(const char *name)
+static uint32
+name_tag(const char *name)
 {
 	uint64 generation = ak_catalog_generation();
 	size_t length = strlen(name);
@@ -145,7 +145,7 @@ lock_all_weakly(AkRelation relation, LOCKMODE mode)
 void
 ak_lock_object(AkRelation relation, const char *name, LOCKMODE mode)
 {
-	uint32 tag = ak_lock_tag(name);
+	uint32 tag = name_tag(name);
 
 	Assert(relation < AK_TABLE_COUNT);
 	Assert(mode == ShareLock || mode == ExclusiveLock);
@@ -169,7 +169,7 @@ ak_try_lock_object(AkRelation relation, const char *name)
 	LOCKTAG tag;
 
 	lock_all_weakly(relation, ExclusiveLock);
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ak_relid(relation), ak_lock_tag(name), ONE_NAME);
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ak_relid(relation), name_tag(name), ONE_NAME);
 	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
 		return false;
 	/* as LockDatabaseObject() does: see what its last holder changed */
@@ -186,7 +186,7 @@ ak_lock_object_behind(AkRelation relation, const char *name)
 {
 	LOCKTAG tag;
 
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ak_relid(relation), ak_lock_tag(name), ONE_NAME);
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ak_relid(relation), name_tag(name), ONE_NAME);
 	while (!ak_try_lock_object(relation, name))
 	{
 		WaitForLockers(tag, ExclusiveLock, false);

@@ -15,7 +15,6 @@
 /* How many names under one table a transaction locks one by one */
 #define AK_LOCK_MANY 1000
 
-extern uint32 ak_lock_tag(const char *name);
 extern void ak_lock_object(AkRelation relation, const char *name, LOCKMODE mode);
 extern bool ak_try_lock_object(AkRelation relation, const char *name);
 extern void ak_lock_object_behind(AkRelation relation, const char *name);

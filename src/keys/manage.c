@@ -81,8 +81,17 @@ is_so(const AkFoundKey *key)
 	return true;
 }
 
+/* Ends a pause. */
+static bool
+enable_row(AkFoundKey *key, const AkAction *action)
+{
+	static AkQuery query = CHANGE_OF_KEY("disabled_at = NULL");
+
+	return AK_IS_NULL(&key->row, Anum_key_disabled_at) ? is_so(key) : change_row(key, action, &query);
+}
+
 /*
- * The changes that other rooms make, too.  The key was found, and is not
+ * The changes that report_leak() makes, too.  The key was found, and is not
  * archived; the caller's rights were checked.  Each returns true if the key is
  * now as it should be, also if it was before, with the row in key->row; false
  * if somebody changed the key since it was read: find it again.  Errors as in
@@ -96,15 +105,6 @@ ak_disable_key_row(AkFoundKey *key, const AkAction *action)
 	static AkQuery query = CHANGE_OF_KEY("disabled_at = clock_timestamp()");
 
 	return AK_IS_NULL(&key->row, Anum_key_disabled_at) ? change_row(key, action, &query) : is_so(key);
-}
-
-/* Ends a pause. */
-bool
-ak_enable_key_row(AkFoundKey *key, const AkAction *action)
-{
-	static AkQuery query = CHANGE_OF_KEY("disabled_at = NULL");
-
-	return AK_IS_NULL(&key->row, Anum_key_disabled_at) ? is_so(key) : change_row(key, action, &query);
 }
 
 /* Ends an overlap. */
@@ -139,7 +139,7 @@ ak_disable_key(PG_FUNCTION_ARGS)
 Datum
 ak_enable_key(PG_FUNCTION_ARGS)
 {
-	return change_by_id(fcinfo, ak_enable_key_row, 1);
+	return change_by_id(fcinfo, enable_row, 1);
 }
 
 /* end_overlap(key_id uuid) -> key_detail.  Raises 42704, 22004, 55000, 42501. */

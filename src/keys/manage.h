@@ -12,7 +12,6 @@
 #include "keys/key_lookup.h"
 
 extern bool ak_disable_key_row(AkFoundKey *key, const AkAction *action);
-extern bool ak_enable_key_row(AkFoundKey *key, const AkAction *action);
 extern bool ak_end_overlap_row(AkFoundKey *key, const AkAction *action);
 extern bool ak_archive_key_row(AkFoundKey *key, const AkAction *action);
 

@@ -13,6 +13,7 @@
 
 #include "core/errors.h"
 #include "log/kept.h"
+#include "pure/canonical.h"
 
 /* Adds a leaf; to be called in the order of positions. */
 void
@@ -21,8 +22,7 @@ ak_kept_add(AkKept *kept, int64 position, const uint8 *leaf)
 	uint8 bytes[AK_HASH_LEN + 8 + AK_HASH_LEN];
 
 	memcpy(bytes, kept->hash, AK_HASH_LEN);
-	for (int i = 0; i < 8; i++)
-		bytes[AK_HASH_LEN + i] = (uint8) ((uint64) position >> (56 - 8 * i));
+	ak_put_uint(bytes + AK_HASH_LEN, position, 8);
 	memcpy(bytes + AK_HASH_LEN + 8, leaf, AK_HASH_LEN);
 	if (!ak_sha256(bytes, sizeof(bytes), kept->hash))
 		ak_hash_failed();

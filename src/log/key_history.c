@@ -97,7 +97,7 @@ typedef struct AkHistory
 
 /* Returns a member of a JSON object; NULL if it is missing or null. */
 static Jsonb *
-member(Jsonb *object, const char *name)
+find_member(Jsonb *object, const char *name)
 {
 	JsonbValue *value = object != NULL && JB_ROOT_IS_OBJECT(object)
 							? getKeyJsonValueFromContainer(&object->root, name, strlen(name), NULL)
@@ -108,7 +108,7 @@ member(Jsonb *object, const char *name)
 
 /* Returns the attribute of that name, new if need be. */
 static AkAttribute *
-attribute(AkHistory *history, const char *name)
+find_attribute(AkHistory *history, const char *name)
 {
 	AkAttribute *a;
 
@@ -157,8 +157,8 @@ read_changes(const AkKeyEntry *entry, int *count)
 			getKeyJsonValueFromContainer(&sides->root, "new", 3, NULL) == NULL)
 			continue;
 		change->name = pnstrdup(key.val.string.val, key.val.string.len);
-		change->old = member(sides, "old");
-		change->new = member(sides, "new");
+		change->old = find_member(sides, "old");
+		change->new = find_member(sides, "new");
 		(*count)++;
 	}
 	return changes;
@@ -173,7 +173,7 @@ move_state(AkHistory *history, const AkKeyEntry *entry, bool back)
 
 	for (int i = 0; i < count; i++)
 	{
-		AkAttribute *a = attribute(history, changes[i].name);
+		AkAttribute *a = find_attribute(history, changes[i].name);
 
 		if (back)
 			a->value = ak_apply_change(a->value, changes[i].new, changes[i].old);
@@ -303,7 +303,8 @@ find_last_state(AkHistory *history)
 	{
 		(void) JsonbIteratorNext(&it, &value, true);
 		if (value.type != jbvNull)
-			attribute(history, pnstrdup(key.val.string.val, key.val.string.len))->value = JsonbValueToJsonb(&value);
+			find_attribute(history, pnstrdup(key.val.string.val, key.val.string.len))->value =
+				JsonbValueToJsonb(&value);
 	}
 }
 
@@ -324,8 +325,8 @@ append_member(StringInfo json, const char *name, Jsonb *value)
 static void
 append_stamp(StringInfo json, AkHistory *history, int n, AkStamp stamp)
 {
-	Jsonb *at = member(history->row, stamp_names[stamp][0]);
-	Jsonb *by = member(history->row, stamp_names[stamp][1]);
+	Jsonb *at = find_member(history->row, stamp_names[stamp][0]);
+	Jsonb *by = find_member(history->row, stamp_names[stamp][1]);
 	int i = n;
 
 	while (i >= 0 && !history->entries[i].stamps[stamp])
@@ -344,7 +345,7 @@ append_stamp(StringInfo json, AkHistory *history, int n, AkStamp stamp)
 	if (stamp == AK_DISABLED)
 	{
 		/* its time is among the changes, also that it was enabled */
-		at = attribute(history, stamp_names[stamp][0])->value;
+		at = find_attribute(history, stamp_names[stamp][0])->value;
 		by = at != NULL ? by : NULL;
 	}
 	append_member(json, stamp_names[stamp][0], at);
@@ -365,9 +366,9 @@ detail_as_json(AkHistory *history, int n)
 	/* of two members of the same name, the last one counts */
 	for (AkStamp stamp = 0; stamp < AK_STAMP_COUNT; stamp++)
 		append_stamp(&json, history, n, stamp);
-	if (attribute(history, "archived_at")->value != NULL)
+	if (find_attribute(history, "archived_at")->value != NULL)
 		state = "archived";
-	else if (attribute(history, "disabled_at")->value != NULL)
+	else if (find_attribute(history, "disabled_at")->value != NULL)
 		state = "disabled";
 	appendStringInfo(&json, ", \"state\": \"%s\", \"key_id\": \"%s\", \"workspace\": ", state,
 					 DatumGetCString(DirectFunctionCall1(uuid_out, history->key_id)));

@@ -452,7 +452,7 @@ row_passes(AkLogScan *scan)
 
 /* Fetches the entry that all streams agree on.  Returns false if it is not visible. */
 static bool
-fetch(AkLogScan *scan, int64 audit_id)
+fetch_entry(AkLogScan *scan, int64 audit_id)
 {
 	AkStream *stream = &scan->streams[0];
 
@@ -501,7 +501,7 @@ ak_log_next(AkLogScan *scan)
 			break;
 		}
 		scan->next = target - 1;
-		if (!fetch(scan, target))
+		if (!fetch_entry(scan, target))
 			continue;
 
 		MemoryContextSwitchTo(scan->row_context);

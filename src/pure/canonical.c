@@ -7,7 +7,7 @@
  * the table's order: the length of its name (1 byte), the name, the type of the
  * value (1 byte, AkCanonType), the length of the value (4 bytes), and the
  * value.  Numbers are in network order, texts in UTF-8.  Nothing here depends
- * on a setting, and whoever has the bytes can read them without the table.
+ * on a setting, and the bytes can be read without the table.
  *
  * A column that is NULL or has its default is left out (row_digest.c), so that
  * a row has the same bytes before and after a later version adds a column.
@@ -22,13 +22,6 @@
 #include "pure/canonical.h"
 
 #define CANON_VERSION 2
-
-static inline void
-put_uint(uint8 *out, uint64 value, int bytes)
-{
-	for (int i = 0; i < bytes; i++)
-		out[i] = (uint8) (value >> (8 * (bytes - 1 - i)));
-}
 
 /* Starts a row in an initialized, empty buffer. */
 void
@@ -112,5 +105,5 @@ ak_canon_column(StringInfo buf, const char *name, AkCanonType type)
 void
 ak_canon_end(StringInfo buf, int column)
 {
-	put_uint((uint8 *) buf->data + column - 4, buf->len - column, 4);
+	ak_put_uint((uint8 *) buf->data + column - 4, buf->len - column, 4);
 }

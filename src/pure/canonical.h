@@ -52,16 +52,20 @@ ak_canon_bytes(StringInfo buf, const void *data, size_t len)
 	buf->len += (int) len;
 }
 
+/* Writes a number as that many bytes (1 to 8), in network order. */
+static inline void
+ak_put_uint(uint8 *out, uint64 value, int bytes)
+{
+	for (int i = 0; i < bytes; i++)
+		out[i] = (uint8) (value >> (8 * (bytes - 1 - i)));
+}
+
 /* Appends a number as that many bytes (1 to 8), in network order. */
 static inline void
 ak_canon_uint(StringInfo buf, uint64 value, int bytes)
 {
-	uint8 *out;
-
 	ak_canon_room(buf, 8);
-	out = (uint8 *) buf->data + buf->len;
-	for (int i = 0; i < bytes; i++)
-		out[i] = (uint8) (value >> (8 * (bytes - 1 - i)));
+	ak_put_uint((uint8 *) buf->data + buf->len, value, bytes);
 	buf->len += bytes;
 }
 

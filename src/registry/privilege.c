@@ -168,7 +168,7 @@ allowed_to_role(Oid role)
 
 /* Reads the privileges that a role holds.  SPI must be connected, as the owner. */
 static void
-look_at_privileges(Oid role, AkHeld *held)
+read_privileges(Oid role, AkHeld *held)
 {
 	static AkQuery query = {"SELECT o.object FROM ("
 							"SELECT CASE p.prokind WHEN 'p' THEN 'PROCEDURE ' ELSE 'FUNCTION ' END "
@@ -231,7 +231,7 @@ set_privileges(Oid role, int give, int take, int remaining, bool look)
 	AkHeld held;
 	bool any = false;
 
-	look_at_privileges(role, &held);
+	read_privileges(role, &held);
 	for (int i = 0; i < (int) lengthof(objects); i++)
 	{
 		int needed_for = objects[i].needed_for;
@@ -334,7 +334,7 @@ ak_capabilities_held(Oid role)
 	AkHeld held;
 	int result = 0;
 
-	look_at_privileges(role, &held);
+	read_privileges(role, &held);
 	for (int i = 0; i < (int) lengthof(objects); i++)
 		/* needed for one capability alone */
 		if (held.objects[i] && (objects[i].needed_for & (objects[i].needed_for - 1)) == 0)

@@ -41,7 +41,6 @@ enum
 #define VERDICT_NATTS (_Anum_verdict_max - 1)
 
 extern Datum ak_verdict_make(AkCode code, const AkLookup *found, const AkCharge *charge);
-extern Datum ak_verdict_headers(HeapTupleHeader verdict);
 extern void ak_verdict_raise(HeapTupleHeader verdict);
 
 #endif /* AK_VERDICT_H */

@@ -40,16 +40,10 @@
 static AkAnchor *the_anchor = NULL;
 static Size memory_layout; /* fingerprint of the memory that the anchor points to */
 
-static int
-max_workers(void)
-{
-	return WORKERS_MAX;
-}
-
 static Size
 anchor_size(void)
 {
-	return MAXALIGN(offsetof(AkAnchor, workers) + max_workers() * sizeof(AkWorkerEntry));
+	return MAXALIGN(offsetof(AkAnchor, workers) + WORKERS_MAX * sizeof(AkWorkerEntry));
 }
 
 /*
@@ -87,7 +81,7 @@ attach_anchor(void *arg)
 		pg_atomic_init_u64(&found_anchor->losses.given_up, 0);
 		pg_atomic_init_u64(&found_anchor->losses.told, 0);
 		pg_atomic_init_u64(&found_anchor->losses.told_at, 0);
-		found_anchor->max_workers = max_workers();
+		found_anchor->max_workers = WORKERS_MAX;
 	}
 	LWLockRelease(AddinShmemInitLock);
 	LWLockRegisterTranche_compat(found_anchor->tranche, "apikeys");

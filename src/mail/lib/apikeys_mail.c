@@ -55,7 +55,7 @@ extern PGDLLEXPORT const AkMailLibrary *ak_mail_library(void);
 
 /* Runs curl_multi_perform(), which may start threads, with all signals blocked. */
 static CURLMcode
-perform(int *running)
+perform_steps(int *running)
 {
 	sigset_t all, before;
 	CURLMcode code;
@@ -144,7 +144,7 @@ ignore_body(char *data, size_t size, size_t count, void *arg)
  * send QUIT and wait for the answer.
  */
 static void
-cancel(void)
+cancel_delivery(void)
 {
 	for (int i = 0; i < socket_count; i++)
 		(void) shutdown(sockets[i], SHUT_RDWR);
@@ -270,11 +270,11 @@ set_options(const AkDelivery *delivery)
 
 /* See AkMailLibrary. */
 static bool
-begin(const AkDelivery *delivery, StringInfo error)
+begin_delivery(const AkDelivery *delivery, StringInfo error)
 {
 	static bool initialized = false;
 
-	cancel();
+	cancel_delivery();
 	if (!initialized && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 	{
 		appendStringInfoString(error, "libcurl cannot be initialized");
@@ -289,7 +289,7 @@ begin(const AkDelivery *delivery, StringInfo error)
 	if (multi == NULL || easy == NULL || !make_mail(delivery) || !set_options(delivery) ||
 		curl_multi_add_handle(multi, easy) != CURLM_OK)
 	{
-		cancel();
+		cancel_delivery();
 		appendStringInfoString(error, "libcurl does not take the delivery");
 		return false;
 	}
@@ -302,7 +302,7 @@ begin(const AkDelivery *delivery, StringInfo error)
  * TLS, which the administrator can fix.
  */
 static AkDelivered
-outcome(CURLcode code, StringInfo error)
+delivery_outcome(CURLcode code, StringInfo error)
 {
 	long status = 0;
 
@@ -319,7 +319,7 @@ outcome(CURLcode code, StringInfo error)
 
 /* See AkMailLibrary. */
 static AkDelivered
-go_on(int milliseconds, StringInfo error)
+go_on_delivering(int milliseconds, StringInfo error)
 {
 	AkDelivered result = AK_DELIVERY_GOES_ON;
 	CURLMcode code;
@@ -334,7 +334,7 @@ go_on(int milliseconds, StringInfo error)
 		appendStringInfoString(error, "no delivery is under way");
 		return AK_DELIVERY_FAILED;
 	}
-	while ((code = perform(&running)) == CURLM_OK && running > 0 && (now = ak_ticks()) < until)
+	while ((code = perform_steps(&running)) == CURLM_OK && running > 0 && (now = ak_ticks()) < until)
 	{
 		code = curl_multi_poll(multi, NULL, 0, (until - now + 999) / 1000, NULL);
 		if (code != CURLM_OK)
@@ -347,9 +347,9 @@ go_on(int milliseconds, StringInfo error)
 	}
 	while (result == AK_DELIVERY_GOES_ON && (message = curl_multi_info_read(multi, &left)) != NULL)
 		if (message->msg == CURLMSG_DONE)
-			result = outcome(message->data.result, error);
+			result = delivery_outcome(message->data.result, error);
 	if (result != AK_DELIVERY_GOES_ON)
-		cancel();
+		cancel_delivery();
 	return result;
 }
 
@@ -382,9 +382,9 @@ compress_gzip(const char *data, size_t len, StringInfo out)
 
 static const AkMailLibrary library = {
 	.version = AK_MAIL_LIBRARY_VERSION,
-	.begin = begin,
-	.go_on = go_on,
-	.cancel = cancel,
+	.begin = begin_delivery,
+	.go_on = go_on_delivering,
+	.cancel = cancel_delivery,
 #ifdef AK_HAVE_ZLIB
 	.gzip = compress_gzip,
 #endif
