@@ -95,7 +95,7 @@ CREATE TABLE apikeys.key (
 	CONSTRAINT key_old_key_hash_check CHECK (octet_length(old_key_hash) = 32)
 );
 CREATE UNIQUE INDEX key_old_key_hash ON apikeys.key (old_key_hash) WHERE old_key_hash IS NOT NULL;
-/* the name first, so that key_id() finds it in whatever workspace */
+/* the name first, so that key_id() finds it in any workspace */
 CREATE UNIQUE INDEX key_active_name ON apikeys.key (name_folded, workspace) WHERE archived_at IS NULL;
 /* newest first, of one workspace and of all; disabled_at, so that the active ones are counted in the index alone */
 CREATE INDEX key_active ON apikeys.key (workspace, created_at, key_id) INCLUDE (disabled_at) WHERE archived_at IS NULL;
@@ -104,15 +104,15 @@ CREATE INDEX key_archived ON apikeys.key (workspace, archived_at, key_id) WHERE 
 CREATE INDEX key_archived_everywhere ON apikeys.key (archived_at, key_id) WHERE archived_at IS NOT NULL;
 CREATE INDEX key_owner ON apikeys.key (workspace, owner) WHERE owner IS NOT NULL;
 COMMENT ON TABLE apikeys.key IS 'keys, active and archived; of a secret only its SHA-256 is here';
-COMMENT ON COLUMN apikeys.key.key_hash IS 'SHA-256 of the present secret';
-COMMENT ON COLUMN apikeys.key.old_key_hash IS 'SHA-256 of the secret before the present one';
+COMMENT ON COLUMN apikeys.key.key_hash IS 'SHA-256 of the current secret';
+COMMENT ON COLUMN apikeys.key.old_key_hash IS 'SHA-256 of the old secret, which the current one replaced';
 COMMENT ON COLUMN apikeys.key.old_valid_until IS 'the old secret is valid until then';
 COMMENT ON COLUMN apikeys.key.disabled_at IS 'since when the key is paused; NULL: it is not';
 COMMENT ON COLUMN apikeys.key.quota IS 'valid requests in quota_period; NULL: any number';
 COMMENT ON COLUMN apikeys.key.quota_period IS 'hour, day, week, month (of UTC) or total';
 COMMENT ON COLUMN apikeys.key.owner IS 'whose key it is, in the words of the application';
 COMMENT ON COLUMN apikeys.key.name_folded IS 'what the name is compared by: in UTF-8, composed (NFC), without regard to case';
-COMMENT ON COLUMN apikeys.key.hint IS 'prefix and last characters of the secret, for people to recognise it by';
+COMMENT ON COLUMN apikeys.key.hint IS 'prefix and last characters of the secret, for people to recognize it by';
 
 CREATE TABLE apikeys.team_member (
 	workspace		text NOT NULL,
@@ -283,7 +283,7 @@ CREATE TABLE apikeys_internal.usage (
 	CONSTRAINT usage_pkey PRIMARY KEY (key_id, api, code, old_secret)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE apikeys_internal.usage IS 'how often requests of a key, for an API, ended with a code: in total, as far as flushed';
-COMMENT ON COLUMN apikeys_internal.usage.old_secret IS 'the requests came with the secret before the present one';
+COMMENT ON COLUMN apikeys_internal.usage.old_secret IS 'the requests came with the old secret';
 
 CREATE TABLE apikeys_internal.usage_hour (
 	key_id			uuid NOT NULL,
@@ -324,7 +324,7 @@ CREATE TABLE apikeys_internal.usage_total (
 	CONSTRAINT usage_total_pkey PRIMARY KEY (workspace, api, code)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE apikeys_internal.usage_total IS 'usage of all keys of a workspace together, also of those that were dropped since, as far as flushed';
-COMMENT ON COLUMN apikeys_internal.usage_total.old_secret IS 'how many of these requests came with the secret before the present one';
+COMMENT ON COLUMN apikeys_internal.usage_total.old_secret IS 'how many of these requests came with the old secret';
 
 /* Not dumped: it is counted again. */
 CREATE TABLE apikeys_internal.key_total (

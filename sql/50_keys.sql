@@ -53,7 +53,7 @@ COMMENT ON FUNCTION apikeys.revoke_key(text, text) IS
 
 CREATE FUNCTION apikeys.key_details(key_id uuid)
 RETURNS apikeys.key_detail LANGUAGE C STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_key_details';
-COMMENT ON FUNCTION apikeys.key_details(uuid) IS 'one key, in whatever state';
+COMMENT ON FUNCTION apikeys.key_details(uuid) IS 'one key, in any state';
 
 CREATE FUNCTION apikeys.key_id(name text, workspace text = NULL)
 RETURNS uuid LANGUAGE C STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_key_id';
@@ -62,11 +62,11 @@ COMMENT ON FUNCTION apikeys.key_id(text, text) IS 'the id of the key of that nam
 CREATE FUNCTION apikeys.identify_key(key text)
 RETURNS SETOF apikeys.key_detail LANGUAGE C STABLE ROWS 1 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_identify_key';
 COMMENT ON FUNCTION apikeys.identify_key(text) IS
-'whose secret is this? present, old or archived; no row if nobody''s; not counted as use';
+'the key whose secret this is, current, old or archived; no row if it is no key''s; not counted as use';
 
 CREATE FUNCTION apikeys.list_keys(workspace text = NULL, search text = NULL, state text = NULL, api text = NULL, team text = NULL,
 	owner text = NULL, expires_before timestamptz = NULL, unused_since timestamptz = NULL, order_by text = 'created_at desc',
 	max_rows integer = 50, skip integer = 0)
 RETURNS SETOF apikeys.listed_key LANGUAGE C STABLE ROWS 50 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_list_keys';
 COMMENT ON FUNCTION apikeys.list_keys(text, text, text, text, text, text, timestamptz, timestamptz, text, integer, integer) IS
-'a page of keys: those that pass all filters, in an order; state null: not archived, all: in whatever state; search is a substring of name, owner or hint, or a whole key_id; total counts the rows without max_rows and skip';
+'a page of keys: those that pass all filters, in an order; state null: not archived, all: in any state; search is a substring of name, owner or hint, or a whole key_id; total counts the rows without max_rows and skip';

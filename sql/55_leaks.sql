@@ -15,4 +15,4 @@ COMMENT ON FUNCTION apikeys.secret_pattern(text) IS
 CREATE FUNCTION apikeys.report_leak(alerts jsonb)
 RETURNS jsonb LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_report_leak';
 COMMENT ON FUNCTION apikeys.report_leak(jsonb) IS
-'shuts the keys of leaked secrets as leak_action of their workspace says: takes a scanning partner''s array of token, type, url and source, and returns its answer';
+'disables or archives the keys of leaked secrets, as leak_action of their workspace says: takes a scanning partner''s array of token, type, url and source, and returns its answer';

@@ -162,7 +162,7 @@ GROUP BY k.workspace, k.key_id, k.name, l.api
 ORDER BY k.workspace, k.name, k.key_id, l.api
 OFFSET 0;
 COMMENT ON VIEW apikeys.key_usage IS 'how often each key was used for each API, up to now; a key never used has one row';
-COMMENT ON COLUMN apikeys.key_usage.old_secret IS 'requests that came with the secret before the present one, valid or not';
+COMMENT ON COLUMN apikeys.key_usage.old_secret IS 'requests that came with the old secret, valid or not';
 COMMENT ON COLUMN apikeys.key_usage.last_used_at IS 'the last valid request';
 COMMENT ON COLUMN apikeys.key_usage.last_client IS 'the address that the last valid request named, if any did';
 

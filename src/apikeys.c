@@ -7,13 +7,17 @@
  *
  *	  a request   validate/validate -> pure/token -> pure/digest ->
  *				  validate/keystore -> pure/policy -> usage/limit ->
- *				  validate/verdict -> usage/usage
- *	  a change    keys/manage -> table -> keys/guard trigger ->
- *				  audit/audit_trigger -> audit/entry; before commit, its link
+ *				  usage/usage -> validate/verdict
+ *	  a change    keys/manage -> keys/key_write -> table -> keys/key_guard
+ *				  (BEFORE trigger) -> audit/audit_trigger (AFTER trigger) ->
+ *				  audit/entry; after the commit, in batches: log/sequencer
  *
  * The tables hold the state, the triggers enforce the rules, and the functions
- * are a convenience.  scripts/rooms and docs/ARCHITECTURE.md say what each
- * directory is for, and which others it may include.
+ * are a convenience.  docs/ARCHITECTURE.md says what each directory is for,
+ * scripts/rooms which others it may include.
+ *
+ * This file registers the jobs of the worker, and calls the other files when
+ * the library is loaded and when a transaction ends.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * context.c
- *	  Actor, team, address and workspace of the present action.
+ *	  Actor, team, address and workspace of the present action; the settings of a
+ *	  workspace.
  *
  *-------------------------------------------------------------------------
  */
@@ -153,7 +154,7 @@ team_of(const char *workspace, const char *actor)
  * the operator could no longer archive its keys.
  */
 static bool
-must_not_be_told(const char *what, const char *text, const char *workspace)
+holds_secret(const char *what, const char *text, const char *workspace)
 {
 	if (!ak_has_known_secret(text, workspace))
 		return false;
@@ -173,14 +174,14 @@ ak_current_actor(const char *workspace, AkActor *out)
 	if (is_set(ak_guc_actor))
 	{
 		ak_check_label("actor", "actor", ak_guc_actor);
-		out->actor = must_not_be_told("actor", ak_guc_actor, workspace) ? out->db_user : pstrdup(ak_guc_actor);
+		out->actor = holds_secret("actor", ak_guc_actor, workspace) ? out->db_user : pstrdup(ak_guc_actor);
 	}
 	else
 		out->actor = out->db_user;
 	if (is_set(ak_guc_team))
 	{
 		ak_check_label("team", "team", ak_guc_team);
-		out->team = must_not_be_told("team", ak_guc_team, workspace) ? NULL : pstrdup(ak_guc_team);
+		out->team = holds_secret("team", ak_guc_team, workspace) ? NULL : pstrdup(ak_guc_team);
 	}
 	else
 		out->team = workspace != NULL ? team_of(workspace, out->actor) : NULL;

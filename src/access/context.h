@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * context.h
- *	  The actor and the workspace of the present action.  See context.c.
+ *	  The actor and the workspace of the present action, and the settings of a
+ *	  workspace.  See context.c.
  *
  *-------------------------------------------------------------------------
  */

@@ -12,7 +12,7 @@
  * Secrets, because labels are shown in entries and messages.  Our own are found
  * by their form, whole, cut or within other text (ak_token_find()).  Imported
  * ones have no form: a text is refused if it, or a word of 16 bytes or more in
- * it, has the SHA-256 of a key's present or old secret.  For a label of a
+ * it, has the SHA-256 of a key's current or old secret.  For a label of a
  * workspace only the keys of that workspace count: a manager of one tenant
  * could import the SHA-256 of another's names.  For the same reason only new
  * texts are checked, never those of a row that is archived.

@@ -8,7 +8,8 @@
  * done follows from the row before and after, so that direct SQL is recorded
  * like our functions, which add what the rows do not tell (action.c).
  *
- * The trigger records, and does nothing else: rules are enforced by the guards.
+ * The trigger records, and with apikeys.notify sends NOTIFY.  Rules are enforced
+ * by the guards.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * entry.h
- *	  Entries of the audit log, and their links.  See entry.c.
+ *	  Entries of the audit log.  See entry.c.
  *
  *-------------------------------------------------------------------------
  */

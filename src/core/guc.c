@@ -45,7 +45,8 @@ bool ak_guc_track_usage = true;
 
 /*
  * apikeys.flush_interval: how often the worker writes counted usage to the
- * tables; a crash loses at most that much of it.  Default: 10 seconds.
+ * tables, and takes entries into their trees; a crash loses at most that much
+ * usage.  Default: 10 seconds.
  */
 int ak_guc_flush_interval = 10000;
 
@@ -119,7 +120,7 @@ int ak_guc_audit_retention = 0;
 /*
  * apikeys.audit_signing_key_file: a file with the Ed25519 private key, in PEM,
  * that signs checkpoints of the audit log; further keys in it are earlier ones,
- * whose signatures are still recognised.  Only superusers see its path.
+ * whose signatures are still recognized.  Only superusers see its path.
  * Default: empty, checkpoints are not signed.
  *
  * apikeys.audit_checkpoint_interval: how often the checkpoints of trees that
@@ -200,7 +201,7 @@ void
 ak_guc_init(void)
 {
 	define_text("apikeys.workspace", "Bounds everything to this workspace.", &ak_guc_workspace, NULL);
-	define_text("apikeys.actor", "Who does the management actions.", &ak_guc_actor, check_actor);
+	define_text("apikeys.actor", "The actor of management actions.", &ak_guc_actor, check_actor);
 	define_text("apikeys.team", "The team that the actor acts for.", &ak_guc_team, check_actor);
 	define_text("apikeys.client", "The address that the actor acts from.", &ak_guc_client, check_actor);
 
@@ -210,7 +211,8 @@ ak_guc_init(void)
 					   GUC_SUPERUSER_ONLY, NULL);
 	define_server_text("apikeys.smtp_ca", "The certificates that the mail server's is checked against.",
 					   &ak_guc_smtp_ca, 0, NULL);
-	define_server_text("apikeys.mail_from", "Who sends the reports by email.", &ak_guc_mail_from, 0, check_mail_from);
+	define_server_text("apikeys.mail_from", "The sender of the reports by email.", &ak_guc_mail_from, 0,
+					   check_mail_from);
 	DefineCustomIntVariable("apikeys.smtp_timeout", "How long the mail server may be silent.", NULL,
 							&ak_guc_smtp_timeout, 60 * 1000, 1000, 600 * 1000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL,
 							NULL);

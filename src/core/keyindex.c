@@ -111,7 +111,7 @@ ak_hash_is_old(const uint8 *hash)
 }
 
 /*
- * Returns the workspace, palloc'd, of the key whose present or old secret has
+ * Returns the workspace, palloc'd, of the key whose current or old secret has
  * this SHA-256; NULL if there is none.  Uses SnapshotSelf: sees all that is
  * committed and the transaction's own changes, takes no predicate locks, and
  * can miss a row that is being updated concurrently.

@@ -124,7 +124,7 @@ ak_create_key(PG_FUNCTION_ARGS)
  *			  -> key_detail
  *
  * key_hash is the SHA-256 of the key's whole text, 32 bytes.  Errors as in
- * create_key; 23505 also for a hash that is known, present or old.
+ * create_key; 23505 also for a hash that is known, current or old.
  */
 Datum
 ak_import_key(PG_FUNCTION_ARGS)

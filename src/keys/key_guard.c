@@ -173,7 +173,7 @@ guard_insert(AkRow *row)
 	return ak_row_seal(row);
 }
 
-/* A new secret makes the present one the old one; an overlap can only be shortened. */
+/* A new secret makes the current one the old one; an overlap can only be shortened. */
 static void
 guard_secrets(const AkRow *old, AkRow *new)
 {
@@ -360,8 +360,8 @@ ak_guard_key(PG_FUNCTION_ARGS)
  * Trigger AFTER INSERT or UPDATE of apikeys.key, each row with a new key_hash.
  *
  * Raises 23505 if the hash is the old hash of a key; a unique constraint covers
- * the present hashes.  It fires after the row is in that constraint's index:
- * the key that has this hash as its present one cannot make it its old one
+ * the current hashes.  It fires after the row is in that constraint's index:
+ * the key that has this hash as its current one cannot make it its old one
  * meanwhile.  And before the audit trigger, after which a row is fresh no more.
  */
 Datum

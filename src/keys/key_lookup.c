@@ -48,7 +48,7 @@ PG_FUNCTION_INFO_V1(ak_identify_key);
  * Reads the row of a key, under a snapshot or (NULL) as of the latest commit;
  * returns false if there is none.  By the index, not by a statement: a planner
  * that finds the table small would read all of it, which under SERIALIZABLE
- * conflicts with whoever changes any key.
+ * conflicts with every change of a key.
  */
 static bool
 read_key_under(Datum key_id, Snapshot snapshot, AkRow *key)

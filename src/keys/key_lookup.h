@@ -27,7 +27,7 @@ typedef struct AkFoundKey
 typedef enum AkSecretUse
 {
 	AK_SECRET_UNKNOWN,    /* nobody's, or of a key that the caller may not see */
-	AK_SECRET_CURRENT,    /* the present one of a key that is not archived */
+	AK_SECRET_CURRENT,    /* the current one of a key that is not archived */
 	AK_SECRET_IN_OVERLAP, /* the old one, still valid */
 	AK_SECRET_DEAD        /* the old one past its overlap, or of an archived key */
 } AkSecretUse;

@@ -6,7 +6,7 @@
  *
  * The file has private keys in PEM, as "openssl genpkey -algorithm ed25519"
  * writes them.  The first one signs.  Others are earlier keys: signatures made
- * with them are still recognised.  The file is read at each use, so that
+ * with them are still recognized.  The file is read at each use, so that
  * replacing it takes effect at once.  It must not be accessible to other users
  * of the system, and only superusers see its name; no message here has it.
  *

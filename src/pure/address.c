@@ -189,7 +189,7 @@ ak_smtp_url_parse(const char *url, AkSmtpUrl *parsed)
 	parsed->implicit_tls = host == url + 8;
 
 	if (strchr(host, '@') != NULL)
-		return "It must not hold a login; that belongs into the file that apikeys.smtp_netrc names.";
+		return "It must not hold a login; that belongs in the file that apikeys.smtp_netrc names.";
 
 	path = host + strcspn(host, "/");
 	host_len = host[0] == '[' ? strcspn(host, "]/") + 1 : strcspn(host, ":/");

@@ -15,10 +15,10 @@
  * The triggers of the key table call this file, so that direct SQL obeys, too.
  * A policy binds what is done from then on: tightening one ends no key.
  *
- * Locks, until the end of the transaction: whoever creates a key locks the
- * number of keys of its workspace, in ShareLock where there is no key_limit, so
- * that nobody waits, and in ExclusiveLock where there is one.  Both, so that
- * keys created before a limit was set, and not committed yet, are counted.
+ * Locks, until the end of the transaction: creating a key locks the number of
+ * keys of its workspace, in ShareLock where there is no key_limit, so that nobody
+ * waits, and in ExclusiveLock where there is one.  Both, so that keys created
+ * before a limit was set, and not committed yet, are counted.
  *
  *-------------------------------------------------------------------------
  */
@@ -272,7 +272,6 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 		"INSERT INTO apikeys.workspace (workspace, name, prefix, archive_limit, key_limit, default_lifetime, "
 		"max_lifetime, rate_limit, rate_window, leak_action) "
 		"VALUES ($1, $2, COALESCE($3, 'ak'), COALESCE($4, 10), CASE WHEN $5 <> 0 THEN $5 END, "
-		""
 		"CASE WHEN $6 <> '0'::interval THEN $6 END, "
 		"CASE WHEN $7 <> '0'::interval THEN $7 END, "
 		"CASE WHEN $8 <> 0 THEN $8 END, "

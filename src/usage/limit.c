@@ -308,7 +308,7 @@ tell_rate_wait(AkCharge *charge, const AkRate *rate)
 	tell_wait(charge, rate->wait < 0 ? -1 : (rate->wait + NSECS_PER_SEC - 1) / NSECS_PER_SEC);
 }
 
-/* Adds that there was no room for so many of the items, which the request was "denied" for. */
+/* Counts items for which there was no room; "denied": the request was refused for that. */
 static void
 tell_loss(AkCharge *charge, int items, bool denied)
 {
