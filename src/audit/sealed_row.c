@@ -121,6 +121,13 @@ ak_row_copy_result(AkRow *row, int natts, MemoryContext context)
 	MemoryContextSwitchTo(spi);
 }
 
+/* Returns the name of a column. */
+const char *
+ak_column_name(const AkRow *row, AttrNumber column)
+{
+	return NameStr(TupleDescAttr(row->desc, AttrNumberGetAttrOffset(column))->attname);
+}
+
 /* Returns a text column as a C string; NULL if it is NULL. */
 char *
 ak_row_text(const AkRow *row, AttrNumber column)

@@ -23,9 +23,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -67,28 +64,6 @@ api_order(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-/* Returns the ordinal of an API as of the latest commit.  Raises 42704 if it is not registered. */
-static int
-api_ordinal(const char *api)
-{
-	Relation rel = ak_table_open(AK_API, AccessShareLock);
-	SysScanDesc scan = ak_begin_lookup(rel, AK_API_PKEY, NULL, 1, &api);
-	HeapTuple tuple = systable_getnext(scan);
-	int ordinal = 0;
-
-	if (HeapTupleIsValid(tuple) && heap_attisnull(tuple, Anum_api_unregistered_at, RelationGetDescr(rel)))
-	{
-		bool isnull;
-
-		ordinal = DatumGetInt32(heap_getattr(tuple, Anum_api_ordinal, RelationGetDescr(rel), &isnull));
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	if (ordinal == 0)
-		ak_refuse_unknown_api(api);
-	return ordinal;
-}
-
 /*
  * Sorts the API list in the registry's order, without duplicates.  Every API
  * must be registered, and is locked: it stays so until the transaction ends.
@@ -121,9 +96,12 @@ normalize_apis(AkRow *row)
 		if (nulls[i])
 			ak_null_argument("apis", errmsg("API list of a key must not contain null"));
 		apis[i].name = TextDatumGetCString(elements[i]);
-		(void) api_ordinal(apis[i].name);
-		ak_lock_object(AK_API, apis[i].name, ShareLock);
-		apis[i].ordinal = api_ordinal(apis[i].name);
+		/* names that do not exist are not locked */
+		if (ak_api_ordinal(apis[i].name) != 0)
+			ak_lock_object(AK_API, apis[i].name, ShareLock);
+		apis[i].ordinal = ak_api_ordinal(apis[i].name);
+		if (apis[i].ordinal == 0)
+			ak_refuse_unknown_api(apis[i].name);
 	}
 	qsort(apis, count, sizeof(AkApi), api_order);
 	for (int i = 0; i < count; i++)
@@ -147,8 +125,7 @@ guard_insert(AkRow *row)
 
 	for (int i = 0; i < (int) lengthof(later); i++)
 		if (!AK_IS_NULL(row, later[i]))
-			ak_wrong_state(errmsg("column \"%s\" of a new key must be null",
-								  NameStr(TupleDescAttr(row->desc, later[i] - 1)->attname)));
+			ak_wrong_state(errmsg("column \"%s\" of a new key must be null", ak_column_name(row, later[i])));
 	ak_check_key_hash(row);
 	if (AK_IS_NULL(row, Anum_key_workspace))
 		ak_null_argument("workspace", errmsg("workspace of a key must not be null"));
@@ -292,8 +269,7 @@ guard_update(const AkRow *old, AkRow *new)
 	}
 	for (int i = 0; i < (int) lengthof(fixed); i++)
 		if (ak_column_changed(old, new, fixed[i]))
-			ak_wrong_state(errmsg("column \"%s\" of a key cannot be changed",
-								  NameStr(TupleDescAttr(old->desc, fixed[i] - 1)->attname)));
+			ak_wrong_state(errmsg("column \"%s\" of a key cannot be changed", ak_column_name(old, fixed[i])));
 
 	guard_secrets(old, new);
 	ak_normalize_key(old, new);

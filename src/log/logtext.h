@@ -16,9 +16,6 @@
 /* The shown columns, in the order in which they are shown */
 #define AK_SHOWN_COUNT 7
 
-/* The last of the shown columns in the table */
-#define AK_SHOWN_LAST Anum_audit_log_ip
-
 typedef struct AkNeedle AkNeedle;
 
 extern AkNeedle *ak_needle(const char *search);

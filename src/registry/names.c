@@ -8,8 +8,9 @@
  */
 #include "postgres.h"
 
-#include "executor/spi.h"
-#include "storage/lockdefs.h"
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 
 #include "access/context.h"
 #include "access/label.h"
@@ -27,6 +28,26 @@ registered_apis(void)
 		{"SELECT string_agg(api, ', ' ORDER BY ordinal) FROM apikeys.api WHERE unregistered_at IS NULL", 0, {0}, NULL};
 
 	return ak_read_text(&query, NULL, NULL, AK_SEE_LATEST);
+}
+
+/* Returns the place of an API in the registry's order, from 1, as of the latest commit; 0 if it is not registered. */
+int
+ak_api_ordinal(const char *api)
+{
+	Relation rel = ak_table_open(AK_API, AccessShareLock);
+	SysScanDesc scan = ak_begin_lookup(rel, AK_API_PKEY, NULL, 1, &api);
+	HeapTuple tuple = systable_getnext(scan);
+	int ordinal = 0;
+
+	if (HeapTupleIsValid(tuple) && heap_attisnull(tuple, Anum_api_unregistered_at, RelationGetDescr(rel)))
+	{
+		bool isnull;
+
+		ordinal = DatumGetInt32(heap_getattr(tuple, Anum_api_ordinal, RelationGetDescr(rel), &isnull));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return ordinal;
 }
 
 /* Raises 22004 or 22023 for a key without APIs: the list is NULL, or it is empty. */
