@@ -145,7 +145,7 @@ CREATE TABLE apikeys_internal.access_role (
 	CONSTRAINT access_role_pkey PRIMARY KEY (grant_id)
 );
 CREATE INDEX access_role_roleid ON apikeys_internal.access_role (roleid);
-COMMENT ON TABLE apikeys_internal.access_role IS 'whose each access is: it stays a role''s own when the role is renamed, and nobody inherits it by a name; an access without its row here waits for apikeys.regrant_access()';
+COMMENT ON TABLE apikeys_internal.access_role IS 'the role of each access: a renamed role keeps it, and no other role inherits it by its name; an access without its row here waits for apikeys.regrant_access()';
 COMMENT ON COLUMN apikeys_internal.access_role.grant_id IS 'of apikeys.access';
 COMMENT ON COLUMN apikeys_internal.access_role.roleid IS 'of pg_roles';
 
@@ -226,12 +226,12 @@ CREATE TABLE apikeys_internal.audit_pending (
 );
 COMMENT ON TABLE apikeys_internal.audit_pending IS 'entries that are not in the tree yet; 0: entries that were restored or replicated may be missing here';
 
-/* Not dumped: what a tag says in pg_locks is this database's own affair. */
+/* Not dumped: the tags of locks mean something in this database alone. */
 CREATE TABLE apikeys_internal.lock_salt (
 	salt			uuid NOT NULL,
 	CONSTRAINT lock_salt_pkey PRIMARY KEY (salt)
 );
-COMMENT ON TABLE apikeys_internal.lock_salt IS 'hashed with a name, it gives the tag of the name''s lock: pg_locks, which everybody may read, tells nobody a name';
+COMMENT ON TABLE apikeys_internal.lock_salt IS 'hashed with a name, it gives the tag of the name''s lock, so that pg_locks, which every role can read, shows no name';
 COMMENT ON COLUMN apikeys_internal.lock_salt.salt IS 'random';
 
 /* Restored, a queued report is held (a trigger): a copy of a database must not mail anybody by itself. */

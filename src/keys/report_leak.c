@@ -3,11 +3,11 @@
  * report_leak.c
  *	  A secret-scanning partner's alert: report_leak().
  *
- * Possession of a secret is the permission to have it shut, so the role of the
- * webhook need only validate.  What happens to the key of a current secret is
- * for its workspace to say (leak_action).  Each element of the alert is taken by
- * itself: one that is malformed, or names a secret of nobody, stops none of the
- * others.
+ * Possession of a secret is the permission to end what it allows, so the role of
+ * the webhook needs the capability "validate" alone.  The leak_action of the
+ * workspace says what happens to the key of a current secret.  Each element of
+ * the alert is handled by itself: one that is malformed, or names the secret of
+ * no key, stops none of the others.
  *
  * The partner's texts go into the entry, but no secret does: a URL may hold one.
  *

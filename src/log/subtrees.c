@@ -28,7 +28,7 @@ ak_subtrees_load(AkSubtrees *subtrees, AkTreeReader *reader, int64 before)
 	AkTreeRow row;
 	bool any;
 
-	/* from right to left, as long as each is larger than the one before: only such a left half can come to be joined */
+	/* from right to left, as long as each is larger than the one before: only such a left half can be joined later */
 	for (any = ak_tree_last(reader, before, &row); any && count < AK_MERKLE_LEVELS;
 		 any = ak_tree_previous(reader, &row))
 	{

@@ -245,7 +245,7 @@ reason_text(const AkMemoryStatus *memory, bool worker)
 	if (!ak_guc_track_usage)
 		return "apikeys.track_usage is off";
 	if (!memory->had)
-		return "shared memory cannot be had";
+		return "there is no shared memory for it";
 	if (RecoveryInProgress())
 		return "a standby counts in memory alone";
 	if (!worker)

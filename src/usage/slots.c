@@ -90,7 +90,7 @@ slot_at(uint32 number)
 	return ak_pool_item(&ak_counters, number);
 }
 
-/* Attaches the memory, or creates it; returns false if it cannot be had.  Call in a transaction; does not raise. */
+/* Attaches the memory, or creates it; returns false if that fails.  Call in a transaction; does not raise. */
 bool
 ak_usage_attach(void)
 {
@@ -368,7 +368,7 @@ ak_usage_reclaim(bool (*is_dead)(Oid database))
 	}
 }
 
-/* Returns the hour in which the memory was created, after creating it if there is none; 0 if it cannot be had. */
+/* Returns the hour in which the memory was created, after creating it if there is none; 0 if that fails. */
 int32
 ak_usage_made_hour(void)
 {

@@ -69,7 +69,7 @@ perform_steps(int *running)
 
 /* Sets the timeout of an answer. */
 static CURLcode
-set_patience(int milliseconds)
+set_answer_timeout(int milliseconds)
 {
 #if LIBCURL_VERSION_NUM >= 0x080600
 	return curl_easy_setopt(easy, CURLOPT_SERVER_RESPONSE_TIMEOUT_MS, (long) milliseconds);
@@ -99,7 +99,7 @@ keep_reply(char *line, size_t size, size_t count, void *arg)
 
 	/* the mail was accepted or refused, or refused before by a code that no other answer has */
 	if (data_begun || ((reply[0] == '4' || reply[0] == '5') && (reply[1] == '2' || reply[1] == '5')))
-		(void) set_patience(GOODBYE_MS);
+		(void) set_answer_timeout(GOODBYE_MS);
 	if (strncmp(reply, "354", 3) == 0)
 		data_begun = true;
 	return len;
@@ -258,7 +258,7 @@ set_options(const AkDelivery *delivery)
 
 	/* timeouts: no connection or answer, no progress, and the whole delivery */
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) delivery->timeout);
-	ok = ok && set_patience(delivery->timeout) == CURLE_OK;
+	ok = ok && set_answer_timeout(delivery->timeout) == CURLE_OK;
 	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
 	SET(CURLOPT_LOW_SPEED_TIME, (long) ((delivery->timeout + 999) / 1000));
 	SET(CURLOPT_TIMEOUT_MS, (long) delivery->timeout * 20);
@@ -311,7 +311,7 @@ delivery_outcome(CURLcode code, StringInfo error)
 	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	appendStringInfoString(error, problem[0] != '\0' ? problem : curl_easy_strerror(code));
 	if (reply[0] != '\0')
-		appendStringInfo(error, "; the server's last words: %s", reply);
+		appendStringInfo(error, "; the server's last answer: %s", reply);
 	if (status >= 500 && status <= 599 && status / 10 != 53 && code != CURLE_LOGIN_DENIED)
 		return AK_DELIVERY_REFUSED;
 	return AK_DELIVERY_FAILED;
