@@ -106,6 +106,7 @@ RESET apikeys.actor;
 SET ROLE regress_ak_operator;
 \echo '-> Operator: is all well?'
 SELECT count(*) > 10 AS metrics FROM apikeys.metrics();
+CALL apikeys.sequence_audit_logs();
 SELECT workspace, ok FROM apikeys.verify_audit_logs() WHERE workspace = 'acme';
 \echo '-> the tenant leaves: archive what is there, and drop it'
 SELECT count(apikeys.archive_key(key_id)) FROM apikeys.list_keys('acme', max_rows => 1000);

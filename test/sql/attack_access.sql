@@ -322,6 +322,7 @@ INSERT INTO elsewhere VALUES ('x', 1);
 DROP TABLE elsewhere;
 SELECT apikeys_internal.audit();
 
+CALL apikeys.sequence_audit_logs();
 SELECT workspace, ok, problem FROM apikeys.verify_audit_logs() ORDER BY 1 NULLS FIRST;
 SET client_min_messages = warning;
 DROP OWNED BY regress_ak_red, regress_ak_red_admin, regress_ak_stranger, regress_ak_child, regress_ak_heir, regress_ak_ghost;

@@ -118,6 +118,7 @@ INSERT INTO apikeys.key (name, apis, workspace, key_hash, allowed_cidrs) VALUES 
 \set VERBOSITY default
 
 SELECT DISTINCT activity FROM apikeys.audit_logs WHERE entity = 'API Keys' ORDER BY activity;
+CALL apikeys.sequence_audit_logs();
 SELECT ok FROM apikeys.verify_audit_logs();
 DROP OWNED BY regress_ak_app;
 DROP ROLE regress_ak_app;

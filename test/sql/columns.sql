@@ -65,6 +65,7 @@ SELECT count(*) - :entries AS new_entries FROM apikeys.audit_log;
 UPDATE apikeys.key SET note = 'noted with a team', team = 'new' WHERE key_id = :'key_id';
 SELECT count(*) - :entries AS new_entries FROM apikeys.audit_log;
 SELECT name, note, "number", doubled, team FROM apikeys.key ORDER BY created_at;
+CALL apikeys.sequence_audit_logs();
 SELECT workspace, ok, problem FROM apikeys.verify_audit_logs();
 UPDATE apikeys.key SET note = 'un-archived', archived_at = NULL WHERE archived_at IS NOT NULL;
 
@@ -79,7 +80,9 @@ SELECT * FROM pg_temp.life('3');
 SELECT * FROM pg_temp.wrong();
 SELECT name, small, tall, serial_number FROM apikeys.key ORDER BY created_at DESC LIMIT 2;
 SELECT code, name FROM apikeys.validate_key(:'secret');
+CALL apikeys.sequence_audit_logs();
 SELECT apikeys.purge_audit_logs(pg_catalog.clock_timestamp(), 'default') > 10 AS purged;
+CALL apikeys.sequence_audit_logs();
 SELECT workspace, ok, problem FROM apikeys.verify_audit_logs();
 SELECT apikeys.email_audit_logs('somebody@example.com') IS NOT NULL AS queued;
 SELECT state, tall FROM apikeys_internal.report;

@@ -145,6 +145,7 @@ CALL apikeys.sequence_audit_logs();
 SELECT workspace, entries, ok FROM apikeys.verify_audit_logs() WHERE workspace IN ('plain', 'forged') ORDER BY 1;
 -- nor is what was left passed over whose workspace somebody made disappear, or that an anchor alone still knows
 SELECT apikeys.create_workspace('hidden') \g /dev/null
+CALL apikeys.sequence_audit_logs();
 SELECT array_agg(note) AS anchors FROM apikeys.audit_checkpoint() \gset
 BEGIN;
 ALTER TABLE apikeys.workspace DISABLE TRIGGER USER;

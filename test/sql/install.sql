@@ -23,6 +23,7 @@ SELECT count(*) FROM pg_namespace WHERE nspname IN ('apikeys', 'apikeys_internal
 CREATE EXTENSION apikeys;
 SELECT count(*) FROM apikeys.active_keys;
 SELECT name FROM apikeys.create_key('a key', '{data}');
+CALL apikeys.sequence_audit_logs();
 SELECT workspace, ok FROM apikeys.verify_audit_logs();
 DROP EXTENSION apikeys;
 

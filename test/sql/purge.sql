@@ -9,7 +9,7 @@ SELECT apikeys.create_workspace('acme', archive_limit => 2);
 -- checkpoints of all times: after each action
 CREATE TABLE anchors (anchor text);
 \o /dev/null
-SELECT s, 'INSERT INTO anchors SELECT note FROM apikeys.audit_checkpoint(''acme'')' FROM (
+SELECT s, 'CALL apikeys.sequence_audit_logs()', 'INSERT INTO anchors SELECT note FROM apikeys.audit_checkpoint(''acme'')' FROM (
 	SELECT 1, i, format('SELECT FROM apikeys.create_key(%L, ''{data}'', ''acme'')', 'K' || i) FROM generate_series(1, 6) AS i UNION ALL
 	SELECT 2, i, format('SELECT FROM apikeys.update_key(apikeys.key_id(''K1'', ''acme''), metadata => ''{"n": %s}'')', i) FROM generate_series(1, 5) AS i UNION ALL
 	SELECT 3, i, format('SELECT FROM apikeys.archive_key(apikeys.key_id(%L, ''acme''))', 'K' || i) FROM generate_series(2, 5) AS i) AS a (kind, n, s) ORDER BY kind, n \gexec
@@ -17,6 +17,7 @@ SELECT s, 'INSERT INTO anchors SELECT note FROM apikeys.audit_checkpoint(''acme'
 SELECT count(DISTINCT anchor) FROM anchors;
 SELECT apikeys.grant_access('regress_ak_admin', 'admin'), apikeys.grant_access('regress_ak_acme', 'admin', 'acme'),
 	apikeys.grant_access('regress_ak_auditor', 'audit');
+CALL apikeys.sequence_audit_logs();
 SELECT array_agg(note) AS anchor FROM apikeys.audit_checkpoint() \gset
 SELECT array_agg(audit_id ORDER BY audit_id) AS early FROM apikeys.audit_log \gset
 CREATE FUNCTION pg_temp.anchors() RETURNS TABLE (anchors bigint, confirmed bigint) LANGUAGE sql AS
@@ -25,6 +26,7 @@ SELECT pg_sleep(0.01) \g /dev/null
 SELECT clock_timestamp() AS then \gset
 SELECT apikeys.update_key(apikeys.key_id('K6', 'acme'), team => 'late') \g /dev/null
 
+CALL apikeys.sequence_audit_logs();
 -- Bad input, and who may not.
 SELECT * FROM pg_temp.refused($$SELECT apikeys.purge_audit_logs(NULL, 'acme')$$);
 SELECT * FROM pg_temp.refused($$SELECT apikeys.purge_audit_logs(now(), NULL)$$);
@@ -66,6 +68,7 @@ FROM apikeys.search_audit_logs(entities => '{Audit Logs}');
 SELECT apikeys.purge_audit_logs(:'then', 'acme');
 RESET ROLE;
 SELECT key_name, action, "time" < :'then' AS early FROM apikeys.audit_logs WHERE workspace = 'acme';
+CALL apikeys.sequence_audit_logs();
 SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_logs(NULL, :'anchor');
 SELECT * FROM pg_temp.anchors();
 SELECT position, audit_id IS NULL AS purged, level, octet_length(hashes) / 32 AS hashes FROM apikeys.audit_tree WHERE workspace = 'acme' ORDER BY position;
@@ -80,6 +83,7 @@ SAVEPOINT s;
 SELECT apikeys.purge_audit_logs(clock_timestamp(), 'default') > 0 AS purged;
 ROLLBACK TO s;
 COMMIT;
+CALL apikeys.sequence_audit_logs();
 SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_logs(NULL, :'anchor');
 SELECT * FROM pg_temp.anchors();
 BEGIN ISOLATION LEVEL REPEATABLE READ;
@@ -88,12 +92,15 @@ COMMIT;
 BEGIN ISOLATION LEVEL SERIALIZABLE;
 SELECT apikeys.purge_audit_logs(clock_timestamp(), 'acme') > 0 AS purged;
 COMMIT;
+CALL apikeys.sequence_audit_logs();
 SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_logs(NULL, :'anchor');
 SELECT * FROM pg_temp.anchors();
 -- Life goes on: a key whose old entry was kept is archived and dropped, and then its entries go, too.
 SELECT apikeys.archive_key(apikeys.key_id(n, 'acme')) FROM unnest('{K6,K7}'::text[]) AS n \g /dev/null
+CALL apikeys.sequence_audit_logs();
 SELECT apikeys.purge_audit_logs(clock_timestamp(), 'acme') > 0 AS purged;
 SELECT key_name, action FROM apikeys.audit_logs WHERE workspace = 'acme';
+CALL apikeys.sequence_audit_logs();
 SELECT workspace, entries, ok, problem FROM apikeys.verify_audit_logs(NULL, :'anchor');
 SELECT * FROM pg_temp.anchors();
 
@@ -156,6 +163,7 @@ END $$;
 SELECT apikeys.create_workspace('many' || i) FROM generate_series(1, 4) AS i \g /dev/null
 SELECT apikeys.create_key('many ' || i, '{data}', 'many' || i % 4 + 1) FROM generate_series(1, 4000) AS i \g /dev/null
 SELECT apikeys.update_key(key_id, team => 'many') FROM apikeys.key WHERE workspace ~ 'many' \g /dev/null
+CALL apikeys.sequence_audit_logs();
 SELECT * FROM pg_temp.purge_many('many1');
 \set stale 'UPDATE pg_class SET reltuples = 100, relpages = 10000 WHERE oid ='
 :stale 'apikeys.audit_log'::regclass;
@@ -167,6 +175,7 @@ ANALYZE;
 :stale 'apikeys.key'::regclass;
 SET plan_cache_mode = force_generic_plan;
 SELECT * FROM pg_temp.purge_many('many4');
+CALL apikeys.sequence_audit_logs();
 SELECT * FROM pg_temp.purge_many('many4');
 ANALYZE apikeys.key;
 RESET plan_cache_mode;

@@ -120,6 +120,7 @@ SELECT api FROM apikeys.apis;
 SELECT apikeys_internal.visible_workspaces(c) FROM unnest('{validate,view,manage,audit,admin}'::text[]) AS c;
 SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => 2147483647);
 SELECT count(*) FROM apikeys.export_audit_logs() AS l WHERE l ~ 'rival|Rival|there|Gone';
+CALL apikeys.sequence_audit_logs();
 SELECT workspace, ok FROM apikeys.verify_audit_logs();
 SELECT workspace FROM apikeys.audit_checkpoint();
 SELECT apikeys.key_id('Shared name') = :'acme_id' AS its_own;

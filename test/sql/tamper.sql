@@ -275,6 +275,7 @@ SELECT apikeys.create_key('Mine 2', '{data}', 'acme') \g /dev/null
 ROLLBACK TO s;
 SELECT workspace, entries, ok, first_bad, problem FROM apikeys.verify_audit_logs('acme', ARRAY[:'ours']);
 COMMIT;
+CALL apikeys.sequence_audit_logs();
 SELECT workspace, entries, ok FROM apikeys.verify_audit_logs();
 
 DROP TABLE before, was, was_member, was_workspace;

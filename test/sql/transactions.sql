@@ -68,6 +68,7 @@ COMMIT;
 SELECT count(*) FROM apikeys.active_keys WHERE name IN ('6', '7');
 SELECT pg_temp.wrong();
 
+CALL apikeys.sequence_audit_logs();
 -- one that changes several workspaces, and what belongs to none
 BEGIN;
 SELECT apikeys.create_workspace('b'), apikeys.create_workspace('a');
@@ -183,6 +184,7 @@ DROP EXTENSION apikeys;
 CREATE EXTENSION apikeys;
 SELECT name FROM apikeys.create_key('new', '{data}');
 COMMIT;
+CALL apikeys.sequence_audit_logs();
 SELECT workspace, entries, ok FROM apikeys.verify_audit_logs();
 BEGIN;
 SELECT name FROM apikeys.create_key('dropped with it', '{data}');

@@ -28,6 +28,7 @@ SELECT workspace, name FROM apikeys.active_keys ORDER BY 2;
 SELECT count(*) FROM apikeys.archived_keys;
 SELECT DISTINCT workspace FROM apikeys.audit_logs;
 SELECT DISTINCT workspace FROM apikeys.search_audit_logs(max_rows => 2147483647);
+CALL apikeys.sequence_audit_logs();
 SELECT workspace FROM apikeys.verify_audit_logs();
 SELECT workspace FROM apikeys.audit_checkpoint();
 SELECT apikeys_internal.visible_workspaces('view');
