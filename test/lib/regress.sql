@@ -98,7 +98,7 @@ DECLARE
 	r record;
 BEGIN
 	FOR r IN SELECT c.oid::regclass::text AS relname, EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'workspace') AS has_workspace
-		FROM pg_class c WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relkind = 'v' AND c.relname NOT IN ('apis', 'key_rows') ORDER BY c.relname COLLATE "C" LOOP
+		FROM pg_class c WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relkind = 'v' AND c.relname NOT IN ('apis', 'key_rows', 'tree_sizes') ORDER BY c.relname COLLATE "C" LOOP
 		IF NOT has_table_privilege(r.relname, 'SELECT') THEN
 			CONTINUE;	/* privileges.sql knows to whom it is */
 		ELSIF NOT r.has_workspace THEN
