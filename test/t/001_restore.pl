@@ -31,7 +31,7 @@ my @source_settings = ("TimeZone = 'Asia/Kathmandu'", "DateStyle = 'SQL, DMY'", 
 my @target_settings = ("TimeZone = 'America/Los_Angeles'", "DateStyle = 'German'", "IntervalStyle = 'sql_standard'",
 	"bytea_output = 'hex'");
 # PostgreSQL 19 knows no other strings
-push @target_settings, 'standard_conforming_strings = off' if $node->pg_version->major < 19;
+push @target_settings, 'standard_conforming_strings = off' if server_major($node) < 19;
 
 #
 # A source with a bit of everything.

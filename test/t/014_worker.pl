@@ -43,12 +43,12 @@ sub restart_worker
 #
 # Whatever a database's owner sets for it, its worker works: a flush that takes longer than the timeouts, and one that fails.
 #
-my $newer = $node->pg_version->major >= 17;
+my $newer = server_major($node) >= 17;
 my @settings = ('exit_on_error = on', 'role = pg_monitor', 'transform_null_equals = on',
 	'statement_timeout = 1000', 'idle_in_transaction_session_timeout = 1000', 'default_transaction_read_only = on',
 	'default_transaction_isolation = serializable', 'search_path = public', 'jit_above_cost = 0', 'array_nulls = off',
 	# PostgreSQL 19 knows no other strings
-	$node->pg_version->major < 19 ? 'standard_conforming_strings = off' : (),
+	server_major($node) < 19 ? 'standard_conforming_strings = off' : (),
 	$newer ? ('transaction_timeout = 1000', "restrict_nonsystem_relation_kind = 'view'") : ());
 $node->safe_psql('postgres', 'CREATE DATABASE hostile');
 install_in($node, 'hostile');
@@ -162,7 +162,7 @@ INSERT INTO app.hour SELECT key_id, hour, api, code, old_secret FROM apikeys_int
 my $old_hours = "SELECT count(*) FROM apikeys_internal.usage_hour WHERE hour < '2002-01-01'";
 $log = -s $node->logfile;
 restart_worker();
-if ($node->pg_version->major >= 18)
+if (server_major($node) >= 18)
 {
 	ok(wait_for($node, 'postgres', $old_hours, '0'), 'retention deletes an hour to which a table of app refers');
 	is(query($node, 'postgres', 'SELECT * FROM app.seen'), 'app may not', 'the deferred trigger of app runs as app');

@@ -201,7 +201,7 @@ $node->restart;
 # Only our settings are ours.
 isnt(scalar $node->psql('shop', "SELECT apikeys.current_key(); SET apikeys.no_such_setting = 1", on_error_stop => 1), 0,
 	'the prefix of the settings is reserved')
-	if $node->pg_version >= 15;
+	if server_major($node) >= 15;
 
 #
 # Cancelled while the library is loaded: it is loaded by the next call.

@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 use Storable ();
 use Test::More;
 
-our @EXPORT = qw(new_node run_ok run_code install_in query sequence checkpoints verdicts contents same_contents problems index_problems
+our @EXPORT = qw(new_node server_major run_ok run_code install_in query sequence checkpoints verdicts contents same_contents problems index_problems
   wait_for
   have_extension session fork_clients);
 
@@ -27,6 +27,14 @@ sub new_node
 	$node->append_conf('postgresql.conf', "max_connections = 40\nshared_buffers = 16MB\n" . ($args{conf} // ''));
 	$node->start;
 	return $node;
+}
+
+# The server's major version; pg_version() of its node does not exist on PostgreSQL 14.
+sub server_major
+{
+	my ($node) = @_;
+
+	return int($node->safe_psql('postgres', 'SHOW server_version_num') / 10000);
 }
 
 # Runs a program: (exit code, stdout, stderr).
