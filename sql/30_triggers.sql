@@ -15,6 +15,8 @@ CREATE FUNCTION apikeys_internal.guard_row() RETURNS trigger LANGUAGE C AS 'MODU
 COMMENT ON FUNCTION apikeys_internal.guard_row() IS 'trigger: the rules of workspace, api, team_member and access';
 CREATE FUNCTION apikeys_internal.guard_log() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_log';
 COMMENT ON FUNCTION apikeys_internal.guard_log() IS 'trigger: entries and trees are made by this extension or come out of a dump, and are never changed';
+CREATE FUNCTION apikeys_internal.entry_arrived() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_entry_arrived';
+COMMENT ON FUNCTION apikeys_internal.entry_arrived() IS 'trigger: entries that come by replication get a place in a tree should this database take over, and its own come after them';
 CREATE FUNCTION apikeys_internal.guard_truncate() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_truncate';
 COMMENT ON FUNCTION apikeys_internal.guard_truncate() IS 'trigger: no TRUNCATE';
 CREATE FUNCTION apikeys_internal.make_way() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_make_way';
@@ -72,6 +74,8 @@ CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE ON apikeys.workspace 
 ALTER TABLE apikeys.workspace ENABLE ALWAYS TRIGGER invalidate;
 
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_log FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_log();
+CREATE TRIGGER arrived BEFORE INSERT ON apikeys.audit_log FOR EACH ROW EXECUTE FUNCTION apikeys_internal.entry_arrived();
+ALTER TABLE apikeys.audit_log ENABLE REPLICA TRIGGER arrived;
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_log EXECUTE FUNCTION apikeys_internal.guard_truncate();
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_tree FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_log();
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_tree EXECUTE FUNCTION apikeys_internal.guard_truncate();

@@ -13,10 +13,12 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
+#include "replication/logicalworker.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
@@ -35,6 +37,7 @@
 
 PG_FUNCTION_INFO_V1(ak_guard_log);
 PG_FUNCTION_INFO_V1(ak_guard_truncate);
+PG_FUNCTION_INFO_V1(ak_entry_arrived);
 
 /* Notes that an entry is not in the tree yet.  The sequencer takes it from there after the commit. */
 static void
@@ -160,6 +163,63 @@ ak_guard_log(PG_FUNCTION_ARGS)
 	}
 	ak_wrong_state(errmsg("the audit log cannot be changed"),
 				   errdetail("Entries are written by the actions that they tell of."));
+}
+
+/*
+ * Row trigger BEFORE INSERT of audit_log, enabled for replicas only: an entry
+ * that a logical replication worker brings.
+ *
+ * Should this database take over, then what has no place in a tree by then must
+ * get one, and new entries need new numbers.  So the trigger makes sure that
+ * row 0 of audit_pending is there, which has the sequencer derive the pending
+ * rows (log/sequencer.c), and that the sequence is not behind.  It leaves other
+ * rows alone: what somebody inserts with session_replication_role = replica has
+ * to be found.
+ *
+ * Nothing here is still missing when a subscription is dropped: that ends its
+ * workers first, and no row is derived before.
+ */
+Datum
+ak_entry_arrived(PG_FUNCTION_ARGS)
+{
+	static AkQuery derive = {"INSERT INTO apikeys_internal.audit_pending (audit_id) VALUES (0) ON CONFLICT DO NOTHING",
+							 0,
+							 {0},
+							 NULL};
+	static AkQuery reached = {"SELECT last_value FROM apikeys_internal.audit_id_seq", 0, {0}, NULL};
+	/* the (sub)transaction in which both were looked at, and where the sequence is */
+	static TransactionId looked_in = InvalidTransactionId;
+	static int64 last_number;
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "entry_arrived", AK_TABLE_BIT(AK_AUDIT_LOG));
+	TransactionId xid;
+	AkCaller caller;
+	AkRow row;
+	int64 audit_id;
+
+	if (!IsLogicalWorker())
+		return PointerGetDatum(trigdata->tg_trigtuple);
+	ak_row_read(&row, trigdata->tg_relation, trigdata->tg_trigtuple);
+	audit_id = DatumGetInt64(AK_VALUE(&row, Anum_audit_log_audit_id));
+	xid = GetCurrentTransactionId();
+	ak_owner_begin(&caller, AK_TO_LOG);
+	if (looked_in != xid)
+	{
+		bool isnull;
+
+		SPI_connect();
+		ak_query(&derive, NULL, NULL, AK_SEE_LATEST);
+		ak_query(&reached, NULL, NULL, AK_SEE_LATEST);
+		last_number = DatumGetInt64(ak_query_result(0, 1, &isnull));
+		SPI_finish();
+		looked_in = xid;
+	}
+	if (last_number < audit_id)
+	{
+		DirectFunctionCall2(setval_oid, ObjectIdGetDatum(ak_relid(AK_AUDIT_ID_SEQ)), Int64GetDatum(audit_id));
+		last_number = audit_id;
+	}
+	ak_owner_end(&caller);
+	return PointerGetDatum(trigdata->tg_trigtuple);
 }
 
 /* Trigger BEFORE TRUNCATE: refuses with 55000. */

@@ -27,6 +27,7 @@
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
+#include "core/query.h"
 #include "pure/digest.h"
 
 PG_FUNCTION_INFO_V1(ak_keep_here);
@@ -292,12 +293,15 @@ ak_forget_fresh(void)
 /*
  * Row trigger BEFORE INSERT OR UPDATE OR DELETE, enabled for replicas only, of
  * tables whose rows are valid only in their own database: discards replicated
- * changes.
+ * changes, and passes what ak_entry_arrived() writes.
  */
 Datum
 ak_keep_here(PG_FUNCTION_ARGS)
 {
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(((TriggerData *) fcinfo->context)->tg_event))
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
 		ak_no_trigger_call("keep_here", "a row trigger");
-	return PointerGetDatum(NULL);
+	return PointerGetDatum(
+		ak_owner_purpose() == AK_TO_LOG && TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) ? trigdata->tg_trigtuple : NULL);
 }

@@ -26,7 +26,7 @@
  *
  * After a restore.  apikeys_internal.audit_pending is not dumped; the install script
  * inserts a row 0, which says that the rows are to be derived: entries without a
- * leaf.  This happens before the first batch, when there is another row, since
+ * leaf.  So does the trigger of entries that come by replication.  This happens before the first batch, when there is another row, since
  * then somebody acts in this database and a restore is over, or when the
  * procedure is called; but not by the worker alone, which could do so between
  * the COPYs of two tables.

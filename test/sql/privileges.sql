@@ -107,6 +107,7 @@ INSERT INTO may VALUES
 	('function', 'archive_limit', '{}', NULL),
 	('function', 'guard_log', '{}', NULL),
 	('function', 'guard_truncate', '{}', NULL),
+	('function', 'entry_arrived', '{}', NULL),
 	('function', 'guard_report', '{}', NULL),
 	('function', 'make_way', '{}', NULL),
 	('function', 'audit', '{}', NULL),
