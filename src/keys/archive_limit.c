@@ -31,7 +31,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
-#include "utils/array.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/resowner.h"
@@ -108,62 +108,48 @@ find_surplus(const char *workspace, int archive_limit, int *count)
 }
 
 /*
- * Runs a statement with the array of these keys.  It returns the array
- * positions of the keys that it reached; the flag at that offset is set in
- * those.
+ * Runs a statement with the id of one key.  Returns true if it reached the key.
+ * SPI is connected.
+ *
+ * One key at a time: whatever the planner believes of the table, it takes the
+ * index.  A join with an array of keys it may turn into a comparison of each row
+ * with each key.
  */
-static void
-run_for(const AkAction *action, AkQuery *query, AkDrop *drop, bool locked_only, size_t flag)
+static bool
+reaches_key(const AkAction *action, AkQuery *query, AkSurplus *key)
 {
-	Datum *ids = palloc(sizeof(Datum) * drop->count);
-	AkSurplus **keys = palloc(sizeof(AkSurplus *) * drop->count);
-	Datum args[1];
-	int count = 0;
+	Datum args[1] = {UUIDPGetDatum(&key->key_id)};
+	bool reached;
 
-	for (int i = 0; i < drop->count; i++)
-	{
-		if (locked_only && !drop->keys[i].locked)
-			continue;
-		keys[count] = &drop->keys[i];
-		ids[count++] = UUIDPGetDatum(&drop->keys[i].key_id);
-	}
-	args[0] = PointerGetDatum(construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
-	SPI_connect();
+	CHECK_FOR_INTERRUPTS();
 	ak_act(action, query, args, NULL, AK_SEE_LATEST);
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		bool isnull;
-		int64 place = DatumGetInt64(ak_query_result(row, 1, &isnull));
-
-		*(bool *) ((char *) keys[place - 1] + flag) = true;
-	}
-	SPI_finish();
+	reached = SPI_processed > 0;
+	SPI_freetuptable(SPI_tuptable);
+	return reached;
 }
 
 static void
 lock_rows(AkDrop *drop)
 {
-	static AkQuery query = {"SELECT i.place FROM unnest($1) WITH ORDINALITY AS i (key_id, place) "
-							"JOIN apikeys.key k ON k.key_id = i.key_id FOR UPDATE OF k SKIP LOCKED",
-							1,
-							{UUIDARRAYOID},
-							NULL};
+	static AkQuery query = {"SELECT FROM apikeys.key WHERE key_id = $1 FOR UPDATE SKIP LOCKED", 1, {UUIDOID}, NULL};
 
-	run_for(NULL, &query, drop, false, offsetof(AkSurplus, locked));
+	SPI_connect();
+	for (int i = 0; i < drop->count; i++)
+		drop->keys[i].locked = reaches_key(NULL, &query, &drop->keys[i]);
+	SPI_finish();
 }
 
 static void
 delete_rows(AkDrop *drop)
 {
-	static AkQuery query = {"DELETE FROM apikeys.key k USING unnest($1) WITH ORDINALITY AS i (key_id, place) "
-							"WHERE k.key_id = i.key_id RETURNING i.place",
-							1,
-							{UUIDARRAYOID},
-							NULL};
-
+	static AkQuery query = {"DELETE FROM apikeys.key WHERE key_id = $1 RETURNING true", 1, {UUIDOID}, NULL};
 	static const AkAction action = {.table = AK_KEY, .verb = AK_VERB_DROP};
 
-	run_for(&action, &query, drop, true, offsetof(AkSurplus, dropped));
+	SPI_connect();
+	for (int i = 0; i < drop->count; i++)
+		if (drop->keys[i].locked)
+			drop->keys[i].dropped = reaches_key(&action, &query, &drop->keys[i]);
+	SPI_finish();
 }
 
 /*

@@ -141,3 +141,18 @@ SELECT pg_temp.archive('k29');
 SET client_min_messages = warning;
 SELECT apikeys.update_workspace('default', archive_limit => 2), apikeys.update_workspace('default', archive_limit => 1);
 DROP TABLE customer;
+
+-- Whatever the planner believes of the table, few of its rows are read.
+SELECT apikeys.create_workspace('many', archive_limit => 300) \g /dev/null
+SELECT apikeys.create_key('many ' || i, '{data}', 'many') FROM generate_series(1, 3000) AS i \g /dev/null
+SELECT apikeys.archive_key(key_id) FROM apikeys.key WHERE workspace = 'many' ORDER BY name LIMIT 300 \g /dev/null
+VACUUM ANALYZE apikeys.key;
+UPDATE pg_class SET reltuples = 1, relpages = 10000 WHERE oid = 'apikeys.key'::regclass;
+\c -
+SET client_min_messages = error;
+BEGIN;
+SELECT apikeys.update_workspace('many', archive_limit => 100) \g /dev/null
+SELECT seq_tup_read, idx_tup_fetch < 2000 AS few FROM pg_stat_xact_user_tables WHERE relid = 'apikeys.key'::regclass;
+SELECT count(*) AS archived FROM apikeys.key WHERE workspace = 'many' AND archived_at IS NOT NULL;
+COMMIT;
+ANALYZE apikeys.key;
