@@ -397,9 +397,10 @@ detail_as_row(AkHistory *history, int n, Snapshot snapshot)
 /*
  * key_history(key_id uuid) -> setof (time timestamptz, action text, activity text, actor text, detail key_detail)
  *
- * Newest first, back to the oldest entry left.  In a detail, quota_used and
- * last_used_at are NULL: they are no part of the log.  Raises 42704 for a key
- * that the caller may not see, 22004, and 42501 without "audit".
+ * Newest first, back to the oldest entry left; if that is not the key's creation,
+ * a NOTICE says so.  In a detail, quota_used and last_used_at are NULL: they are
+ * no part of the log.  Raises 42704 for a key that the caller may not see, 22004,
+ * and 42501 without "audit".
  */
 Datum
 ak_key_history(PG_FUNCTION_ARGS)
@@ -435,6 +436,9 @@ ak_key_history(PG_FUNCTION_ARGS)
 		SPI_freetuptable(SPI_tuptable);
 		move_state(&history, entry, true);
 	}
+	if (history.count == 0 || strcmp(TextDatumGetCString(history.entries[0].columns[1]), "Create") != 0)
+		ereport(NOTICE, (errmsg("older entries of this key were purged"),
+						 errdetail("Its history begins with the oldest entry left.")));
 	SPI_finish();
 	ak_owner_end(&caller);
 	return (Datum) 0;

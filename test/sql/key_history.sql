@@ -128,4 +128,32 @@ SELECT pg_temp.refused(format('SELECT * FROM apikeys.key_history(%L)', :'key_id'
 RESET apikeys.workspace;
 DROP OWNED BY regress_ak_auditor, regress_ak_viewer;
 DROP ROLE regress_ak_auditor, regress_ak_viewer;
+
+-- After a purge it begins with the oldest entry left, and says so. From there on it is exact; who did something before, and
+-- when, is what was seen, or NULL.
+CREATE TEMPORARY TABLE purged (key_id uuid);
+SELECT count(pg_temp.act(format($$SELECT apikeys.create_key(%L, '{data}', metadata => '{"n": 0}')$$, name))) FROM unnest('{Purged,Quiet}'::text[]) AS name;
+INSERT INTO purged SELECT apikeys.key_id('Purged');
+CREATE FUNCTION pg_temp.acts(VARIADIC statements text[]) RETURNS bigint LANGUAGE sql AS
+$$ SELECT count(pg_temp.act(format(statement, p.key_id))) FROM purged AS p, unnest(statements) WITH ORDINALITY AS s (statement, n) $$;
+SELECT pg_temp.acts($$SELECT apikeys.update_key(%L, team => 'early', metadata => '{"n": 1}')$$, $$SELECT apikeys.disable_key(%L, 'early')$$,
+	$$SELECT apikeys.enable_key(%L)$$, $$SELECT apikeys.regenerate_key(%L)$$, $$SELECT apikeys.update_key(%L, name => 'Purged 2')$$, $$SELECT pg_sleep(0.01)$$);
+SELECT clock_timestamp() AS then \gset
+SET apikeys.actor = 'late@example.com';
+SELECT pg_temp.acts($$SELECT apikeys.update_key(%L, owner => 'late', metadata => '{"n": 2}')$$, $$SELECT apikeys.regenerate_key(%L, '1 day')$$,
+	$$SELECT apikeys.disable_key(%L, 'late')$$, $$SELECT apikeys.enable_key(%L)$$);
+RESET apikeys.actor;
+CALL apikeys.sequence_audit_logs();
+SELECT apikeys.purge_audit_logs(:'then', 'default') > 100 AS purged;
+SET client_min_messages = notice;
+SELECT h.action, h.activity, (h.detail).name, (h.detail).state, (h.detail).owner, (h.detail).metadata, (h.detail).created_by, (h.detail).updated_by, (h.detail).regenerated_by
+FROM purged, LATERAL apikeys.key_history(key_id) AS h;
+-- before it, nothing
+SELECT count(*) FROM purged, LATERAL apikeys.key_history(key_id) AS h WHERE h."time" < :'then';
+-- of this one, its creation is the last entry
+SELECT h.activity, (h.detail).name FROM apikeys.key_history(apikeys.key_id('Quiet')) AS h;
+SET client_min_messages = warning;
+DELETE FROM seen WHERE key_id <> (SELECT key_id FROM purged);
+SELECT d.n, d.attribute, d.history FROM pg_temp.differences() AS d
+WHERE d.n <= (SELECT count(*) FROM purged, LATERAL apikeys.key_history(key_id)) ORDER BY 1, 2;
 SELECT pg_temp.wrong();
