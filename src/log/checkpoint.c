@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "executor/spi.h"
@@ -65,9 +66,38 @@ append_escaped(StringInfo out, const char *name)
 }
 
 /*
- * Returns the checkpoint of a tree, signed if there is a key.  The caller's
- * rights are not checked.  Raises 22P05 for a signature in a database whose
- * encoding has no em dash.
+ * Returns true if the database's encoding has an em dash that comes back from it
+ * as one: EUC_JP makes another dash of it.
+ */
+static bool
+encoding_has_em_dash(void)
+{
+	int encoding = GetDatabaseEncoding();
+	unsigned char dash[] = AK_NOTE_EM_DASH;
+	unsigned char here[32] = {0};
+	unsigned char back[128] = {0};
+	Oid to;
+	Oid from;
+	int len;
+
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+		return true;
+	to = FindDefaultConversionProc(PG_UTF8, encoding);
+	from = FindDefaultConversionProc(encoding, PG_UTF8);
+	if (!OidIsValid(to) || !OidIsValid(from))
+		return false;
+	len = strlen((char *) dash);
+	if (pg_do_encoding_conversion_buf(to, PG_UTF8, encoding, dash, len, here, sizeof(here), true) != len)
+		return false;
+	len = strlen((char *) here);
+	return pg_do_encoding_conversion_buf(from, encoding, PG_UTF8, here, len, back, sizeof(back), true) == len &&
+		   strcmp((char *) back, AK_NOTE_EM_DASH) == 0;
+}
+
+/*
+ * Returns the checkpoint of a tree, signed if there is a key.  Where the
+ * database's encoding has no em dash, the signature begins with two hyphens.
+ * The caller's rights are not checked.
  */
 char *
 ak_checkpoint_note(const AkSigningKeys *keys, const char *workspace, uint64 size, const uint8 *root)
@@ -75,6 +105,7 @@ ak_checkpoint_note(const AkSigningKeys *keys, const char *workspace, uint64 size
 	char *origin = origin_of(workspace);
 	StringInfoData note;
 	StringInfoData extension;
+	bool em_dash = false;
 
 	initStringInfo(&extension);
 	appendStringInfo(&extension, "system=" UINT64_FORMAT " database=", GetSystemIdentifier());
@@ -91,10 +122,11 @@ ak_checkpoint_note(const AkSigningKeys *keys, const char *workspace, uint64 size
 			ak_hash_failed();
 		ak_sign(keys, note.data, note.len, signature);
 		appendStringInfoChar(&note, '\n');
-		ak_note_write_signature(&note, origin, key_id, signature);
+		em_dash = encoding_has_em_dash();
+		ak_note_write_signature(&note, em_dash ? AK_NOTE_EM_DASH : AK_NOTE_HYPHENS, origin, key_id, signature);
 	}
-	/* the dash of a signature; what is signed is ASCII */
-	return pg_any_to_server(note.data, note.len, PG_UTF8);
+	/* all else is ASCII */
+	return em_dash ? pg_any_to_server(note.data, note.len, PG_UTF8) : note.data;
 }
 
 /*

@@ -18,6 +18,9 @@
  * name of a log's key is its origin.  A checkpoint without signatures ends with
  * its text.
  *
+ * Not every encoding of a database has an em dash.  So two hyphens can stand for
+ * it, and are read as well.  The dash is no part of what is signed.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -25,9 +28,6 @@
 #include "pure/base64.h"
 #include "pure/note.h"
 
-static const char em_dash[] = "\342\200\224 ";
-
-#define EM_DASH_LEN  (sizeof(em_dash) - 1)
 #define ROOT_B64_LEN 44
 
 /* Appends the text of a checkpoint; origin and extension are one line each, not empty. */
@@ -58,15 +58,15 @@ ak_note_key_id(const char *name, size_t name_len, const uint8 *public_key, uint8
 	return true;
 }
 
-/* Appends a signature line to a text; the first is to be preceded by a newline. */
+/* Appends a signature line to a text; the first is to be preceded by a newline.  The dash is one of note.h. */
 void
-ak_note_write_signature(StringInfo out, const char *name, const uint8 *key_id, const uint8 *signature)
+ak_note_write_signature(StringInfo out, const char *dash, const char *name, const uint8 *key_id, const uint8 *signature)
 {
 	uint8 bytes[AK_NOTE_KEY_ID_LEN + AK_NOTE_SIGNATURE_LEN];
 
 	memcpy(bytes, key_id, AK_NOTE_KEY_ID_LEN);
 	memcpy(bytes + AK_NOTE_KEY_ID_LEN, signature, AK_NOTE_SIGNATURE_LEN);
-	appendStringInfo(out, "%s%s ", em_dash, name);
+	appendStringInfo(out, "%s %s ", dash, name);
 	ak_base64_append(out, bytes, sizeof(bytes));
 	appendStringInfoChar(out, '\n');
 }
@@ -106,12 +106,16 @@ static bool
 split_signature(const char *line, size_t len, const char **name, size_t *name_len, const char **coded,
 				size_t *coded_len)
 {
+	static const char *const dashes[] = {AK_NOTE_EM_DASH " ", AK_NOTE_HYPHENS " "};
 	const char *blank;
 
-	if (len < EM_DASH_LEN || memcmp(line, em_dash, EM_DASH_LEN) != 0)
+	*name = NULL;
+	for (int i = 0; i < (int) lengthof(dashes); i++)
+		if (len >= strlen(dashes[i]) && memcmp(line, dashes[i], strlen(dashes[i])) == 0)
+			*name = line + strlen(dashes[i]);
+	if (*name == NULL)
 		return false;
-	*name = line + EM_DASH_LEN;
-	blank = memchr(*name, ' ', len - EM_DASH_LEN);
+	blank = memchr(*name, ' ', line + len - *name);
 	if (blank == NULL || blank == *name)
 		return false;
 	*name_len = blank - *name;

@@ -16,6 +16,10 @@
 #define AK_NOTE_KEY_ID_LEN    4
 #define AK_NOTE_SIGNATURE_LEN 64
 
+/* What a signature line begins with: an em dash in UTF-8; or, where that does not exist, two hyphens */
+#define AK_NOTE_EM_DASH "\342\200\224"
+#define AK_NOTE_HYPHENS "--"
+
 /* A note longer than this is none of ours */
 #define AK_NOTE_MAX_BYTES 65536
 
@@ -47,7 +51,8 @@ typedef struct AkNoteSignature
 
 extern void ak_note_write(StringInfo out, const char *origin, uint64 size, const uint8 *root, const char *extension);
 extern bool ak_note_key_id(const char *name, size_t name_len, const uint8 *public_key, uint8 out[AK_NOTE_KEY_ID_LEN]);
-extern void ak_note_write_signature(StringInfo out, const char *name, const uint8 *key_id, const uint8 *signature);
+extern void ak_note_write_signature(StringInfo out, const char *dash, const char *name, const uint8 *key_id,
+									const uint8 *signature);
 extern bool ak_note_read(const char *data, size_t len, AkNote *note);
 extern bool ak_note_next_signature(AkNote *note, AkNoteSignature *signature);
 
