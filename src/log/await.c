@@ -6,7 +6,7 @@
  * What proves from the trees first wakes the worker, so that it takes in what is
  * committed and pending, and waits for it, at most WAIT_MS; not under an older
  * snapshot, which would not see it, nor where nothing is sequenced: on a standby
- * or subscriber.
+ * or subscriber.  If it waited in vain, a NOTICE says so.
  *
  * For a checkpoint the worker also notes the trees' sizes (apikeys.audit_size),
  * so that it can be confirmed after any purge.
@@ -88,6 +88,7 @@ sizes_noted(Datum workspaces)
 /*
  * Waits for the worker to take in what is pending, and, given workspaces (an
  * array; 0: none), to note their trees' sizes: see the head of this file.
+ * Raises a NOTICE if something is still pending then.
  */
 void
 ak_await_sequencer(Datum workspaces)
@@ -103,13 +104,18 @@ ak_await_sequencer(Datum workspaces)
 		AkWorkerState state = ak_worker_wake(workspaces != 0 ? AK_JOB_CHECKPOINT : AK_JOB_SEQUENCER);
 
 		if (state == AK_WORKER_NONE || state == AK_WORKER_NO_SLOT || ak_ticks() >= until)
-			return;
+			break;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOOK_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if (newest != 0)
 			newest = newest_pending(newest);
 	}
+	/* not which: they may be another tenant's */
+	if (newest != 0)
+		ereport(NOTICE, (errmsg("the trees of the audit log lack entries that are committed"),
+						 errhint("The background worker takes them in, and the server log has its errors; "
+								 "CALL apikeys.sequence_audit_logs() does it at once.")));
 }
 
 /* Returns the snapshot that an answer is given from, registered. */

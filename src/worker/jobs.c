@@ -56,8 +56,13 @@ PGDLLEXPORT void ak_worker_main(Datum arg);
 /* At a shutdown, how long the worker waits for the other sessions to end before the last flush */
 #define LAST_WAIT_MS 3000
 
-/* Delay before a failed job runs again; doubled with each failure in a row, up to RETRY_MAX_MS */
-#define RETRY_MS     10000
+/*
+ * Delay before a failed job runs again, woken or not; doubled with each failure
+ * in a row, up to RETRY_MAX_MS.  After a lock timeout or a serialization failure
+ * the job works again before those who wait for the sequencer give up
+ * (log/await.c); an error that lasts is logged a few times a minute at most.
+ */
+#define RETRY_MS     1000
 #define RETRY_MAX_MS 80000
 
 /* A job that was woken rests REST times as long as its last run took, but at most REST_MAX_MS */

@@ -203,6 +203,26 @@ foreach my $level ('repeatable read', 'serializable')
 }
 
 #
+# What lasts makes the worker fail again and again, at growing intervals; it is told, and when it is over all goes on at once.
+#
+my $blocker = session($node, 'postgres');
+my $before = -s $node->logfile;
+$blocker->run('BEGIN; LOCK TABLE apikeys.audit_tree IN SHARE MODE');
+sql("SELECT name FROM apikeys.create_key('blocked', '{data}', 'w1')");
+my ($code, undef, $told) = $node->psql('postgres', "SET client_min_messages = notice; SELECT ok FROM apikeys.verify_audit_logs('w1')");
+is($code, 0, 'verification answers meanwhile');
+like($told, qr/NOTICE:  the trees of the audit log lack entries that are committed\nHINT:  .*CALL apikeys.sequence_audit_logs/, 'and says what it lacks');
+select undef, undef, undef, 8;
+my $failures = () = slurp_file($node->logfile, $before) =~ /ERROR:  canceling statement due to lock timeout\n.*CONTEXT:.*\n?.*apikeys worker, job "audit sequencer"/g;
+cmp_ok($failures, '>=', 2, 'it is tried again');
+cmp_ok($failures, '<=', 4, 'but not all the time');
+$blocker->run('ROLLBACK');
+$blocker->quit;
+my $since = time;
+ok(wait_for($node, 'postgres', 'SELECT count(*) FROM apikeys_internal.audit_pending;', '0'), 'afterwards all is taken in');
+cmp_ok(time - $since, '<', 9, 'soon');
+
+#
 # A standby answers from the tree that it has, and sequences nothing.
 #
 $node->backup('b');
