@@ -142,7 +142,8 @@ ak_refuse_secret(const char *argument, const char *what, const char *text)
 /*
  * Returns a caller's text as a message may quote it, because messages end up in
  * logs: cut to the length of a name, after the prefix of what looks like a
- * secret of ours, and before a foreign one.
+ * secret of ours, and before a foreign one; control characters, which a
+ * terminal would obey, as question marks.
  */
 const char *
 ak_quoted(const char *text)
@@ -151,6 +152,7 @@ ak_quoted(const char *text)
 	int len = strlen(text);
 	int kept = pg_mbcharcliplen(text, len, AK_LABEL_MAX);
 	const char *found = ak_token_find(text, true);
+	char *quoted;
 
 	if (found != NULL)
 		kept = Min(kept, found - text);
@@ -160,7 +162,11 @@ ak_quoted(const char *text)
 	found = find_known(text, &anybody);
 	if (found != NULL)
 		kept = found - text;
-	return kept == len ? text : psprintf("%.*s...", kept, text);
+	quoted = psprintf("%.*s%s", kept, text, kept < len ? "..." : "");
+	for (char *c = quoted; *c; c++)
+		if ((unsigned char) *c < 0x20 || *c == 0x7f)
+			*c = '?';
+	return quoted;
 }
 
 /*
