@@ -13,7 +13,7 @@ use Test::More;
 chomp(my $libraries = `pg_config --pkglibdir`);
 foreach my $module ('pg_stat_statements', 'auto_explain')
 {
-	plan skip_all => "PostgreSQL's $module is not installed" if !glob "$libraries/$module.*";
+	plan skip_all => "PostgreSQL's $module is not installed" if !-e "$libraries/$module.so" && !-e "$libraries/$module.dylib";
 }
 my $modules = "shared_preload_libraries = 'pg_stat_statements, auto_explain'\n";
 my $node = new_node('main', conf => $modules . <<'CONF');
