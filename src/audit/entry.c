@@ -47,7 +47,8 @@ insert_pending(int64 audit_id)
 	Datum values[] = {Int64GetDatum(audit_id)};
 	bool nulls[] = {false};
 
-	ak_insert_row(rel, lengthof(values), values, nulls);
+	if (ak_insert_row(rel, lengthof(values), values, nulls) == NULL)
+		ak_refused_by_trigger("apikeys_internal.audit_pending", "entry");
 	table_close(rel, NoLock);
 }
 
@@ -58,7 +59,8 @@ insert_pending(int64 audit_id)
  * Raises 42501 within a security-restricted operation, such as an index
  * expression in ANALYZE: there, code of one user runs in the session of
  * another, and the entry would name the wrong one.  The worker's jobs, which
- * are also restricted, may write entries.  Raises 55000 if ak_is_subscriber().
+ * are also restricted, may write entries.  Raises 55000 if ak_is_subscriber(),
+ * and 09000 if a user's trigger suppressed the entry: nothing is done untold.
  */
 int64
 ak_write_entry(const AkEntry *entry)
@@ -113,7 +115,8 @@ ak_write_entry(const AkEntry *entry)
 #undef SET_TEXT
 
 	ak_owner_begin(&caller, AK_TO_LOG);
-	ak_insert_row(log, row.natts, row.values, row.nulls);
+	if (ak_insert_row(log, row.natts, row.values, row.nulls) == NULL)
+		ak_refused_by_trigger("apikeys.audit_log", "entry");
 	insert_pending(audit_id);
 	ak_owner_end(&caller);
 	table_close(log, NoLock);

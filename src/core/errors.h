@@ -53,6 +53,11 @@
 	ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED), \
 					errmsg("function \"%s\" must be called as %s", function, what)))
 
+/* 09000: a trigger of a user on that table of ours returned NULL, so that a row was not written or deleted */
+#define ak_refused_by_trigger(table, what)                       \
+	ereport(ERROR, (errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION), \
+					errmsg("a trigger of table \"%s\" refused the %s", table, what)))
+
 /* XX000: computing a hash failed */
 #define ak_hash_failed() ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a SHA-256 hash")))
 

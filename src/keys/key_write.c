@@ -199,8 +199,7 @@ ak_insert_key(FunctionCallInfo fcinfo, AkVerb verb, const char *workspace, const
 	PG_END_TRY();
 	ak_owner_end(&caller);
 	if (row->tuple == NULL)
-		ereport(ERROR, (errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
-						errmsg("a trigger of table \"apikeys.key\" refused the key")));
+		ak_refused_by_trigger("apikeys.key", "key");
 	ak_row_read(row, rel, row->tuple);
 	table_close(rel, NoLock);
 }

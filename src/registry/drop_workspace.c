@@ -178,6 +178,12 @@ ak_drop_workspace(PG_FUNCTION_ARGS)
 	action.details = remove_keys(args[0], context);
 	remove_people(args[0], context, caller.userid);
 	ak_act(&action, &query, args, NULL, AK_SEE_LATEST);
+	if (SPI_processed == 0)
+	{
+		if (!ak_workspace_settings(workspace, &settings))
+			ak_not_found(errmsg("workspace \"%s\" does not exist", workspace));
+		ak_refused_by_trigger("apikeys.workspace", "deletion");
+	}
 	SPI_finish();
 	ak_owner_end(&caller);
 	PG_RETURN_DATUM(args[0]);

@@ -336,6 +336,8 @@ record_access(AkGrant *grant, Oid role)
 
 		ak_refuse_on_subscriber();
 		ak_query(&insert, grant->args, grant->nulls, AK_SEE_LATEST);
+		if (SPI_processed == 0)
+			ak_refused_by_trigger("apikeys.access", "access");
 		grant_id = ak_query_result(0, 1, &isnull);
 	}
 	if (!has)

@@ -55,7 +55,8 @@ ak_register_api(PG_FUNCTION_ARGS)
 	ak_lock_object(AK_API, api, ShareLock);
 	if (ak_api_ordinal(api) != 0)
 		ak_exists(errmsg("API \"%s\" already exists", ak_quoted(api)));
-	ak_run_as_owner(AK_TO_MANAGE, &query, args, PG_ARGISNULL(1) ? " n" : NULL, AK_SEE_TRANSACTION);
+	if (ak_run_as_owner(AK_TO_MANAGE, &query, args, PG_ARGISNULL(1) ? " n" : NULL, AK_SEE_TRANSACTION) == 0)
+		ak_refused_by_trigger("apikeys.api", "API");
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
@@ -117,7 +118,8 @@ ak_add_team_member(PG_FUNCTION_ARGS)
 	args[0] = team_workspace(fcinfo, 2);
 	args[1] = PG_GETARG_DATUM(0);
 	args[2] = PG_GETARG_DATUM(1);
-	ak_run_as_owner(AK_TO_MANAGE, &query, args, NULL, AK_SEE_TRANSACTION);
+	if (ak_run_as_owner(AK_TO_MANAGE, &query, args, NULL, AK_SEE_TRANSACTION) == 0)
+		ak_refused_by_trigger("apikeys.team_member", "team member");
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 

@@ -263,7 +263,7 @@ run_with_workspace(FunctionCallInfo fcinfo, AkQuery *query)
  *					rate_limit integer = NULL, rate_window interval = NULL, leak_action text = NULL) -> text, the workspace
  *
  * Takes the same values as update_workspace.  Raises 42710 if it exists, 22023
- * for an invalid value, 42501 without "admin" for it.
+ * for an invalid value, 42501 without "admin" for it, 09000.
  */
 Datum
 ak_create_workspace(PG_FUNCTION_ARGS)
@@ -283,7 +283,8 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 	ak_require(AK_ADMIN, ak_may_something(workspace) ? workspace : NULL);
 	PG_TRY();
 	{
-		run_with_workspace(fcinfo, &query);
+		if (run_with_workspace(fcinfo, &query) == 0)
+			ak_refused_by_trigger("apikeys.workspace", "workspace");
 	}
 	PG_CATCH();
 	{
