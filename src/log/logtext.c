@@ -146,34 +146,6 @@ ascii_lower(char c)
 	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
 }
 
-/* Appends a text in lower case. */
-static void
-append_lower(StringInfo buf, const char *data, int len)
-{
-	int start = buf->len;
-	char *lower;
-
-	if (ascii_lowers_plainly())
-	{
-		char *out;
-		int i;
-
-		enlargeStringInfo(buf, len);
-		out = buf->data + start;
-		for (i = 0; i < len && !IS_HIGHBIT_SET(data[i]); i++)
-			out[i] = ascii_lower(data[i]);
-		if (i == len)
-		{
-			buf->len += len;
-			out[len] = '\0';
-			return;
-		}
-	}
-	lower = str_tolower(data, len, DEFAULT_COLLATION_OID);
-	appendStringInfoString(buf, lower);
-	pfree(lower);
-}
-
 /* Appends an address as inet_out() writes it. */
 static void
 append_ip(StringInfo buf, inet *ip)
@@ -200,9 +172,9 @@ append_ip(StringInfo buf, inet *ip)
 	}
 }
 
-/* Appends the text of a shown column, which is not NULL, in lower case if "lower" is set. */
+/* Appends the text of a shown column, which is not NULL. */
 static void
-append_shown(StringInfo buf, AttrNumber column, Datum value, bool lower)
+append_shown(StringInfo buf, AttrNumber column, Datum value)
 {
 	switch (column)
 	{
@@ -216,10 +188,7 @@ append_shown(StringInfo buf, AttrNumber column, Datum value, bool lower)
 		{
 			text *t = DatumGetTextPP(value);
 
-			if (lower)
-				append_lower(buf, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
-			else
-				appendBinaryStringInfo(buf, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+			appendBinaryStringInfo(buf, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
 			if ((Pointer) t != DatumGetPointer(value))
 				pfree(t);
 		}
@@ -307,9 +276,10 @@ text_contains(AkNeedle *needle, Datum value)
 
 	if (!ascii)
 	{
-		resetStringInfo(&needle->buf);
-		append_lower(&needle->buf, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
-		found = strstr(needle->buf.data, needle->text) != NULL;
+		char *lower = str_tolower(VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t), DEFAULT_COLLATION_OID);
+
+		found = strstr(lower, needle->text) != NULL;
+		pfree(lower);
 	}
 	return found;
 }
@@ -334,7 +304,7 @@ ak_needle_found(AkNeedle *needle, const Datum *values, const bool *nulls)
 		else if (is_time ? needle->as_time != NULL : needle->may_be_ip)
 		{
 			resetStringInfo(&needle->buf);
-			append_shown(&needle->buf, column, values[column - 1], true);
+			append_shown(&needle->buf, column, values[column - 1]);
 			if (strstr(needle->buf.data, is_time ? needle->as_time : needle->text) != NULL)
 				return true;
 		}
@@ -405,7 +375,7 @@ ak_csv_line(StringInfo buf, const Datum *values, const bool *nulls)
 		if (nulls[column - 1])
 			continue;
 		start = buf->len;
-		append_shown(buf, column, values[column - 1], false);
+		append_shown(buf, column, values[column - 1]);
 		if (column != Anum_audit_log_time && buf->len > start && strchr("=+-@\t\r\n", buf->data[start]) != NULL)
 		{
 			appendStringInfoChar(buf, '\0');
