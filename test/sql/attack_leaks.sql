@@ -61,7 +61,7 @@ EXCEPTION WHEN SQLSTATE 'PGRST' THEN
 END $$;
 SELECT DISTINCT pg_temp.error_of(h, a, c) FROM unnest(ARRAY[E'Bearer x\r\nSet-Cookie: evil', E'\r\n', E'Basic \r\n', '"evil"', U&'evil\2028', repeat('evil', 1000000), :'red']) AS h, unnest(ARRAY[E'evil"\r\n', 'push']) AS a, unnest(ARRAY[E'evil\r\n', '::ffff:1.2.3.4']) AS c ORDER BY 1;
 -- metadata and an owner with everything in them come back as they are, and end with the transaction
-SELECT key AS odd FROM apikeys.create_key('Odd', '{data}', 'red', owner => '12:x"''\{}', metadata => '{"a\r\n": "3:x\u2028", "-1:": [null, 1e300]}') \gset
+SELECT key AS odd FROM apikeys.create_key('Odd', '{data}', 'red', owner => '12:x"''\{}', metadata => '{"a\r\n\b\f\t\u0001": "3:x\u2028", "-1:": [null, 1e300]}') \gset
 BEGIN;
 SELECT code FROM apikeys.authenticate(:'odd');
 SELECT apikeys.current_owner(), apikeys.current_key_metadata(), apikeys.current_key_allows('data'), apikeys.current_key_allows('12:x"''\{}'), apikeys.current_key_allows(''), apikeys.current_key_allows('-1:');

@@ -331,3 +331,20 @@ DROP OWNED BY regress_ak_one, regress_ak_group, regress_ak_member, "regress_ak "
 	regress_ak_acme, regress_ak_both, regress_ak_parent, regress_ak_child;
 DROP ROLE regress_ak_one, regress_ak_group, regress_ak_member, "regress_ak ""odd"" role", regress_ak_x, regress_ak_y,
 	regress_ak_acme, regress_ak_both, regress_ak_parent, regress_ak_child;
+
+-- An admin of one workspace whose transaction grants more than a few: all of it is given at its commit.
+SELECT apikeys.create_workspace('many') \g /dev/null
+SELECT format('CREATE ROLE regress_ak_many_%s', i) FROM generate_series(0, 10) AS i \gexec
+SELECT apikeys.grant_access('regress_ak_many_0', 'admin', 'many');
+SET ROLE regress_ak_many_0;
+BEGIN;
+SELECT count(apikeys.grant_access(('regress_ak_many_' || i)::name, c, 'many')) FROM generate_series(1, 10) AS i, unnest('{view,audit}'::text[]) AS c;
+SAVEPOINT one;
+SELECT count(apikeys.revoke_access(('regress_ak_many_' || i)::name, 'audit', 'many')) FROM generate_series(1, 10) AS i;
+ROLLBACK TO one;
+SELECT count(apikeys.revoke_access(('regress_ak_many_' || i)::name, 'view', 'many')) FROM generate_series(6, 10) AS i;
+COMMIT;
+RESET ROLE;
+SELECT has_table_privilege(r, 'apikeys.keys', 'SELECT') AS view, has_table_privilege(r, 'apikeys.audit_logs', 'SELECT') AS audit, count(*) FROM (SELECT 'regress_ak_many_' || i AS r FROM generate_series(1, 10) AS i) AS s GROUP BY 1, 2 ORDER BY 1;
+SELECT format('DROP OWNED BY regress_ak_many_%s', i) FROM generate_series(0, 10) AS i \gexec
+SELECT format('DROP ROLE regress_ak_many_%s', i) FROM generate_series(0, 10) AS i \gexec
