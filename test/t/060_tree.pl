@@ -31,7 +31,7 @@ sub pg_config
 my ($cc) = split ' ', pg_config('--cc');
 run_ok('compiling merkle.c and what checks its proofs',
 	[ $cc, '-shared', '-fPIC', '-O1', '-w', "-I$src", '-I' . pg_config('--includedir-server'), "$src/pure/merkle.c", "$src/pure/digest.c",
-		"$src/../test/fuzz/backend.c", "$src/../test/fuzz/merkle_check.c", '-o', "$work/merkle.so", '-L' . pg_config('--pkglibdir'), '-L' . pg_config('--libdir'), '-lcrypto' ]);
+		"$src/../test/fuzz/backend.c", "$src/../test/fuzz/merkle_check.c", "$src/../test/fuzz/merkle_check.c", '-o', "$work/merkle.so", '-L' . pg_config('--pkglibdir'), '-L' . pg_config('--libdir'), '-lcrypto' ]);
 like(run_ok('the model', [ 'python3', "$model/tree_test.py", "$work/merkle.so" ]),
 	qr/^301 roots, 45150 inclusion proofs, 45150 consistency proofs, \d{5} wrong ones refused$/, 'merkle.c and the model agree');
 
