@@ -32,4 +32,14 @@ ak_ticks(void)
 	return (AkTicks) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* Returns the processor time that this process has used, in microseconds. */
+static inline AkTicks
+ak_processor_ticks(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (AkTicks) used.tv_sec * 1000000 + used.tv_nsec / 1000;
+}
+
 #endif /* AK_CLOCK_H */

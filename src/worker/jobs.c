@@ -65,7 +65,7 @@ PGDLLEXPORT void ak_worker_main(Datum arg);
 #define RETRY_MS     1000
 #define RETRY_MAX_MS 80000
 
-/* A job that was woken rests REST times as long as its last run took, but at most REST_MAX_MS */
+/* A job that was woken rests REST times as long as its last run kept a processor busy, but at most REST_MAX_MS */
 #define REST        9
 #define REST_MAX_MS 10000
 
@@ -73,7 +73,7 @@ PGDLLEXPORT void ak_worker_main(Datum arg);
 static struct
 {
 	AkTicks last;  /* end of its last run; 0: never ran */
-	AkTicks took;  /* duration of its last run */
+	AkTicks took;  /* processor time of its last run: waiting for a lock is no work */
 	AkTicks asked; /* when the job asked to run next */
 	bool pending;
 	bool woken;
@@ -282,7 +282,7 @@ run_job(int number)
 	const AkJob *job = &ak_worker_plan->jobs[number];
 	volatile AkJobNext next = AK_JOB_IDLE;
 	volatile bool failed = false;
-	AkTicks start = ak_ticks();
+	AkTicks start = ak_processor_ticks();
 	int outer = running_job;
 	MemoryContext old = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "apikeys job", ALLOCSET_DEFAULT_SIZES);
@@ -328,7 +328,7 @@ run_job(int number)
 		pgstat_report_activity(STATE_IDLE, NULL);
 
 	states[number].last = ak_ticks();
-	states[number].took = states[number].last - start;
+	states[number].took = ak_processor_ticks() - start;
 	states[number].failures = failed ? states[number].failures + 1 : 0;
 	states[number].pending = failed || next.pending;
 	states[number].asked = next.delay_ms < 0 ? AK_TICKS_NEVER : states[number].last + AK_TICKS_OF_MS(next.delay_ms);

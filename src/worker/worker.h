@@ -21,8 +21,8 @@
  * and holds no transaction open while it waits for an external service.  An
  * error in a job is logged, its transaction is rolled back, and it runs again
  * after a delay that grows with each failure in a row.  However often a job is
- * woken, it rests nine times as long as its last run took, so that it takes a
- * tenth of a processor at most.  A long job calls ak_worker_must_stop()
+ * woken, it rests nine times as long as its last run kept a processor busy, so
+ * that it takes a tenth of one at most.  A long job calls ak_worker_must_stop()
  * regularly and returns if that is true: the server is being stopped, or the
  * database is to be dropped, renamed or copied.  Outside of a transaction, that
  * call lets flushes run.  A statement is cancelled after 4 s, since DROP

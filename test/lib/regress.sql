@@ -111,7 +111,7 @@ END
 $$;
 
 -- Nothing, when the log and everything else is as it should be.
-CREATE FUNCTION pg_temp.wrong() RETURNS SETOF text LANGUAGE sql SECURITY DEFINER AS
+CREATE FUNCTION pg_temp.wrong() RETURNS SETOF text LANGUAGE sql SECURITY DEFINER SET client_min_messages = warning AS
 $$
 	SELECT 'the log: ' || problem FROM apikeys.verify_audit_logs() WHERE NOT ok
 	UNION ALL
