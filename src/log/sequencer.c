@@ -29,7 +29,9 @@
  * leaf.  So does the trigger of entries that come by replication.  This happens before the first batch, when there is another row, since
  * then somebody acts in this database and a restore is over, or when the
  * procedure is called; but not by the worker alone, which could do so between
- * the COPYs of two tables.
+ * the COPYs of two tables.  The row stays until a run has taken in all that it
+ * derived: whatever ends that run, the next one, in any process, derives again
+ * and forgets its bound.
  *
  *-------------------------------------------------------------------------
  */
@@ -155,7 +157,7 @@ must_derive(bool called)
 	return DatumGetBool(ak_query_result(0, 1, &isnull));
 }
 
-/* Derives the pending rows from the entries that have no leaf. */
+/* Derives the pending rows from the entries that have no leaf, and forgets the bound.  Row 0 stays. */
 static void
 derive_pending(void)
 {
@@ -171,7 +173,6 @@ derive_pending(void)
 						   2,
 						   {INT8OID, INT8OID},
 						   NULL};
-	static AkQuery done = {"DELETE FROM apikeys_internal.audit_pending WHERE audit_id = 0", 0, {0}, NULL};
 	Datum args[2] = {Int64GetDatum(0), Int64GetDatum(DERIVE_BATCH)};
 
 	for (;;)
@@ -187,7 +188,6 @@ derive_pending(void)
 		args[0] = reached;
 		ak_job_go_on();
 	}
-	ak_query(&done, NULL, NULL, AK_SEE_LATEST);
 	reset_bound();
 }
 
@@ -338,6 +338,8 @@ take_batch(int64 *from, bool called)
 							 1,
 							 {INT8ARRAYOID},
 							 NULL};
+	static AkQuery derived_all = {"DELETE FROM apikeys_internal.audit_pending WHERE audit_id = 0", 0, {0}, NULL};
+	static bool derived; /* in this run */
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "apikeys sequencer", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old;
 	ArrayBuildState *done;
@@ -355,7 +357,8 @@ take_batch(int64 *from, bool called)
 	bound.next = bound.from;
 	if (*from == 0)
 	{
-		if (must_derive(called))
+		derived = must_derive(called);
+		if (derived)
 			derive_pending();
 		*from = bound.from;
 		/* before rows are read: what those transactions have left is seen then */
@@ -379,6 +382,8 @@ take_batch(int64 *from, bool called)
 	else
 	{
 		/* the run has read all rows from the bound on */
+		if (derived)
+			ak_query(&derived_all, NULL, NULL, AK_SEE_LATEST);
 		if (bound.ended)
 			bound.next = Max(bound.from, bound.noted + 1);
 		if (bound.ended || bound.noted == 0)

@@ -239,6 +239,36 @@ $node->append_conf('postgresql.conf', "apikeys.flush_interval = 100ms\n");
 $node->reload;
 
 #
+# As after a restore, a call derives what is pending, and is stopped in the middle, while the worker has long known that
+# nothing so old can be pending any more.
+#
+sql('CREATE DATABASE derived');
+install_in($node, 'derived');
+# what it remembers ends with any change of our tables' definitions
+$node->safe_psql('derived', <<'SQL');
+CREATE FUNCTION stop_here() RETURNS trigger LANGUAGE plpgsql AS
+	$$ BEGIN IF current_setting('application_name') = 'stopped' AND NEW.position > 6000 THEN RAISE 'stopped'; END IF; RETURN NEW; END $$;
+CREATE TRIGGER stop_here AFTER INSERT ON apikeys.audit_tree FOR EACH ROW EXECUTE FUNCTION stop_here();
+SQL
+my $derive = q{SELECT count(*) FROM apikeys_internal.audit_pending};
+$node->safe_psql('derived', "SELECT count(apikeys.create_key('k' || i, '{data}')) FROM generate_series(1, 12000) AS i");
+ok(wait_for($node, 'derived', "$derive;", '0'), 'all is taken in');
+# the worker notes the last number in one run, raises its bound in another
+foreach my $member (1 .. 4)
+{
+	$node->safe_psql('derived', "SELECT apikeys.add_team_member('$member', 'platform')");
+	ok(wait_for($node, 'derived', "$derive;", '0'), "so is member $member");
+}
+$node->safe_psql('derived', <<'SQL');
+BEGIN; SET LOCAL session_replication_role = replica; DELETE FROM apikeys.audit_tree; COMMIT;
+INSERT INTO apikeys_internal.audit_pending VALUES (0)
+SQL
+like(($node->psql('derived', "SET application_name = 'stopped'; CALL apikeys.sequence_audit_logs()"))[2], qr/ERROR:  stopped/, 'a call is stopped');
+ok(wait_for($node, 'derived', "$derive;", '0'), 'the worker takes in the rest');
+is($node->safe_psql('derived', 'SELECT count(*) - (SELECT count(*) FROM apikeys.audit_log) FROM apikeys.audit_tree'), '0', 'each once');
+is($node->safe_psql('derived', 'SELECT bool_and(ok) FROM apikeys.verify_audit_logs()'), 't', 'and the trees are right');
+
+#
 # A standby answers from the tree that it has, and sequences nothing.
 #
 $node->backup('b');
