@@ -4,6 +4,8 @@
 --     db-anon-role = "shop_gateway"
 --     db-pre-request = "rest_private.check_key"
 --
+-- Clients send their key in the header X-API-Key, or by Basic: what comes as Bearer is a JWT to PostgREST, which answers 401 by itself.
+--
 -- Each request is one transaction: READ ONLY for GET, the role set, the headers in the setting request.headers. Then comes
 -- the function, in a statement of its own, then what was asked for: row-level security goes by the key.
 

@@ -218,7 +218,7 @@ class PlPgSql:
 
 
 class PostgRest:
-    """The session that PostgREST makes: see its documentation, "Transactions" and "Errors"."""
+    """The session that PostgREST makes: its documentation, "Transactions" and "Errors", and its source (PreQuery.hs, Error.hs)."""
     needs = None
 
     def __init__(self, pre_request, refused, tells_limits):
@@ -250,12 +250,19 @@ class PostgRest:
             run("ROLLBACK")
             diag = error.diag
             if diag.sqlstate == "PGRST":
-                detail = json.loads(diag.message_detail)
-                return detail["status"], {k.lower(): v for k, v in detail["headers"].items()}, json.loads(diag.message_primary)
-            status = {"23505": 409, "42501": 403}.get(diag.sqlstate, 500 if diag.sqlstate[:2] in ("40", "55", "2B", "XX") else 400)
+                message, detail = json.loads(diag.message_primary), json.loads(diag.message_detail)
+                check("PGRST: what PostgREST wants in it", {"code", "message"} <= set(message) and {"status", "headers"} <= set(detail),
+                      message, detail)
+                return detail["status"], {k.lower(): v for k, v in detail["headers"].items()}, message
+            status = {"23505": 409, "42501": 403 if role == "shop_admin" else 401}.get(
+                diag.sqlstate, 500 if diag.sqlstate[:2] in ("40", "54", "55", "P0", "XX") else 400)
             return status, {}, {"code": diag.sqlstate, "message": diag.message_primary, "details": None, "hint": None}
 
     def ask(self, headers):
+        # Bearer is PostgREST's own: it takes what follows for a JWT, and refuses it. Keys come as X-API-Key.
+        scheme, _, rest = headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            headers = {"X-API-Key": rest or scheme}
         status, headers, body = self.request(
             "GET", "/rpc/orders", "shop_gateway", dict(headers, **{"X-Real-IP": HOST}),
             "SELECT coalesce(json_agg(_postgrest_t), '[]') FROM (SELECT * FROM rest.orders()) AS _postgrest_t", ())
