@@ -27,6 +27,7 @@ RESET ROLE;
 SET ROLE regress_ak_page;
 SET apikeys.workspace = 'acme';
 SET apikeys.actor = 'ann@acme.example';
+SET apikeys.client = '192.0.2.7';
 \echo '-> teams: add somebody, list'
 SELECT count(*) FROM apikeys.add_team_member('ann@acme.example', 'Platform');
 SELECT actor, team FROM apikeys.team_members;
@@ -102,6 +103,7 @@ SELECT count(*) AS others FROM (SELECT workspace FROM apikeys.keys UNION ALL SEL
 RESET ROLE;
 RESET apikeys.workspace;
 RESET apikeys.actor;
+RESET apikeys.client;
 
 SET ROLE regress_ak_operator;
 \echo '-> Operator: is all well?'
