@@ -28,8 +28,16 @@ if [ "$(id -u)" = 0 ]; then
 			setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups -- "$@"
 	}
 	own() { chown -R "$(user):" "$@"; }
+	# The same in the background; $! is the command itself, which as_user COMMAND & would leave behind when it is ended.
+	spawn() {
+		local user
+		user=$(user)
+		HOME=${work:-/tmp} USER=$user LOGNAME=$user \
+			setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups -- "$@" &
+	}
 else
 	as_user() { "$@"; }
+	spawn() { "$@" & }
 	own() { :; }
 fi
 
@@ -64,7 +72,8 @@ remove_workdir() {
 	trap '' HUP INT TERM
 	cd /
 	stop_servers "$work"
-	if [ -n "${KEEP:-}" ]; then say "kept: $work"; else rm -rf "$work"; fi
+	# never into what is still mounted below it
+	if [ -n "${KEEP:-}" ]; then say "kept: $work"; else rm -rf --one-file-system "$work"; fi
 }
 
 # Stop every server whose data directory lies below a directory, at once.
