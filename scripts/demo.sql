@@ -27,7 +27,8 @@ SELECT apikeys.grant_access('app', c) FROM unnest('{manage,validate,audit}'::tex
 \echo
 \echo :h'2. A key with a limit and a quota. Its secret is shown once; what is stored is its SHA-256':n
 \set ECHO queries
-SELECT key, access, hint FROM apikeys.create_key('Mobile app', '{data,push}', owner => 'customer 4711', rate_limit => 3, quota => 1000)
+SELECT key, access, hint FROM apikeys.create_key('Mobile app', '{data,push}',
+    owner => 'customer 4711', rate_limit => 3, quota => 1000)
 \gset mobile_
 \echo '   ' :mobile_key '   ' :mobile_access '   afterwards:' :mobile_hint
 
