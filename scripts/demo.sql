@@ -129,6 +129,8 @@ SELECT :'refused' <> '55000' AS wrong \gset
 SELECT to_char("time", 'HH24:MI:SS') AS time, activity, actor, changes ->> 'reason' AS reason FROM apikeys.audit_logs LIMIT 12;
 
 \set ECHO none
+-- where the worker is busy elsewhere
+CALL apikeys.sequence_audit_logs();
 SELECT max(audit_id) AS id FROM apikeys.audit_logs WHERE key_name = 'Nightly import' \gset
 CREATE TEMPORARY TABLE proof AS SELECT p.* FROM apikeys.audit_inclusion_proof(:id) AS p;
 \echo :h'12. An entry and the proof that it is in the log, checked offline by openssl':n
