@@ -59,6 +59,10 @@ SELECT n / :batch_size AS batch, secret FROM (
 ) AS made ORDER BY n;
 CREATE INDEX ON bench.unmet (batch);
 
+-- Each of the keys once, or 100,000 of them, in random order.
+CREATE TABLE bench.spread AS
+SELECT secret, secret::bytea AS secret_bytes FROM (SELECT i, bench.make(i) AS secret FROM generate_series(1, least(:keys, 100000)) i) AS made ORDER BY hashint8(i);
+
 CREATE FUNCTION bench.by_sql(secret bytea) RETURNS text LANGUAGE sql STABLE AS
 'SELECT name FROM plain.key WHERE key_hash = sha256(secret) LIMIT 1';
 CREATE FUNCTION bench.by_plpgsql(secret bytea) RETURNS text LANGUAGE plpgsql STABLE AS
@@ -98,6 +102,16 @@ FROM (VALUES
 	('SQL function', 'bench.by_sql(secret_bytes)', NULL, NULL)
 ) AS a (arm, call, setting, value)
 WHERE a.setting IS NULL OR a.setting = 'role' OR :'may_grant_set';
+
+INSERT INTO bench.arm (kind, calls, arm, query, setting, value)
+SELECT 'spread', least(:keys, 100000), arm, 'SELECT count(' || call || ') FROM bench.spread', setting, value
+FROM (VALUES
+	('constant', 'bench.constant(secret)', NULL, NULL),
+	('sha256', 'sha256(secret_bytes)', NULL, NULL),
+	('counted', $$apikeys.validate_key(secret, 'data')$$, NULL, NULL),
+	('uncounted', $$apikeys.validate_key(secret, 'data')$$, 'apikeys.track_usage', 'off')
+) AS a (arm, call, setting, value)
+WHERE a.setting IS NULL OR :'may_grant_set';
 
 -- What the access check costs. Nothing in SQL is that check and no more: sees_everywhere() asks the same question in the
 -- same place, and reads its argument and the setting apikeys.workspace on top, so that the check costs less than it.

@@ -79,6 +79,9 @@ INSERT INTO bench.arm (kind, calls, arm, query) VALUES
 		ORDER BY audit_id DESC) TO '/dev/null' CSV HEADER$$),
 	('verify', 1, 'verify', 'SELECT count(*) FROM apikeys.verify_audit_logs()'),
 	('verify', 1, 'sha256', $$SELECT count(sha256(convert_to(l::text, 'UTF8'))) FROM apikeys.audit_log l$$);
+INSERT INTO bench.arm (kind, calls, arm, query) VALUES
+	('proof', 100, 'proof', $$SELECT count(apikeys.audit_inclusion_proof(audit_id)) FROM (SELECT audit_id FROM apikeys.audit_log
+		WHERE workspace = 'log3' AND hashint8(audit_id) % 97 = 0 LIMIT 100) e$$);
 CREATE SEQUENCE bench.purged;
 INSERT INTO bench.arm (kind, calls, arm, query)
 SELECT 'purge', greatest(1, :entries / 5000) * 100, 'purge', $$SELECT apikeys.purge_audit_logs(clock_timestamp(), 'purged' || nextval('bench.purged'))$$;

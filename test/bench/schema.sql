@@ -5,6 +5,7 @@ CREATE EXTENSION apikeys CASCADE;
 CREATE SCHEMA bench;
 
 CREATE FUNCTION bench.constant(text) RETURNS boolean LANGUAGE C VOLATILE AS 'apikeys_bench', 'bench_constant';
+CREATE FUNCTION bench.mark() RETURNS void LANGUAGE C VOLATILE AS 'apikeys_bench', 'bench_mark';
 CREATE FUNCTION bench.make(bigint) RETURNS text LANGUAGE C IMMUTABLE AS 'apikeys_bench', 'bench_make';
 CREATE FUNCTION bench.chosen(hash bytea, n bigint) RETURNS bytea LANGUAGE C IMMUTABLE AS 'apikeys_bench', 'bench_chosen';
 CREATE FUNCTION bench.secret(integer) RETURNS text LANGUAGE C STABLE AS 'apikeys_bench', 'bench_secret';
