@@ -28,10 +28,11 @@
  * Looks for a hash (32 bytes) in one of the two indexes of apikeys.key, which
  * the caller has opened, with a registered snapshot or SnapshotSelf; "column"
  * is the indexed column.  Returns true if there is such a row: it is then in
- * the slot, and *root is the TID in the index entry.
+ * the slot, and *root is the TID in the index entry.  The slot (NULL: not yet)
+ * is made when the index has an entry, which it has not for a made-up secret.
  */
 bool
-ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot *slot, AkRelation which, AttrNumber column,
+ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot **slot, AkRelation which, AttrNumber column,
 			 const uint8 *hash, ItemPointer root)
 {
 	union
@@ -57,10 +58,12 @@ ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot *slot, AkRelation w
 		Datum datum;
 
 		*root = *tid;
-		if (!index_fetch_heap(scan, slot))
+		if (*slot == NULL)
+			*slot = MakeSingleTupleTableSlot(RelationGetDescr(key), table_slot_callbacks(key));
+		if (!index_fetch_heap(scan, *slot))
 			continue;
 		/* the row decides, not the index entry */
-		datum = slot_getattr(slot, column, &isnull);
+		datum = slot_getattr(*slot, column, &isnull);
 		found = ak_is_hash(datum, isnull, hash);
 	}
 	index_endscan(scan);
@@ -73,17 +76,18 @@ static char *
 workspace_of(AkRelation index, AttrNumber column, const uint8 *hash, Snapshot snapshot)
 {
 	Relation key = ak_table_open(AK_KEY, AccessShareLock);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(key), table_slot_callbacks(key));
+	TupleTableSlot *slot = NULL;
 	ItemPointerData root;
 	char *workspace = NULL;
 
-	if (ak_key_probe(key, snapshot, slot, index, column, hash, &root))
+	if (ak_key_probe(key, snapshot, &slot, index, column, hash, &root))
 	{
 		bool isnull;
 
 		workspace = TextDatumGetCString(slot_getattr(slot, Anum_key_workspace, &isnull));
 	}
-	ExecDropSingleTupleTableSlot(slot);
+	if (slot != NULL)
+		ExecDropSingleTupleTableSlot(slot);
 	table_close(key, AccessShareLock);
 	return workspace;
 }

@@ -43,7 +43,7 @@ ak_is_hash(Datum column, bool isnull, const uint8 *hash)
 	return VARSIZE_ANY_EXHDR(stored) == AK_HASH_LEN && ak_hash_equal((const uint8 *) VARDATA_ANY(stored), hash);
 }
 
-extern bool ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot *slot, AkRelation which, AttrNumber column,
+extern bool ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot **slot, AkRelation which, AttrNumber column,
 						 const uint8 *hash, ItemPointer root);
 extern bool ak_hash_is_old(const uint8 *hash);
 extern char *ak_hash_whose(const uint8 *hash);

@@ -13,6 +13,10 @@
  * Items are in chains by their hash.  Each step brings new buckets, enough for
  * all items: the chains move to them partition by partition.
  *
+ * A pool can also have room for the caller's hints to what is in the shared
+ * buffers, zeroed at first.  A step that brings twice as many as there are
+ * replaces them; the old ones are forgotten.
+ *
  * A process maps a step when it first meets it (ak_pool_attach()).  That can
  * fail, and happens in a subtransaction, with no lock held.  The process then
  * cannot reach the items of that step, or those behind them in their chains,
@@ -27,6 +31,7 @@
 #include "postgres.h"
 
 #include "port/atomics.h"
+#include "storage/bufmgr.h"
 #include "utils/memutils.h"
 
 #include "core/compat.h"
@@ -35,6 +40,9 @@
 
 /* After a failure to attach, the delay until the next attempt */
 #define RETRY_MS 10000
+
+/* The most hints for each shared buffer: about as many rows of keys fit beside their indexes */
+#define HINTS_PER_BUFFER 16
 
 /* Items are aligned to cache lines */
 #define ALIGNED(size) TYPEALIGN(PG_CACHE_LINE_SIZE, size)
@@ -87,13 +95,28 @@ bucket_at(const AkPool *pool, uint32 step, uint32 hash)
  * ------------------------------------------------------------------- sizes
  */
 
+/* Returns the number of hints in a step of that many buckets; 0 if those that the pool has are enough. */
+static uint32
+hint_count(const AkPool *pool, uint32 nbuckets)
+{
+	uint32 count = nbuckets;
+
+	while (count > (uint64) NBuffers * HINTS_PER_BUFFER)
+		count /= 2;
+	if (pool->hint_size == 0 || (pool->shared != NULL && count < 2 * pool->shared->nhints))
+		return 0;
+	return count;
+}
+
 /* Returns the size in bytes of a step of that number of items, added to what the pool has. */
 Size
 ak_pool_size(const AkPool *pool, uint32 items)
 {
 	uint32 before = pool->shared != NULL ? pool->shared->capacity : 0;
+	uint32 nbuckets = bucket_count(before + items);
 
-	return ALIGNED(bucket_count(before + items) * sizeof(uint32)) + ALIGNED(items * pool->item_size);
+	return ALIGNED(nbuckets * sizeof(uint32)) + ALIGNED(hint_count(pool, nbuckets) * pool->hint_size) +
+		   ALIGNED(items * pool->item_size);
 }
 
 /* Returns the number of items in a step of at most that size; 0 if none fits. */
@@ -128,6 +151,11 @@ map_step(AkPool *pool, char *segment)
 		pool->chunks = repalloc(pool->chunks, nchunks * sizeof(char *));
 	for (uint32 i = pool->nchunks; i < nchunks; i++)
 		pool->chunks[i] = segment + step->items + (Size) (i - pool->nchunks) * AK_POOL_CHUNK * pool->item_size;
+	if (step->nhints > 0)
+	{
+		pool->hints = segment + step->hints;
+		pool->nhints = step->nhints;
+	}
 	pool->segments[pool->attached] = segment;
 	pool->nchunks = nchunks;
 	pool->attached++;
@@ -149,8 +177,10 @@ prepare_step(AkPool *pool, char *segment, Size offset, uint32 items)
 	step->fresh = 0;
 	step->nbuckets = bucket_count(shared->capacity + items);
 	step->buckets = offset;
-	step->items = offset + ALIGNED(step->nbuckets * sizeof(uint32));
-	memset(segment + step->buckets, 0, step->nbuckets * sizeof(uint32));
+	step->hints = offset + ALIGNED(step->nbuckets * sizeof(uint32));
+	step->nhints = hint_count(pool, step->nbuckets);
+	step->items = step->hints + ALIGNED(step->nhints * pool->hint_size);
+	memset(segment + step->buckets, 0, step->items - step->buckets);
 	return step;
 }
 
@@ -163,6 +193,7 @@ publish_step(AkPoolShared *shared)
 	pg_write_barrier();
 	SpinLockAcquire(&shared->mutex);
 	shared->capacity += shared->steps[number].count;
+	shared->nhints = Max(shared->nhints, shared->steps[number].nhints);
 	pg_atomic_write_u32(&shared->nsteps, number + 1);
 	SpinLockRelease(&shared->mutex);
 }

@@ -34,6 +34,8 @@ typedef struct AkPoolStep
 	uint32 fresh;      /* number of them that were taken at least once */
 	uint32 nbuckets;   /* a power of two */
 	Size buckets;      /* offset from the segment's beginning, in bytes */
+	Size hints;        /* room for nhints hints of the caller */
+	uint32 nhints;     /* 0, or a power of two */
 	Size items;
 } AkPoolStep;
 
@@ -45,6 +47,7 @@ typedef struct AkPoolShared
 	uint32 filling;   /* the step from which fresh items are taken */
 	uint32 capacity;  /* number of items of all steps */
 	uint32 used;      /* number of items taken */
+	uint32 nhints;    /* in the last step that has hints */
 	pg_atomic_uint32 nsteps;
 	AkPoolStep steps[AK_POOL_STEPS];
 	union
@@ -68,6 +71,7 @@ typedef struct AkPool
 	Size id_size;
 	uint32 (*hash_of)(const void *item);
 	void (*init_item)(void *item); /* initializes a fresh item's spinlock */
+	Size hint_size;                /* 0: no hints */
 
 	/* locations in memory */
 	AkPoolShared *shared; /* NULL: not attached */
@@ -75,6 +79,8 @@ typedef struct AkPool
 	char *segments[AK_POOL_STEPS];
 	char **chunks; /* the items of each chunk */
 	uint32 nchunks;
+	char *hints; /* of the last step that has some */
+	uint32 nhints;
 	AkTicks retry_at; /* when to try again after a failure to attach */
 } AkPool;
 

@@ -81,7 +81,8 @@ AkPool ak_counters = {.item_size = SLOT_SIZE,
 					  .id_offset = offsetof(AkSlot, id),
 					  .id_size = sizeof(AkSlotId),
 					  .hash_of = hash_of,
-					  .init_item = init_slot};
+					  .init_item = init_slot,
+					  .hint_size = AK_KEY_HINT_SIZE};
 
 /* Returns a slot by its number, from 1. */
 static inline AkSlot *
@@ -97,6 +98,21 @@ ak_usage_attach(void)
 	if (unlikely(memory == NULL))
 		memory = ak_memory(true);
 	return memory != NULL;
+}
+
+/*
+ * Returns the room for hints to the rows of keys (keystore.c), AK_KEY_HINT_SIZE
+ * bytes each, and their number, a power of two; NULL if memory cannot be had.
+ * Call in a transaction, with no lock held; does not raise.
+ */
+void *
+ak_usage_key_hints(uint32 *count)
+{
+	if (!ak_usage_attach())
+		return NULL;
+	(void) ak_pool_attach(&ak_counters);
+	*count = ak_counters.nhints;
+	return ak_counters.hints;
 }
 
 /* Returns true if the memory exists and all of its counters can be reached. */

@@ -79,8 +79,12 @@ typedef struct AkUsed
 extern Oid ak_usage_relid(void);
 extern void ak_usage_count(const AkUsed *used);
 
+/* Of a hint to the row of a key, in bytes */
+#define AK_KEY_HINT_SIZE 8
+
 /* The slots; in slots.c */
 extern bool ak_usage_attach(void);
+extern void *ak_usage_key_hints(uint32 *count);
 extern AkSlot *ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t workspace_len);
 extern void ak_usage_release(AkSlot *slot);
 extern int32 ak_usage_made_hour(void);
