@@ -162,8 +162,8 @@ fill_slot(void *item, void *arg)
  * Returns the slot with that id, with its spinlock held, after making it if
  * there is none: ak_usage_release() must follow within a few instructions.  The
  * workspace is that of the key.  "whose" selects the hint: a number that is
- * likely to differ between keys.  Returns NULL if memory is full or cannot be
- * had.
+ * likely to differ between keys.  Returns NULL if memory is full, or there is
+ * none.
  */
 AkSlot *
 ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t workspace_len)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * address_fuzz.c
- *	  Fuzz target for src/address.c.
+ *	  Fuzz target for src/pure/address.c.
  *
  * The input is read as an address, as a mailbox and as a URL; the references
  * are patterns.

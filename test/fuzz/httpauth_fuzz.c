@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * httpauth_fuzz.c
- *	  Fuzz target for src/httpauth.c.
+ *	  Fuzz target for src/pure/httpauth.c.
  *
  * The input's first byte says what the rest is: a whole header, which may be a
  * key alone, a key after

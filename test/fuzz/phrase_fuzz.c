@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * phrase_fuzz.c
- *	  Fuzz target for src/phrase.c.
+ *	  Fuzz target for src/pure/phrase.c.
  *
  * The first byte of the input says in which column the text begins, the rest is the
  * text.  The header is read by a reader of our own: lines, encoded words,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * policy_fuzz.c
- *	  Fuzz target for src/policy.c.
+ *	  Fuzz target for src/pure/policy.c.
  *
  * The input is three things: up to its first '/' a text that may be an
  * address, after it another, and, from its first bytes, the state of a key.

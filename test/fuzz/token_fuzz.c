@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * token_fuzz.c
- *	  Fuzz target for src/token.c.
+ *	  Fuzz target for src/pure/token.c.
  *
  * The input is used twice: as a text to recognise, and as the bytes of a
  * random source from which a secret is made, whose prefix is the input's

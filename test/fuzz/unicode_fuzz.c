@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * unicode_fuzz.c
- *	  Fuzz target for src/unicode.c.
+ *	  Fuzz target for src/pure/unicode.c.
  *
  * The input is read as UTF-8; the reference is the table of well-formed byte
  * sequences (Unicode, table 3-7) as a pattern.  The foldings are checked by
