@@ -204,6 +204,18 @@ ak_append_members(StringInfo changes, const char *members)
 	appendStringInfo(changes, "%s%s", changes->len > 1 ? ", " : "", members);
 }
 
+/*
+ * Adds a dropped key to the member "evicted" of "changes": the n-th one, from
+ * 0.  The caller closes the array.
+ */
+void
+ak_append_evicted(StringInfo changes, int n, const char *key_id, const char *name)
+{
+	appendStringInfo(changes, "%s{\"key_id\": \"%s\", \"name\": ", n == 0 ? "\"evicted\": [" : ", ", key_id);
+	escape_json(changes, name);
+	appendStringInfoChar(changes, '}');
+}
+
 /* Returns a member of a JSON object, palloc'd; NULL if there is none of that name. */
 static Jsonb *
 member_of(Jsonb *object, const char *name, int len)

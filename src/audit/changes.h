@@ -23,6 +23,7 @@ typedef struct AkTold
 extern void ak_tell_changes(StringInfo changes, StringInfo labels, const AkTold *told, const AkRow *old,
 							const AkRow *new);
 extern void ak_append_members(StringInfo changes, const char *members);
+extern void ak_append_evicted(StringInfo changes, int n, const char *key_id, const char *name);
 extern Jsonb *ak_apply_change(Jsonb *value, Jsonb *from, Jsonb *to);
 
 #endif /* AK_CHANGES_H */

@@ -127,20 +127,6 @@ ak_write_entry(const AkEntry *entry)
 }
 
 /*
- * Runs a statement that writes to tables of the log, with AK_SEE_LATEST, in an
- * owner section of its own.  SPI must be connected.
- */
-void
-ak_log_query(AkQuery *query, Datum *args)
-{
-	AkCaller caller;
-
-	ak_owner_begin(&caller, AK_TO_LOG);
-	ak_query(query, args, NULL, AK_SEE_LATEST);
-	ak_owner_end(&caller);
-}
-
-/*
  * Trigger BEFORE INSERT OR UPDATE OR DELETE of the log's tables, each row.
  * Passes what this extension writes, and what a restore inserts: entries with
  * the right digest, and rows of trees.  Refuses the rest with 55000.

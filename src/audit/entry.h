@@ -32,6 +32,5 @@ typedef struct AkEntry
 } AkEntry;
 
 extern int64 ak_write_entry(const AkEntry *entry);
-extern void ak_log_query(AkQuery *query, Datum *args);
 
 #endif /* AK_ENTRY_H */

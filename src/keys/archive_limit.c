@@ -33,12 +33,12 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
 #include "utils/resowner.h"
 #include "utils/uuid.h"
 
 #include "access/context.h"
 #include "audit/action.h"
+#include "audit/changes.h"
 #include "audit/sealed_row.h"
 #include "core/catalog.h"
 #include "core/compat.h"
@@ -171,7 +171,7 @@ try_to_delete(AkDrop *drop)
 	ak_outside_begin(&outside);
 	SPI_connect();
 	rc = SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0);
-	if (rc != SPI_OK_UTILITY)
+	if (rc != SPI_OK_UTILITY) /* a statement that fails raises its own error */
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
 	SPI_finish();
 	ak_outside_end(&outside);
@@ -302,7 +302,7 @@ warn_of(const AkSurplus *key, const ErrorData *error)
 /*
  * Drops the keys of a workspace beyond its archive limit, those archived first,
  * and returns their number.  The archive lock must be held.  Each key is
- * reported by a NOTICE and appended to "evicted" as an element of a JSON array;
+ * reported by a NOTICE and appended to "evicted", by ak_append_evicted();
  * a key that cannot be dropped stays, with a WARNING.  Sees all that is
  * committed, whatever the isolation level.
  */
@@ -347,10 +347,7 @@ drop_surplus(const char *workspace, int archive_limit, StringInfo evicted)
 	{
 		if (!keys[i].dropped)
 			continue;
-		appendStringInfo(evicted, "%s{\"key_id\": \"%s\", \"name\": ", dropped++ > 0 ? ", " : "",
-						 key_id_text(&keys[i]));
-		escape_json(evicted, keys[i].name);
-		appendStringInfoChar(evicted, '}');
+		ak_append_evicted(evicted, dropped++, key_id_text(&keys[i]), keys[i].name);
 		ereport(NOTICE,
 				(errmsg("archived key \"%s\" (%s) was dropped", keys[i].name, key_id_text(&keys[i])),
 				 errdetail_plural("Workspace \"%s\" keeps %d archived key.", "Workspace \"%s\" keeps %d archived keys.",
@@ -392,7 +389,6 @@ ak_archive_limit(PG_FUNCTION_ARGS)
 		ak_lock_archive(workspace);
 	}
 	initStringInfo(&evicted);
-	appendStringInfoString(&evicted, "\"evicted\": [");
 	if (drop_surplus(workspace, limit, &evicted) > 0)
 	{
 		appendStringInfoChar(&evicted, ']');

@@ -265,6 +265,7 @@ put_page(ReturnSetInfo *rsinfo, AkListing *listing, int32 max_rows, int32 skip)
 
 	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
+	/* a statement that fails raises its own error */
 	if (SPI_execute_with_args(sql, listing->count, listing->types, listing->values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "list_keys() failed: %s", SPI_result_code_string(SPI_result));
 	if (SPI_tuptable->tupdesc->natts != natts)

@@ -221,7 +221,7 @@ write_checkpoint(const AkSigningKeys *keys, AkTreeReader *reader, Datum workspac
 							 ak_checkpoint_note(keys, name, DatumGetInt64(size), root)),
 					  errhidestmt(true), errhidecontext(true)));
 	}
-	ak_log_query(&query, args);
+	ak_run_as_owner(AK_TO_LOG, &query, args, NULL, AK_SEE_LATEST);
 }
 
 /* Writes the checkpoints that are due: of trees that changed since the last, which is old enough. */

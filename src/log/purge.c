@@ -178,14 +178,14 @@ write_batch(const AkPurge *purge, const int64 *gone, int gone_count, const AkSub
 	int count = 0;
 
 	args[0] = int8_array(gone, gone_count);
-	ak_log_query(&delete_entries, args);
+	ak_run_as_owner(AK_TO_LOG, &delete_entries, args, NULL, AK_SEE_LATEST);
 
 	args[0] = CStringGetTextDatum(purge->workspace);
 	for (int i = 0; i < subtrees->change_count; i++)
 		if (subtrees->changes[i].level < 0)
 			positions[count++] = subtrees->changes[i].position;
 	args[1] = int8_array(positions, count);
-	ak_log_query(&delete_rows, args);
+	ak_run_as_owner(AK_TO_LOG, &delete_rows, args, NULL, AK_SEE_LATEST);
 
 	count = 0;
 	for (int i = 0; i < subtrees->change_count; i++)
@@ -196,7 +196,7 @@ write_batch(const AkPurge *purge, const int64 *gone, int gone_count, const AkSub
 		}
 	args[1] = int8_array(positions, count);
 	args[2] = int8_array(levels, count);
-	ak_log_query(&change_rows, args);
+	ak_run_as_owner(AK_TO_LOG, &change_rows, args, NULL, AK_SEE_LATEST);
 }
 
 /* What a batch reads of each row of the tree */

@@ -320,7 +320,7 @@ append_leaves(const AkTaken *taken, int count)
 						   query.argtypes[i] == INT8ARRAYOID    ? INT8OID
 						   : query.argtypes[i] == BYTEAARRAYOID ? BYTEAOID
 																: TEXTOID);
-	ak_log_query(&query, args);
+	ak_run_as_owner(AK_TO_LOG, &query, args, NULL, AK_SEE_LATEST);
 }
 
 /*
@@ -418,7 +418,7 @@ mark_sizes(void)
 
 	/* no leaf behind a size comes before the size is committed: a purge relies on that */
 	ak_lock_all(AK_AUDIT_TREE, ExclusiveLock);
-	ak_log_query(&query, NULL);
+	ak_run_as_owner(AK_TO_LOG, &query, NULL, NULL, AK_SEE_LATEST);
 	AtEOXact_GUC(true, nest_level);
 }
 

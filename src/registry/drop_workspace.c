@@ -21,12 +21,12 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
 #include "utils/syscache.h"
 
 #include "access/access.h"
 #include "access/context.h"
 #include "audit/action.h"
+#include "audit/changes.h"
 #include "core/args.h"
 #include "core/catalog.h"
 #include "core/errors.h"
@@ -117,10 +117,8 @@ remove_keys(Datum workspace, MemoryContext context)
 	{
 		HeapTuple row = SPI_tuptable->vals[i];
 
-		appendStringInfo(&evicted, "%s{\"key_id\": \"%s\", \"name\": ", i == 0 ? "\"evicted\": [" : ", ",
-						 SPI_getvalue(row, SPI_tuptable->tupdesc, 1));
-		escape_json(&evicted, SPI_getvalue(row, SPI_tuptable->tupdesc, 2));
-		appendStringInfoChar(&evicted, '}');
+		ak_append_evicted(&evicted, (int) i, SPI_getvalue(row, SPI_tuptable->tupdesc, 1),
+						  SPI_getvalue(row, SPI_tuptable->tupdesc, 2));
 	}
 	appendStringInfoChar(&evicted, ']');
 	MemoryContextSwitchTo(spi);
