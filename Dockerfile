@@ -1,4 +1,4 @@
-# PostgreSQL with apikeys: docker build --build-arg PG_MAJOR=17 -t postgres-apikeys .
+# PostgreSQL with apikeys: docker build --build-arg PG_MAJOR=17 -t postgres-apikeys . && docker run --shm-size=512m postgres-apikeys
 ARG PG_MAJOR=17
 FROM postgres:${PG_MAJOR}-bookworm AS build
 ARG PG_MAJOR
