@@ -106,6 +106,15 @@ SELECT size FROM apikeys.audit_checkpoint('acme');
 SELECT ok FROM apikeys.verify_audit_logs('acme');
 COMMIT;
 
+-- A note that was copied badly, or made up, is none; one without its last newline is.
+SELECT note FROM apikeys.audit_checkpoint('acme') \gset
+SELECT n, coalesce((SELECT min(r) FROM pg_temp.refused(format('SELECT apikeys.verify_audit_logs(''acme'', ARRAY[%L])', note)) AS r), '') AS said FROM (VALUES ('nothing', ''), ('one line', 'x'), ('no origin', E'\n1\n'), ('a blank in the origin', replace(:'note', '/acme', '/ac me')),
+	('a size with a zero', regexp_replace(:'note', E'\n(\\d+)\n', E'\n0\\1\n')), ('a size that is none', regexp_replace(:'note', E'\n(\\d+)\n', E'\n-\\1\n')), ('a size of 19 digits', regexp_replace(:'note', E'\n(\\d+)\n', E'\n1234567890123456789\n')),
+	('a root cut off', left(:'note', position(E'=\n' IN :'note') - 5)), ('a root too long', replace(:'note', E'=\n', E'=A\n')), ('a root that is no base64', replace(:'note', '=', '*')), ('a carriage return', replace(:'note', E'\n', E'\r\n')),
+	('an empty line at the end', :'note' || E'\n'), ('a signature without a name', :'note' || E'\n— AAAAAAAA\n'), ('a line that is no signature', :'note' || E'\nx\n'), ('a signature of four bytes', :'note' || E'\n— x AAAAAA==\n'),
+	('a signature that is no base64', :'note' || E'\n— x ****\n'), ('16 kB', :'note' || E'\n— x ' || repeat('A', 100000) || E'\n')) AS v (n, note);
+SELECT ok, problem FROM unnest(ARRAY[rtrim(:'note', E'\n'), :'note' || E'\n— somebody.else/x ' || encode(sha256('x'), 'base64')]) AS c, apikeys.verify_audit_logs('acme', ARRAY[c]);
+
 -- One workspace's auditor: another's entries do not exist.
 SET ROLE regress_ak_one;
 SELECT workspace, size FROM apikeys.audit_checkpoint();
