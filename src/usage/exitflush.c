@@ -9,7 +9,9 @@
  * any more.  So its sessions flush when they end, during a shutdown or not.
  *
  * Like the removal of temporary tables, this is a transaction in a callback of
- * before_shmem_exit().  No error may escape from it.
+ * before_shmem_exit().  There, PostgreSQL makes every ERROR a FATAL, which no
+ * PG_TRY() catches: it is logged, and the exit goes on with the abort of the
+ * transaction.  What was not flushed stays in memory.
  *
  *-------------------------------------------------------------------------
  */
@@ -59,24 +61,11 @@ flush_in_transaction(void)
 static void
 flush_at_exit(int code, Datum arg)
 {
-	MemoryContext context = CurrentMemoryContext;
-
 	/* a session may have been terminated because the server stops */
 	if (RecoveryInProgress() || !ak_worker_is_away(code != 0))
 		return;
 	AbortOutOfAnyTransaction();
-	PG_TRY();
-	{
-		flush_in_transaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		EmitErrorReport();
-		FlushErrorState();
-		AbortOutOfAnyTransaction();
-	}
-	PG_END_TRY();
+	flush_in_transaction();
 }
 
 /*

@@ -196,7 +196,34 @@ $seen = seen('one');
 like(query($node, 'one', "SELECT count((apikeys.validate_key('$key')).code) FROM generate_series(1, 2); SELECT worker, reason FROM apikeys.status()"),
 	qr/^2\nnone: max_worker_processes.*\|without a worker, memory does not grow$/, 'no slot for a worker');
 $seen += 2;
-is(in_tables('one'), "$seen $seen", 'a session flushes as it leaves');
+# psql does not wait for it
+sub arrive
+{
+	my ($what) = @_;
+	my $found;
+
+	for (1 .. 600)
+	{
+		$found = in_tables('one');
+		last if $found eq "$seen $seen";
+		select undef, undef, undef, 0.1;
+	}
+	return is($found, "$seen $seen", $what);
+}
+arrive('a session flushes as it leaves');
+# a flush that fails is logged, and ends the session as any other; what it counted is flushed by the next
+my $failing = -s $node->logfile;
+$node->safe_psql('one', "CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''not today''; END';
+CREATE TRIGGER zz BEFORE INSERT OR UPDATE ON apikeys_internal.usage_hour FOR EACH ROW EXECUTE FUNCTION public.fail()");
+is(query($node, 'one', "SELECT count((apikeys.validate_key('$key')).code) FROM generate_series(1, 3)"), '3', 'a session whose flush fails');
+ok(wait_for($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE datname = 'one'", '0'), 'leaves');
+like(slurp_file($node->logfile, $failing), qr/ FATAL: .* not today/, 'its error is logged');
+is(in_tables('one'), "$seen $seen", 'nothing was flushed');
+$node->safe_psql('one', 'DROP TRIGGER zz ON apikeys_internal.usage_hour; DROP FUNCTION public.fail');
+is(query($node, 'one', "SELECT count((apikeys.validate_key('$key')).code) FROM generate_series(1, 2)"), '2', 'another one');
+$seen += 5;
+is(seen('one'), $seen, 'nothing is lost');
+arrive('the next session flushes it');
 is(query($node, 'one', "SELECT count((apikeys.validate_key('$key')).code) FROM generate_series(1, 6); SELECT apikeys.flush_usage()"), "6\n6",
 	'flush_usage() does its work');
 $seen += 6;
