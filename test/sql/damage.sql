@@ -4,7 +4,7 @@
 \i test/lib/regress.sql
 SET client_min_messages = warning;
 \set SHOW_CONTEXT never
-SELECT apikeys.create_workspace('acme') \g /dev/null
+SELECT apikeys.create_workspace('acme'), apikeys.create_workspace('empty') \g /dev/null
 SELECT key_id AS a_id, key AS a FROM apikeys.create_key('A', '{data}', 'acme') \gset
 CREATE ROLE regress_ak_role;
 
@@ -23,7 +23,7 @@ END $$;
 SELECT * FROM pg_temp.with_trigger('apikeys.key', 'INSERT', 'SELECT apikeys.create_key(''B'', ''{data}'')', 'SELECT apikeys.import_key(''B'', ''{data}'', sha256(''b''))');
 SELECT * FROM pg_temp.with_trigger('apikeys.key', 'UPDATE', format('SELECT apikeys.update_key(%L, ''B'')', :'a_id'), format('SELECT apikeys.regenerate_key(%L)', :'a_id'), format('SELECT apikeys.disable_key(%L)', :'a_id'), format('SELECT apikeys.archive_key(%L)', :'a_id'),
 	format('SELECT apikeys.revoke_key(%L)', :'a'), format('SELECT apikeys.report_leak(jsonb_build_array(jsonb_build_object(''token'', %L::text)))', :'a'));
-SELECT * FROM pg_temp.with_trigger('apikeys.workspace', 'INSERT OR DELETE', 'SELECT apikeys.create_workspace(''w'')', 'SELECT apikeys.drop_workspace(''default'')');
+SELECT * FROM pg_temp.with_trigger('apikeys.workspace', 'INSERT OR DELETE', 'SELECT apikeys.create_workspace(''w'')', 'SELECT apikeys.drop_workspace(''empty'')');
 SELECT * FROM pg_temp.with_trigger('apikeys.api', 'INSERT', 'SELECT apikeys.register_api(''x'')');
 SELECT * FROM pg_temp.with_trigger('apikeys.team_member', 'INSERT', 'SELECT apikeys.add_team_member(''ann'', ''red'', ''acme'')');
 SELECT * FROM pg_temp.with_trigger('apikeys.access', 'INSERT', 'SELECT apikeys.grant_access(''regress_ak_role'', ''view'')');
@@ -70,6 +70,7 @@ SET LOCAL session_replication_role = replica;
 DELETE FROM apikeys.workspace WHERE workspace = 'acme';
 SET LOCAL session_replication_role = origin;
 SELECT code FROM apikeys.validate_key(:'a', 'data');
+SELECT apikeys.report_leak(jsonb_build_array(jsonb_build_object('token', :'a'))) #> '{0,label}' AS label, (SELECT state FROM apikeys.enable_key(:'a_id')) AS state;
 SELECT left(key, 3) AS prefix FROM apikeys.regenerate_key(:'a_id');
 SELECT pg_temp.refused('SELECT apikeys.create_key(''B'', ''{data}'', ''acme'')');
 SELECT name, state FROM apikeys.archive_key(:'a_id');

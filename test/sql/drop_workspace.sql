@@ -54,5 +54,15 @@ SELECT apikeys.create_workspace('acme') \g /dev/null
 SELECT count(*) FROM apikeys.create_key('One', '{data}', 'acme');
 SELECT pg_temp.wrong();
 
+-- a role with access to it was dropped
+SELECT apikeys.create_workspace('left') \g /dev/null
+CREATE ROLE regress_ak_gone;
+SELECT apikeys.grant_access('regress_ak_gone', 'view', 'left');
+DROP OWNED BY regress_ak_gone;
+DROP ROLE regress_ak_gone;
+SELECT apikeys.drop_workspace('left');
+SELECT activity FROM apikeys.audit_logs WHERE workspace = 'left' LIMIT 1;
+SELECT pg_temp.wrong();
+
 DROP OWNED BY regress_ak_gateway, regress_ak_both;
 DROP ROLE regress_ak_gateway, regress_ak_both;

@@ -70,5 +70,9 @@ SELECT apikeys.secret_pattern() AS pattern \gset
 -- find_secrets() finds each secret, with its key
 SELECT count(*) AS lines, count(DISTINCT f.key_id) AS keys FROM line l, apikeys.find_secrets(l.line) AS f WHERE l.secret AND f.valid_checksum;
 
+-- a disabled key, and one with an old secret
+SELECT state FROM apikeys.disable_key(:'mine_id');
+SELECT valid_checksum, name, state FROM apikeys.find_secrets(:'mine' || ' ' || :'old' || ' ' || :'new');
+
 DROP OWNED BY regress_ak_viewer;
 DROP ROLE regress_ak_viewer;
