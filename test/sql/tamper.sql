@@ -61,6 +61,8 @@ SELECT c.attname AS "altered", pg_temp.tamper(format('UPDATE apikeys.audit_log S
 FROM pg_attribute AS c WHERE c.attrelid = 'apikeys.audit_log'::regclass AND c.attnum > 0 AND NOT c.attisdropped ORDER BY c.attnum;
 SELECT c.attname AS "set to null", pg_temp.tamper(format('UPDATE apikeys.audit_log SET %I = NULL WHERE audit_id = 7', c.attname))
 FROM pg_attribute AS c WHERE c.attrelid = 'apikeys.audit_log'::regclass AND c.attnum > 0 AND NOT c.attisdropped AND NOT c.attnotnull ORDER BY c.attnum;
+SELECT e AS evicted, pg_temp.tamper(format('UPDATE apikeys.audit_log SET changes = changes || %L WHERE audit_id = 10', e)) FROM unnest(ARRAY['{"evicted": [1, "x", [], {}, {"key_id": 5}, {"key_id": "x"}]}', '{"evicted": [{"key_id": "00000000000000000000000000000000abcd"}, {"key_id": "zzzzzzzz-0000-0000-0000-000000000000"}]}', '{"evicted": 1}', '{"evicted": null}']) AS e;
+SELECT d AS digest, pg_temp.tamper(format('UPDATE apikeys.key SET row_digest = %L WHERE name = ''K1 new''', d::bytea)) FROM unnest(ARRAY['', 'short', repeat('x', 33)]) AS d;
 SELECT n AS entry, pg_temp.tamper(format('UPDATE apikeys.audit_log SET actor = ''eve'' WHERE audit_id = %s', n)) FROM unnest('{1,6,11,22}'::integer[]) AS n;
 -- Every column of a row of the tree, and rows that are damaged.
 SELECT c.attname AS "altered", pg_temp.tamper(format('UPDATE apikeys.audit_tree SET %I = %s WHERE audit_id = 7', c.attname,

@@ -408,6 +408,9 @@ is(server_log(), join(', ', 'logged in, taken', ('wrong login') x 5), 'it was tr
 unlink "$dir/netrc";
 comes_to(ask("'ann\@example.org'"), 'failed', 5, qr/smtp_netrc names cannot be read$/, 'no file with the login');
 
+write_netrc($secret, 0640);
+comes_to(ask("'ann\@example.org'"), 'sent', 1, qr/^$/, 'a login that others can read');
+like(slurp_file($node->logfile), qr/WARNING: .* can be read by others/, 'is told of');
 write_netrc($secret);
 my @tls = certificate('right');
 my @other = certificate('other');
@@ -426,6 +429,9 @@ comes_to(ask("'ann\@example.org'"), 'sent', 1, qr/^$/, 'smtps');
 configure(smtp_ca => '');
 comes_to(ask("'ann\@example.org'"), 'failed', 5, qr/certificate/i, 'smtps always looks at the certificate');
 is(server_log(), 'logged in, taken', 'one of the two');
+start_server_anew();
+configure(smtp_netrc => '', smtp_url => "smtp://127.1:$server{port}");
+comes_to(ask("'ann\@example.org'"), 'sent', 1, qr/^$/, 'over a wire, without a login, TLS is offered');
 unlike(slurp_file($node->logfile), qr/\Q$secret\E|wrong login/, 'no password in the log');
 
 #
