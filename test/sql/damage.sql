@@ -120,6 +120,10 @@ SET LOCAL session_replication_role = replica;
 SELECT pg_temp.forge(i, 'Forged ' || i, '') FROM generate_series(1, 200) AS i \g /dev/null
 SELECT count(*) AS forged FROM apikeys.audit_log WHERE entity ~ '^Forged';
 SELECT pg_temp.found();
+-- more actions of one entity than are read side by side
+INSERT INTO apikeys.audit_log SELECT (jsonb_populate_record(NULL::apikeys.audit_log, to_jsonb(l) || jsonb_build_object('audit_id', 200000 + i, 'entity', 'API Keys', 'action', 'Forged ' || i))).* FROM generate_series(1, 100) AS i, (SELECT * FROM apikeys.audit_log ORDER BY audit_id LIMIT 1) AS l;
+SELECT count(*), count(*) = (SELECT count(*) FROM apikeys.audit_logs WHERE entity = 'API Keys') AS all_of_them FROM apikeys.search_audit_logs(entities => '{API Keys}', max_rows => 1000);
+SELECT count(*) FROM apikeys.search_audit_logs('forged', entities => '{API Keys}', actors => '{nobody}');
 -- changes that are no object, and an entry of a key that tells of nothing
 UPDATE apikeys.audit_log SET changes = '[1, "x"]' WHERE key_id = :'a_id' AND action = 'Create';
 SELECT action, (detail).name, (detail).state FROM apikeys.key_history(:'a_id');
