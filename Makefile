@@ -17,12 +17,15 @@ EXTENSION = apikeys
 top = $(or $(VPATH),.)
 # The install script is its parts, in the order of their numbers.
 SQL_PARTS = $(sort $(wildcard $(top)/sql/[0-9]*.sql))
-DATA_built = sql/apikeys--1.0.sql
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(top)/apikeys.control)
+DATA_built = sql/apikeys--$(EXTVERSION).sql
+# From a version before, by ALTER EXTENSION apikeys UPDATE
+DATA = $(patsubst $(top)/%,%,$(wildcard $(top)/sql/apikeys--*--*.sql))
 
 # The extension proper.
 MODULE_big = apikeys
 OBJS = $(patsubst $(top)/%.c,%.o,$(sort $(wildcard $(top)/src/*.c $(top)/src/*/*.c)))
-PG_CPPFLAGS = -I$(top)/src
+PG_CPPFLAGS = -I$(top)/src -DAK_VERSION='"$(EXTVERSION)"'
 ifdef VPATH
 $(shell mkdir -p $(dir $(OBJS)))
 endif
@@ -120,11 +123,11 @@ no-gzip:
 	@echo "zlib's headers were not found: large reports by email are not compressed"
 endif
 
-sql/apikeys--1.0.sql: $(SQL_PARTS)
+$(DATA_built): $(SQL_PARTS)
 	$(MKDIR_P) $(@D)
 	cat $^ >$@
 
-$(OBJS) $(OBJS:.o=.bc) apikeys_mail.o apikeys_mail.bc: $(wildcard $(top)/src/*/*.h)
+$(OBJS) $(OBJS:.o=.bc) apikeys_mail.o apikeys_mail.bc: $(wildcard $(top)/src/*/*.h) $(top)/apikeys.control
 vpath apikeys_mail.c $(top)/src/mail/lib
 apikeys_mail.o apikeys_mail.bc: override CPPFLAGS += $(shell curl-config --cflags 2>/dev/null) $(if $(ZLIB_LIBS),-DAK_HAVE_ZLIB)
 apikeys_mail.so: LDFLAGS_SL += $(CURL_LIBS) $(ZLIB_LIBS)

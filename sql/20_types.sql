@@ -142,3 +142,7 @@ CREATE TYPE apikeys.audit_verdict AS (
 	root			bytea
 );
 COMMENT ON TYPE apikeys.audit_verdict IS 'the outcome of verifying one workspace''s log; first_bad is an audit_id';
+
+/* a delta that leaves what an older library would misread drops it, and creates the next (catalog.h) */
+CREATE TYPE apikeys_internal.layout_1 AS ();
+COMMENT ON TYPE apikeys_internal.layout_1 IS 'the layout of tables and results, which the library must know';

@@ -42,3 +42,11 @@ CREATE FUNCTION apikeys_internal.several_workspaces(capability text)
 RETURNS text[] LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_several_workspaces';
 COMMENT ON FUNCTION apikeys_internal.several_workspaces(text) IS
 'the several workspaces in which the current user has that capability; NULL when there are none, one or all';
+
+/*
+ * Deltas, sql/apikeys--OLD--NEW.sql, end with a call of it.
+ */
+CREATE FUNCTION apikeys_internal.finish_update(made text[] = '{}')
+RETURNS void LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_finish_update';
+COMMENT ON FUNCTION apikeys_internal.finish_update(text[]) IS
+'the end of an update of the extension: checks the tables, and gives roles what they need of the objects that the update created';

@@ -51,7 +51,7 @@
 #include "worker/shmem.h"
 #include "worker/worker.h"
 
-PG_MODULE_MAGIC;
+AK_MODULE_MAGIC("apikeys");
 
 void _PG_init(void);
 

@@ -18,6 +18,10 @@
  * and the lock.  Code that caches something derived from our relations compares
  * ak_catalog_generation(), which every new look-up changes.
  *
+ * The library and the extension may be of different versions, after make
+ * install or ALTER EXTENSION UPDATE.  They work together as long as the layout
+ * (catalog.h) is the same; every look-up checks it.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -31,8 +35,10 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -110,6 +116,7 @@ static const AkRelationName relation_names[AK_RELATION_COUNT] = {
 	[AK_AUDIT_PENDING_PKEY] = {AK_INTERNAL, "audit_pending_pkey"},
 	[AK_AUDIT_ID_SEQ] = {AK_INTERNAL, "audit_id_seq"},
 	[AK_VERDICT] = {AK_FACE, "verdict"},
+	[AK_LAYOUT_TYPE] = {AK_INTERNAL, "layout_" CppAsString2(AK_LAYOUT)},
 	[AK_USAGE] = {AK_INTERNAL, "usage"},
 	[AK_USAGE_PKEY] = {AK_INTERNAL, "usage_pkey"},
 	[AK_QUOTA_USED] = {AK_INTERNAL, "quota_used"},
@@ -121,6 +128,7 @@ static const AkRelationName relation_names[AK_RELATION_COUNT] = {
 static Oid relids[AK_RELATION_COUNT];
 static Oid extension_oid;
 static Oid owner_oid;
+static char extension_version[NAMEDATALEN];
 static uint32 schema_hashes[AK_SCHEMA_COUNT]; /* of the schemas, in invalidation messages */
 static bool relids_valid = false;
 static uint64 look_up_number = 0;
@@ -205,7 +213,7 @@ ak_catalog_init(void)
 	ak_on_relation_change(forget_relids);
 }
 
-/* Finds the extension: its OID and its owner.  Returns false when it does not exist. */
+/* Finds the extension: its OID, owner and version.  Returns false when it does not exist. */
 static bool
 find_extension(void)
 {
@@ -214,6 +222,8 @@ find_extension(void)
 	SysScanDesc scan;
 	HeapTuple tuple;
 	bool found;
+	bool isnull;
+	Datum version;
 
 	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum("apikeys"));
 	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
@@ -223,6 +233,8 @@ find_extension(void)
 	{
 		extension_oid = ((Form_pg_extension) GETSTRUCT(tuple))->oid;
 		owner_oid = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
+		version = heap_getattr(tuple, Anum_pg_extension_extversion, RelationGetDescr(rel), &isnull);
+		text_to_cstring_buffer(DatumGetTextPP(version), extension_version, sizeof(extension_version));
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -256,7 +268,7 @@ relation_kind(AkRelation which)
 		return RELKIND_RELATION;
 	if (which == AK_AUDIT_ID_SEQ)
 		return RELKIND_SEQUENCE;
-	return which == AK_VERDICT ? RELKIND_COMPOSITE_TYPE : RELKIND_INDEX;
+	return which == AK_VERDICT || which == AK_LAYOUT_TYPE ? RELKIND_COMPOSITE_TYPE : RELKIND_INDEX;
 }
 
 /* Returns one of our relations in that schema; InvalidOid if it is missing, or has another owner or kind. */
@@ -285,12 +297,42 @@ qualified_name(AkRelation which)
 	return psprintf("%s.%s", schema_names[relation_names[which].schema], relation_names[which].name);
 }
 
+/*
+ * Returns true if the extension has the layout that this library works with.
+ * Otherwise raises 55000, or returns false if "refused_ok".
+ *
+ * A session may have loaded the library before the new one was installed and
+ * the extension updated, and so may the postmaster, from which all sessions
+ * then have it; or a new library may meet an extension that was not updated
+ * yet.  An update that changes the layout drops the type, which is one of our
+ * relations, so that every session looks again.
+ */
+static bool
+check_layout(Oid schema, bool refused_ok)
+{
+	bool older = false;
+
+	if (!OidIsValid(schema) || OidIsValid(find_relation(AK_LAYOUT_TYPE, schema)))
+		return true;
+	if (refused_ok)
+		return false;
+	for (int i = 0; i < AK_LAYOUT; i++)
+		older |= OidIsValid(get_relname_relid(psprintf("layout_%d", i), schema));
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					errmsg("extension \"%s\" is of version %s, and its library in this session of version %s",
+						   "apikeys", extension_version, AK_VERSION),
+					older ? errhint("Run ALTER EXTENSION apikeys UPDATE.")
+						  : errhint("Reconnect. If shared_preload_libraries names apikeys, restart the server.")));
+}
+
 static bool
 look_up_once(bool missing_ok)
 {
 	Oid schemas[AK_SCHEMA_COUNT];
 
 	find_schemas(schemas);
+	if (!check_layout(schemas[AK_INTERNAL], missing_ok))
+		return false;
 	for (int i = 0; i < AK_RELATION_COUNT; i++)
 	{
 		Oid schema = schemas[relation_names[i].schema];
@@ -420,15 +462,31 @@ check_columns(Relation rel, AkRelation which)
 		ak_wrong_version("table", qualified_name(which));
 	for (int i = 0; i < relation_names[which].natts; i++)
 	{
+		const char *found = NameStr(TupleDescAttr(desc, i)->attname);
 		int len = strcspn(name, " ");
 
 		if (TupleDescAttr(desc, i)->attisdropped)
 			ak_wrong_state(errmsg("column \"%.*s\" of table \"%s\" was dropped", len, name, qualified_name(which)),
 						   errdetail("Nothing works without it."),
 						   errhint("It cannot be added again. Restore the database from a backup."));
+		/* renamed; or an update added one of ours behind a user's */
+		if (strlen(found) != len || strncmp(found, name, len) != 0)
+			ak_wrong_state(
+				errmsg("column %d of table \"%s\" is \"%s\", not \"%.*s\"", i + 1, qualified_name(which), found, len,
+					   name),
+				errhint(
+					"Columns of your own must come after those of the extension, and none of those may be renamed."));
 		name += len + 1;
 	}
 	checked[which] = look_up_number;
+}
+
+/* Raises 55000 if a table lacks a column, or is not as this library knows it: the last step of an update. */
+void
+ak_check_tables(void)
+{
+	for (int i = 0; i < AK_TABLE_COUNT; i++)
+		table_close(ak_table_open(i, AccessShareLock), NoLock);
 }
 
 /*

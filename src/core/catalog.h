@@ -57,8 +57,9 @@ typedef enum AkRelation
 	AK_AUDIT_PENDING_PKEY,
 	/* the sequence */
 	AK_AUDIT_ID_SEQ,
-	/* the row type */
+	/* row types */
 	AK_VERDICT,
+	AK_LAYOUT_TYPE,
 	/* tables that only SQL writes, without an Anum_ enum, and their indexes */
 	AK_USAGE,
 	AK_USAGE_PKEY,
@@ -66,6 +67,14 @@ typedef enum AkRelation
 	AK_QUOTA_USED_PKEY,
 	AK_RELATION_COUNT
 } AkRelation;
+
+/*
+ * The layout that this library works with: what the tables and the results of
+ * our functions look like.  The type apikeys_internal.layout_N marks that of a
+ * database.  A delta drops the type and creates the next one when a library of
+ * the version before would misread what it leaves.
+ */
+#define AK_LAYOUT 1
 
 #define AK_TABLE_COUNT      (AK_ACCESS_ROLE + 1)
 #define AK_TABLE_BIT(table) (1 << (table)) /* in a set of tables */
@@ -252,6 +261,7 @@ extern Oid ak_relid_if_any(AkRelation which);
 extern bool ak_is_relation(Oid relid, AkRelation which);
 extern int ak_own_columns(Relation rel);
 extern void ak_deform(HeapTuple tuple, TupleDesc desc, int natts, Datum *values, bool *nulls);
+extern void ak_check_tables(void);
 extern Relation ak_table_open(AkRelation which, LOCKMODE lockmode);
 extern Oid ak_extension_owner(void);
 extern Oid ak_lock_extension(void);

@@ -32,6 +32,13 @@
 #error "apikeys needs PostgreSQL 14 or newer"
 #endif
 
+/* The module's name and version, which since 18 pg_get_loaded_modules() shows */
+#if PG_VERSION_NUM >= 180000
+#define AK_MODULE_MAGIC(module) PG_MODULE_MAGIC_EXT(.name = module, .version = AK_VERSION)
+#else
+#define AK_MODULE_MAGIC(module) PG_MODULE_MAGIC
+#endif
+
 /* Marks a case that falls through to the next one, as in 19 */
 #if PG_VERSION_NUM < 190000
 #define pg_fallthrough __attribute__((fallthrough))

@@ -38,6 +38,8 @@
 #include "core/textarray.h"
 #include "registry/privilege.h"
 
+PG_FUNCTION_INFO_V1(ak_finish_update);
+
 /*
  * The objects that a role needs for a capability, as GRANT names them.  A view
  * calls functions with the privileges of the role that reads it; their schema,
@@ -138,6 +140,7 @@ typedef struct AkPrivilegeChange
 	int nest_level; /* of the caller's (sub)transaction */
 	int give;
 	int take;
+	const char *object; /* if not NULL, give what the role's capabilities need of this one */
 } AkPrivilegeChange;
 
 static AkPrivilegeChange *deferred_changes = NULL; /* in TopTransactionContext */
@@ -295,6 +298,24 @@ change_privileges(Oid role, int give, int take)
 	(void) set_privileges(role, give, take, remaining, false);
 }
 
+/* Adds a change to those to be made at commit. */
+static void
+defer_change(AkPrivilegeChange change)
+{
+	if (deferred_changes == NULL)
+	{
+		deferred_allocated = 8;
+		deferred_changes = MemoryContextAlloc(TopTransactionContext, deferred_allocated * sizeof(AkPrivilegeChange));
+	}
+	else if (deferred_count == deferred_allocated)
+	{
+		deferred_allocated *= 2;
+		deferred_changes = repalloc(deferred_changes, deferred_allocated * sizeof(AkPrivilegeChange));
+	}
+	change.nest_level = GetCurrentTransactionNestLevel();
+	deferred_changes[deferred_count++] = change;
+}
+
 /*
  * Changes what a role holds, after its accesses have changed: "give" and "take"
  * are the capabilities that were granted and revoked, as bits.  The role must
@@ -309,18 +330,7 @@ ak_change_privileges(Oid role, int give, int take, bool at_commit, Oid userid)
 		change_privileges(role, give, take);
 		return;
 	}
-	if (deferred_changes == NULL)
-	{
-		deferred_allocated = 8;
-		deferred_changes = MemoryContextAlloc(TopTransactionContext, deferred_allocated * sizeof(AkPrivilegeChange));
-	}
-	else if (deferred_count == deferred_allocated)
-	{
-		deferred_allocated *= 2;
-		deferred_changes = repalloc(deferred_changes, deferred_allocated * sizeof(AkPrivilegeChange));
-	}
-	deferred_changes[deferred_count++] =
-		(AkPrivilegeChange){role, userid, GetCurrentTransactionNestLevel(), give, take};
+	defer_change((AkPrivilegeChange){.role = role, .userid = userid, .give = give, .take = take});
 }
 
 /*
@@ -343,6 +353,59 @@ ak_capabilities_held(Oid role)
 		if (deferred_changes[i].role == role)
 			result |= deferred_changes[i].give;
 	return result;
+}
+
+/* Gives a role what its capabilities need of one object. */
+static void
+give_object(Oid role, const char *object)
+{
+	int allowed = allowed_to_role(role);
+
+	for (int i = 0; i < (int) lengthof(objects); i++)
+	{
+		if (strcmp(objects[i].object, object) != 0 || (objects[i].needed_for & allowed) == 0)
+			continue;
+		ak_lock_object(AK_ACCESS, "", ExclusiveLock);
+		set_privilege(true, object, GetUserNameFromId(role, false));
+	}
+}
+
+/*
+ * apikeys_internal.finish_update(made text[] = '{}') -> void
+ *
+ * The last statement of a delta.  Raises 55000 if the tables are not as this
+ * library knows them.  "made" are the objects that the delta created, new or
+ * anew with another signature, as GRANT names them; every role that has access
+ * gets what its capabilities need of them.  At commit: what the script of an
+ * extension grants, pg_dump takes for initial privileges, which it leaves out.
+ */
+Datum
+ak_finish_update(PG_FUNCTION_ARGS)
+{
+	static AkQuery roles = {"SELECT DISTINCT r.roleid FROM apikeys_internal.access_role r", 0, {0}, NULL};
+	AkCaller caller;
+	Datum *made;
+	int made_count;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &made, NULL, &made_count);
+	ak_check_tables();
+	ak_owner_begin(&caller, AK_TO_MANAGE);
+	SPI_connect();
+	ak_query(&roles, NULL, NULL, AK_SEE_LATEST);
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		bool isnull;
+		Oid role = DatumGetObjectId(ak_query_result(row, 1, &isnull));
+
+		for (int i = 0; i < made_count; i++)
+			defer_change((
+				AkPrivilegeChange){.role = role,
+								   .userid = caller.userid,
+								   .object = MemoryContextStrdup(TopTransactionContext, TextDatumGetCString(made[i]))});
+	}
+	SPI_finish();
+	ak_owner_end(&caller);
+	PG_RETURN_VOID();
 }
 
 static int
@@ -398,8 +461,16 @@ ak_commit_privileges(void)
 	ak_owner_begin(&caller, AK_TO_MANAGE);
 	SPI_connect();
 	for (int i = 0; i < deferred_count; i++)
-		if (GetUserNameFromId(deferred_changes[i].role, true) != NULL)
-			change_privileges(deferred_changes[i].role, deferred_changes[i].give, deferred_changes[i].take);
+	{
+		const AkPrivilegeChange *change = &deferred_changes[i];
+
+		if (GetUserNameFromId(change->role, true) == NULL)
+			continue;
+		if (change->object)
+			give_object(change->role, change->object);
+		else
+			change_privileges(change->role, change->give, change->take);
+	}
 	SPI_finish();
 	ak_owner_end(&caller);
 	PopActiveSnapshot();

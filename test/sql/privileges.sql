@@ -111,6 +111,7 @@ INSERT INTO may VALUES
 	('function', 'guard_report', '{}', NULL),
 	('function', 'make_way', '{}', NULL),
 	('function', 'audit', '{}', NULL),
+	('function', 'finish_update', '{}', NULL),
 	('function', 'invalidate', '{}', NULL),
 	('function', 'keep_here', '{}', NULL),
 	('function', 'validation_support', '{}', NULL),

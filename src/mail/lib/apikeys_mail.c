@@ -28,9 +28,10 @@
 #include "lib/stringinfo.h"
 
 #include "core/clock.h"
+#include "core/compat.h"
 #include "mail/lib/apikeys_mail.h"
 
-PG_MODULE_MAGIC;
+AK_MODULE_MAGIC("apikeys_mail");
 
 #define HEADER_LINE_MAX 998  /* characters per line of a header, by RFC 5322 */
 #define REPLY_MAX       200  /* bytes of a server's reply to repeat in an error */
