@@ -151,7 +151,7 @@ SELECT name, valid, denied FROM apikeys.key_usage;
 SELECT name, valid, denied FROM apikeys.usage_history ORDER BY name;
 SELECT workspace, code, count FROM apikeys.denials ORDER BY code;
 SELECT pg_catalog.count(line) FROM apikeys.archived_keys AS k, apikeys.usage_chart(k.key_id, '2 hours') AS line;
-SELECT version FROM apikeys.status();
+SELECT pg_catalog.length(version) OPERATOR(pg_catalog.>) 0 AS version FROM apikeys.status();
 SELECT pg_catalog.count(*) FROM apikeys.reports;
 SELECT apikeys.release_report('00000000-0000-4000-8000-000000000000');
 SELECT apikeys.purge_audit_logs(pg_catalog.clock_timestamp(), 'blue') OPERATOR(pg_catalog.>) 0 AS purged;

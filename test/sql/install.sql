@@ -1,8 +1,8 @@
 -- The extension comes and goes whole, again and again in one session, and its schema is its own.
 SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CREATE EXTENSION apikeys CASCADE; RESET client_min_messages;
 
-SELECT extversion, extrelocatable, nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace
-WHERE extname = 'apikeys';
+SELECT extversion = default_version AS newest, extrelocatable, nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace
+JOIN pg_available_extensions a ON a.name = extname WHERE extname = 'apikeys';
 SELECT api, description FROM apikeys.apis;
 SELECT workspace, name, prefix, archive_limit FROM apikeys.workspace;
 SELECT count(*) FROM apikeys.audit_logs;
