@@ -371,31 +371,70 @@ give_object(Oid role, const char *object)
 }
 
 /*
+ * Takes PUBLIC's privileges on the row types of our tables and views, which
+ * pg_upgrade gives back: pg_dump never dumps any.  They are no initial
+ * privileges, of which pg_dump would warn.
+ */
+static void
+close_row_types(void)
+{
+	static AkQuery open = {"SELECT t.oid::regtype::text FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace, "
+						   "aclexplode(coalesce(t.typacl, acldefault('T', t.typowner))) a "
+						   "WHERE n.nspname IN ('apikeys', 'apikeys_internal') AND t.typrelid <> 0 AND a.grantee = 0",
+						   0,
+						   {0},
+						   NULL};
+	static AkQuery forget = {
+		"DELETE FROM pg_init_privs i USING pg_class c, pg_namespace n "
+		"WHERE i.classoid = 'pg_type'::regclass AND i.objoid = c.reltype AND n.oid = c.relnamespace "
+		"AND n.nspname IN ('apikeys', 'apikeys_internal') AND c.relkind IN ('r', 'v')",
+		0,
+		{0},
+		NULL};
+	SPITupleTable *types;
+	uint64 count;
+
+	ak_query(&open, NULL, NULL, AK_SEE_LATEST);
+	types = SPI_tuptable;
+	count = SPI_processed;
+	for (uint64 i = 0; i < count; i++)
+		SPI_execute(psprintf("REVOKE ALL ON TYPE %s FROM PUBLIC", SPI_getvalue(types->vals[i], types->tupdesc, 1)),
+					false, 0);
+	if (count > 0)
+		ak_query(&forget, NULL, NULL, AK_SEE_LATEST);
+}
+
+/*
  * apikeys_internal.finish_update(made text[] = '{}') -> void
  *
- * The last statement of a delta.  Raises 55000 if the tables are not as this
- * library knows them.  "made" are the objects that the delta created, new or
- * anew with another signature, as GRANT names them; every role that has access
- * gets what its capabilities need of them.  At commit: what the script of an
- * extension grants, pg_dump takes for initial privileges, which it leaves out.
+ * The last statement of a delta; also to be called after pg_upgrade.  Raises
+ * 55000 if the tables are not as this library knows them.  "made" are the
+ * objects that the delta created, new or anew with another signature, as GRANT
+ * names them; every role that has access gets what its capabilities need of
+ * them.  At commit: what the script of an extension grants, pg_dump takes for
+ * initial privileges, which it leaves out.
  */
 Datum
 ak_finish_update(PG_FUNCTION_ARGS)
 {
-	static AkQuery roles = {"SELECT DISTINCT r.roleid FROM apikeys_internal.access_role r", 0, {0}, NULL};
+	static AkQuery find_roles = {"SELECT DISTINCT r.roleid FROM apikeys_internal.access_role r", 0, {0}, NULL};
 	AkCaller caller;
 	Datum *made;
 	int made_count;
+	SPITupleTable *roles;
+	uint64 count;
 
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &made, NULL, &made_count);
 	ak_check_tables();
 	ak_owner_begin(&caller, AK_TO_MANAGE);
 	SPI_connect();
-	ak_query(&roles, NULL, NULL, AK_SEE_LATEST);
-	for (uint64 row = 0; row < SPI_processed; row++)
+	ak_query(&find_roles, NULL, NULL, AK_SEE_LATEST);
+	roles = SPI_tuptable;
+	count = SPI_processed;
+	for (uint64 row = 0; row < count; row++)
 	{
 		bool isnull;
-		Oid role = DatumGetObjectId(ak_query_result(row, 1, &isnull));
+		Oid role = DatumGetObjectId(SPI_getbinval(roles->vals[row], roles->tupdesc, 1, &isnull));
 
 		for (int i = 0; i < made_count; i++)
 			defer_change((
@@ -403,6 +442,7 @@ ak_finish_update(PG_FUNCTION_ARGS)
 								   .userid = caller.userid,
 								   .object = MemoryContextStrdup(TopTransactionContext, TextDatumGetCString(made[i]))});
 	}
+	close_row_types();
 	SPI_finish();
 	ak_owner_end(&caller);
 	PG_RETURN_VOID();
