@@ -14,14 +14,14 @@ use Storable ();
 use Test::More;
 
 our @EXPORT = qw(new_node server_major run_ok run_code install_in query sequence checkpoints verdicts contents same_contents problems index_problems
-  wait_for
+  wait_for private_install catalog same_catalog newer_major
   have_extension session fork_clients);
 
-# A server of its own, running.  conf: further lines of postgresql.conf; init: arguments of init().
+# A server of its own, running.  conf: further lines of postgresql.conf; init: arguments of init(); install: of private_install().
 sub new_node
 {
 	my ($name, %args) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name, $args{install} ? (install_path => $args{install}{prefix}) : ());
 
 	$node->init(%{ $args{init} // {} });
 	$node->append_conf('postgresql.conf', "max_connections = 40\nshared_buffers = 16MB\n" . ($args{conf} // ''));
@@ -200,6 +200,121 @@ SQL
 		push @problems, $err if $code;
 	}
 	return join "\n", @problems;
+}
+
+# A copy of the server's files, for a test that installs something else there: {prefix => its --prefix, extension => where control files
+# and scripts are, lib => where libraries are}.
+sub private_install
+{
+	my $dir = PostgreSQL::Test::Utils::tempdir();
+	my %path;
+
+	foreach my $what (qw(bindir sharedir pkglibdir))
+	{
+		chomp($path{$what} = `pg_config --$what`);
+		PostgreSQL::Test::Utils::system_or_bail('mkdir', '-p', "$dir$path{$what}");
+		PostgreSQL::Test::Utils::system_or_bail('cp', '-R', '--preserve=mode', "$path{$what}/.", "$dir$path{$what}");
+	}
+	return { prefix => $dir . $path{bindir} =~ s{/bin$}{}r, extension => "$dir$path{sharedir}/extension", lib => "$dir$path{pkglibdir}" };
+}
+
+# What the catalog says of the extension: {object => description}.  Without roles => 1, what roles of tests were granted does not show.
+sub catalog
+{
+	my ($node, $db, %args) = @_;
+	my $whose = $args{roles} ? 'true' : "coalesce(r.rolname, '') !~ '^regress_'";
+	my $out = query($node, $db, <<"SQL");
+CREATE FUNCTION pg_temp.acl(acl aclitem[], kind "char", owner oid) RETURNS text LANGUAGE sql AS \$\$
+	SELECT string_agg(format('%s %s by %s%s', coalesce(r.rolname, 'PUBLIC'), a.privilege_type, g.rolname, CASE WHEN a.is_grantable THEN ' *' END), ', '
+		ORDER BY coalesce(r.rolname, 'PUBLIC') COLLATE "C", a.privilege_type)
+	FROM aclexplode(coalesce(acl, acldefault(kind, owner))) AS a LEFT JOIN pg_roles r ON r.oid = a.grantee JOIN pg_roles g ON g.oid = a.grantor WHERE $whose \$\$;
+WITH ours AS (SELECT oid FROM pg_namespace WHERE nspname IN ('apikeys', 'apikeys_internal')),
+	ext AS (SELECT oid FROM pg_extension WHERE extname = 'apikeys'),
+	member AS (SELECT d.classid, d.objid, d.objsubid, d.deptype FROM pg_depend d WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = (SELECT oid FROM ext)),
+	line (object, description) AS (
+SELECT format('member %s %s', i.type, i.identity), m.deptype::text || ' ' || coalesce(obj_description(m.objid, m.classid::regclass::name), 'no comment')
+	FROM member m, pg_identify_object(m.classid, m.objid, m.objsubid) AS i
+UNION ALL SELECT 'extension', format('%s %s %s %s, after %s', e.extversion, e.extowner::regrole, e.extnamespace::regnamespace, e.extrelocatable,
+		(SELECT string_agg(r.extname, ' ' ORDER BY r.extname) FROM pg_depend d JOIN pg_extension r ON r.oid = d.refobjid
+			WHERE d.classid = 'pg_extension'::regclass AND d.objid = e.oid AND d.refclassid = 'pg_extension'::regclass))
+	FROM pg_extension e WHERE e.extname = 'apikeys'
+UNION ALL SELECT 'dumped ' || t.relid::regclass, t.condition FROM pg_extension e, unnest(e.extconfig, e.extcondition) AS t (relid, condition) WHERE e.extname = 'apikeys'
+UNION ALL SELECT 'schema ' || n.nspname, concat_ws('; ', n.nspowner::regrole, pg_temp.acl(n.nspacl, 'n', n.nspowner)) FROM pg_namespace n WHERE n.oid IN (SELECT oid FROM ours)
+UNION ALL SELECT 'relation ' || c.oid::regclass, concat_ws('; ', c.relkind, c.relpersistence, c.relowner::regrole, c.reloptions::text, c.relreplident, c.relrowsecurity, c.relforcerowsecurity,
+		(SELECT amname FROM pg_am WHERE oid = c.relam), obj_description(c.oid, 'pg_class'), pg_temp.acl(c.relacl, CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner))
+	FROM pg_class c WHERE c.relnamespace IN (SELECT oid FROM ours)
+UNION ALL SELECT format('column %s %s', a.attrelid::regclass, row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum)), concat_ws('; ', a.attname, format_type(a.atttypid, a.atttypmod),
+		(SELECT collname FROM pg_collation WHERE oid = a.attcollation), a.attnotnull, a.attstorage, a.attcompression, coalesce(a.attstattarget, -1), a.attidentity, a.attgenerated,
+		/* a stamp that some minor versions keep there */
+		(SELECT string_agg(o, ' ') FROM unnest(a.attoptions) AS o WHERE o !~ '^pg_attver='),
+		(SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum), col_description(a.attrelid, a.attnum), a.attacl::text)
+	FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE c.relnamespace IN (SELECT oid FROM ours) AND a.attnum > 0 AND NOT a.attisdropped
+UNION ALL SELECT format('constraint %s of %s', o.conname, o.conrelid::regclass), concat_ws('; ', pg_get_constraintdef(o.oid), o.convalidated, obj_description(o.oid, 'pg_constraint'))
+	FROM pg_constraint o WHERE o.connamespace IN (SELECT oid FROM ours)
+UNION ALL SELECT 'index ' || i.indexrelid::regclass, concat_ws('; ', pg_get_indexdef(i.indexrelid), i.indisvalid, i.indisready, i.indisclustered, i.indisreplident)
+	FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relnamespace IN (SELECT oid FROM ours)
+UNION ALL SELECT 'routine ' || p.oid::regprocedure, concat_ws('; ', pg_get_functiondef(p.oid), pg_get_function_result(p.oid), p.proowner::regrole, p.procost, p.prorows, p.prosupport, p.probin, p.prosrc,
+		pg_temp.acl(p.proacl, 'f', p.proowner), obj_description(p.oid, 'pg_proc'))
+	FROM pg_proc p WHERE p.pronamespace IN (SELECT oid FROM ours)
+UNION ALL SELECT 'view ' || c.oid::regclass, pg_get_viewdef(c.oid) FROM pg_class c WHERE c.relnamespace IN (SELECT oid FROM ours) AND c.relkind IN ('v', 'm')
+UNION ALL SELECT format('trigger %s on %s', t.tgname, t.tgrelid::regclass), concat_ws('; ', pg_get_triggerdef(t.oid), t.tgenabled, obj_description(t.oid, 'pg_trigger'))
+	FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relnamespace IN (SELECT oid FROM ours) AND NOT t.tgisinternal
+UNION ALL SELECT format('rule %s on %s', r.rulename, r.ev_class::regclass), concat_ws('; ', pg_get_ruledef(r.oid), r.ev_enabled) FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE c.relnamespace IN (SELECT oid FROM ours)
+UNION ALL SELECT 'type ' || t.oid::regtype, concat_ws('; ', t.typtype, t.typcategory, t.typowner::regrole, t.typnotnull, t.typdefault, format_type(t.typbasetype, t.typtypmod), obj_description(t.oid, 'pg_type'),
+		pg_temp.acl(t.typacl, 'T', t.typowner)) FROM pg_type t WHERE t.typnamespace IN (SELECT oid FROM ours)
+UNION ALL SELECT 'sequence ' || s.seqrelid::regclass, concat_ws('; ', s.seqtypid::regtype, s.seqstart, s.seqincrement, s.seqmax, s.seqmin, s.seqcache, s.seqcycle) FROM pg_sequence s
+	JOIN pg_class c ON c.oid = s.seqrelid WHERE c.relnamespace IN (SELECT oid FROM ours)
+UNION ALL SELECT 'policy ' || p.polname || ' on ' || p.polrelid::regclass, concat_ws('; ', p.polcmd, p.polpermissive, p.polroles::text, pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
+	FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace IN (SELECT oid FROM ours)
+UNION ALL SELECT 'event trigger ' || t.evtname, concat_ws('; ', t.evtevent, t.evtfoid::regprocedure, t.evtenabled, t.evttags::text) FROM pg_event_trigger t
+UNION ALL SELECT format('statistics %s', s.stxname), pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s WHERE s.stxnamespace IN (SELECT oid FROM ours)
+/* what pg_dump takes for given: no role that was granted anything may be there */
+UNION ALL SELECT format('initial privileges of %s %s', i.type, i.identity), p.privtype::text || ' ' || (SELECT string_agg(format('%s %s', coalesce(r.rolname, 'PUBLIC'), a.privilege_type), ', '
+		ORDER BY coalesce(r.rolname, 'PUBLIC') COLLATE "C", a.privilege_type) FROM aclexplode(p.initprivs) AS a LEFT JOIN pg_roles r ON r.oid = a.grantee)
+	FROM pg_init_privs p, pg_identify_object(p.classoid, p.objoid, p.objsubid) AS i WHERE (i.schema IN ('apikeys', 'apikeys_internal') OR i.identity IN ('apikeys', 'apikeys_internal'))
+)
+SELECT object || E'\\t' || replace(coalesce(description, ''), E'\\n', '\\n') FROM line;
+SQL
+	my %all;
+
+	foreach (split /\n/, $out)
+	{
+		my ($object, $description) = split /\t/, $_, 2;
+
+		$all{$object} = $description;
+	}
+	return \%all;
+}
+
+# A test: two results of catalog() are the same, object by object.
+sub same_catalog
+{
+	my ($got, $expected, $what) = @_;
+	my @different = grep { ($got->{$_} // 'none') ne ($expected->{$_} // 'none') } sort keys %{ { %$got, %$expected } };
+
+	is(scalar(@different), 0, "$what: every object of the catalog is the same");
+	diag("$_:\n\texpected $expected->{$_}\n\tgot      $got->{$_}") foreach map { $expected->{$_} //= 'none'; $got->{$_} //= 'none'; $_ } @different;
+	return;
+}
+
+# The newest PostgreSQL beside this one that has the extension, and this one's place; or undef, and why there is none.
+# APIKEYS_NEWER=/usr/lib/postgresql/18 names it.
+sub newer_major
+{
+	# of a program; 0 if there is none
+	my $major = sub {
+		my ($code, $out) = -x "$_[0]/bin/postgres" ? run_code([ "$_[0]/bin/postgres", '--version' ]) : (1, '');
+		return !$code && $out =~ /PostgreSQL\)? (\d+)/ ? $1 : 0;
+	};
+
+	chomp(my $here = `pg_config --bindir`);
+	$here =~ s{/bin$}{};
+	my $present = $major->($here);
+	my ($newer) = $ENV{APIKEYS_NEWER} // (sort { $major->($b) <=> $major->($a) } grep { $major->($_) > $present } glob '/usr/lib/postgresql/*');
+	return (undef, "no PostgreSQL newer than $present is installed") if !defined $newer;
+	chomp(my $share = `$newer/bin/pg_config --sharedir`);
+	return (undef, "apikeys is not installed for $newer") if !-e "$share/extension/apikeys.control";
+	return ($newer, $here);
 }
 
 # Polls until the query gives that result; false after three minutes.
