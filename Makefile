@@ -10,7 +10,7 @@
 # make CURL_LIBS= ZLIB_LIBS= builds as where the headers of libcurl, or of zlib, are missing.
 #
 # make check ONLY=regress|isolation|tap TESTS='name name' runs a part. See scripts/ for the others:
-# dist, format, check-asan, check-valgrind, check-clang, check-package, check-dashboard, check-monitoring, coverage, majors, bench, bench-peers, fuzz, sqlsmith. LONG=1 is the long form of make check, with the fuzzers.
+# dist, check-dist, format, check-asan, check-valgrind, check-clang, check-package, check-dashboard, check-monitoring, coverage, majors, bench, bench-peers, fuzz, sqlsmith. LONG=1 is the long form of make check, with the fuzzers.
 
 EXTENSION = apikeys
 # The tree, also where make builds out of it: make -f TREE/Makefile VPATH=TREE
@@ -69,7 +69,7 @@ PG_CFLAGS = -std=gnu99 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-com
 endif
 
 # What has a script and needs neither a server nor its headers.
-SCRIPTED = demo dashboard check format check-asan check-valgrind check-clang check-package check-dashboard check-examples check-monitoring coverage dist majors bench bench-peers fuzz sqlsmith
+SCRIPTED = demo dashboard check format check-asan check-valgrind check-clang check-package check-dashboard check-examples check-monitoring check-dist coverage dist majors bench bench-peers fuzz sqlsmith
 .PHONY: $(SCRIPTED)
 
 ifneq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
@@ -80,7 +80,7 @@ check:
 	@scripts/check
 check-asan check-valgrind check-clang: check-%:
 	@scripts/check $*
-check-package check-dashboard check-examples check-monitoring:
+check-package check-dashboard check-examples check-monitoring check-dist:
 	@scripts/$@
 coverage:
 	@scripts/check coverage

@@ -18,7 +18,7 @@ sub text_of
 # pg_catalog, pg_temp.  ak_query() and what stands beside it in query.c see to that; others must not prepare statements, and
 # what they execute is a command without names that are looked up: GRANT and REVOKE, written in full, and SET CONSTRAINTS.
 {
-	my %commands = ('src/registry/privilege.c' => 'GRANT', 'src/keys/archive_limit.c' => 'SET CONSTRAINTS');
+	my %commands = ('src/registry/privilege.c' => '(?:GRANT|REVOKE)', 'src/keys/archive_limit.c' => 'SET CONSTRAINTS');
 	my @problems;
 
 	foreach my $file (grep { $_ ne 'src/core/query.c' } sort glob('src/*/*.c'))
