@@ -142,7 +142,7 @@ CREATE TABLE apikeys.key (
 	CONSTRAINT key_old_key_hash_check CHECK (octet_length(old_key_hash) = 32)
 );
 CREATE UNIQUE INDEX key_old_key_hash ON apikeys.key (old_key_hash) WHERE old_key_hash IS NOT NULL;
-/* the name first, so that key_id() finds it in whatever workspace */
+/* the name first, so that key_id() finds it in any workspace */
 CREATE UNIQUE INDEX key_active_name ON apikeys.key (name_folded, workspace) WHERE archived_at IS NULL;
 /* newest first, of one workspace and of all; disabled_at, so that the active ones are counted in the index alone */
 CREATE INDEX key_active ON apikeys.key (workspace, created_at, key_id) INCLUDE (disabled_at) WHERE archived_at IS NULL;
@@ -151,15 +151,15 @@ CREATE INDEX key_archived ON apikeys.key (workspace, archived_at, key_id) WHERE 
 CREATE INDEX key_archived_everywhere ON apikeys.key (archived_at, key_id) WHERE archived_at IS NOT NULL;
 CREATE INDEX key_owner ON apikeys.key (workspace, owner) WHERE owner IS NOT NULL;
 COMMENT ON TABLE apikeys.key IS 'keys, active and archived; of a secret only its SHA-256 is here';
-COMMENT ON COLUMN apikeys.key.key_hash IS 'SHA-256 of the present secret';
-COMMENT ON COLUMN apikeys.key.old_key_hash IS 'SHA-256 of the secret before the present one';
+COMMENT ON COLUMN apikeys.key.key_hash IS 'SHA-256 of the current secret';
+COMMENT ON COLUMN apikeys.key.old_key_hash IS 'SHA-256 of the old secret, which the current one replaced';
 COMMENT ON COLUMN apikeys.key.old_valid_until IS 'the old secret is valid until then';
 COMMENT ON COLUMN apikeys.key.disabled_at IS 'since when the key is paused; NULL: it is not';
 COMMENT ON COLUMN apikeys.key.quota IS 'valid requests in quota_period; NULL: any number';
 COMMENT ON COLUMN apikeys.key.quota_period IS 'hour, day, week, month (of UTC) or total';
 COMMENT ON COLUMN apikeys.key.owner IS 'whose key it is, in the words of the application';
 COMMENT ON COLUMN apikeys.key.name_folded IS 'what the name is compared by: in UTF-8, composed (NFC), without regard to case';
-COMMENT ON COLUMN apikeys.key.hint IS 'prefix and last characters of the secret, for people to recognise it by';
+COMMENT ON COLUMN apikeys.key.hint IS 'prefix and last characters of the secret, for people to recognize it by';
 
 CREATE TABLE apikeys.team_member (
 	workspace		text NOT NULL,
@@ -192,7 +192,7 @@ CREATE TABLE apikeys_internal.access_role (
 	CONSTRAINT access_role_pkey PRIMARY KEY (grant_id)
 );
 CREATE INDEX access_role_roleid ON apikeys_internal.access_role (roleid);
-COMMENT ON TABLE apikeys_internal.access_role IS 'whose each access is: it stays a role''s own when the role is renamed, and nobody inherits it by a name; an access without its row here waits for apikeys.regrant_access()';
+COMMENT ON TABLE apikeys_internal.access_role IS 'the role of each access: a renamed role keeps it, and no other role inherits it by its name; an access without its row here waits for apikeys.regrant_access()';
 COMMENT ON COLUMN apikeys_internal.access_role.grant_id IS 'of apikeys.access';
 COMMENT ON COLUMN apikeys_internal.access_role.roleid IS 'of pg_roles';
 
@@ -273,12 +273,12 @@ CREATE TABLE apikeys_internal.audit_pending (
 );
 COMMENT ON TABLE apikeys_internal.audit_pending IS 'entries that are not in the tree yet; 0: entries that were restored or replicated may be missing here';
 
-/* Not dumped: what a tag says in pg_locks is this database's own affair. */
+/* Not dumped: the tags of locks mean something in this database alone. */
 CREATE TABLE apikeys_internal.lock_salt (
 	salt			uuid NOT NULL,
 	CONSTRAINT lock_salt_pkey PRIMARY KEY (salt)
 );
-COMMENT ON TABLE apikeys_internal.lock_salt IS 'hashed with a name, it gives the tag of the name''s lock: pg_locks, which everybody may read, tells nobody a name';
+COMMENT ON TABLE apikeys_internal.lock_salt IS 'hashed with a name, it gives the tag of the name''s lock, so that pg_locks, which every role can read, shows no name';
 COMMENT ON COLUMN apikeys_internal.lock_salt.salt IS 'random';
 
 /* Restored, a queued report is held (a trigger): a copy of a database must not mail anybody by itself. */
@@ -330,7 +330,7 @@ CREATE TABLE apikeys_internal.usage (
 	CONSTRAINT usage_pkey PRIMARY KEY (key_id, api, code, old_secret)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE apikeys_internal.usage IS 'how often requests of a key, for an API, ended with a code: in total, as far as flushed';
-COMMENT ON COLUMN apikeys_internal.usage.old_secret IS 'the requests came with the secret before the present one';
+COMMENT ON COLUMN apikeys_internal.usage.old_secret IS 'the requests came with the old secret';
 
 CREATE TABLE apikeys_internal.usage_hour (
 	key_id			uuid NOT NULL,
@@ -371,7 +371,7 @@ CREATE TABLE apikeys_internal.usage_total (
 	CONSTRAINT usage_total_pkey PRIMARY KEY (workspace, api, code)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE apikeys_internal.usage_total IS 'usage of all keys of a workspace together, also of those that were dropped since, as far as flushed';
-COMMENT ON COLUMN apikeys_internal.usage_total.old_secret IS 'how many of these requests came with the secret before the present one';
+COMMENT ON COLUMN apikeys_internal.usage_total.old_secret IS 'how many of these requests came with the old secret';
 
 /* Not dumped: it is counted again. */
 CREATE TABLE apikeys_internal.key_total (
@@ -567,6 +567,8 @@ CREATE FUNCTION apikeys_internal.guard_row() RETURNS trigger LANGUAGE C AS 'MODU
 COMMENT ON FUNCTION apikeys_internal.guard_row() IS 'trigger: the rules of workspace, api, team_member and access';
 CREATE FUNCTION apikeys_internal.guard_log() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_log';
 COMMENT ON FUNCTION apikeys_internal.guard_log() IS 'trigger: entries and trees are made by this extension or come out of a dump, and are never changed';
+CREATE FUNCTION apikeys_internal.entry_arrived() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_entry_arrived';
+COMMENT ON FUNCTION apikeys_internal.entry_arrived() IS 'trigger: entries that come by replication get a place in a tree should this database take over, and its own come after them';
 CREATE FUNCTION apikeys_internal.guard_truncate() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_truncate';
 COMMENT ON FUNCTION apikeys_internal.guard_truncate() IS 'trigger: no TRUNCATE';
 CREATE FUNCTION apikeys_internal.make_way() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_make_way';
@@ -624,6 +626,8 @@ CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE ON apikeys.workspace 
 ALTER TABLE apikeys.workspace ENABLE ALWAYS TRIGGER invalidate;
 
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_log FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_log();
+CREATE TRIGGER arrived BEFORE INSERT ON apikeys.audit_log FOR EACH ROW EXECUTE FUNCTION apikeys_internal.entry_arrived();
+ALTER TABLE apikeys.audit_log ENABLE REPLICA TRIGGER arrived;
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_log EXECUTE FUNCTION apikeys_internal.guard_truncate();
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.audit_tree FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_log();
 CREATE TRIGGER truncate BEFORE TRUNCATE ON apikeys.audit_tree EXECUTE FUNCTION apikeys_internal.guard_truncate();
@@ -728,7 +732,7 @@ COMMENT ON FUNCTION apikeys.revoke_key(text, text) IS
 
 CREATE FUNCTION apikeys.key_details(key_id uuid)
 RETURNS apikeys.key_detail LANGUAGE C STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_key_details';
-COMMENT ON FUNCTION apikeys.key_details(uuid) IS 'one key, in whatever state';
+COMMENT ON FUNCTION apikeys.key_details(uuid) IS 'one key, in any state';
 
 CREATE FUNCTION apikeys.key_id(name text, workspace text = NULL)
 RETURNS uuid LANGUAGE C STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_key_id';
@@ -737,14 +741,14 @@ COMMENT ON FUNCTION apikeys.key_id(text, text) IS 'the id of the key of that nam
 CREATE FUNCTION apikeys.identify_key(key text)
 RETURNS SETOF apikeys.key_detail LANGUAGE C STABLE ROWS 1 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_identify_key';
 COMMENT ON FUNCTION apikeys.identify_key(text) IS
-'whose secret is this? present, old or archived; no row if nobody''s; not counted as use';
+'the key whose secret this is, current, old or archived; no row if it is no key''s; not counted as use';
 
 CREATE FUNCTION apikeys.list_keys(workspace text = NULL, search text = NULL, state text = NULL, api text = NULL, team text = NULL,
 	owner text = NULL, expires_before timestamptz = NULL, unused_since timestamptz = NULL, order_by text = 'created_at desc',
 	max_rows integer = 50, skip integer = 0)
 RETURNS SETOF apikeys.listed_key LANGUAGE C STABLE ROWS 50 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_list_keys';
 COMMENT ON FUNCTION apikeys.list_keys(text, text, text, text, text, text, timestamptz, timestamptz, text, integer, integer) IS
-'a page of keys: those that pass all filters, in an order; state null: not archived, all: in whatever state; search is a substring of name, owner or hint, or a whole key_id; total counts the rows without max_rows and skip';
+'a page of keys: those that pass all filters, in an order; state null: not archived, all: in any state; search is a substring of name, owner or hint, or a whole key_id; total counts the rows without max_rows and skip';
 /*
  * APIs, workspaces and teams.
  */
@@ -841,7 +845,7 @@ CREATE FUNCTION apikeys.find_secrets(content text, OUT key text, OUT valid_check
 	OUT name text, OUT state text)
 RETURNS SETOF record LANGUAGE C STABLE ROWS 1 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_find_secrets';
 COMMENT ON FUNCTION apikeys.find_secrets(text) IS
-'the secrets of our shape in a text, in its order, and whose they are; key_id and what follows is NULL for a secret of nobody or of a key that the current user may not see; not counted as use';
+'the secrets of our shape in a text, in its order, and their keys; key_id and what follows is NULL for the secret of no key, or of one that the current user may not see; not counted as use';
 
 CREATE FUNCTION apikeys.secret_pattern(workspace text = NULL)
 RETURNS text LANGUAGE C STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_secret_pattern';
@@ -851,7 +855,7 @@ COMMENT ON FUNCTION apikeys.secret_pattern(text) IS
 CREATE FUNCTION apikeys.report_leak(alerts jsonb)
 RETURNS jsonb LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_report_leak';
 COMMENT ON FUNCTION apikeys.report_leak(jsonb) IS
-'shuts the keys of leaked secrets as leak_action of their workspace says: takes a scanning partner''s array of token, type, url and source, and returns its answer';
+'disables or archives the keys of leaked secrets, as leak_action of their workspace says: takes a scanning partner''s array of token, type, url and source, and returns its answer';
 /*
  * Validation.
  */
@@ -1103,7 +1107,7 @@ GROUP BY k.workspace, k.key_id, k.name, l.api
 ORDER BY k.workspace, k.name, k.key_id, l.api
 OFFSET 0;
 COMMENT ON VIEW apikeys.key_usage IS 'how often each key was used for each API, up to now; a key never used has one row';
-COMMENT ON COLUMN apikeys.key_usage.old_secret IS 'requests that came with the secret before the present one, valid or not';
+COMMENT ON COLUMN apikeys.key_usage.old_secret IS 'requests that came with the old secret, valid or not';
 COMMENT ON COLUMN apikeys.key_usage.last_used_at IS 'the last valid request';
 COMMENT ON COLUMN apikeys.key_usage.last_client IS 'the address that the last valid request named, if any did';
 
@@ -1368,7 +1372,7 @@ BEGIN
 			('access', 'Full if the key may call every registered API, else Partial'),
 			('team', 'the team that owns the key'),
 			('owner', 'whose key it is, in the words of the application'),
-			('hint', 'prefix and last characters of the secret, for people to recognise it by'),
+			('hint', 'prefix and last characters of the secret, for people to recognize it by'),
 			('expires_at', 'when the key ends; NULL: never'),
 			('allowed_cidrs', 'the addresses and networks that requests may come from; NULL: any'),
 			('rate_limit', 'valid requests in rate_window; NULL: any number'),
@@ -1377,12 +1381,12 @@ BEGIN
 			('quota_period', 'hour, day, week, month (of UTC) or total'),
 			('quota_used', 'valid requests in the present quota_period'),
 			('metadata', 'the application''s own data of the key: a JSON object'),
-			('old_valid_until', 'when the secret before the present one stops being valid; NULL: it is not'),
+			('old_valid_until', 'until when the old secret is valid; NULL: it is not'),
 			('created_at', 'when it was created'),
 			('created_by', 'the actor who created it'),
 			('updated_at', 'when it was last changed; NULL: never'),
 			('updated_by', 'the actor who last changed it'),
-			('regenerated_at', 'when the present secret replaced another; NULL: it is the first'),
+			('regenerated_at', 'when the current secret replaced another; NULL: it is the first'),
 			('regenerated_by', 'the actor who regenerated the key'),
 			('disabled_at', 'since when the key is disabled; NULL: it is not'),
 			('disabled_by', 'the actor who disabled the key'),
@@ -1401,12 +1405,11 @@ BEGIN
 			('quota_reset', 'seconds until the period ends'),
 			('api', 'the API; in usage, NULL: the request named none'),
 			('denied', 'requests that were refused'),
-			('old_secret', 'requests that came with the secret before the present one, valid or not'),
+			('old_secret', 'requests that came with the old secret, valid or not'),
 			('last_client', 'the address that the last valid request named, if any did'),
 			('count', 'number of requests'),
 			('last_at', 'the last of them'),
 			('hour', 'the beginning of the hour'),
-			('day', 'the day, in UTC'),
 			('key_limit', 'how many keys that are not archived it may have; NULL: any number'),
 			('default_lifetime', 'a key created without an expiry expires after this; NULL: never'),
 			('max_lifetime', 'every expiry set must lie within this; NULL: no bound'),
@@ -1447,7 +1450,7 @@ BEGIN
 			('last_error', 'why the last attempt failed'),
 			('size', 'bytes of the CSV'),
 			('encrypted', 'whether it is encrypted to a public key'),
-			('filters', 'what the entries were searched by; NULL: all'),
+			('filters', 'the filters of the entries; NULL: none'),
 			('asked_at', 'when it was asked for'),
 			('asked_by', 'the actor who asked for it'),
 			('next_attempt_at', 'when sending is tried next'),
