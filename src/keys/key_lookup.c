@@ -122,11 +122,11 @@ ak_refuse_unknown_key(Datum key_id)
 void
 ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkFoundKey *key)
 {
+	ak_require_anywhere(capability);
 	if (PG_ARGISNULL(0))
 		ak_null_argument("key_id", errmsg("key_id must not be null"),
 						 errhint(
 							 "A sub-select that finds no key gives null; apikeys.key_id() raises an error instead."));
-	ak_require_anywhere(capability);
 	key->key_id = PG_GETARG_DATUM(0);
 	if (!ak_read_key(key->key_id, &key->row))
 		ak_refuse_unknown_key(key->key_id);
@@ -249,8 +249,8 @@ ak_key_id(PG_FUNCTION_ARGS)
 	Datum key_id = (Datum) 0;
 	int found;
 
-	ak_need_argument(fcinfo, 0, "name");
 	ak_require_anywhere(AK_VIEW);
+	ak_need_argument(fcinfo, 0, "name");
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	if (!PG_ARGISNULL(1))
 	{

@@ -208,8 +208,8 @@ ak_report_leak(PG_FUNCTION_ARGS)
 	JsonbIteratorToken token;
 	JsonbValue value;
 
-	ak_need_argument(fcinfo, 0, "alerts");
 	ak_require_anywhere(AK_VALIDATE);
+	ak_need_argument(fcinfo, 0, "alerts");
 	PreventCommandIfReadOnly("report_leak()");
 	alerts = PG_GETARG_JSONB_P(0);
 	if (!JB_ROOT_IS_ARRAY(alerts) || JB_ROOT_IS_SCALAR(alerts))

@@ -410,8 +410,8 @@ ak_key_history(PG_FUNCTION_ARGS)
 	Snapshot snapshot = GetActiveSnapshot();
 	AkCaller caller;
 
-	ak_need_argument(fcinfo, 0, "key_id");
 	ak_require_anywhere(AK_AUDIT);
+	ak_need_argument(fcinfo, 0, "key_id");
 	InitMaterializedSRF_compat(fcinfo);
 	history.key_id = PG_GETARG_DATUM(0);
 	history.workspace = workspace_of_key(history.key_id, snapshot);

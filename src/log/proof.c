@@ -259,9 +259,9 @@ ak_audit_inclusion_proof(PG_FUNCTION_ARGS)
 	bool nulls[6] = {false};
 	bool found;
 
+	ak_require_anywhere(AK_AUDIT);
 	ak_need_argument(fcinfo, 0, "audit_id");
 	audit_id = PG_GETARG_INT64(0);
-	ak_require_anywhere(AK_AUDIT);
 	ak_await_sequencer((Datum) 0);
 	snapshot = ak_answer_snapshot();
 	if (!read_entry(audit_id, snapshot, &leaf, &workspace))

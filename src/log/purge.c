@@ -50,6 +50,7 @@
 #include "access/access.h"
 #include "access/context.h"
 #include "audit/entry.h"
+#include "core/args.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
@@ -460,16 +461,16 @@ ak_purge_audit_logs(PG_FUNCTION_ARGS)
 	AkPurge purge;
 	AkCaller caller;
 
-	if (PG_ARGISNULL(0) || workspace == NULL)
-		ak_null_argument(PG_ARGISNULL(0) ? "older_than" : "workspace",
-						 errmsg("%s must not be null", PG_ARGISNULL(0) ? "older_than" : "workspace"));
+	ak_require_anywhere(AK_ADMIN);
+	ak_need_argument(fcinfo, 0, "older_than");
+	if (workspace == NULL)
+		ak_need_argument(fcinfo, 1, "workspace");
 	purge = purge_of(workspace);
 	purge.older_than = PG_GETARG_TIMESTAMPTZ(0);
 	if (purge.older_than > GetCurrentTimestamp())
 		ak_bad_argument(
 			"older_than", errmsg("older_than must not be in the future"),
 			errhint("For what is older than a year: pg_catalog.now() OPERATOR(pg_catalog.-) interval '1 year'."));
-	ak_require_anywhere(AK_ADMIN);
 	ak_check_workspace_argument(workspace);
 	if (workspace[0] == '\0')
 		ak_require(AK_ADMIN, NULL);

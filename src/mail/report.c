@@ -386,9 +386,9 @@ ak_release_report(PG_FUNCTION_ARGS)
 	AkScopeOfReport scope;
 	AkCaller caller;
 
+	ak_require_anywhere(AK_AUDIT);
 	ak_need_argument(fcinfo, 0, "report_id");
 	PreventCommandIfReadOnly("release_report()");
-	ak_require_anywhere(AK_AUDIT);
 	id = DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)));
 	args[0] = PG_GETARG_DATUM(0);
 	args[1] = TimestampTzGetDatum(GetCurrentTimestamp());

@@ -148,15 +148,16 @@ ak_drop_workspace(PG_FUNCTION_ARGS)
 	AkCaller caller;
 	AkLosing *roles;
 	Datum args[1];
-	char *workspace = ak_text_argument(fcinfo, 0, "workspace");
+	char *workspace;
 	int64 active;
 	int count;
 	bool isnull;
 
-	args[0] = PG_GETARG_DATUM(0);
-	PreventCommandIfReadOnly("drop_workspace()");
-	ak_check_workspace_argument(workspace);
 	ak_require(AK_ADMIN, NULL);
+	workspace = ak_text_argument(fcinfo, 0, "workspace");
+	PreventCommandIfReadOnly("drop_workspace()");
+	args[0] = PG_GETARG_DATUM(0);
+	ak_check_workspace_argument(workspace);
 	ak_require_workspace_settings(AK_ADMIN, workspace, &settings);
 	ak_refuse_prepare("drop_workspace");
 

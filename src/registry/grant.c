@@ -74,6 +74,7 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 {
 	static const char *const names[] = {"role", "capability", "workspace"};
 
+	ak_require_anywhere(AK_ADMIN);
 	for (int i = 0; i < 3; i++)
 		if (PG_ARGISNULL(i))
 			ak_null_argument(names[i], errmsg("%s must not be null", names[i]),
@@ -85,7 +86,6 @@ read_grant(FunctionCallInfo fcinfo, AkGrant *grant)
 		grant->workspace = ak_bound_workspace() ? pstrdup(ak_bound_workspace()) : NULL;
 	ak_check_workspace_argument(grant->workspace);
 
-	ak_require_anywhere(AK_ADMIN);
 	if (ak_capability_allows(grant->capability) == 0)
 		ak_bad_argument("capability", errmsg("unknown capability \"%s\"", ak_quoted(grant->capability)),
 						errhint("There are validate, view, manage, audit, admin and monitor."));

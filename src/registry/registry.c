@@ -44,11 +44,12 @@ ak_register_api(PG_FUNCTION_ARGS)
 		2,
 		{TEXTOID, TEXTOID},
 		NULL};
-	char *api = ak_text_argument(fcinfo, 0, "api");
 	Datum args[2] = {PG_GETARG_DATUM(0), PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1)};
+	char *api;
 
-	PreventCommandIfReadOnly("register_api()");
 	ak_require(AK_ADMIN, NULL);
+	api = ak_text_argument(fcinfo, 0, "api");
+	PreventCommandIfReadOnly("register_api()");
 	/* one registration at a time, for the registry's order */
 	ak_lock_object(AK_API, "", ExclusiveLock);
 	/* waits for unregister_api(); a name exists as of the latest commit, as in a unique index */
@@ -75,10 +76,11 @@ ak_unregister_api(PG_FUNCTION_ARGS)
 							1,
 							{TEXTOID},
 							NULL};
-	char *api = ak_text_argument(fcinfo, 0, "api");
 	Datum args[1] = {PG_GETARG_DATUM(0)};
+	char *api;
 
 	ak_require(AK_ADMIN, NULL);
+	api = ak_text_argument(fcinfo, 0, "api");
 	if (ak_run_as_owner(AK_TO_MANAGE, &query, args, NULL, AK_SEE_TRANSACTION) == 0)
 		ak_refuse_unknown_api(api);
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
@@ -90,7 +92,6 @@ team_workspace(FunctionCallInfo fcinfo, int n)
 {
 	char *workspace;
 
-	ak_require_anywhere(AK_ADMIN);
 	workspace = ak_target_workspace(AK_ADMIN, ak_optional_text(fcinfo, n));
 	ak_require_workspace(AK_ADMIN, workspace);
 	return CStringGetTextDatum(workspace);
@@ -113,6 +114,7 @@ ak_add_team_member(PG_FUNCTION_ARGS)
 							NULL};
 	Datum args[3];
 
+	ak_require_anywhere(AK_ADMIN);
 	ak_need_argument(fcinfo, 0, "actor");
 	ak_need_argument(fcinfo, 1, "team");
 	args[0] = team_workspace(fcinfo, 2);
@@ -136,9 +138,11 @@ ak_remove_team_member(PG_FUNCTION_ARGS)
 							2,
 							{TEXTOID, TEXTOID},
 							NULL};
-	char *actor = ak_text_argument(fcinfo, 0, "actor");
 	Datum args[2];
+	char *actor;
 
+	ak_require_anywhere(AK_ADMIN);
+	actor = ak_text_argument(fcinfo, 0, "actor");
 	args[0] = team_workspace(fcinfo, 1);
 	args[1] = PG_GETARG_DATUM(0);
 	if (ak_run_as_owner(AK_TO_MANAGE, &query, args, NULL, AK_SEE_TRANSACTION) == 0)

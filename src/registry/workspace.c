@@ -277,8 +277,12 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 		"CASE WHEN $8 <> 0 THEN $8 END, "
 		"CASE WHEN $8 = 0 THEN NULL ELSE $9 END, $10)",
 		WORKSPACE_ARGS, WORKSPACE_ARG_TYPES, NULL};
-	char *workspace = ak_text_argument(fcinfo, ARG_WORKSPACE, "workspace");
+	char *workspace;
 
+	ak_require_anywhere(AK_ADMIN);
+	if (PG_ARGISNULL(ARG_WORKSPACE))
+		ak_require(AK_ADMIN, NULL);
+	workspace = ak_text_argument(fcinfo, ARG_WORKSPACE, "workspace");
 	ak_check_workspace_argument(workspace);
 	ak_require(AK_ADMIN, ak_may_something(workspace) ? workspace : NULL);
 	PG_TRY();
@@ -323,9 +327,10 @@ ak_update_workspace(PG_FUNCTION_ARGS)
 							"rate_window = CASE WHEN $8 = 0 THEN NULL ELSE COALESCE($9, rate_window) END, "
 							"leak_action = COALESCE($10, leak_action) WHERE workspace = $1",
 							WORKSPACE_ARGS, WORKSPACE_ARG_TYPES, NULL};
-	char *workspace = ak_text_argument(fcinfo, ARG_WORKSPACE, "workspace");
+	char *workspace;
 
 	ak_require_anywhere(AK_ADMIN);
+	workspace = ak_text_argument(fcinfo, ARG_WORKSPACE, "workspace");
 	ak_check_workspace_argument(workspace);
 	ak_require_workspace(AK_ADMIN, workspace);
 	check_policy_rights(fcinfo, workspace);

@@ -251,9 +251,16 @@ SELECT count(*) FROM apikeys.create_key('Key', '{data}');
 SELECT (apikeys.archive_key(key_id)).state FROM apikeys.create_key('Archived', '{data}');
 CREATE TEMPORARY TABLE calls AS SELECT object, call FROM may WHERE call IS NOT NULL;
 GRANT SELECT ON calls TO PUBLIC;
+-- the same with NULL for every argument: rights are asked for before arguments
+CREATE TEMPORARY TABLE null_calls AS SELECT m.object,
+	format('SELECT apikeys.%I(%s)', p.proname, (SELECT string_agg('NULL::' || format_type(t, NULL), ', ' ORDER BY n) FROM unnest(p.proargtypes) WITH ORDINALITY AS a (t, n))) AS call
+FROM may m JOIN pg_proc p ON p.proname = m.object AND p.pronamespace = 'apikeys'::regnamespace AND p.prokind = 'f' WHERE m.call IS NOT NULL;
+GRANT SELECT ON null_calls TO PUBLIC;
 SELECT object FROM may WHERE kind = 'function' AND capabilities <> '{}' AND call IS NULL ORDER BY 1;
 SET ROLE regress_ak_none;
 SELECT object AS "not refused" FROM calls WHERE (SELECT min(r) FROM pg_temp.refused(call) AS r WHERE r ~ '^42501: permission denied (in every workspace|for all workspaces)') IS NULL ORDER BY 1;
+SELECT count(*) > 40 AS many FROM null_calls;
+SELECT object AS "not refused" FROM null_calls WHERE (SELECT min(r) FROM pg_temp.refused(call) AS r WHERE r ~ '^42501: permission denied (in every workspace|for all workspaces)') IS NULL ORDER BY 1;
 SELECT DISTINCT r COLLATE "C" AS refused FROM calls, pg_temp.refused(call) AS r ORDER BY 1;
 SELECT (SELECT count(*) FROM apikeys.active_keys), (SELECT count(*) FROM apikeys.archived_keys), (SELECT count(*) FROM apikeys.audit_logs);
 SELECT apikeys.current_key(), apikeys.current_workspace(), apikeys.current_key_allows('data'), apikeys_internal.visible_workspaces('view'), apikeys_internal.visible_workspaces('audit');
@@ -268,6 +275,16 @@ CREATE TRIGGER t BEFORE INSERT ON mine FOR EACH ROW EXECUTE FUNCTION apikeys_int
 SELECT pg_temp.refused($$INSERT INTO mine VALUES ('x', 'x')$$);
 DROP TABLE mine;
 RESET ROLE;
+
+-- who administers one workspace is refused what takes all, before an argument is asked for; else the argument is named
+SELECT apikeys.grant_access('regress_ak_none', 'admin', 'acme') \g /dev/null
+SET ROLE regress_ak_none;
+SELECT object, (SELECT min(r) FROM pg_temp.refused(call) AS r WHERE r ~ '^[0-9A-Z]{5}: ') AS refused FROM null_calls
+WHERE object <> ALL ('{metrics,status,identify_key,find_secrets,list_keys,search_audit_logs,export_audit_logs,audit_filters,audit_feed,audit_checkpoint,verify_audit_logs,validate_key,authenticate,require_key,revoke_key}') ORDER BY object COLLATE "C";
+RESET ROLE;
+SELECT apikeys.revoke_access('regress_ak_none', 'admin', 'acme') \g /dev/null
+GRANT USAGE ON SCHEMA apikeys, apikeys_internal TO regress_ak_none;
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA apikeys, apikeys_internal TO regress_ak_none;
 
 -- a row alone opens nothing either
 REVOKE ALL ON ALL ROUTINES IN SCHEMA apikeys, apikeys_internal FROM regress_ak_none;
