@@ -220,7 +220,9 @@ ak_token_find(const char *text, bool for_message)
  *
  * The checksum decides where the prefix begins, since a secret may stand behind
  * other text ("key_ak_..."), and whether it ends in a longer run.  If it is
- * right for no prefix, the longest one counts, but not in a longer run.
+ * right for no prefix, the longest one counts, but not before another letter,
+ * digit or "_".  So nothing written before a secret hides it: a prefix may even
+ * begin in the tail of the secret before, which ends at "from".
  */
 size_t
 ak_token_scan(const char *text, size_t len, size_t from, size_t *found_len, bool *valid)
@@ -237,16 +239,16 @@ ak_token_scan(const char *text, size_t len, size_t from, size_t *found_len, bool
 			at++;
 		if (run > from && text[run - 1] == '_' && at - run >= tail)
 		{
-			for (size_t start = run - 1; start-- > from && run - 1 - start <= AK_PREFIX_MAX;)
+			for (size_t start = run - 1; start-- > 0 && run - 1 - start <= AK_PREFIX_MAX;)
 			{
 				*found_len = run + tail - start;
 				*valid = ak_token_classify(text + start, *found_len) == AK_TOKEN_OURS;
 				if (*valid)
 					return start;
-				if (ak_prefix_valid(text + start, run - 1 - start))
+				if (start >= from && ak_prefix_valid(text + start, run - 1 - start))
 					longest = start;
 			}
-			if (longest < len && at - run == tail)
+			if (longest < len && at - run == tail && (at == len || text[at] != '_'))
 			{
 				*found_len = run + tail - longest;
 				return longest;

@@ -24,6 +24,9 @@ LEFT JOIN LATERAL apikeys.find_secrets(w.key) AS f ON true;
 SELECT count(*) FROM apikeys.find_secrets(repeat('ak_', 100000) || repeat('a', 100000));
 SELECT count(*) FROM apikeys.find_secrets(repeat('Grüße 😀 ' || :'mine' || ' ', 1000)) WHERE key_id = :'mine_id';
 
+-- nothing written before a secret hides it
+SELECT f.key = :'mine' AS right_text, f.valid_checksum, f.name FROM unnest(ARRAY['q_' || repeat('a', 47), 'q_' || repeat('a', 49) || '_', repeat('ak_', 30), 'ak_' || repeat('0', 43) || '2PL60u_']) AS before, apikeys.find_secrets(before || :'mine') AS f;
+
 -- not counted, and each role is told of what it may see
 SELECT sum(valid + denied) FROM apikeys.key_usage;
 CREATE ROLE regress_ak_viewer;
