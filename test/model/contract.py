@@ -20,6 +20,7 @@ ALL = "*"
 INVISIBLE = "\u00ad\u200b\u2800"  # of Default_Ignorable, those that the tests use
 YEAR = 365 * 86400
 MINUTE = 60
+POLICIES = {"key_limit": None, "default_lifetime": None, "max_lifetime": None, "rate_limit": None, "rate_window": None, "leak_action": None}
 
 
 class Refused(Exception):
@@ -71,6 +72,7 @@ class Key:
         self.state = "active"
         self.expired = False
         self.quota = None  # of all time
+        self.owner = None
         self.created_by = self.updated_by = self.regenerated_by = self.disabled_by = self.archived_by = None
         self.__dict__.update(columns)
 
@@ -90,7 +92,7 @@ class World:
         self.owner = self.session_user = self.role = owner  # who may do everything
         self.actor = self.actor_team = None
         self.apis = ["data", "segmentation", "push"]
-        self.workspaces = {"default": {"name": None, "prefix": "ak", "archive_limit": 10}}
+        self.workspaces = {"default": dict(POLICIES, name=None, prefix="ak", archive_limit=10)}
         self.teams = {}
         self.grants = {}
         self.keys = {}
@@ -98,13 +100,14 @@ class World:
         self.entries = []
         self.uses = {}
         self.denials = {}
+        self.charged = {}  # of the limit of a workspace; None: not known
 
     def copy(self):
         """A copy of what transactions hold."""
-        uses, denials = self.uses, self.denials
-        self.uses = self.denials = None
+        outside = self.uses, self.denials, self.charged
+        self.uses = self.denials = self.charged = None
         other = copy.deepcopy(self)
-        self.uses, self.denials = other.uses, other.denials = uses, denials
+        self.uses, self.denials, self.charged = other.uses, other.denials, other.charged = outside
         return other
 
     #
@@ -166,14 +169,31 @@ class World:
     #
     # Keys.
     #
-    def new_key_mistakes(self, name, apis, workspace, expires, cidrs, limit, window):
+    def new_key_mistakes(self, name, apis, workspace, expires, cidrs, limit, window, owner, quota):
         mistakes = self.update_mistakes(name, apis, expires, cidrs, limit, window, limited=False)
         mistakes += [(name is None, "22004"), (apis is None, "22004"), (apis == [], "22023"), (expires == "past", "22023")]
         workspace = self.unnamed("manage") if workspace is None else workspace
         mistakes += self.out_of_reach(workspace, "manage")
+        mistakes += [(owner is not None and len(owner) > 255, "22023"), (quota is not None and quota < 0, "22023")]
         if name is not None and self.sees("manage", workspace) and self.named(workspace, name):
             mistakes.append((True, "23505"))
+        if workspace in self.workspaces:
+            policy = self.workspaces[workspace]
+            living = sum(k.workspace == workspace and k.state != "archived" for k in self.keys.values())
+            mistakes += [(policy["key_limit"] and living >= policy["key_limit"], "23514"),
+                         (policy["max_lifetime"] and self.too_long(self.given_expiry(workspace, expires)), "23514")]
         return workspace, mistakes
+
+    def given_expiry(self, workspace, expires):
+        """What a key gets that is created with this expiry: None, "past", "soon" (within every lifetime that the tests use), or a date."""
+        if expires is None and self.workspaces[workspace]["default_lifetime"]:
+            return "soon"
+        return None if expires == "infinity" else expires
+
+    @staticmethod
+    def too_long(expires):
+        """For a workspace with a maximum lifetime."""
+        return expires not in ("soon", "past")
 
     def named(self, workspace, name, but=None):
         return any(k.workspace == workspace and k.state != "archived" and k is not but and fold(k.name) == fold(trim(name))
@@ -190,10 +210,11 @@ class World:
     def ordered(self, apis):
         return [a for a in self.apis if a in apis]
 
-    def new_key(self, key_id, secret, hint, name, apis, workspace, team, expires, cidrs, limit, window, metadata):
-        key = Key(key_id=key_id, name=trim(name), apis=list(apis), workspace=workspace, hint=hint,
+    def new_key(self, key_id, secret, hint, name, apis, workspace, team, expires, cidrs, limit, window, metadata, owner, quota):
+        key = Key(owner=owner or None, quota=quota or None,
+                  key_id=key_id, name=trim(name), apis=list(apis), workspace=workspace, hint=hint,
                   team=self.team_of(workspace) if team is None else team or None,
-                  expires=None if expires == "infinity" else expires, cidrs=networks(cidrs or []),
+                  expires=self.given_expiry(workspace, expires), cidrs=networks(cidrs or []),
                   limit=limit or None, window=(window or MINUTE) if limit else None, metadata=metadata or None)
         key.secret, key.created_by = secret, self.whose()
         self.keys[key_id] = key
@@ -201,20 +222,20 @@ class World:
         self.note("API Keys", "Create", workspace, key_id)
         return key
 
-    def create_key(self, name, apis, workspace, team, expires, cidrs, limit, window, metadata):
+    def create_key(self, name, apis, workspace, team, expires, cidrs, limit, window, metadata, owner, quota):
         self.may("manage")
-        workspace, mistakes = self.new_key_mistakes(name, apis, workspace, expires, cidrs, limit, window)
+        workspace, mistakes = self.new_key_mistakes(name, apis, workspace, expires, cidrs, limit, window, owner, quota)
         check(*mistakes)
         return lambda key_id, secret: self.new_key(
-            key_id, secret, None, name, apis, workspace, team, expires, cidrs, limit, window, metadata)
+            key_id, secret, None, name, apis, workspace, team, expires, cidrs, limit, window, metadata, owner, quota)
 
-    def import_key(self, name, apis, secret, hint, workspace, team, expires, cidrs, limit, window, metadata):
+    def import_key(self, name, apis, secret, hint, workspace, team, expires, cidrs, limit, window, metadata, owner, quota):
         self.may("manage")
-        workspace, mistakes = self.new_key_mistakes(name, apis, workspace, expires, cidrs, limit, window)
+        workspace, mistakes = self.new_key_mistakes(name, apis, workspace, expires, cidrs, limit, window, owner, quota)
         taken = any(secret in (k.secret, k.old_secret) for k in self.keys.values())
         check(*mistakes, (taken, "23505"), (hint is not None and len(hint) > 32, "22023"))
         return lambda key_id, _: self.new_key(
-            key_id, secret, hint or "", name, apis, workspace, team, expires, cidrs, limit, window, metadata)
+            key_id, secret, hint or "", name, apis, workspace, team, expires, cidrs, limit, window, metadata, owner, quota)
 
     def regenerate_key(self, key_id, overlap):
         self.may("manage")
@@ -257,14 +278,17 @@ class World:
         return key
 
     def update_key(self, key_id, name=None, apis=None, team=None, expires=None, cidrs=None, limit=None, window=None, metadata=None, stale=False,
-                   quota=None):
+                   quota=None, owner=None):
         """stale: it was changed after the caller had read it."""
         self.may("manage")
         key = self.living(key_id)
         mistakes = [(stale, "40001")] + self.update_mistakes(name, apis, expires, cidrs, limit, window, limited=key.limit)
         if name is not None and not bad_name(name) and self.named(key.workspace, name, but=key):
             mistakes.append((True, "23505"))
-        check(*mistakes, (quota is not None and quota < 0, "22023"))
+        becomes = None if expires == "infinity" else expires
+        bounded = self.workspaces[key.workspace]["max_lifetime"] and expires is not None and becomes != key.expires
+        check(*mistakes, (quota is not None and quota < 0, "22023"), (owner is not None and len(owner) > 255, "22023"),
+              (bounded and self.too_long(becomes), "23514"))
         before = copy.deepcopy(key.__dict__)
         if name is not None:
             key.name = trim(name)
@@ -286,17 +310,22 @@ class World:
             key.metadata = metadata or None
         if quota is not None:
             key.quota = quota or None
+        if owner is not None:
+            key.owner = owner or None
         before["apis"], after = self.ordered(before["apis"]), dict(key.__dict__, apis=self.ordered(key.apis))
         if (before["limit"], before["window"]) != (key.limit, key.window):
             self.uses[key_id].limit_known = False
-        if before != after:
+        if before != after or expires == "soon":  # that is another instant each time
             key.updated_by = self.whose()
             self.note("API Keys", "Update", key.workspace, key_id)
         return key
 
     def archive_key(self, key_id):
         self.may("manage")
-        key = self.living(key_id)
+        return self.archived(self.living(key_id))
+
+    def archived(self, key):
+        key_id = key.key_id
         key.state, key.archived_by, key.overlap = "archived", self.whose(), False
         self.archive[key.workspace].append(key_id)
         self.note("API Keys", "Delete", key.workspace, key_id)
@@ -325,6 +354,63 @@ class World:
         key = self.known(secret)
         return key if key and self.sees("view", key.workspace) else None
 
+    def revoke_key(self, secret):
+        """Its key_id, or None."""
+        self.may("validate")
+        key = self.known(secret)
+        if not key or not self.sees("validate", key.workspace) or key.state == "archived":
+            return None
+        if secret == key.secret:
+            self.archived(key)
+        elif key.overlap:
+            key.overlap, key.updated_by = False, self.whose()
+            self.note("API Keys", "Update", key.workspace, key.key_id)
+        else:
+            return None
+        return key.key_id
+
+    def report_leak(self, secret):
+        """The label of the answer."""
+        self.may("validate")
+        key = self.known(secret)
+        if not key or not self.sees("validate", key.workspace):
+            return "false_positive"
+        to_do = self.workspaces[key.workspace]["leak_action"] or "disable"
+        current = key.state != "archived" and secret == key.secret
+        if current and to_do == "archive":
+            self.archived(key)
+            return "true_positive"
+        if current and to_do == "disable" and key.state == "active":
+            key.state, key.disabled_by = "disabled", self.whose()
+        elif key.state != "archived" and secret == key.old_secret and key.overlap:
+            key.overlap, key.updated_by = False, self.whose()
+        self.note("API Keys", "Update", key.workspace, key.key_id)
+        return "true_positive"
+
+    def find_secrets(self, secrets):
+        """What is told of each: (name, state), or None."""
+        self.may("view")
+        keys = [self.known(s) for s in secrets]
+        return [(k.name, k.state) if k and self.sees("view", k.workspace) else None for k in keys]
+
+    def list_keys(self, workspace, search, state, api, team, owner, order_by):
+        """The keys that pass, in no order."""
+        self.may("view")
+        check((workspace is not None and not self.sees("view", workspace), "42704"),
+              *(self.out_of_reach(workspace, "view") if workspace is not None else []),
+              (state not in (None, "active", "disabled", "archived", "all"), "22023"), (order_by == "secret", "22023"))
+        return {k.key_id for k in self.keys.values()
+                if self.sees("view", k.workspace) and workspace in (None, k.workspace)
+                and (k.state != "archived" if state is None else state in ("all", k.state))
+                and (api is None or api in k.apis) and (team is None or (team or None) == k.team)
+                and (owner is None or (owner or None) == k.owner)
+                and (not search or fold(search) in fold(k.name) or search.lower() in (k.owner or "").lower()
+                     or search.lower() in self.hint(k).lower() or search == k.key_id)}
+
+    @staticmethod
+    def hint(key):
+        return key.hint if key.hint is not None else key.secret.rsplit("_", 1)[0] + "..." + key.secret[-4:]
+
     def visible(self, state):
         if not self.scope("view"):
             raise Refused("42501")
@@ -346,31 +432,70 @@ class World:
         self.apis.remove(api)
         self.note("APIs", "Delete")
 
-    def workspace_mistakes(self, workspace, prefix, archive_limit):
+    def workspace_mistakes(self, workspace, prefix, archive_limit, policies, limited):
+        rate = policies.get("rate_limit")
         return [(workspace is None, "22004"), (prefix is not None and not (PREFIX.match(prefix) and len(prefix) <= 20), "22023"),
-                (archive_limit is not None and archive_limit < 0, "22023")]
+                (archive_limit is not None and archive_limit < 0, "22023"),
+                ((policies.get("key_limit") or 0) < 0 or (rate or 0) < 0, "22023"),
+                (policies.get("rate_window") and not (limited if rate is None else rate), "22023"),
+                (policies.get("leak_action") not in (None, "disable", "archive", "log"), "22023")]
 
-    def create_workspace(self, workspace, name, prefix, archive_limit):
+    @staticmethod
+    def with_policies(row, policies):
+        """NULL keeps what is, 0 clears; a limit without a window is per minute."""
+        new = {n: row[n] if v is None else None if v in (0, "0") else v for n, v in dict(dict.fromkeys(POLICIES), **policies).items()}
+        new["rate_window"] = (new["rate_window"] or MINUTE) if new["rate_limit"] else None
+        return new
+
+    def create_workspace(self, workspace, name, prefix, archive_limit, **policies):
+        mistakes = self.workspace_mistakes(workspace, prefix, archive_limit, policies, None)
         if self.scope("admin") != ALL and workspace in self.workspaces and self.sees("admin", workspace):
-            check((True, "42501"), (True, "42710"), *self.workspace_mistakes(workspace, prefix, archive_limit))
+            check((True, "42501"), (True, "42710"), *mistakes)
         self.may("admin", everywhere=True)
-        check(*self.workspace_mistakes(workspace, prefix, archive_limit), (workspace is not None and not WORKSPACE.match(workspace), "22023"),
-              (workspace in self.workspaces, "42710"))
-        self.workspaces[workspace] = {"name": name, "prefix": prefix or "ak", "archive_limit": 10 if archive_limit is None else archive_limit}
+        check(*mistakes, (workspace is not None and not WORKSPACE.match(workspace), "22023"), (workspace in self.workspaces, "42710"))
+        self.workspaces[workspace] = dict(self.with_policies(POLICIES, policies), name=name, prefix=prefix or "ak",
+                                          archive_limit=10 if archive_limit is None else archive_limit)
         self.archive[workspace] = []
+        self.limit_changed(workspace, self.workspaces[workspace]["rate_limit"])
         self.note("Workspaces", "Create", workspace)
 
-    def update_workspace(self, workspace, name, prefix, archive_limit):
+    def update_workspace(self, workspace, name, prefix, archive_limit, **policies):
         self.may("admin")
-        check(*self.workspace_mistakes(workspace, prefix, archive_limit),
+        row = self.workspaces.get(workspace, POLICIES)
+        bounds = any(policies.get(n) is not None for n in ("key_limit", "max_lifetime", "rate_limit", "rate_window"))
+        check((bounds and self.scope("admin") != ALL, "42501"),
+              *self.workspace_mistakes(workspace, prefix, archive_limit, policies, row["rate_limit"]),
               *(self.out_of_reach(workspace, "admin") if workspace is not None else []))
-        row = self.workspaces[workspace]
-        new = {"name": row["name"] if name is None else name or None, "prefix": prefix or row["prefix"],
-               "archive_limit": row["archive_limit"] if archive_limit is None else archive_limit}
+        new = dict(self.with_policies(row, policies), name=row["name"] if name is None else name or None, prefix=prefix or row["prefix"],
+                   archive_limit=row["archive_limit"] if archive_limit is None else archive_limit)
+        if (new["rate_limit"], new["rate_window"]) != (row["rate_limit"], row["rate_window"]):
+            self.limit_changed(workspace, new["rate_limit"])
         if new != row:
             self.workspaces[workspace] = new
             self.note("Workspaces", "Update", workspace)
             self.evict(workspace)
+
+    def limit_changed(self, workspace, limit):
+        """Nothing is used of the first limit of a workspace; of another one, who knows."""
+        if limit or workspace in self.charged:
+            self.charged[workspace] = None if workspace in self.charged else 0
+
+    def drop_workspace(self, workspace):
+        self.may("admin", everywhere=True)
+        check((workspace is None, "22004"), (workspace not in self.workspaces, "42704"), (workspace == "default", "55000"),
+              (any(k.workspace == workspace and k.state != "archived" for k in self.keys.values()), "2BP01"))
+        gone = []
+        for actor, of in [t for t in self.teams if t[1] == workspace]:
+            gone.append("Teams")
+            del self.teams[actor, of]
+        for grant in [g for g in self.grants if g[2] == workspace]:
+            gone.append("Access")
+            del self.grants[grant]
+        for key_id in self.archive.pop(workspace):
+            del self.keys[key_id]
+        del self.workspaces[workspace]
+        for entity in gone + ["Workspaces"]:
+            self.note(entity, "Delete", workspace)
 
     def team_mistakes(self, actor, workspace):
         return [(actor is None, "22004"), (actor == "", "22023")] + self.out_of_reach(workspace, "admin")
@@ -449,6 +574,10 @@ class World:
             codes = {"VALID", "RATE_LIMITED"}
         elif key.limit and self.uses[key.key_id].charged + cost > key.limit:
             codes = {"RATE_LIMITED"}
+        elif cost and self.shared(key) and self.charged.get(key.workspace) is None:
+            codes = {"VALID", "RATE_LIMITED"}
+        elif cost and self.shared(key) and self.charged[key.workspace] + cost > self.shared(key):
+            codes = {"RATE_LIMITED"}
         else:
             codes = {"VALID"}
 
@@ -461,11 +590,16 @@ class World:
                 uses.valid += 1
                 uses.charged += cost
                 uses.quota_used += cost if key.quota else 0
+                if self.charged.get(key.workspace) is not None and self.shared(key):
+                    self.charged[key.workspace] += cost
             else:
                 uses.denied += 1
             if secret == key.old_secret:
                 uses.old += 1
         return codes, key, done
+
+    def shared(self, key):
+        return self.workspaces[key.workspace]["rate_limit"]
 
     @staticmethod
     def is_archived(key):

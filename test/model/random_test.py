@@ -10,6 +10,7 @@ Prints `ok, SEED: ...`, or the seed, all statements since the beginning and what
 import argparse
 import base64
 import collections
+import datetime
 import hashlib
 import ipaddress
 import json
@@ -32,12 +33,14 @@ CLIENTS = (None, "192.0.2.1", "198.51.100.1", "::ffff:192.0.2.9", "2001:db8::5",
 METADATA = (None, None, {}, {"plan": "gold"}, {"a": [1, None, {"b": "c'd"}]})
 LIMITS = (None, None, None, 1, 3, 1000)
 WINDOWS = (None, 86400, 365 * 86400)
-OPTIONAL = ("workspace", "team", "expires_at", "allowed_cidrs", "rate_limit", "rate_window", "metadata", "hint", "api", "client", "quota", "quota_period",
+OWNERS = (None, None, None, "customer 7", "Customer 8", "it's", "")
+BAD_OWNER = "x" * 256
+OPTIONAL = ("owner", "search", "state", "order_by", "workspace", "team", "expires_at", "allowed_cidrs", "rate_limit", "rate_window", "metadata", "hint", "api", "client", "quota", "quota_period",
             "cost")
 WORDS = (None, "key", "CREATED", "ann", "data", "acme", "Café", "'", "%", "updated")
 
 KEYS = """SELECT to_json(k) FROM (
-	SELECT key_id, workspace, name, state, apis, access, team, hint, expires_at, allowed_cidrs, rate_limit,
+	SELECT key_id, workspace, name, state, apis, access, team, owner, quota, quota_used, hint, expires_at, allowed_cidrs, rate_limit,
 		EXTRACT(epoch FROM rate_window)::bigint AS rate_window, metadata, created_by, updated_by, regenerated_by,
 		old_valid_until > pg_catalog.now() AS overlap, disabled_by, archived_by
 	FROM apikeys.keys) AS k"""
@@ -155,7 +158,7 @@ class Tester:
 
     def compare_key(self, got, key):
         what = "key %s, " % key.key_id
-        for column in ("workspace", "name", "state", "team", "created_by", "updated_by", "regenerated_by", "disabled_by", "archived_by", "metadata"):
+        for column in ("workspace", "name", "state", "team", "owner", "quota", "created_by", "updated_by", "regenerated_by", "disabled_by", "archived_by", "metadata"):
             same(what + column, got[column], getattr(key, column))
         same(what + "rate limit", (got["rate_limit"], got["rate_window"]), (key.limit, key.window))
         if key.state == "archived":
@@ -172,9 +175,13 @@ class Tester:
             same(what + "hint", got["hint"].replace("\u2026", "..."), key.secret.rsplit("_", 1)[0] + "..." + key.secret[-4:])
         else:
             same(what + "hint", got["hint"] or "", key.hint)
+        same(what + "use of its quota", got["quota_used"], self.world.uses[key.key_id].quota_used if key.quota else None)
         expires = got["expires_at"]
-        same(what + "expiry", None if expires is None else "future" if expires.startswith("2999") else "past",
-             {None: None, "past": "past"}.get(key.expires, "future"))
+        if expires is not None:
+            end = datetime.datetime.fromisoformat(expires)
+            now = datetime.datetime.now(datetime.timezone.utc)
+            expires = "past" if end < now else "soon" if end < now + datetime.timedelta(days=91) else "future"
+        same(what + "expiry", expires, key.expires if key.expires in (None, "past", "soon") else "future")
 
     def logged(self):
         rows = self.session.run("SELECT audit_id, entity, action, workspace, key_id, actor, team, activity, ip FROM apikeys.audit_logs "
@@ -222,11 +229,13 @@ class Tester:
         limit = self.pick(*LIMITS)
         name = self.pick(self.pick(*NAMES), "key %d" % self.random.randrange(1000))
         arguments = {"name": name, "apis": self.any_apis(), "workspace": self.any_workspace(), "team": self.pick(*TEAMS),
-                     "expires": self.pick(None, None, "infinity", FUTURE), "cidrs": self.pick(*CIDRS), "limit": limit,
+                     "expires": self.pick(None, None, "infinity", FUTURE, "soon", "soon"), "owner": self.pick(*OWNERS),
+                     "quota": self.pick(None, None, None, 2, 5, 1000), "cidrs": self.pick(*CIDRS), "limit": limit,
                      "window": self.pick(*WINDOWS) if limit else None, "metadata": self.pick(*METADATA)}
         if self.random.random() < 0.1:
             arguments.update(self.pick({"name": self.pick(*BAD_NAMES)}, {"cidrs": self.pick(*BAD_CIDRS)}, {"limit": -1, "window": None},
-                                       {"limit": None, "window": 60}, {"expires": "past"}, {"workspace": "no such"}))
+                                       {"limit": None, "window": 60}, {"expires": "past"}, {"workspace": "no such"}, {"owner": BAD_OWNER},
+                                       {"quota": -1}))
         return arguments
 
     @staticmethod
@@ -238,6 +247,10 @@ class Tester:
                 given[theirs] = given.pop(ours)
         if given.get("expires_at") == "past":
             given["expires_at"] = "2001-01-01 00:00:00+00"
+        if given.get("expires_at") == "soon":
+            given["expires_at"] = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=30)).isoformat()
+        if given.get("quota"):
+            given["quota_period"] = "total"
         if given.get("rate_window") is not None:
             given["rate_window"] = "%d seconds" % given["rate_window"]
         return given
@@ -279,7 +292,7 @@ class Tester:
     def update_key(self):
         key_id = self.any_key()
         arguments = self.key_arguments()
-        del arguments["workspace"]
+        del arguments["workspace"], arguments["quota"]
         for name in list(arguments):
             if self.random.random() < 0.6:
                 arguments[name] = None
@@ -329,6 +342,39 @@ class Tester:
         if done:
             same("identify_key", done[0], [[done[1].key_id]] if done[1] else [])
 
+    def revoke_key(self):
+        secret = self.pick(*self.secrets[-20:])
+        done = self.expect(lambda: self.world.revoke_key(secret), "revoke_key", key=secret)
+        if done:
+            same("revoke_key", done[0], [[done[1]]])
+
+    def report_leak(self):
+        secret = self.pick(*self.secrets[-20:])
+        alert = json.dumps([{"token": secret, "type": "t", "url": "https://example.com/a", "source": "commit"}])
+        done = self.expect(lambda: self.world.report_leak(secret), "report_leak", "report_leak -> 0 ->> 'label'", alerts=alert)
+        if done:
+            same("report_leak", done[0], [[done[1]]])
+
+    def find_secrets(self):
+        secrets = self.random.sample([s for s in self.secrets if s[-50:-49] == "_"], 1) + [s for s in self.secrets[-6:] if s[-50:-49] == "_"]
+        done = self.expect(lambda: self.world.find_secrets(secrets), "find_secrets", "key, name, state", content=", ".join(secrets) + ".")
+        if done:
+            same("find_secrets", done[0], [[s] + list(told or (None, None)) for s, told in zip(secrets, done[1])])
+
+    def list_keys(self):
+        names = ("name", "created_at desc", "last_used_at desc", "expires_at", "CREATED_AT", "secret" if self.random.random() < 0.05 else None)
+        given = {"workspace": self.pick(None, None, *WORKSPACES, "no such"), "search": self.pick(None, None, "pay", "KEY", "é", "8", "...", "%", ""),
+                 "state": self.pick(None, None, "all", "active", "disabled", "archived", "gone" if self.random.random() < 0.1 else "all"),
+                 "api": self.pick(None, None, *APIS), "team": self.pick(*TEAMS), "owner": self.pick(*OWNERS), "order_by": self.pick(*names)}
+        done = self.expect(lambda: self.world.list_keys(**given), "list_keys", "total, key_id", max_rows=1000, **given)
+        if not done:
+            return
+        rows, expected = done
+        same("list_keys %s" % given, {r[1] for r in rows}, expected)
+        same("list_keys, total", [int(r[0]) for r in rows], [len(expected)] * len(expected))
+        skip, max_rows = self.random.randrange(8), self.random.randrange(5)
+        same("list_keys, a page", self.call("list_keys", "total, key_id", max_rows=max_rows, skip=skip, **given), rows[skip:skip + max_rows])
+
     def see(self):
         for view, state in (("active_keys", "active"), ("archived_keys", "archived")):
             try:
@@ -373,15 +419,36 @@ class Tester:
     def workspace_arguments(self):
         return {"workspace": self.pick(*WORKSPACES, *((None, "-bad", "x" * 64) if self.random.random() < 0.1 else ())),
                 "name": self.pick(None, "A name"), "prefix": self.pick(None, None, "acme", "my_app", "Bad" if self.random.random() < 0.2 else None),
-                "archive_limit": self.pick(None, 1, 2, 3, -1 if self.random.random() < 0.2 else 5)}
+                "archive_limit": self.pick(None, 1, 2, 3, -1 if self.random.random() < 0.2 else 5), **self.policies()}
+
+    def policies(self):
+        """Mostly none."""
+        if self.random.random() < 0.5:
+            return {}
+        return self.pick({"key_limit": self.pick(0, 3, 30, -1 if self.random.random() < 0.2 else 30)}, {"default_lifetime": self.pick("0", "30 days")},
+                         {"max_lifetime": self.pick("0", "90 days")}, {"max_lifetime": "90 days", "default_lifetime": "30 days"},
+                         self.pick({"rate_limit": 0}, {"rate_limit": 1000}, {"rate_limit": 3, "rate_window": 86400}, {"rate_limit": 5, "rate_window": 86400}),
+                         {"rate_window": 86400},
+                         {"leak_action": self.pick("disable", "archive", "log", "burn" if self.random.random() < 0.1 else "log")})
+
+    @staticmethod
+    def policy_arguments(arguments):
+        given = dict(arguments)
+        if given.get("rate_window"):
+            given["rate_window"] = "%d seconds" % given["rate_window"]
+        return given
+
+    def drop_workspace(self):
+        workspace = self.pick(None, *WORKSPACES, *[w for w in self.world.workspaces if not any(k.workspace == w and k.state != "archived" for k in self.world.keys.values())])
+        self.expect(lambda: self.world.drop_workspace(workspace), "drop_workspace", workspace=workspace)
 
     def create_workspace(self):
         arguments = self.workspace_arguments()
-        self.expect(lambda: self.world.create_workspace(**arguments), "create_workspace", **arguments)
+        self.expect(lambda: self.world.create_workspace(**arguments), "create_workspace", **self.policy_arguments(arguments))
 
     def update_workspace(self):
         arguments = self.workspace_arguments()
-        self.expect(lambda: self.world.update_workspace(**arguments), "update_workspace", **arguments)
+        self.expect(lambda: self.world.update_workspace(**arguments), "update_workspace", **self.policy_arguments(arguments))
 
     def add_team_member(self):
         arguments = {"actor": self.pick(*ACTORS), "team": self.pick("blue", "red"), "workspace": self.any_workspace("admin")}
@@ -490,11 +557,12 @@ class Tester:
         for key_id, key in world.keys.items():
             if key.limit:
                 world.uses[key_id].limit_known = False
+        world.charged.update(dict.fromkeys(world.charged))
         self.last_id, self.log = 0, []
         self.logged()
 
     CHOICES = {create_key: 14, import_key: 4, regenerate_key: 8, end_overlap: 4, update_key: 14, disable_key: 3, enable_key: 5, archive_key: 8, key_details: 2, key_id: 4,
-               identify_key: 4, see: 4, see_log: 2, search: 4, register_api: 3, unregister_api: 3, create_workspace: 3, update_workspace: 4,
+               identify_key: 4, see: 4, see_log: 2, search: 4, revoke_key: 2, report_leak: 4, find_secrets: 3, list_keys: 6, drop_workspace: 2, register_api: 3, unregister_api: 3, create_workspace: 3, update_workspace: 4,
                add_team_member: 3, remove_team_member: 2, grant_access: 6, revoke_access: 4, purge_audit_logs: 1, act_as: 6, validate: 40, transaction: 14}
 
     def step(self):
