@@ -8,6 +8,7 @@ SELECT key AS blue, key_id AS blue_id FROM apikeys.create_key('Blue', '{data}', 
 SELECT key AS red, key_id AS red_id FROM apikeys.create_key('Red', '{data}', 'red') \gset
 SELECT code FROM unnest(ARRAY[:'blue', :'red']) AS k, apikeys.validate_key(k);
 CALL apikeys.sequence_audit_logs();
+SELECT apikeys.flush_usage() >= 0 AS flushed;
 CREATE ROLE regress_ak_red;
 CREATE ROLE regress_ak_red_monitor;
 SELECT apikeys.grant_access('regress_ak_red', c, 'red') FROM unnest('{manage,audit,admin}'::text[]) AS c \g /dev/null
