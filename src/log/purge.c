@@ -209,14 +209,14 @@ enum
 	BATCH_OLD,
 	BATCH_KEY_ID,
 	BATCH_THING, /* of an entry about no key: what ak_last_of_thing() takes */
-	BATCH_ENDS,  /* it removes what it tells of, or that has no row */
+	BATCH_ENDS,  /* it removes what it tells of, or that has no row, or changed nothing: a report of a leak */
 	BATCH_NEEDED /* it records the dropping of keys that newer entries tell of */
 };
 
 /*
  * Returns true if an old entry goes, the n-th row of a batch: a later entry
  * tells of the same thing, or it is the last and removes the thing, or tells of
- * a key that was dropped.
+ * a key that was dropped, or of a leak that changed nothing.
  */
 static bool
 entry_goes(const AkPurge *purge, SPITupleTable *found, int n, AkLastFinder *finder)
@@ -303,7 +303,8 @@ purge_batch(AkPurge *purge)
 		"ORDER BY t.position LIMIT $4) AS b "
 		"LEFT JOIN LATERAL (SELECT a.\"time\" < $3 AS old, a.key_id, "
 		"CASE WHEN a.key_id IS NULL THEN COALESCE(a.subject -> 'grant_id', a.subject) END AS thing, "
-		"a.key_id IS NULL AND a.row_digest IS NULL AND a.subject <> '{\"workspace\": \"default\"}' AS ends, "
+		"a.row_digest IS NULL AND CASE WHEN a.key_id IS NULL THEN a.subject <> '{\"workspace\": \"default\"}' "
+		"ELSE a.action = 'Update' END AS ends, "
 		"a.\"time\" < $3 AND a.changes ? 'evicted' AND EXISTS (SELECT 1 FROM jsonb_array_elements(CASE WHEN "
 		"jsonb_typeof(a.changes -> 'evicted') = 'array' THEN a.changes -> 'evicted' ELSE '[]' END) AS d, apikeys.audit_log o "
 		"WHERE o.key_id = CASE WHEN (d ->> 'key_id') ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' "
