@@ -288,6 +288,7 @@ copy_unflushed(void)
 static void
 write_piece(AkQuotaFigure *piece, int count)
 {
+	/* = ANY: with old statistics the planner may take each row of the table first, and compare it with all of memory */
 	static AkQuery query = {"WITH memory AS ("
 							"SELECT * FROM ROWS FROM (unnest($1), unnest($2), unnest($3), "
 							"unnest($4), unnest($5)) WITH ORDINALITY "
@@ -296,7 +297,7 @@ write_piece(AkQuotaFigure *piece, int count)
 							"UPDATE apikeys_internal.quota_used q SET period = m.period, since = m.since, "
 							"used = CASE WHEN q.period = m.period AND q.since = m.since "
 							"THEN q.used + m.added ELSE m.used END "
-							"FROM memory m WHERE q.key_id = m.key_id RETURNING m.n, q.used), "
+							"FROM memory m WHERE q.key_id = ANY ($1) AND q.key_id = m.key_id RETURNING m.n, q.used), "
 							"absent AS ("
 							"INSERT INTO apikeys_internal.quota_used (key_id, period, since, used) "
 							"SELECT m.key_id, m.period, m.since, m.used FROM memory m "
