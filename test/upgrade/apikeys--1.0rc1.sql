@@ -69,6 +69,7 @@ CREATE TABLE apikeys.workspace (
 	rate_limit		integer,
 	rate_window		interval,
 	leak_action		text,
+	former_prefixes	text[],
 	created_at		timestamptz NOT NULL,
 	created_by		text NOT NULL,
 	updated_at		timestamptz,
@@ -81,6 +82,7 @@ CREATE TABLE apikeys.workspace (
 CREATE INDEX workspace_limited ON apikeys.workspace (workspace) WHERE rate_limit IS NOT NULL;
 COMMENT ON TABLE apikeys.workspace IS 'tenants: each has its own keys, secret prefix and archive limit';
 COMMENT ON COLUMN apikeys.workspace.prefix IS 'what the secrets issued in this workspace begin with';
+COMMENT ON COLUMN apikeys.workspace.former_prefixes IS 'what its secrets began with before, oldest first: some of them may still be valid';
 COMMENT ON COLUMN apikeys.workspace.archive_limit IS 'how many archived keys are kept';
 COMMENT ON COLUMN apikeys.workspace.key_limit IS 'how many keys that are not archived it may have; NULL: any number';
 COMMENT ON COLUMN apikeys.workspace.default_lifetime IS 'a key created without an expiry expires after this; NULL: never';
@@ -258,6 +260,8 @@ CREATE TABLE apikeys.audit_size (
 	logged_at		timestamptz,
 	CONSTRAINT audit_size_pkey PRIMARY KEY (workspace, size)
 );
+/* for metrics() */
+CREATE INDEX audit_size_logged_at ON apikeys.audit_size (logged_at) WHERE logged_at IS NOT NULL;
 COMMENT ON TABLE apikeys.audit_size IS 'the sizes of trees for which there may be checkpoints: a purge leaves what these are confirmed by';
 COMMENT ON COLUMN apikeys.audit_size.workspace IS 'whose tree; '''': of what belongs to no workspace';
 COMMENT ON COLUMN apikeys.audit_size.size IS 'how many leaves the tree had';
@@ -375,7 +379,7 @@ COMMENT ON COLUMN apikeys_internal.usage_total.old_secret IS 'how many of these 
 
 /* Not dumped: it is counted again. */
 CREATE TABLE apikeys_internal.key_total (
-	only_row		boolean NOT NULL DEFAULT true CHECK (only_row),
+	workspace		text NOT NULL,
 	counted_at		timestamptz NOT NULL,
 	active			bigint NOT NULL,
 	disabled		bigint NOT NULL,
@@ -384,9 +388,11 @@ CREATE TABLE apikeys_internal.key_total (
 	expiring_1d		bigint NOT NULL,
 	expiring_7d		bigint NOT NULL,
 	expiring_30d	bigint NOT NULL,
-	CONSTRAINT key_total_pkey PRIMARY KEY (only_row)
-) WITH (fillfactor = 10);
+	CONSTRAINT key_total_pkey PRIMARY KEY (workspace)
+) WITH (fillfactor = 70);
 COMMENT ON TABLE apikeys_internal.key_total IS 'how many keys there were when the worker counted them last';
+COMMENT ON COLUMN apikeys_internal.key_total.workspace IS 'whose keys; empty: of all workspaces';
+COMMENT ON COLUMN apikeys_internal.key_total.counted_at IS 'of a workspace, when the figures changed last';
 COMMENT ON COLUMN apikeys_internal.key_total.active IS 'active, whether they have expired or not';
 COMMENT ON COLUMN apikeys_internal.key_total.expired IS 'of those that are active or disabled';
 
