@@ -408,15 +408,24 @@ class Validator:
             self.isolation = self.random.choice(levels)
             if self.isolation != "autocommit":
                 self.session.run("BEGIN ISOLATION LEVEL %s%s; SELECT 1" % (self.isolation, self.random.choice((" READ ONLY", ""))))
-            form = Validator.cached if self.args.cache else self.random.choice(self.FORMS)
-            for _ in range(self.random.randint(1, 20)):
-                known = self.secrets()
-                if not known or not wanted(len(self.calls)):
-                    time.sleep(0.001)
-                    break
-                form(self, [self.random.choice(known) + (self.random.randrange(len(QUESTIONS)),) for _ in range(20)])
-            if self.isolation != "autocommit":
-                self.session.run("COMMIT")
+            try:
+                self.ask_often(wanted)
+                if self.isolation != "autocommit":
+                    self.session.run("COMMIT")
+            except Error as error:
+                # beside managers of this level, PostgreSQL may refuse a transaction that only reads, too
+                if self.isolation != "SERIALIZABLE" or error.sqlstate != "40001":
+                    raise
+                self.session.run("ROLLBACK")
+
+    def ask_often(self, wanted):
+        form = Validator.cached if self.args.cache else self.random.choice(self.FORMS)
+        for _ in range(self.random.randint(1, 20)):
+            known = self.secrets()
+            if not known or not wanted(len(self.calls)):
+                time.sleep(0.001)
+                break
+            form(self, [self.random.choice(known) + (self.random.randrange(len(QUESTIONS)),) for _ in range(20)])
 
 
 #
