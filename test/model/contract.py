@@ -484,10 +484,12 @@ class World:
         self.may("admin", everywhere=True)
         check((workspace is None, "22004"), (workspace not in self.workspaces, "42704"), (workspace == "default", "55000"),
               (any(k.workspace == workspace and k.state != "archived" for k in self.keys.values()), "2BP01"))
-        gone = []
-        for actor, of in [t for t in self.teams if t[1] == workspace]:
-            gone.append("Teams")
-            del self.teams[actor, of]
+        members, gone = [t for t in self.teams if t[1] == workspace], []
+        if members:  # at the first one, the caller is still of his team
+            self.note("Teams", "Delete", workspace)
+            gone = ["Teams"] * (len(members) - 1)
+        for member in members:
+            del self.teams[member]
         for grant in [g for g in self.grants if g[2] == workspace]:
             gone.append("Access")
             del self.grants[grant]
