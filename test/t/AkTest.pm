@@ -21,7 +21,9 @@ our @EXPORT = qw(new_node server_major run_ok run_code install_in query sequence
 sub new_node
 {
 	my ($name, %args) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name, $args{install} ? (install_path => $args{install}{prefix}) : ());
+	my @install = $args{install} ? (install_path => $args{install}{prefix}) : ();
+	# on PostgreSQL 14, new() takes no options
+	my $node = PostgresNode->can('get_new_node') ? PostgresNode->get_new_node($name, @install) : PostgreSQL::Test::Cluster->new($name, @install);
 
 	$node->init(%{ $args{init} // {} });
 	$node->append_conf('postgresql.conf', "max_connections = 40\nshared_buffers = 16MB\n" . ($args{conf} // ''));
