@@ -108,6 +108,7 @@ SELECT attack.under('{transform_null_equals,standard_conforming_strings,backslas
 -- each flag turned over, each value of each enumeration, and some of the others
 SELECT count(attack.under(ARRAY[name], ARRAY[value])) > 60 AS many FROM (
 	SELECT name, CASE setting WHEN 'on' THEN 'off' ELSE 'on' END AS value FROM pg_settings WHERE context = 'user' AND vartype = 'bool'
+		AND (name <> 'standard_conforming_strings' OR current_setting('server_version_num')::integer < 190000)
 	UNION ALL SELECT name, unnest(enumvals) FROM pg_settings WHERE context = 'user' AND vartype = 'enum'
 	UNION ALL VALUES ('work_mem', '64kB'), ('hash_mem_multiplier', '1'), ('DateStyle', 'German'), ('DateStyle', 'SQL, MDY'), ('TimeZone', 'America/St_Johns'), ('TimeZone', '<+13:37>-13:37'),
 		('extra_float_digits', '-15'), ('from_collapse_limit', '1'), ('cpu_tuple_cost', '1e30'), ('random_page_cost', '0'), ('cursor_tuple_fraction', '0'), ('geqo_threshold', '2'), ('timezone_abbreviations', 'India'),
