@@ -22,6 +22,7 @@ CREATE TABLE apikeys.workspace (
 	rate_limit		integer,
 	rate_window		interval,
 	leak_action		text,
+	former_prefixes	text[],
 	created_at		timestamptz NOT NULL,
 	created_by		text NOT NULL,
 	updated_at		timestamptz,
@@ -34,6 +35,7 @@ CREATE TABLE apikeys.workspace (
 CREATE INDEX workspace_limited ON apikeys.workspace (workspace) WHERE rate_limit IS NOT NULL;
 COMMENT ON TABLE apikeys.workspace IS 'tenants: each has its own keys, secret prefix and archive limit';
 COMMENT ON COLUMN apikeys.workspace.prefix IS 'what the secrets issued in this workspace begin with';
+COMMENT ON COLUMN apikeys.workspace.former_prefixes IS 'what its secrets began with before, oldest first: some of them may still be valid';
 COMMENT ON COLUMN apikeys.workspace.archive_limit IS 'how many archived keys are kept';
 COMMENT ON COLUMN apikeys.workspace.key_limit IS 'how many keys that are not archived it may have; NULL: any number';
 COMMENT ON COLUMN apikeys.workspace.default_lifetime IS 'a key created without an expiry expires after this; NULL: never';

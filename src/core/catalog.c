@@ -68,7 +68,7 @@ static const AkRelationName relation_names[AK_RELATION_COUNT] = {
 	[AK_WORKSPACE] =
 		{AK_FACE, "workspace", _Anum_workspace_max - 1,
 		 "workspace name prefix archive_limit key_limit default_lifetime max_lifetime rate_limit rate_window leak_action "
-		 "created_at created_by updated_at updated_by audit_id row_digest"},
+		 "former_prefixes created_at created_by updated_at updated_by audit_id row_digest"},
 	[AK_API] = {AK_FACE, "api", _Anum_api_max - 1,
 				"api description ordinal created_at created_by unregistered_at unregistered_by audit_id "
 				"row_digest"},

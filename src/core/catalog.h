@@ -91,6 +91,7 @@ enum
 	Anum_workspace_rate_limit,
 	Anum_workspace_rate_window,
 	Anum_workspace_leak_action,
+	Anum_workspace_former_prefixes,
 	Anum_workspace_created_at,
 	Anum_workspace_created_by,
 	Anum_workspace_updated_at,

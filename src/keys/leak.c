@@ -4,7 +4,7 @@
  *	  Leaked secrets: find_secrets() and secret_pattern().
  *
  * A secret is recognized by its shape and its checksum.  The pattern for
- * scanners tells the shape alone: a prefix in use, "_", 49 letters and digits,
+ * scanners tells the shape alone: a prefix in use, now or before, "_", 49 letters and digits,
  * between word boundaries.  It has no lookaround and no backreference, which
  * RE2, Hyperscan and Rust do not know.
  *
@@ -124,9 +124,9 @@ ak_find_secrets(PG_FUNCTION_ARGS)
 /*
  * secret_pattern(workspace text = NULL) -> text
  *
- * The regular expression of the secrets that are issued now in a workspace;
- * NULL: in all that the caller may use.  NULL if there is none.  Raises 42704,
- * 42501.
+ * The regular expression of the secrets that are, or were ever, issued in a
+ * workspace; NULL: in all that the caller may use.  NULL if there is none.
+ * Raises 42704, 42501.
  */
 Datum
 ak_secret_pattern(PG_FUNCTION_ARGS)
@@ -134,7 +134,8 @@ ak_secret_pattern(PG_FUNCTION_ARGS)
 	static AkQuery query = {
 		"SELECT CASE WHEN count(*) > 1 THEN '(?:' || string_agg(prefix, '|' ORDER BY prefix) || ')' "
 		"ELSE min(prefix) END "
-		"FROM (SELECT DISTINCT w.prefix COLLATE \"C\" AS prefix FROM apikeys.workspace w "
+		"FROM (SELECT DISTINCT p.prefix COLLATE \"C\" AS prefix FROM apikeys.workspace w, "
+		"unnest(w.prefix || w.former_prefixes) AS p (prefix) "
 		"WHERE $1 IS NULL OR w.workspace = ANY ($1)) AS used",
 		1,
 		{TEXTARRAYOID},

@@ -21,6 +21,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -32,6 +33,7 @@
 #include "core/errors.h"
 #include "core/lock.h"
 #include "core/query.h"
+#include "core/textarray.h"
 #include "registry/names.h"
 #include "registry/workspace.h"
 
@@ -61,12 +63,40 @@ refuse_changes(const AkRow *old, const AkRow *new, const AttrNumber *columns, in
 			ak_wrong_state(errmsg("column \"%s\" cannot be changed", ak_column_name(old, columns[i])));
 }
 
+/*
+ * Adds the prefix that a workspace had to its former ones, unless it is among
+ * them: secrets that begin with it stay valid, and secret_pattern() finds them.
+ */
+static void
+keep_former_prefix(const AkRow *old, AkRow *new)
+{
+	Datum prefix = AK_VALUE(old, Anum_workspace_prefix);
+	text *name = DatumGetTextPP(prefix);
+	Datum *former = NULL;
+	int count = 0;
+	Datum *all;
+
+	if (!AK_IS_NULL(old, Anum_workspace_former_prefixes))
+	{
+		Datum list = AK_VALUE(old, Anum_workspace_former_prefixes);
+
+		if (ak_text_listed(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), DatumGetArrayTypeP(list)))
+			return;
+		former = ak_text_elements(list, &count);
+	}
+	all = palloc((count + 1) * sizeof(Datum));
+	for (int i = 0; i < count; i++)
+		all[i] = former[i];
+	all[count] = prefix;
+	ak_row_set(new, Anum_workspace_former_prefixes, ak_text_array(all, count + 1));
+}
+
 static void
 guard_workspace(const AkRow *old, AkRow *new)
 {
 	static const AttrNumber fixed[] = {Anum_workspace_workspace,  Anum_workspace_created_at, Anum_workspace_created_by,
 									   Anum_workspace_updated_at, Anum_workspace_updated_by, Anum_workspace_audit_id,
-									   Anum_workspace_row_digest};
+									   Anum_workspace_former_prefixes, Anum_workspace_row_digest};
 	static AkQuery dependents = {"SELECT 1 WHERE EXISTS (SELECT FROM apikeys.key WHERE workspace = $1) "
 								 "OR EXISTS (SELECT FROM apikeys.team_member WHERE workspace = $1) "
 								 "OR EXISTS (SELECT FROM apikeys.access WHERE workspace = $1)",
@@ -120,12 +150,15 @@ guard_workspace(const AkRow *old, AkRow *new)
 	{
 		ak_refuse_known_secret("workspace", "workspace id", workspace, NULL, NULL);
 		stamp_row(new, Anum_workspace_created_at, Anum_workspace_created_by, workspace);
+		ak_row_clear(new, Anum_workspace_former_prefixes);
 		ak_row_clear(new, Anum_workspace_updated_at);
 		ak_row_clear(new, Anum_workspace_updated_by);
 	}
 	else
 	{
 		refuse_changes(old, new, fixed, lengthof(fixed));
+		if (ak_column_changed(old, new, Anum_workspace_prefix))
+			keep_former_prefix(old, new);
 		stamp_row(new, Anum_workspace_updated_at, Anum_workspace_updated_by, workspace);
 	}
 }

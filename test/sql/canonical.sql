@@ -78,12 +78,12 @@ SELECT count(*) FROM apikeys.regenerate_key(:'key_id', '1 day');
 SELECT state FROM apikeys.archive_key(apikeys.key_id('Plain'));
 SELECT apikeys.create_workspace('acme', 'Acme', 'acme', 3), apikeys.register_api('billing', 'Billing'), apikeys.add_team_member('ann', 'Ops', 'acme'),
 	apikeys.grant_access('regress_ak_app', 'manage', 'acme'), apikeys.grant_access('regress_ak_app', 'view') \g /dev/null
-UPDATE apikeys.workspace SET key_limit = 1, default_lifetime = '1 month 2 days', max_lifetime = '1 year', rate_limit = 1, rate_window = '1 hour', leak_action = 'log' WHERE workspace = 'acme';
+UPDATE apikeys.workspace SET key_limit = 1, default_lifetime = '1 month 2 days', max_lifetime = '1 year', rate_limit = 1, rate_window = '1 hour', leak_action = 'log', prefix = 'acme_live' WHERE workspace = 'acme';
 
 CREATE FUNCTION pg_temp.wrong_digests() RETURNS TABLE (relation text, line jsonb) LANGUAGE sql AS
 $$
 	SELECT 'key', to_jsonb(t) FROM apikeys.key t WHERE row_digest IS DISTINCT FROM sha256(pg_temp.row_bytes('apikeys.key', to_jsonb(t), 30)) UNION ALL
-	SELECT 'workspace', to_jsonb(t) FROM apikeys.workspace t WHERE row_digest IS DISTINCT FROM sha256(pg_temp.row_bytes('apikeys.workspace', to_jsonb(t), 16)) UNION ALL
+	SELECT 'workspace', to_jsonb(t) FROM apikeys.workspace t WHERE row_digest IS DISTINCT FROM sha256(pg_temp.row_bytes('apikeys.workspace', to_jsonb(t), 17)) UNION ALL
 	SELECT 'api', to_jsonb(t) FROM apikeys.api t WHERE row_digest IS DISTINCT FROM sha256(pg_temp.row_bytes('apikeys.api', to_jsonb(t), 9)) UNION ALL
 	SELECT 'team_member', to_jsonb(t) FROM apikeys.team_member t WHERE row_digest IS DISTINCT FROM sha256(pg_temp.row_bytes('apikeys.team_member', to_jsonb(t), 5)) UNION ALL
 	SELECT 'access', to_jsonb(t) FROM apikeys.access t WHERE row_digest IS DISTINCT FROM sha256(pg_temp.row_bytes('apikeys.access', to_jsonb(t), 6)) UNION ALL

@@ -73,6 +73,23 @@ SELECT count(*) AS lines, count(DISTINCT f.key_id) AS keys FROM line l, apikeys.
 -- a disabled key, and one with an old secret
 SELECT state FROM apikeys.disable_key(:'mine_id');
 SELECT valid_checksum, name, state FROM apikeys.find_secrets(:'mine' || ' ' || :'old' || ' ' || :'new');
+-- a prefix that was used before is not forgotten: its secrets are still valid, found, reported, and in the pattern; each once, oldest first
+SELECT apikeys.create_workspace('renamed', prefix => 'first') \g /dev/null
+SELECT k.key AS first, k.key_id AS first_id FROM apikeys.create_key('First', '{data}', 'renamed') AS k \gset
+SELECT apikeys.update_workspace('renamed', prefix => p) FROM unnest('{second,first,third,third,second}'::text[]) AS p \g /dev/null
+SELECT prefix, former_prefixes FROM apikeys.workspace WHERE workspace = 'renamed';
+SELECT apikeys.secret_pattern('renamed');
+SELECT (apikeys.validate_key(:'first')).code, f.valid_checksum, f.name, :'first' ~ replace(apikeys.secret_pattern('renamed'), '\b', '\y') AS matches FROM apikeys.find_secrets('x' || :'first') AS f;
+SELECT count(*) FROM apikeys.regenerate_key(:'first_id', '1 hour');
+SELECT apikeys.report_leak(jsonb_build_array(jsonb_build_object('token', :'first', 'type', 't'))) -> 0 ->> 'label' AS label;
+-- it is written by the trigger alone, and a workspace of the same name begins anew
+SELECT pg_temp.refused($$UPDATE apikeys.workspace SET former_prefixes = NULL WHERE workspace = 'renamed'$$);
+UPDATE apikeys.workspace SET prefix = 'fourth' WHERE workspace = 'renamed';
+INSERT INTO apikeys.workspace (workspace, prefix, former_prefixes) VALUES ('direct', 'five', '{forged}');
+SELECT workspace, prefix, former_prefixes FROM apikeys.workspace WHERE workspace IN ('renamed', 'direct') ORDER BY 1;
+SELECT count(apikeys.archive_key(:'first_id')), apikeys.drop_workspace('renamed'), apikeys.create_workspace('renamed', prefix => 'new') \g /dev/null
+SELECT apikeys.secret_pattern('renamed');
+SELECT workspace, problem FROM apikeys.verify_audit_logs() WHERE NOT ok;
 
 DROP OWNED BY regress_ak_viewer;
 DROP ROLE regress_ak_viewer;
