@@ -213,6 +213,8 @@ CREATE TABLE apikeys.audit_size (
 	logged_at		timestamptz,
 	CONSTRAINT audit_size_pkey PRIMARY KEY (workspace, size)
 );
+/* for metrics() */
+CREATE INDEX audit_size_logged_at ON apikeys.audit_size (logged_at) WHERE logged_at IS NOT NULL;
 COMMENT ON TABLE apikeys.audit_size IS 'the sizes of trees for which there may be checkpoints: a purge leaves what these are confirmed by';
 COMMENT ON COLUMN apikeys.audit_size.workspace IS 'whose tree; '''': of what belongs to no workspace';
 COMMENT ON COLUMN apikeys.audit_size.size IS 'how many leaves the tree had';
@@ -330,7 +332,7 @@ COMMENT ON COLUMN apikeys_internal.usage_total.old_secret IS 'how many of these 
 
 /* Not dumped: it is counted again. */
 CREATE TABLE apikeys_internal.key_total (
-	only_row		boolean NOT NULL DEFAULT true CHECK (only_row),
+	workspace		text NOT NULL,
 	counted_at		timestamptz NOT NULL,
 	active			bigint NOT NULL,
 	disabled		bigint NOT NULL,
@@ -339,9 +341,11 @@ CREATE TABLE apikeys_internal.key_total (
 	expiring_1d		bigint NOT NULL,
 	expiring_7d		bigint NOT NULL,
 	expiring_30d	bigint NOT NULL,
-	CONSTRAINT key_total_pkey PRIMARY KEY (only_row)
-) WITH (fillfactor = 10);
+	CONSTRAINT key_total_pkey PRIMARY KEY (workspace)
+) WITH (fillfactor = 70);
 COMMENT ON TABLE apikeys_internal.key_total IS 'how many keys there were when the worker counted them last';
+COMMENT ON COLUMN apikeys_internal.key_total.workspace IS 'whose keys; empty: of all workspaces';
+COMMENT ON COLUMN apikeys_internal.key_total.counted_at IS 'of a workspace, when the figures changed last';
 COMMENT ON COLUMN apikeys_internal.key_total.active IS 'active, whether they have expired or not';
 COMMENT ON COLUMN apikeys_internal.key_total.expired IS 'of those that are active or disabled';
 

@@ -8,7 +8,8 @@
  * key_total, for which the worker counts the keys about once a minute.  Counting
  * takes a sequential scan; the pause after it is at least 100 times as long as
  * it took, so that it costs at most one percent of a core.  No lock is held
- * meanwhile that others wait for.
+ * meanwhile that others wait for.  What tells of single workspaces is bounded,
+ * and apikeys_workspaces_left_out says of how many something is left out.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,6 +40,17 @@ PG_FUNCTION_INFO_V1(ak_metrics);
 /* How many times as long as a count the pause after it is at least */
 #define REST 100
 
+/*
+ * What metrics() returns at most, so that neither it nor the monitoring system is
+ * drowned by tenants: rows of apikeys_validations_total, and workspaces, in the
+ * order of their names, so that the same ones are told each time.
+ */
+#define SERIES_MAX     1000
+#define WORKSPACES_MAX 200
+
+/* Up to how many entries outside the tree are counted */
+#define PENDING_MAX 50000
+
 int ak_key_totals_period_ms = PERIOD_MS;
 
 /* Counts the keys, for metrics().  SPI must be connected, as the owner. */
@@ -46,19 +58,29 @@ void
 ak_count_keys(void)
 {
 	static AkQuery query = {
-		"INSERT INTO apikeys_internal.key_total AS t "
-		"SELECT true, now, count(k.key_id) FILTER (WHERE archived_at IS NULL AND disabled_at IS NULL), "
-		"count(k.key_id) FILTER (WHERE archived_at IS NULL AND disabled_at IS NOT NULL), "
-		"count(k.key_id) FILTER (WHERE archived_at IS NOT NULL), "
-		"count(k.key_id) FILTER (WHERE archived_at IS NULL AND expires_at <= now), "
-		"count(k.key_id) FILTER (WHERE archived_at IS NULL AND expires_at > now AND expires_at <= now + interval '1 day'), "
-		"count(k.key_id) FILTER (WHERE archived_at IS NULL AND expires_at > now AND expires_at <= now + interval '7 days'), "
-		"count(k.key_id) FILTER (WHERE archived_at IS NULL AND expires_at > now AND expires_at <= now + interval '30 days') "
-		"FROM (SELECT clock_timestamp() AS now) AS at LEFT JOIN apikeys.key k ON true "
-		"GROUP BY now "
-		"ON CONFLICT (only_row) DO UPDATE SET counted_at = EXCLUDED.counted_at, active = EXCLUDED.active, "
+		"WITH at AS MATERIALIZED (SELECT clock_timestamp() AS now), "
+		"by_workspace AS MATERIALIZED (SELECT k.workspace, "
+		"count(*) FILTER (WHERE archived_at IS NULL AND disabled_at IS NULL) AS active, "
+		"count(*) FILTER (WHERE archived_at IS NULL AND disabled_at IS NOT NULL) AS disabled, "
+		"count(*) FILTER (WHERE archived_at IS NOT NULL) AS archived, "
+		"count(*) FILTER (WHERE archived_at IS NULL AND expires_at <= now) AS expired, "
+		"count(*) FILTER (WHERE archived_at IS NULL AND expires_at > now AND expires_at <= now + interval '1 day') AS expiring_1d, "
+		"count(*) FILTER (WHERE archived_at IS NULL AND expires_at > now AND expires_at <= now + interval '7 days') AS expiring_7d, "
+		"count(*) FILTER (WHERE archived_at IS NULL AND expires_at > now AND expires_at <= now + interval '30 days') AS expiring_30d "
+		"FROM at, apikeys.key k GROUP BY k.workspace), "
+		"counted AS (SELECT * FROM by_workspace UNION ALL SELECT '', COALESCE(sum(active), 0), COALESCE(sum(disabled), 0), "
+		"COALESCE(sum(archived), 0), COALESCE(sum(expired), 0), COALESCE(sum(expiring_1d), 0), COALESCE(sum(expiring_7d), 0), "
+		"COALESCE(sum(expiring_30d), 0) FROM by_workspace), "
+		"gone AS (DELETE FROM apikeys_internal.key_total t WHERE NOT EXISTS (SELECT FROM counted c WHERE c.workspace = t.workspace)) "
+		"INSERT INTO apikeys_internal.key_total AS t (workspace, counted_at, active, disabled, archived, expired, expiring_1d, "
+		"expiring_7d, expiring_30d) SELECT workspace, now, active, disabled, archived, expired, expiring_1d, expiring_7d, "
+		"expiring_30d FROM counted, at "
+		"ON CONFLICT (workspace) DO UPDATE SET counted_at = EXCLUDED.counted_at, active = EXCLUDED.active, "
 		"disabled = EXCLUDED.disabled, archived = EXCLUDED.archived, expired = EXCLUDED.expired, "
-		"expiring_1d = EXCLUDED.expiring_1d, expiring_7d = EXCLUDED.expiring_7d, expiring_30d = EXCLUDED.expiring_30d",
+		"expiring_1d = EXCLUDED.expiring_1d, expiring_7d = EXCLUDED.expiring_7d, expiring_30d = EXCLUDED.expiring_30d "
+		"WHERE t.workspace = '' OR (t.active, t.disabled, t.archived, t.expired, t.expiring_1d, t.expiring_7d, t.expiring_30d) "
+		"IS DISTINCT FROM (EXCLUDED.active, EXCLUDED.disabled, EXCLUDED.archived, EXCLUDED.expired, EXCLUDED.expiring_1d, "
+		"EXCLUDED.expiring_7d, EXCLUDED.expiring_30d)",
 		0,
 		{0},
 		NULL};
@@ -108,26 +130,61 @@ static void
 put_from_tables(ReturnSetInfo *rsinfo, Datum workspaces)
 {
 	static AkQuery query = {
-		"SELECT 'apikeys_validations_total', jsonb_build_object('workspace', workspace, 'api', api, 'code', code), "
-		"count::float8 FROM apikeys_internal.usage_total WHERE $1 IS NULL OR workspace = ANY ($1) "
-		"UNION ALL "
-		"SELECT 'apikeys_old_secret_requests_total', jsonb_build_object('workspace', workspace), sum(old_secret)::float8 "
-		"FROM apikeys_internal.usage_total WHERE $1 IS NULL OR workspace = ANY ($1) GROUP BY workspace "
-		"UNION ALL "
-		"SELECT 'apikeys_reports', jsonb_build_object('state', s), (SELECT count(*) FROM apikeys_internal.report r "
-		"WHERE r.state = s AND ($1 IS NULL OR r.scope <@ $1))::float8 "
-		"FROM unnest(ARRAY['queued', 'held', 'sent', 'failed']) AS s "
-		"UNION ALL "
-		"SELECT m.name, m.labels, m.value FROM apikeys_internal.key_total t, LATERAL (VALUES "
-		"('apikeys_keys', jsonb_build_object('state', 'active'), t.active::float8), "
-		"('apikeys_keys', jsonb_build_object('state', 'disabled'), t.disabled::float8), "
-		"('apikeys_keys', jsonb_build_object('state', 'archived'), t.archived::float8), "
-		"('apikeys_keys_expired', '{}', t.expired::float8), "
-		"('apikeys_keys_expiring', jsonb_build_object('days', '1'), t.expiring_1d::float8), "
-		"('apikeys_keys_expiring', jsonb_build_object('days', '7'), t.expiring_7d::float8), "
-		"('apikeys_keys_expiring', jsonb_build_object('days', '30'), t.expiring_30d::float8), "
-		"('apikeys_keys_counted_age_seconds', '{}', extract(epoch FROM clock_timestamp() - t.counted_at)::float8)"
-		") AS m (name, labels, value) WHERE $1 IS NULL",
+		/* the first workspace of which something may be left out; NULL: of none */
+		"WITH border AS MATERIALIZED (SELECT LEAST("
+		"(SELECT u.workspace FROM apikeys_internal.usage_total u WHERE $1 IS NULL OR u.workspace = ANY ($1) "
+		"ORDER BY u.workspace, u.api, u.code OFFSET " CppAsString2(
+			SERIES_MAX) " LIMIT 1), "
+						"(SELECT w.workspace FROM apikeys.workspace w WHERE $1 IS NULL OR w.workspace = ANY ($1) "
+						"ORDER BY w.workspace OFFSET " CppAsString2(
+							WORKSPACES_MAX) " LIMIT 1)) AS workspace), "
+											"told AS MATERIALIZED (SELECT u.* FROM apikeys_internal.usage_total u "
+											"WHERE ($1 IS NULL OR u.workspace = ANY ($1)) "
+											"AND ((SELECT workspace FROM border) IS NULL OR u.workspace <= (SELECT workspace FROM border))) "
+											"(SELECT 'apikeys_validations_total', jsonb_build_object('workspace', workspace, 'api', api, 'code', code), "
+											"count::float8 FROM told ORDER BY workspace, api, code LIMIT " CppAsString2(
+												SERIES_MAX) ") "
+															"UNION ALL "
+															"SELECT 'apikeys_old_secret_requests_total', jsonb_build_object('workspace', workspace), sum(old_secret)::float8 "
+															"FROM told GROUP BY workspace "
+															"UNION ALL "
+															"SELECT 'apikeys_workspace_keys', jsonb_build_object('workspace', w.workspace, 'state', s.state), s.count::float8 "
+															"FROM (SELECT workspace FROM apikeys.workspace WHERE ($1 IS NULL OR workspace = ANY ($1)) "
+															"AND ((SELECT workspace FROM border) IS NULL OR workspace <= (SELECT workspace FROM border)) "
+															"ORDER BY workspace LIMIT " CppAsString2(
+																WORKSPACES_MAX) ") AS w "
+																				"LEFT JOIN apikeys_internal.key_total t ON t.workspace = w.workspace, "
+																				"LATERAL (VALUES ('active', COALESCE(t.active, 0)), ('disabled', COALESCE(t.disabled, 0)), "
+																				"('archived', COALESCE(t.archived, 0))) AS s (state, count) "
+																				"WHERE EXISTS (SELECT FROM apikeys_internal.key_total WHERE workspace = '') "
+																				"UNION ALL "
+																				"SELECT 'apikeys_workspaces_left_out', '{}', (SELECT count(*) FROM apikeys.workspace "
+																				"WHERE ($1 IS NULL OR workspace = ANY ($1)) AND workspace >= (SELECT workspace FROM border))::float8 "
+																				"UNION ALL "
+																				"SELECT 'apikeys_reports', jsonb_build_object('state', s), (SELECT count(*) FROM apikeys_internal.report r "
+																				"WHERE r.state = s AND ($1 IS NULL OR r.scope <@ $1))::float8 "
+																				"FROM unnest(ARRAY['queued', 'held', 'sent', 'failed']) AS s "
+																				"UNION ALL "
+																				"SELECT m.name, m.labels, m.value FROM apikeys_internal.key_total t, LATERAL (VALUES "
+																				"('apikeys_keys', jsonb_build_object('state', 'active'), t.active::float8), "
+																				"('apikeys_keys', jsonb_build_object('state', 'disabled'), t.disabled::float8), "
+																				"('apikeys_keys', jsonb_build_object('state', 'archived'), t.archived::float8), "
+																				"('apikeys_keys_expired', '{}', t.expired::float8), "
+																				"('apikeys_keys_expiring', jsonb_build_object('days', '1'), t.expiring_1d::float8), "
+																				"('apikeys_keys_expiring', jsonb_build_object('days', '7'), t.expiring_7d::float8), "
+																				"('apikeys_keys_expiring', jsonb_build_object('days', '30'), t.expiring_30d::float8), "
+																				"('apikeys_keys_counted_age_seconds', '{}', extract(epoch FROM clock_timestamp() - t.counted_at)::float8)"
+																				") AS m (name, labels, value) WHERE $1 IS NULL AND t.workspace = '' "
+																				"UNION ALL "
+																				"SELECT m.name, '{}', m.value FROM (VALUES "
+																				"('apikeys_audit_pending_entries', (SELECT count(*) FROM (SELECT FROM apikeys_internal.audit_pending "
+																				"WHERE audit_id > 0 LIMIT " CppAsString2(
+																					PENDING_MAX) ") AS p)::float8), "
+																								 "('apikeys_audit_pending_age_seconds', COALESCE(extract(epoch FROM clock_timestamp() - (SELECT e.\"time\" "
+																								 "FROM apikeys.audit_log e WHERE e.audit_id = (SELECT min(audit_id) FROM apikeys_internal.audit_pending "
+																								 "WHERE audit_id > 0))), 0)::float8), "
+																								 "('apikeys_audit_checkpoint_age_seconds', extract(epoch FROM clock_timestamp() - (SELECT max(logged_at) "
+																								 "FROM apikeys.audit_size))::float8)) AS m (name, value) WHERE $1 IS NULL AND m.value IS NOT NULL",
 		1,
 		{TEXTARRAYOID},
 		NULL};
