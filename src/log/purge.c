@@ -209,7 +209,7 @@ enum
 	BATCH_OLD,
 	BATCH_KEY_ID,
 	BATCH_THING, /* of an entry about no key: what ak_last_of_thing() takes */
-	BATCH_ENDS,  /* it removes what it tells of, or that has no row, or changed nothing: a report of a leak */
+	BATCH_ENDS,  /* it removes what it tells of, or that has no row */
 	BATCH_NEEDED /* it records the dropping of keys that newer entries tell of */
 };
 
@@ -232,7 +232,8 @@ entry_goes(const AkPurge *purge, SPITupleTable *found, int n, AkLastFinder *find
 		return true;
 	key_id = SPI_getbinval(row, found->tupdesc, BATCH_KEY_ID, &isnull);
 	if (!isnull)
-		return ak_last_of_key(finder, key_id) > audit_id ||
+		/* not greater than: the last one that changed the key may be before a report of a leak */
+		return ak_last_of_key(finder, key_id) != audit_id ||
 			   hash_search(purge->dropped, DatumGetUUIDP(key_id), HASH_FIND, NULL) != NULL;
 	return ak_last_of_thing(finder, SPI_getbinval(row, found->tupdesc, BATCH_THING, &isnull)) > audit_id;
 }
@@ -303,8 +304,7 @@ purge_batch(AkPurge *purge)
 		"ORDER BY t.position LIMIT $4) AS b "
 		"LEFT JOIN LATERAL (SELECT a.\"time\" < $3 AS old, a.key_id, "
 		"CASE WHEN a.key_id IS NULL THEN COALESCE(a.subject -> 'grant_id', a.subject) END AS thing, "
-		"a.row_digest IS NULL AND CASE WHEN a.key_id IS NULL THEN a.subject <> '{\"workspace\": \"default\"}' "
-		"ELSE a.action = 'Update' END AS ends, "
+		"a.key_id IS NULL AND a.row_digest IS NULL AND a.subject <> '{\"workspace\": \"default\"}' AS ends, "
 		"a.\"time\" < $3 AND a.changes ? 'evicted' AND EXISTS (SELECT 1 FROM jsonb_array_elements(CASE WHEN "
 		"jsonb_typeof(a.changes -> 'evicted') = 'array' THEN a.changes -> 'evicted' ELSE '[]' END) AS d, apikeys.audit_log o "
 		"WHERE o.key_id = CASE WHEN (d ->> 'key_id') ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' "
