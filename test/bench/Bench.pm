@@ -123,13 +123,13 @@ sub restart_server
 }
 
 # One run of pgbench: clients, and a statement that may use :i, a random number from 0 to 9999. After "warm", a statement that each
-# connection sends first, one second is not measured. Returns tps, times (sorted latencies in microseconds, of three in
+# connection sends first, the first warm_seconds (1) are not measured: it must be done by then. Returns tps, times (sorted latencies in microseconds, of three in
 # ten) and cpu: CPU time of the backend, in microseconds a transaction, with its share of what "warm" took.
 sub pgbench
 {
 	my ($db, $clients, $seconds, $statement, %opt) = @_;
 	my $script = "$tmp/script.sql";
-	my $warm = defined $opt{warm} ? 1 : 0;
+	my $warm = defined $opt{warm} ? $opt{warm_seconds} // 1 : 0;
 	my @count = $opt{transactions} ? ('-t', $opt{transactions}) : ('-T', $seconds + $warm);
 	open(my $file, '>', $script) or die "$script: $!\n";
 	print $file "\\if :new\n$opt{warm}\n\\set new 0\n\\endif\n" if $warm;
