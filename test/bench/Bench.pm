@@ -122,9 +122,10 @@ sub restart_server
 	return;
 }
 
-# One run of pgbench: clients, and a statement that may use :i, a random number from 0 to 9999. After "warm", a statement that each
-# connection sends first, the first warm_seconds (1) are not measured: it must be done by then. Returns tps, times (sorted latencies in microseconds, of three in
-# ten) and cpu: CPU time of the backend, in microseconds a transaction, with its share of what "warm" took.
+# One run of pgbench: clients, and a statement that may use :i, a random number from 0 to 9999. With "warm", a statement that each
+# connection sends first, the first warm_seconds (1) are not measured; it must have ended by then. Returns tps, times (sorted
+# latencies in microseconds, of three in ten) and cpu: CPU time of the backend, in microseconds a transaction, with its share
+# of what "warm" took.
 sub pgbench
 {
 	my ($db, $clients, $seconds, $statement, %opt) = @_;

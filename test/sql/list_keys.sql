@@ -8,13 +8,13 @@ SELECT apikeys.register_api('billing') \g /dev/null
 SELECT count(*) FROM generate_series(1, 60) AS i, apikeys.create_key(CASE i % 3 WHEN 0 THEN 'Mobile app ' WHEN 1 THEN 'ÉTAGE ' ELSE 'feed_' END || i,
 	CASE i % 2 WHEN 0 THEN '{data}' ELSE '{data,push}' END::text[], CASE i % 4 WHEN 0 THEN 'acme' WHEN 1 THEN 'rival' END,
 	team => CASE i % 5 WHEN 0 THEN 'Platform' WHEN 1 THEN 'Sales' END, owner => CASE i % 6 WHEN 0 THEN 'Customer_' || i WHEN 1 THEN '100% ' || i END,
-	expires_at => CASE i % 7 WHEN 0 THEN now() + i * interval '1 day' WHEN 1 THEN now() + interval '100 ms' END) AS k;
+	expires_at => CASE i % 7 WHEN 0 THEN now() + i * interval '1 day' WHEN 1 THEN now() + interval '1 hour' END) AS k;
+SELECT count(apikeys.update_key(key_id, expires_at => now() - interval '1 hour')) FROM apikeys.keys WHERE substring(name FROM '\d+$')::integer % 7 = 1;
 SELECT count(apikeys.disable_key(key_id)) FROM apikeys.keys WHERE name ~ '[38]$';
 SELECT count(apikeys.archive_key(key_id)) FROM apikeys.keys WHERE name ~ '[16]9?$' AND workspace <> 'default';
 SELECT count(v.code) FROM apikeys.create_key('Used today', '{data}') AS k, apikeys.validate_key(k.key, 'data') AS v;
 SELECT apikeys.flush_usage() > 0 AS flushed;
 INSERT INTO apikeys_internal.key_use SELECT key_id, now() - (row_number() OVER (ORDER BY name)) * interval '1 day' FROM apikeys.keys WHERE name ~ '[24]$';
-SELECT pg_sleep(0.1) \g /dev/null
 SELECT state, count(*) FROM apikeys.keys GROUP BY 1 ORDER BY 1;
 
 -- the keys as the oracle has them: those of the view, with last_used_at as flushed
