@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * apinames.c
- *	  The registry of APIs as counting needs it: hash -> name.
+ *	  The names of APIs by their hashes.
  *
- * Figures in shared memory hold a hash of an API's name, because names can be
- * long.  Each backend keeps all names of the registry by hash, including those
- * of APIs that are no longer registered.  It reads the table again after a
- * change: a trigger invalidates the table's relation cache entry.
+ * A figure in shared memory holds a hash of the API's name, because names can be
+ * long.  Each backend keeps all names of the table api by their hashes, including
+ * those of APIs that are no longer registered.  It reads the table again after a
+ * change, of which a trigger tells by invalidating the table's relation cache
+ * entry.
  *
  *-------------------------------------------------------------------------
  */
@@ -96,8 +97,9 @@ load_names(void)
 }
 
 /*
- * Returns true if a registered API has a name with this hash.  Does not wait:
- * returns false if the registry must be read while its table is locked.
+ * Returns true if a registered API has a name with this hash.  Does not wait: if the
+ * table must be read and another transaction has locked it, returns false.  Raises
+ * 42P01 if the extension is gone.
  */
 bool
 ak_api_is_registered(uint64 hash)

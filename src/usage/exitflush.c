@@ -3,10 +3,10 @@
  * exitflush.c
  *	  Flush usage as a session leaves a database that has no worker.
  *
- * No count is lost when the server stops cleanly.  Where a worker runs, it
- * waits for the last session and flushes.  A database that waits for its turn
- * to have a worker (worker.c) has none at that moment, and none can be started
- * any more.  So its sessions flush when they end, during a shutdown or not.
+ * No count is lost when the server stops cleanly.  A worker waits for the last
+ * session to end, and flushes.  A database that waits for its turn to have a
+ * worker (worker.c) has none during a shutdown, and none can be started then.  So
+ * the sessions of such a database flush when they end, at a shutdown or not.
  *
  * Like the removal of temporary tables, this is a transaction in a callback of
  * before_shmem_exit().  There, PostgreSQL makes every ERROR a FATAL, which no
@@ -33,6 +33,7 @@
 #include "usage/flush.h"
 #include "worker/worker.h"
 
+/* Flushes in a transaction, unless the extension is gone or about to be dropped.  Raises what a flush raises. */
 static void
 flush_in_transaction(void)
 {
@@ -40,7 +41,7 @@ flush_in_transaction(void)
 	Oid extension;
 
 	StartTransactionCommand();
-	/* independent of the session's defaults */
+	/* whatever the session's defaults are */
 	XactReadOnly = false;
 	XactIsoLevel = XACT_READ_COMMITTED;
 	extension = get_extension_oid("apikeys", true);
@@ -69,8 +70,9 @@ flush_at_exit(int code, Datum arg)
 }
 
 /*
- * Called when a session uses the extension; repeated calls do no harm.  The
- * worker does not register the callback: it flushes by itself.
+ * To be called when a session uses the extension, any number of times: the session
+ * will flush when it ends, if its database has no worker then.  Not for the worker
+ * itself, which flushes as a job.
  */
 void
 ak_exit_flush_init(void)

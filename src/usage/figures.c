@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * figures.c
- *	  Usage as SQL sees it: what is in memory, and status().
+ *	  SQL functions for the views of usage, and status().
  *
- * The views add up the tables and usage_memory().  They subtract the part of a
- * slot that is in the tables already (see flush.c).  A function in a view runs
- * with the rights of the view's reader, so the functions here check what the
- * caller may see.
+ * The views add up the tables and usage_memory(), and subtract the part of a slot
+ * that the tables already have (see flush.c).  A function in a view runs with the
+ * rights of the role that reads the view, so the functions here check what that
+ * role may see.
  *
  *-------------------------------------------------------------------------
  */
@@ -86,14 +86,14 @@ in_sight(const char *workspace)
 	return ak_sees(AK_VIEW, workspace[0] != '\0' ? workspace : NULL);
 }
 
-/* The result of the last in_sight(), kept for the next figure */
+/* The workspace of the last figure, and whether it is in sight */
 typedef struct AkSeenWorkspace
 {
 	char workspace[AK_WORKSPACE_MAX + 1];
 	bool in_sight;
 } AkSeenWorkspace;
 
-/* Returns true for a figure (not the clock slot) that the caller may see. */
+/* Returns true for a figure (not for the time of the last flush) that the caller may see. */
 static bool
 is_figure_in_sight(const AkSlot *copy, void *arg)
 {
@@ -115,7 +115,7 @@ is_figure_in_sight(const AkSlot *copy, void *arg)
 /*
  * usage_memory() -> setof (see figures.h)
  *
- * The figures in memory of this database that the caller may see.
+ * Returns the figures of this database in memory that the caller may see.
  */
 Datum
 ak_usage_memory(PG_FUNCTION_ARGS)
@@ -140,7 +140,11 @@ ak_usage_memory(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Returns when a key was last valid according to the tables, and its workspace; 0 if they have no valid use. */
+/*
+ * Returns when the tables last have a valid request with a key, and the key's
+ * workspace in "workspace", of AK_WORKSPACE_MAX + 1 bytes; 0, with "workspace"
+ * unchanged, if they have none.
+ */
 static TimestampTz
 flushed_last_use(Datum key_id, char *workspace)
 {
@@ -180,10 +184,10 @@ flushed_last_use(Datum key_id, char *workspace)
 }
 
 /*
- * Returns when a key was last valid, according to the tables as the calling
- * statement sees them and to memory; 0 if it never was, or if the caller may not
- * see the key.  It costs one index scan and one look-up in memory, a third of a
- * sub-select.
+ * Returns when a request with a key was last valid, by the tables as the calling
+ * statement sees them and by memory; 0 if none was, or if the caller may not see
+ * the key.  One index scan and one look-up in memory cost a third of a sub-select
+ * in SQL.
  */
 TimestampTz
 ak_last_used_at(const pg_uuid_t *key_id)
@@ -198,8 +202,7 @@ ak_last_used_at(const pg_uuid_t *key_id)
 /*
  * last_use(key_id uuid) -> timestamptz
  *
- * The same in SQL, NULL for 0.  The views call this for every key that they
- * show.
+ * The same in SQL; NULL for 0.  The views call it for each key that they show.
  */
 Datum
 ak_last_use(PG_FUNCTION_ARGS)
@@ -211,14 +214,17 @@ ak_last_use(PG_FUNCTION_ARGS)
 	PG_RETURN_TIMESTAMPTZ(last_at);
 }
 
-/* Returns true for the slot that holds the time of the database's last flush. */
+/* Returns true for the slot of the time of the database's last flush. */
 static bool
 is_clock(const AkSlot *copy, void *arg)
 {
 	return copy->id.kind == AK_SLOT_FLUSH;
 }
 
-/* Returns the state of this database's worker, in words that begin with "none" where there is none. */
+/*
+ * Starts the worker of this database if it has none, and returns the worker's
+ * state, which begins with "none" if there is none yet.
+ */
 const char *
 ak_worker_text(void)
 {
@@ -255,7 +261,7 @@ reason_text(const AkMemoryStatus *memory, bool worker)
 	return NULL;
 }
 
-/* Returns when this database was flushed last, as memory knows; 0 if it does not. */
+/* Returns when this database was last flushed since the memory was created; 0 if it was not. */
 TimestampTz
 ak_last_flush(void)
 {
@@ -269,9 +275,9 @@ ak_last_flush(void)
  * status() -> version, tracking, reason, worker, entries, limits, bytes,
  *			   max_bytes, counts_lost, limits_not_kept, limits_given_up, last_flush
  *
- * The state of usage counting.  Figures of the whole server (the memory, and
- * losses since the server started) are NULL unless the caller may monitor
- * all workspaces.  Raises 42501 without the capability "monitor" in any.
+ * Returns the state of usage counting.  What is of the whole server (the memory,
+ * and the losses since the server started) is NULL unless the caller may monitor
+ * all workspaces.  Raises 42501 unless it may monitor at least one.
  */
 Datum
 ak_status(PG_FUNCTION_ARGS)

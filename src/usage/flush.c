@@ -3,20 +3,19 @@
  * flush.c
  *	  Write usage counters from shared memory to tables.
  *
- * apikeys_internal.usage_hour has a row for each figure and hour.  The row holds the
- * number of the slot that was last flushed into it, and that slot's count at
- * the time.  A flush adds what the slot has counted since then; apikeys_internal.usage,
- * the totals, and usage_total, those of workspaces, grow by the same amount in
- * the same statement.  So it does not
- * matter how a flush ends: rolled back, killed, prepared, or partly in a
- * savepoint.  The count and the state of its slot are stored together, or
- * neither is.  Nothing is subtracted in memory.
+ * The table usage_hour has a row for each figure, with the number of the slot that
+ * was last flushed into it, and that slot's count at the time.  A flush adds what
+ * the slot has counted since then.  In the same statement, the totals of the key
+ * (table usage), those of the workspace (usage_total) and the time of the key's
+ * last use (key_use) follow.  So it does not matter how a flush ends: rolled back,
+ * killed, prepared, or partly in a savepoint.  A count and the state of its slot
+ * are stored together, or neither is.  Nothing is subtracted in memory.
  *
- * Memory remembers what is committed only to know which slots can be reused.
- * If that is missed, the next flush finds it.
+ * After a commit, the slots note how much of them the tables have, so that they
+ * can be reused.  If a flush did not note it, the next one does.
  *
- * Flushes of a database run one after the other, under a lock held until the
- * end of the transaction.
+ * Locks: flushes of a database run one after the other, under a lock that is held
+ * until the transaction ends.  Nothing else waits for it.
  *
  *-------------------------------------------------------------------------
  */
@@ -58,7 +57,7 @@ PG_FUNCTION_INFO_V1(ak_flush_usage);
 /* Figures per transaction of the worker: after its commit, their slots can be reused */
 #define BATCH 20000
 
-/* When memory is full, the delay until the next flush reclaims the slots that this one wrote */
+/* When memory is full, the delay until a flush that can give back the slots that this one wrote: see slots.c */
 #define ROOM_MS 1100
 
 /* Delay before another attempt while another flush holds the lock */
@@ -70,7 +69,7 @@ typedef struct AkFlushed
 	struct AkFlushed *next;
 	int count;
 	AkFigure *figures;
-	AkSlot *clock; /* the slot for the time of the flush */
+	AkSlot *clock; /* the slot of the time of the flush; NULL: none */
 	int64 clock_number;
 } AkFlushed;
 
@@ -82,7 +81,7 @@ is_figure(const AkSlot *copy, void *arg)
 	return copy->id.kind < AK_CODE_COUNT;
 }
 
-/* Locks the flushes of this database until the end of the transaction. */
+/* Locks the flushes of this database until the transaction ends.  Without "wait", returns false if it cannot. */
 static bool
 lock_flush(bool wait)
 {
@@ -99,7 +98,7 @@ ak_is_dead_database(Oid database)
 	return database != MyDatabaseId && !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database));
 }
 
-/* Writes up to PIECE figures, and returns the number of requests added. */
+/* Writes up to PIECE figures to the tables; returns the number of requests added.  SPI is connected, as the owner. */
 static int64
 write_piece(const AkFigure *figures, int count)
 {
@@ -201,13 +200,13 @@ write_piece(const AkFigure *figures, int count)
 }
 
 /*
- * Removes the figures of an API that has no name yet, because its registration
- * is not committed, and returns the number of those left.  The removed figures
- * stay in memory.  If they were stored under another name, they would be
- * counted twice when the name is known.
+ * Removes from an array the figures of APIs that have no name yet, because their
+ * registration is not committed; returns the number of those left.  The figures
+ * stay in memory: stored under another name, they would be counted again under
+ * their own.
  */
 static int
-only_named(AkFigure *figures, int count)
+keep_named(AkFigure *figures, int count)
 {
 	int kept = 0;
 
@@ -218,9 +217,11 @@ only_named(AkFigure *figures, int count)
 }
 
 /*
- * Flushes this database's figures as part of the current transaction: all of
- * them, or a BATCH that starts at *at.  SPI must be connected, as the owner.
- * Returns the number of requests added to the tables.
+ * Flushes this database's figures as part of the current transaction: all of them,
+ * or a BATCH that starts at *at, where *at is left at the next one, 0 after the
+ * last.  Quotas are flushed with the last batch.  Returns the number of requests
+ * added to the tables.  The caller has locked the flushes; SPI is connected, as the
+ * owner.
  */
 static int64
 flush_batch(uint32 *at)
@@ -234,24 +235,23 @@ flush_batch(uint32 *at)
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	batch = palloc0(sizeof(AkFlushed));
 	batch->figures = ak_usage_copy(true, is_figure, NULL, at, BATCH, &batch->count);
-	batch->count = only_named(batch->figures, batch->count);
+	batch->count = keep_named(batch->figures, batch->count);
 	MemoryContextSwitchTo(old);
 
 	for (int start = 0; start < batch->count; start += PIECE, ak_job_go_on())
 		added += write_piece(batch->figures + start, Min(PIECE, batch->count - start));
 
-	/* quotas with the last batch */
 	if (at == NULL || *at == 0)
 		ak_quota_flush();
 
-	/* a flush alone is no reason to create the memory */
+	/* the time of the flush is kept only if there is memory: a flush does not create it */
 	batch->clock = ak_memory(false) != NULL ? ak_usage_acquire(&clock, 0, "", 0) : NULL;
 	if (batch->clock != NULL)
 	{
 		batch->clock_number = batch->clock->number;
 		ak_usage_release(batch->clock);
 	}
-	/* work that a rollback to a savepoint may undo is not remembered */
+	/* what a rollback to a savepoint may undo is not noted at commit: the next flush notes it */
 	if (GetCurrentTransactionNestLevel() == 1)
 	{
 		batch->next = flushed_batches;
@@ -260,7 +260,7 @@ flush_batch(uint32 *at)
 	return added;
 }
 
-/* At commit, notes in memory what is now in the tables.  Must not fail. */
+/* At commit, notes in the slots how much of them the tables have now.  Must not fail. */
 static void
 note_flushed(void)
 {
@@ -313,12 +313,12 @@ ak_flush_init(void)
 /*
  * flush_usage() -> bigint
  *
- * Writes the counts and quotas in memory to the tables, as part of the
- * transaction, and returns the number of requests added.  Counts the keys for
- * metrics(), too.  Waits for a flush under way.  Raises 42501 without the
- * capability "admin" in all workspaces, since all of them wait for the
- * transaction, and 25006 in a read-only transaction or on a standby.  The
- * transaction cannot be prepared.
+ * Writes the counts and quotas in memory to the tables, as part of the transaction,
+ * and counts the keys for metrics().  Returns the number of requests added.  Waits
+ * for a flush in progress, and the next one waits for this transaction, which
+ * cannot be prepared.  Raises 42501 without the capability "admin" in all
+ * workspaces, since the flushes of all of them wait, and 25006 in a read-only
+ * transaction or on a standby.
  */
 Datum
 ak_flush_usage(PG_FUNCTION_ARGS)
@@ -341,7 +341,7 @@ ak_flush_usage(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(added);
 }
 
-/* Flushes as part of the current transaction, as the owner, with SPI connected; waits for a flush under way. */
+/* Flushes as part of the current transaction; waits for a flush in progress.  SPI is connected, as the owner. */
 void
 ak_flush_here(void)
 {
@@ -349,7 +349,7 @@ ak_flush_here(void)
 	(void) flush_batch(NULL);
 }
 
-/* The worker's job "flush usage". */
+/* The worker's job "flush usage": a BATCH in each transaction.  Tries again later if another flush has the lock. */
 AkJobNext
 ak_flush_job(void)
 {
@@ -370,15 +370,16 @@ ak_flush_job(void)
 			return AK_JOB_PENDING(BUSY_MS);
 	} while (at != 0);
 
-	/* the slots just committed can be reused only after a moment: flush again if room is short */
+	/* the slots just flushed can be reused only after a moment: flush again if room is needed */
 	if (added != 0 && ak_memory_is_full(AK_ROOM_COUNTERS))
 		return AK_JOB_PENDING(ROOM_MS);
 	return AK_JOB_IDLE;
 }
 
 /*
- * Deletes the rows of a table by the ctids that a cursor returns, PIECE at a
- * time.  Returns false if the worker must stop; the rows so far are deleted.
+ * Deletes the rows of a table whose ctids a query returns, PIECE at a time.  Returns
+ * false if the worker must stop before all are deleted.  SPI is connected, as the
+ * owner.
  */
 static bool
 delete_in_pieces(AkQuery *find, AkQuery *delete, Datum *args)
@@ -411,8 +412,8 @@ delete_in_pieces(AkQuery *find, AkQuery *delete, Datum *args)
 
 /*
  * The worker's job "usage retention": deletes hours older than
- * apikeys.usage_retention, and totals and quotas that are as old and whose key or
- * workspace no longer exists.
+ * apikeys.usage_retention, and of keys and workspaces that no longer exist, totals,
+ * times of the last use and quotas that are as old.
  */
 AkJobNext
 ak_usage_retention_job(void)
@@ -460,7 +461,7 @@ ak_usage_retention_job(void)
 	Datum args[1];
 	TimestampTz before;
 
-	/* the lock keeps a flush from renewing a row between the cursor's scan and the deletion */
+	/* flushes are locked: one could renew a row between the cursor's scan and the deletion */
 	if (ak_guc_usage_retention == 0 || !ak_job_begin())
 		return AK_JOB_IDLE;
 	if (!lock_flush(false))
@@ -468,7 +469,7 @@ ak_usage_retention_job(void)
 		ak_job_commit();
 		return AK_JOB_PENDING(BUSY_MS);
 	}
-	/* at least two hours, so that no hour is deleted that memory may still hold */
+	/* at least two hours: memory may still hold slots of the hour before, whose rows tell what of them is flushed */
 	before = GetCurrentTimestamp() - Max(ak_guc_usage_retention, 2 * MINS_PER_HOUR) * USECS_PER_MINUTE;
 	args[0] = TimestampTzGetDatum(before - before % USECS_PER_HOUR);
 	(void) (delete_in_pieces(&old_hours, &delete_hours, args) && delete_in_pieces(&old_totals, &delete_totals, args) &&

@@ -14,15 +14,15 @@
  *
  * An item of the pool (pool.c) holds the rate limit and the quota (quota.c) of
  * one key, or the rate limit that the keys of one workspace share
- * (sharedlimit.c).  So at most two items have a say in a request.  Both are
- * locked, then both are asked, then both are charged or neither is: of any
- * number of concurrent requests, exactly the allowed number passes.  The two
- * spinlocks are taken in one order, the key's first, and nothing but arithmetic
- * is done under them.
+ * (sharedlimit.c).  So a request concerns two items at most.  Both are locked,
+ * then both are measured, then both are charged or neither is: of any number of
+ * concurrent requests, exactly the allowed number passes.  The key's spinlock is
+ * always taken before the workspace's, and nothing but arithmetic is done under
+ * them.
  *
- * An item takes 64 bytes (72 where a spinlock has four).  A replenished limit
- * and a flushed quota carry no information that the tables lack, so that their
- * item can be given back (limitroom.c).  When no item is free,
+ * An item takes 64 bytes (72 where a spinlock has four).  An item with a
+ * replenished limit and a flushed quota holds nothing that the tables lack, and
+ * can be given back (limitroom.c).  When no item is free,
  * apikeys.limits_when_full decides.
  *
  *-------------------------------------------------------------------------
@@ -43,10 +43,10 @@
 #define NSECS_PER_SEC INT64CONST(1000000000)
 #define WINDOW_MAX_NS (AK_WINDOW_MAX * 1000)
 
-/* The float's rounding of an interval must not take a use away: allow a quarter of a millionth */
+/* The interval is kept as a float: its rounding, of less than a quarter of a millionth, must not take a use away */
 #define ROUNDING (1.0 - 1.0 / (1 << 22))
 
-/* A period that the item began this far ahead of the request's clock is taken for the present one: see quota.c */
+/* A period that began up to this much later than the request, by its clock, is the present one: see quota.c */
 #define CLOCK_SLACK USECS_PER_MINUTE
 
 StaticAssertDecl(sizeof(AkLimit) <= 72, "docs/operations.md tells the size of a limit");
@@ -141,8 +141,8 @@ fill_limit(void *item, void *arg)
 }
 
 /*
- * Returns the number of items to leave free.  It is not 0 only at the ceiling,
- * for a workspace that has more than half of all items.
+ * Returns the number of items that the workspace of that share must leave free: 0,
+ * except at the ceiling for one that holds more than half of all items.
  */
 static uint32
 reserve_for(AkMemory *memory, uint16 share)
@@ -162,10 +162,10 @@ has_id(const AkLimit *item, const AkLimitId *id)
 }
 
 /*
- * Returns the item with that id, not locked, after making it if there is none:
- * it may be reused before the caller locks it.  Returns NULL if none is free.
- * The workspace, of the key or the one that is limited ("shared"), is whose share
- * it counts in.
+ * Returns the item with that id; makes it if there is none.  It is not locked, and
+ * may be reused before the caller locks it.  Returns NULL if no item is free.  The
+ * item counts for the share of the workspace, that of the key or ("shared") the
+ * limited one itself.
  */
 static AkLimit *
 find_item(AkMemory *memory, const AkLimitId *id, bool shared, const char *workspace, size_t workspace_len)
@@ -197,7 +197,7 @@ find_item(AkMemory *memory, const AkLimitId *id, bool shared, const char *worksp
 	return ak_pool_item(&ak_limits, number);
 }
 
-/* Locks an item (NULL: none), and returns true if it still has that id; else it is not locked. */
+/* Locks an item, and returns true if it still has that id.  Otherwise it is not locked.  NULL: nothing to lock. */
 static inline bool
 lock_item(AkLimit *item, const AkLimitId *id)
 {
@@ -274,7 +274,7 @@ measure_rate(AkLimit *item, int32 limit, int64 window, int32 cost, int64 now, Ak
 	rate->wait = cost > limit ? -1 : Max(ahead - interval * (limit - cost), 0);
 }
 
-/* Adds a limit to the result, if it is the tighter one. */
+/* Sets the result's rate_ fields to this limit, unless they have a tighter one. */
 static void
 tell_rate(AkCharge *charge, const AkRate *rate, int32 limit, int64 window)
 {
@@ -290,7 +290,7 @@ tell_rate(AkCharge *charge, const AkRate *rate, int32 limit, int64 window)
 	charge->rate_reset = reset;
 }
 
-/* Adds a refusing limit's wait to the result, which is the longest; -1: waiting does not help. */
+/* Raises retry_after of the result to a wait of that length; -1: waiting does not help. */
 static void
 tell_wait(AkCharge *charge, int64 seconds)
 {
@@ -308,7 +308,7 @@ tell_rate_wait(AkCharge *charge, const AkRate *rate)
 	tell_wait(charge, rate->wait < 0 ? -1 : (rate->wait + NSECS_PER_SEC - 1) / NSECS_PER_SEC);
 }
 
-/* Counts items for which there was no room; "denied": the request was refused for that. */
+/* Counts as lost the items that found no room in memory; "denied": the request is refused for that. */
 static void
 tell_loss(AkCharge *charge, int items, bool denied)
 {
@@ -333,30 +333,30 @@ is_period(const AkLimit *item, const AkCharge *charge, TimestampTz since)
 		   (item->since == since || (item->since > since && item->since - charge->now <= CLOCK_SLACK));
 }
 
-/* What the table has of a quota; "releases" is AkMemory's before it was read */
+/* What the table has of a quota, for an item that begins a period with it */
 typedef struct AkBase
 {
-	bool known;
-	bool standby; /* the server was one */
-	uint64 releases;
+	bool known;      /* the table was read */
+	bool standby;    /* on a standby */
+	uint64 releases; /* AkMemory's, before the table was read */
 	int64 used;
 } AkBase;
 
 /*
- * Locks the items, and begins the quota's period in the key's item if it holds
- * another one.  Returns false, with nothing locked, if that must be tried
- * again: an item was reused, or the table must be read first.
+ * Locks the items of a request; if the key's item holds another period of its
+ * quota, begins the present one.  Returns false, with nothing locked, if the caller
+ * must look for the items again, because one was reused, or read the table first.
  */
 static bool
 lock_items(AkMemory *memory, AkLimit *key, const AkLimitId *key_id, AkLimit *shared, const AkLimitId *shared_id,
 		   const AkCharge *charge, TimestampTz since, AkBase *base)
 {
-	/* the second was found in an item that the first had before */
+	/* the item that was found for the key was reused for the workspace before the second was looked for */
 	if ((key == shared && key != NULL) || !lock_item(key, key_id))
 		return false;
 	if (key != NULL && charge->quota >= 0 && unlikely(!is_period(key, charge, since)))
 	{
-		/* an item that was released may have been flushed after the table was read */
+		/* the key's item may have been flushed and given back after the table was read */
 		if (!base->known || base->releases != pg_atomic_read_u64(&memory->releases))
 		{
 			base->known = false;
@@ -375,10 +375,14 @@ lock_items(AkMemory *memory, AkLimit *key, const AkLimitId *key_id, AkLimit *sha
 }
 
 /*
- * Charges an otherwise valid request: all that limits it, or, if one refuses,
- * nothing.  A limit that finds no room in memory is a loss; then
- * apikeys.limits_when_full decides.  Raises nothing but what reading our table
- * raises.
+ * Charges a request that is valid but for its limits: its key's rate limit and
+ * quota and its workspace's rate limit, or none of them if one refuses.  Fills in
+ * the part "out" of *charge.
+ *
+ * Where memory has no room for a limit, the request passes, or is refused, as
+ * apikeys.limits_when_full says; that is counted as lost.  To be called in a
+ * transaction, with no lock held.  Raises nothing but what reading the table
+ * quota_used raises, when a period of a quota begins in memory.
  */
 void
 ak_charge(AkCharge *charge)
@@ -415,7 +419,7 @@ ak_charge(AkCharge *charge)
 			key = find_item(memory, &key_id, false, charge->workspace, charge->workspace_len);
 		if (charge->shared != NULL)
 			shared = find_item(memory, &shared_id, true, charge->workspace, charge->workspace_len);
-		/* without the lock: it is asked again under it */
+		/* read without the lock; lock_items() checks under it */
 		if (key != NULL && charge->quota >= 0 && !base.known && !is_period(key, charge, since))
 		{
 			base.releases = pg_atomic_read_u64(&memory->releases);

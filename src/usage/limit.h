@@ -18,7 +18,7 @@
 /* The longest window, in microseconds: a leap year */
 #define AK_WINDOW_MAX (INT64CONST(366) * USECS_PER_DAY)
 
-/* At the ceiling, if fewer than 1/AK_LIMITS_LOW are free, limits are given up until 1/AK_LIMITS_ENOUGH are */
+/* At the ceiling, if fewer than 1/AK_LIMITS_LOW of the items are free, limits are given up until 1/AK_LIMITS_ENOUGH are */
 #define AK_LIMITS_LOW    16
 #define AK_LIMITS_ENOUGH 8
 
@@ -50,8 +50,8 @@ typedef struct AkLimit
 	slock_t mutex;     /* protects all but "next" */
 	uint8 shared : 1;  /* of a workspace */
 	uint8 period : 4;  /* AkPeriod of the figures below; AK_PERIOD_NONE: there are none */
-	uint8 standby : 1; /* they began on a standby, so that the table may have a part that they do not have */
-	uint16 share;      /* of the workspace, an index of AkMemory's held[] */
+	uint8 standby : 1; /* they began on a standby: the table may have uses that they lack */
+	uint16 share;      /* the workspace's index in AkMemory's held[] */
 	/* of a key's quota: see quota.c */
 	TimestampTz since; /* beginning of the period */
 	int64 used;        /* in the period */
@@ -74,7 +74,7 @@ typedef struct AkCharge
 	const char *workspace;
 	size_t workspace_len;
 	TimestampTz now;
-	int32 cost;  /* 0: charges nothing */
+	int32 cost;  /* how many uses it charges; 0: none */
 	int32 limit; /* of the key, in "window" nanoseconds; 0: none */
 	int64 window;
 	int64 quota; /* of the key, in "period"; -1: none */
@@ -83,14 +83,14 @@ typedef struct AkCharge
 
 	/* out */
 	bool quota_refused;
-	bool limit_refused; /* by the key's limit, the workspace's, or for want of memory */
-	int32 retry_after;  /* if refused: in seconds; -1: waiting does not help */
-	int32 rate_limit;   /* of the tighter of the two limits, after this request; 0: there is none */
-	int32 rate_window;  /* in seconds, as the next two */
-	int32 rate_remaining;
-	int32 rate_reset;
+	bool limit_refused;    /* by the key's limit or the workspace's, or because memory has no room for one */
+	int32 retry_after;     /* if refused: in seconds; -1: waiting does not help */
+	int32 rate_limit;      /* of the tighter of the two limits, as are the next three; 0: there is none */
+	int32 rate_window;     /* in seconds */
+	int32 rate_remaining;  /* after this request */
+	int32 rate_reset;      /* seconds until it is replenished */
 	int64 quota_remaining; /* -1: there is no quota, or it is not known */
-	int32 quota_reset;     /* -1: never */
+	int32 quota_reset;     /* seconds until the period ends; -1: never */
 } AkCharge;
 
 extern int64 ak_window_usecs(const Interval *window);

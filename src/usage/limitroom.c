@@ -5,21 +5,22 @@
  *
  * The worker does this, so that no request has to.
  *
- * - A replenished limit carries no information, nor does a quota all of which
- *	 is in the table: an item without more is given back where little room is
- *	 left.
+ * - An item is idle if its rate limit is replenished and its quota flushed: it
+ *	 holds nothing that the tables lack.  The job "limits" gives idle items back:
+ *	 each minute it looks at some, and at all if room is needed.  At the ceiling,
+ *	 so does the worker between its jobs.
  * - A key may no longer have a limit: it was archived, its creation was rolled
- *	 back, or its limit was removed.  The job "limits" looks such keys up in the
- *	 key table: some every minute, and all of them if room is needed.
- * - At the ceiling, limits are given up before they are replenished, to keep
- *	 some items free.  Only the workspaces that hold the most give some up, down
- *	 to the level at which enough is free; limits nearest to being replenished
- *	 go first, and quotas that are not flushed last.  So a workspace with many
+ *	 back, or its limit was removed.  The job looks for such keys in the key
+ *	 table, and gives their items back.
+ * - At the ceiling, limits are given up before they are replenished, so that some
+ *	 items stay free.  Only the workspaces that hold the most give some up, down
+ *	 to the level at which enough items are free; limits that are replenished
+ *	 soonest go first, quotas that are not flushed last.  So a workspace with many
  *	 keys, however long their windows, does not take the items of a workspace
  *	 with few.
  *
- * Limits are read without a lock, and checked again under their locks before
- * they are removed: a limit that was used in between stays.
+ * Items are read without a lock, and compared under their lock before they are
+ * given back: one that was used meanwhile stays.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,13 +40,13 @@
 /* Keys that one statement looks up */
 #define PIECE 2000
 
-/* Limits that the job reads in one run while no room is needed */
+/* Items that the job reads in one run while no room is needed */
 #define SOME 20000
 
-/* A limit that is replenished this soon is not looked up */
+/* The key of a limit that is replenished this soon is not looked for: the item will be idle */
 #define SOON_NS (INT64CONST(120) * 1000000000)
 
-/* A limit as it was read */
+/* An item as it was read, without its lock */
 typedef struct AkSeenLimit
 {
 	uint32 number;
@@ -58,7 +59,7 @@ typedef struct AkSeenLimit
 } AkSeenLimit;
 
 static void
-look_at_limit(uint32 number, AkSeenLimit *seen)
+read_item(uint32 number, AkSeenLimit *seen)
 {
 	const AkLimit *limit = ak_pool_item(&ak_limits, number);
 
@@ -71,16 +72,16 @@ look_at_limit(uint32 number, AkSeenLimit *seen)
 	seen->unflushed = limit->period != AK_PERIOD_NONE && limit->used != limit->flushed;
 }
 
-/* Returns true if nothing is lost with the item. */
+/* Returns true if the item holds nothing that the tables lack. */
 static inline bool
-is_whole(const AkSeenLimit *seen, int64 now)
+is_idle(const AkSeenLimit *seen, int64 now)
 {
 	return seen->full_at <= now && !seen->unflushed;
 }
 
-/* For ak_pool_remove(): clears the limit's id and returns true if the limit is still as it was read. */
+/* For ak_pool_remove(): if the item is still as it was read, clears its id and returns true. */
 static bool
-is_as_seen(void *item, void *arg)
+clear_unchanged(void *item, void *arg)
 {
 	AkLimit *limit = item;
 	const AkSeenLimit *seen = arg;
@@ -92,7 +93,7 @@ is_as_seen(void *item, void *arg)
 	if (same)
 	{
 		memset(&limit->id, 0, sizeof(limit->id));
-		/* who read the table before must read it again, to begin with all that was flushed: limit.c */
+		/* a backend that has read the table already must read it again: see lock_items() in limit.c */
 		if (limit->period != AK_PERIOD_NONE)
 			pg_atomic_fetch_add_u64(&ak_memory(false)->releases, 1);
 	}
@@ -102,24 +103,25 @@ is_as_seen(void *item, void *arg)
 	return same;
 }
 
+/* Gives an item back, unless it was used since it was read; returns true if it was given back. */
 static bool
-let_go(AkSeenLimit *seen)
+give_back(AkSeenLimit *seen)
 {
-	return ak_pool_remove(&ak_limits, seen->number, is_as_seen, seen);
+	return ak_pool_remove(&ak_limits, seen->number, clear_unchanged, seen);
 }
 
-/* Gives back the items with which nothing is lost. */
+/* Gives all idle items back. */
 static void
-let_whole_go(void)
+give_back_idle(void)
 {
 	int64 now = ak_limit_now();
 	AkSeenLimit seen;
 
 	for (uint32 number = ak_pool_next(&ak_limits, 0); number != AK_POOL_NONE; number = ak_pool_next(&ak_limits, number))
 	{
-		look_at_limit(number, &seen);
-		if (OidIsValid(seen.id.database) && is_whole(&seen, now))
-			(void) let_go(&seen);
+		read_item(number, &seen);
+		if (OidIsValid(seen.id.database) && is_idle(&seen, now))
+			(void) give_back(&seen);
 	}
 }
 
@@ -127,7 +129,7 @@ let_whole_go(void)
  * --------------------------------------------------------- at the ceiling
  */
 
-/* Returns the most items that a workspace may keep, so that about "wanted" items are given up in total. */
+/* Returns how many items each share may keep, of those in held[], for about "wanted" to be given up in total. */
 static uint32
 find_level(const uint32 *held, uint64 wanted)
 {
@@ -146,11 +148,11 @@ find_level(const uint32 *held, uint64 wanted)
 		else
 			high = level;
 	}
-	/* rather one too many than none */
+	/* one less, so that at least "wanted" are */
 	return low > 0 ? low - 1 : 0;
 }
 
-/* Orders by share, then by what is lost: unflushed quotas last, then by the time of replenishment. */
+/* Orders by share; within it, unflushed quotas come last, and limits that are replenished soonest first. */
 static int
 compare_seen(const void *a, const void *b)
 {
@@ -164,7 +166,7 @@ compare_seen(const void *a, const void *b)
 	return x->full_at < y->full_at ? -1 : x->full_at > y->full_at;
 }
 
-/* Gives up that number of limits, of the workspaces that hold the most. */
+/* Gives up that number of limits, of the shares that hold the most. */
 static void
 give_up(uint32 wanted)
 {
@@ -185,7 +187,7 @@ give_up(uint32 wanted)
 	for (uint32 number = ak_pool_next(&ak_limits, 0); number != AK_POOL_NONE && count < allocated;
 		 number = ak_pool_next(&ak_limits, number))
 	{
-		look_at_limit(number, &seen[count]);
+		read_item(number, &seen[count]);
 		if (OidIsValid(seen[count].id.database) && held[seen[count].share % AK_SHARES] > level)
 			count++;
 	}
@@ -194,7 +196,7 @@ give_up(uint32 wanted)
 	{
 		uint32 *left = &held[seen[i].share % AK_SHARES];
 
-		if (*left > level && let_go(&seen[i]))
+		if (*left > level && give_back(&seen[i]))
 		{
 			(*left)--;
 			given_up++;
@@ -205,8 +207,9 @@ give_up(uint32 wanted)
 }
 
 /*
- * At the ceiling, gives back replenished limits, and gives up others if that is
- * not enough.
+ * To be called by the worker at the ceiling: gives idle items back, and gives up
+ * limits if too few items are free then.  In a transaction; does not raise, unless
+ * the worker itself is out of memory.
  */
 void
 ak_limits_make_room(void)
@@ -217,7 +220,7 @@ ak_limits_make_room(void)
 	if (!ak_pool_attach(&ak_limits))
 		return;
 	capacity = ak_limits.shared->capacity;
-	let_whole_go();
+	give_back_idle();
 	free = ak_pool_free(&ak_limits);
 	if (free < capacity / AK_LIMITS_LOW)
 		give_up(capacity / AK_LIMITS_ENOUGH - free);
@@ -227,9 +230,9 @@ ak_limits_make_room(void)
  * ------------------------------------------------------------ the job
  */
 
-/* Gives back those of some limits of this database whose key no longer has a limit. */
+/* Of some items of this database, gives back those whose key no longer has a limit.  SPI is connected, as the owner. */
 static void
-let_dead_go(AkSeenLimit *seen, int count)
+give_back_unlimited(AkSeenLimit *seen, int count)
 {
 	static AkQuery query = {"SELECT m.n::int4 FROM unnest($1) WITH ORDINALITY AS m (key_id, n) "
 							"WHERE NOT EXISTS (SELECT FROM apikeys.key k WHERE k.key_id = m.key_id "
@@ -246,13 +249,13 @@ let_dead_go(AkSeenLimit *seen, int count)
 	args[0] = PointerGetDatum(construct_array(key_ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 	for (uint64 i = 0; i < SPI_processed; i++)
-		(void) let_go(&seen[DatumGetInt32(ak_query_result(i, 1, &isnull)) - 1]);
+		(void) give_back(&seen[DatumGetInt32(ak_query_result(i, 1, &isnull)) - 1]);
 	pfree(key_ids);
 }
 
 /*
- * The worker's job "limits": gives back the items of replenished limits, of
- * keys that no longer have a limit, and of databases that no longer exist.
+ * The worker's job "limits": gives back idle items, and those of keys that no
+ * longer have a limit and of databases that no longer exist.
  */
 AkJobNext
 ak_limits_job(void)
@@ -261,32 +264,32 @@ ak_limits_job(void)
 	bool all = ak_memory_is_full(AK_ROOM_LIMITS);
 	int64 now = ak_limit_now();
 	AkSeenLimit *seen;
-	uint32 looked_at = 0;
+	uint32 examined = 0;
 	uint32 number = all ? AK_POOL_NONE : last;
 	int count = 0;
 
 	if (ak_memory(false) == NULL || !ak_pool_attach(&ak_limits) || ak_limits.shared->used == 0 || !ak_job_begin())
 		return AK_JOB_IDLE;
 	seen = palloc(PIECE * sizeof(AkSeenLimit));
-	while ((number = ak_pool_next(&ak_limits, number)) != AK_POOL_NONE && (all || looked_at++ < SOME))
+	while ((number = ak_pool_next(&ak_limits, number)) != AK_POOL_NONE && (all || examined++ < SOME))
 	{
-		look_at_limit(number, &seen[count]);
+		read_item(number, &seen[count]);
 		if (!OidIsValid(seen[count].id.database))
 			continue;
-		if (is_whole(&seen[count], now) || ak_is_dead_database(seen[count].id.database))
-			(void) let_go(&seen[count]);
+		if (is_idle(&seen[count], now) || ak_is_dead_database(seen[count].id.database))
+			(void) give_back(&seen[count]);
 		else if (seen[count].id.database == MyDatabaseId && !seen[count].shared && seen[count].full_at > now + SOON_NS)
 			count++;
 		if (count == PIECE)
 		{
-			let_dead_go(seen, count);
+			give_back_unlimited(seen, count);
 			count = 0;
 			ak_job_go_on();
 		}
 	}
 	last = number;
 	if (count > 0)
-		let_dead_go(seen, count);
+		give_back_unlimited(seen, count);
 	ak_job_commit();
 	return AK_JOB_IDLE;
 }

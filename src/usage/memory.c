@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * memory.c
- *	  The shared memory of usage counters and rate limits: creation, growth,
- *	  and requests that find no room.
+ *	  The shared memory of usage counters and rate limits: its creation and
+ *	  growth, and the count of requests that found no room.
  *
  * There are two pools (pool.c), one for counters and one for rate limits, so
  * that neither can take the other's room: limits may take a quarter of
@@ -15,12 +15,16 @@
  *
  * At the ceiling (the setting's, or where the system has no more memory),
  * counters are flushed early (flush.c), and the worker keeps some limits free
- * (limitroom.c).  A request that still finds no room is a loss.  There are
- * three kinds of losses.  They are counted in the anchor, shown by status(),
- * and logged at most once a minute.
+ * (limitroom.c).  A request that still finds no room is a loss.  Losses are counted
+ * by kind (AkLoss) in the anchor, shown by status(), and logged at most once a
+ * minute.
  *
  * Nothing here raises an error in a validation: code that may do so runs in a
  * subtransaction.
+ *
+ * Locks: usage_lock of the anchor while the memory is created or attached, and
+ * grow_lock while a step is added.  Only another process that does the same waits
+ * for them.
  *
  *-------------------------------------------------------------------------
  */
@@ -54,11 +58,11 @@
 /* After a failure to create or grow the memory, the delay until the next attempt */
 #define RETRY_MS 10000
 
-/* How often the worker is asked for room, before and at the ceiling */
+/* The shortest time between two wake-ups of the worker for want of room, below and at the ceiling */
 #define ASK_MS            10
 #define ASK_AT_CEILING_MS 500
 
-/* How often losses are logged */
+/* The shortest time between two messages that log losses */
 #define TELL_MS 60000
 
 /* After it has made room for limits, a worker rests REST times as long as that took */
@@ -68,7 +72,7 @@ static AkPool *const pools[AK_ROOM_COUNT] = {&ak_counters, &ak_limits};
 
 static AkMemory *memory = NULL;
 
-/* Returns a number that depends on the layout of our segments. */
+/* Returns a fingerprint of the layout of our segments, for the anchor's name. */
 Size
 ak_memory_layout(void)
 {
@@ -88,7 +92,7 @@ part_of(AkRoom room)
  * ---------------------------------------------------------- the first step
  */
 
-/* Returns the number of items of a pool's next step; 0 at the ceiling. */
+/* Returns the number of items of a pool's next step; 0 if the pool is at its ceiling. */
 static uint32
 next_step(AkRoom room)
 {
@@ -103,7 +107,7 @@ next_step(AkRoom room)
 	return items >= Max(capacity / 8, FEWEST_ITEMS) ? items : 0;
 }
 
-/* Sets the number of free items below which the worker is asked for more. */
+/* Notes whether a pool can grow, and sets the number of free items below which the worker is woken. */
 static void
 set_mark(AkRoom room, bool at_ceiling)
 {
@@ -206,8 +210,9 @@ attach_memory(void *arg)
 }
 
 /*
- * Returns the memory.  Returns NULL if there is none and "make" is false, or if
- * it cannot be created or attached.  Call it in a transaction; does not raise.
+ * Returns the memory; with "make", creates it if there is none.  Returns NULL if
+ * there is none, or if it cannot be created or attached; then nothing is tried for
+ * RETRY_MS.  To be called in a transaction, with no lock held; does not raise.
  */
 AkMemory *
 ak_memory(bool make)
@@ -221,7 +226,7 @@ ak_memory(bool make)
 	anchor = ak_anchor();
 	if (anchor == NULL || (!make && anchor->usage == DSM_HANDLE_INVALID) || ak_ticks() < retry_at)
 		return NULL;
-	/* if the system has little memory left, try smaller first steps */
+	/* if the system has too little memory left, smaller first steps are tried */
 	for (; FIRST_ITEMS >> attempt.smaller >= FEWEST_ITEMS; attempt.smaller++)
 	{
 		if (ak_try(attach_memory, &attempt, NULL))
@@ -266,7 +271,7 @@ my_turn(pg_atomic_uint64 *last, int milliseconds)
 
 /* Logs the losses, if there are new ones and TELL_MS have passed since the last message. */
 static void
-tell_losses(AkAnchor *anchor, int elevel)
+log_losses(AkAnchor *anchor, int elevel)
 {
 	uint64 counts = pg_atomic_read_u64(&anchor->losses.counts);
 	uint64 unlimited = pg_atomic_read_u64(&anchor->losses.unlimited);
@@ -286,7 +291,7 @@ tell_losses(AkAnchor *anchor, int elevel)
 					 "shared memory (/dev/shm) and a background worker are needed for it to grow.")));
 }
 
-/* Counts a loss, and logs it if no worker does.  Raises nothing. */
+/* Counts losses of one kind, and logs them if the database has no worker that does.  Raises nothing. */
 void
 ak_memory_lost(AkLoss loss, uint64 times)
 {
@@ -298,10 +303,10 @@ ak_memory_lost(AkLoss loss, uint64 times)
 	pg_atomic_fetch_add_u64(loss_counter(anchor, loss), times);
 	worker = ak_worker_ensure();
 	if (worker == AK_WORKER_NONE || worker == AK_WORKER_NO_SLOT)
-		tell_losses(anchor, LOG_SERVER_ONLY);
+		log_losses(anchor, LOG_SERVER_ONLY);
 }
 
-/* Wakes the workers because little is left in a pool.  Raises nothing. */
+/* Wakes the workers because little is left in a pool, unless they were woken just now.  Raises nothing. */
 void
 ak_memory_ask(AkRoom room)
 {
@@ -350,8 +355,9 @@ add_step(void *arg)
 }
 
 /*
- * Grows a pool, by a smaller step if the system has not enough memory.  Returns
- * true if it grew, or if another worker is growing it.
+ * Grows a pool, by a smaller step if the system has too little memory.  Returns true
+ * if it grew, or if another worker is growing it.  After a refusal by the system,
+ * nothing is tried for RETRY_MS.
  */
 static bool
 grow_room(AkRoom room)
@@ -381,8 +387,8 @@ grow_room(AkRoom room)
 }
 
 /*
- * Grows each pool that has little left; at the ceiling, keeps limits free.
- * Returns the jobs that can make room, as AK_JOB_BIT()s.
+ * Grows each pool that has little left; if the pool of limits cannot grow, frees
+ * some.  Returns the jobs that can make room, as AK_JOB_BIT()s.
  */
 static uint32
 make_room(void)
@@ -395,7 +401,7 @@ make_room(void)
 	{
 		if (ak_pool_free(pools[room]) >= pg_atomic_read_u32(&memory->rooms[room].mark) || grow_room(room))
 			continue;
-		/* a flush makes room for limits, too: the item of a quota that is flushed can be given back */
+		/* a flush makes room for limits as well: items whose quotas are flushed can be given back */
 		jobs |= AK_JOB_BIT(AK_JOB_FLUSH);
 		if (room == AK_ROOM_LIMITS)
 			jobs |= AK_JOB_BIT(AK_JOB_LIMITS);
@@ -422,7 +428,7 @@ ak_memory_tend(void)
 
 	if (anchor == NULL)
 		return 0;
-	tell_losses(anchor, WARNING);
+	log_losses(anchor, WARNING);
 	if (anchor->usage == DSM_HANDLE_INVALID)
 		return 0;
 	if (memory != NULL && !ak_memory_is_low(AK_ROOM_COUNTERS) && !ak_memory_is_low(AK_ROOM_LIMITS))

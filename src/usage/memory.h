@@ -21,17 +21,17 @@ typedef enum AkRoom
 
 #define AK_ROOM_COUNT (AK_ROOM_LIMITS + 1)
 
-/* A hash assigns each workspace to a share; the limits that each share holds are counted */
+/* Workspaces are assigned to shares by a hash; the limits of each share are counted */
 #define AK_SHARES 1024
 
 /* The room of a pool */
 typedef struct AkRoomState
 {
 	pg_atomic_uint64 bytes;
-	pg_atomic_uint32 mark;       /* if fewer items are free, the worker is asked for more */
+	pg_atomic_uint32 mark;       /* if fewer items are free, the worker is woken */
 	pg_atomic_uint32 at_ceiling; /* the pool cannot grow for now */
-	pg_atomic_uint64 asked_at;   /* time of the last request to the worker: an AkTicks */
-	pg_atomic_uint64 refused_at; /* when the system refused memory; 0: it did not */
+	pg_atomic_uint64 asked_at;   /* when the worker was last woken for this, an AkTicks */
+	pg_atomic_uint64 refused_at; /* when the system refused memory, an AkTicks; 0: it did not */
 } AkRoomState;
 
 typedef struct AkMemory
@@ -41,22 +41,22 @@ typedef struct AkMemory
 	LWLock grow_lock;             /* held while a step is added */
 	pg_atomic_uint64 releases;    /* number of items with a quota that were given back: see limit.c */
 	AkRoomState rooms[AK_ROOM_COUNT];
-	pg_atomic_uint32 held[AK_SHARES]; /* limits held, by the workspace's share */
+	pg_atomic_uint32 held[AK_SHARES]; /* the number of limits of each share */
 	AkPoolShared pools[AK_ROOM_COUNT];
 } AkMemory;
 
 /* Kinds of losses; counted in the anchor's AkLosses */
 typedef enum AkLoss
 {
-	AK_LOST_COUNT,
-	AK_LOST_LIMIT,
-	AK_LOST_EARLY
+	AK_LOST_COUNT, /* a request was not counted */
+	AK_LOST_LIMIT, /* a request found no room for its limit */
+	AK_LOST_EARLY  /* a limit was given up before it was replenished */
 } AkLoss;
 
 /* For status() */
 typedef struct AkMemoryStatus
 {
-	bool had;     /* false: memory cannot be created */
+	bool had;     /* the memory exists, or nothing has needed it yet; false: it cannot be created or attached */
 	bool refused; /* the system has no more memory */
 	uint32 used[AK_ROOM_COUNT];
 	int64 bytes;
@@ -77,7 +77,7 @@ extern void ak_memory_status(AkMemoryStatus *status);
 extern AkPool ak_counters; /* in slots.c */
 extern AkPool ak_limits;   /* in limit.c */
 
-/* Asks the worker for more room if little is left; call it after taking an item. */
+/* To be called after taking an item: wakes the worker if little is left. */
 static inline void
 ak_memory_took(AkMemory *memory, AkRoom room, const AkPool *pool)
 {

@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * metrics.c
- *	  Totals for a monitoring system: metrics().
+ *	  Figures for a monitoring system: metrics().
  *
- * A monitoring system asks every few seconds, so metrics() reads only what is
- * small: usage_total, which a flush keeps, memory's own counters, and
- * key_total, for which the worker counts the keys about once a minute.  Counting
- * takes a sequential scan; the pause after it is at least 100 times as long as
- * it took, so that it costs at most one percent of a core.  No lock is held
- * meanwhile that others wait for.  What tells of single workspaces is bounded,
- * and apikeys_workspaces_left_out says of how many something is left out.
+ * A monitoring system calls it every few seconds, so metrics() reads only what is
+ * small: the table usage_total, which flushes keep, counters in shared memory, and
+ * the table key_total, for which the worker counts the keys about once a minute.
+ * Counting takes a sequential scan; the pause after it is at least 100 times as
+ * long, so that it takes at most one percent of a core.  Nobody waits for a lock
+ * of it.  The number of metrics of single workspaces is bounded;
+ * apikeys_workspaces_left_out says of how many workspaces some are left out.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,26 +34,28 @@
 
 PG_FUNCTION_INFO_V1(ak_metrics);
 
-/* The shortest period of the worker's job */
+/* The shortest time between two counts of the keys */
 #define PERIOD_MS 60000
 
-/* How many times as long as a count the pause after it is at least */
+/* The pause after a count is at least this many times as long as the count took */
 #define REST 100
 
 /*
- * What metrics() returns at most, so that neither it nor the monitoring system is
- * drowned by tenants: rows of apikeys_validations_total, and workspaces, in the
- * order of their names, so that the same ones are told each time.
+ * The most rows of apikeys_validations_total, and the most workspaces, that
+ * metrics() returns, so that a large number of tenants overloads neither it nor the
+ * monitoring system.  They are taken in the order of the workspaces' names, so that
+ * each call returns the same ones.
  */
-#define SERIES_MAX     1000
-#define WORKSPACES_MAX 200
+#define SERIES_MAX     "1000"
+#define WORKSPACES_MAX "200"
 
-/* Up to how many entries outside the tree are counted */
-#define PENDING_MAX 50000
+/* The most pending entries that are counted */
+#define PENDING_MAX "50000"
 
+/* The period of the job "key totals", which each count sets anew */
 int ak_key_totals_period_ms = PERIOD_MS;
 
-/* Counts the keys, for metrics().  SPI must be connected, as the owner. */
+/* Counts the keys by workspace and state, into the table key_total.  SPI is connected, as the owner. */
 void
 ak_count_keys(void)
 {
@@ -88,7 +90,7 @@ ak_count_keys(void)
 	ak_query(&query, NULL, NULL, AK_SEE_LATEST);
 }
 
-/* The worker's job "key totals". */
+/* The worker's job "key totals": counts the keys, and sets the pause until it does so again. */
 AkJobNext
 ak_key_totals_job(void)
 {
@@ -102,7 +104,7 @@ ak_key_totals_job(void)
 	return AK_JOB_IDLE;
 }
 
-/* Adds a metric, whose label (NULL: it has none) is a value for that name. */
+/* Adds a row to the result: a metric with one label, or none if "label" is NULL. */
 static void
 put_metric(ReturnSetInfo *rsinfo, const char *name, const char *label, const char *label_value, double value)
 {
@@ -125,7 +127,7 @@ put_metric(ReturnSetInfo *rsinfo, const char *name, const char *label, const cha
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
-/* Adds what tables tell of the workspaces that the caller may monitor; NULL: of all, and of the database. */
+/* Adds the metrics that tables have: of these workspaces, a text[]; 0: of all workspaces, and of the database. */
 static void
 put_from_tables(ReturnSetInfo *rsinfo, Datum workspaces)
 {
@@ -133,58 +135,53 @@ put_from_tables(ReturnSetInfo *rsinfo, Datum workspaces)
 		/* the first workspace of which something may be left out; NULL: of none */
 		"WITH border AS MATERIALIZED (SELECT LEAST("
 		"(SELECT u.workspace FROM apikeys_internal.usage_total u WHERE $1 IS NULL OR u.workspace = ANY ($1) "
-		"ORDER BY u.workspace, u.api, u.code OFFSET " CppAsString2(
-			SERIES_MAX) " LIMIT 1), "
-						"(SELECT w.workspace FROM apikeys.workspace w WHERE $1 IS NULL OR w.workspace = ANY ($1) "
-						"ORDER BY w.workspace OFFSET " CppAsString2(
-							WORKSPACES_MAX) " LIMIT 1)) AS workspace), "
-											"told AS MATERIALIZED (SELECT u.* FROM apikeys_internal.usage_total u "
-											"WHERE ($1 IS NULL OR u.workspace = ANY ($1)) "
-											"AND ((SELECT workspace FROM border) IS NULL OR u.workspace <= (SELECT workspace FROM border))) "
-											"(SELECT 'apikeys_validations_total', jsonb_build_object('workspace', workspace, 'api', api, 'code', code), "
-											"count::float8 FROM told ORDER BY workspace, api, code LIMIT " CppAsString2(
-												SERIES_MAX) ") "
-															"UNION ALL "
-															"SELECT 'apikeys_old_secret_requests_total', jsonb_build_object('workspace', workspace), sum(old_secret)::float8 "
-															"FROM told GROUP BY workspace "
-															"UNION ALL "
-															"SELECT 'apikeys_workspace_keys', jsonb_build_object('workspace', w.workspace, 'state', s.state), s.count::float8 "
-															"FROM (SELECT workspace FROM apikeys.workspace WHERE ($1 IS NULL OR workspace = ANY ($1)) "
-															"AND ((SELECT workspace FROM border) IS NULL OR workspace <= (SELECT workspace FROM border)) "
-															"ORDER BY workspace LIMIT " CppAsString2(
-																WORKSPACES_MAX) ") AS w "
-																				"LEFT JOIN apikeys_internal.key_total t ON t.workspace = w.workspace, "
-																				"LATERAL (VALUES ('active', COALESCE(t.active, 0)), ('disabled', COALESCE(t.disabled, 0)), "
-																				"('archived', COALESCE(t.archived, 0))) AS s (state, count) "
-																				"WHERE EXISTS (SELECT FROM apikeys_internal.key_total WHERE workspace = '') "
-																				"UNION ALL "
-																				"SELECT 'apikeys_workspaces_left_out', '{}', (SELECT count(*) FROM apikeys.workspace "
-																				"WHERE ($1 IS NULL OR workspace = ANY ($1)) AND workspace >= (SELECT workspace FROM border))::float8 "
-																				"UNION ALL "
-																				"SELECT 'apikeys_reports', jsonb_build_object('state', s), (SELECT count(*) FROM apikeys_internal.report r "
-																				"WHERE r.state = s AND ($1 IS NULL OR r.scope <@ $1))::float8 "
-																				"FROM unnest(ARRAY['queued', 'held', 'sent', 'failed']) AS s "
-																				"UNION ALL "
-																				"SELECT m.name, m.labels, m.value FROM apikeys_internal.key_total t, LATERAL (VALUES "
-																				"('apikeys_keys', jsonb_build_object('state', 'active'), t.active::float8), "
-																				"('apikeys_keys', jsonb_build_object('state', 'disabled'), t.disabled::float8), "
-																				"('apikeys_keys', jsonb_build_object('state', 'archived'), t.archived::float8), "
-																				"('apikeys_keys_expired', '{}', t.expired::float8), "
-																				"('apikeys_keys_expiring', jsonb_build_object('days', '1'), t.expiring_1d::float8), "
-																				"('apikeys_keys_expiring', jsonb_build_object('days', '7'), t.expiring_7d::float8), "
-																				"('apikeys_keys_expiring', jsonb_build_object('days', '30'), t.expiring_30d::float8), "
-																				"('apikeys_keys_counted_age_seconds', '{}', extract(epoch FROM clock_timestamp() - t.counted_at)::float8)"
-																				") AS m (name, labels, value) WHERE $1 IS NULL AND t.workspace = '' "
-																				"UNION ALL "
-																				"SELECT m.name, '{}', m.value FROM (VALUES "
-																				"('apikeys_audit_pending_entries', (SELECT count(*) FROM (SELECT FROM apikeys_internal.audit_pending "
-																				"WHERE audit_id > 0 LIMIT " CppAsString2(
-																					PENDING_MAX) ") AS p)::float8), "
-																								 "('apikeys_audit_pending_age_seconds', COALESCE(extract(epoch FROM clock_timestamp() - (SELECT e.\"time\" "
-																								 "FROM apikeys.audit_log e WHERE e.audit_id = (SELECT min(audit_id) FROM apikeys_internal.audit_pending "
-																								 "WHERE audit_id > 0))), 0)::float8), "
-																								 "('apikeys_audit_checkpoint_age_seconds', extract(epoch FROM clock_timestamp() - (SELECT max(logged_at) "
-																								 "FROM apikeys.audit_size))::float8)) AS m (name, value) WHERE $1 IS NULL AND m.value IS NOT NULL",
+		"ORDER BY u.workspace, u.api, u.code OFFSET " SERIES_MAX " LIMIT 1), "
+		"(SELECT w.workspace FROM apikeys.workspace w WHERE $1 IS NULL OR w.workspace = ANY ($1) "
+		"ORDER BY w.workspace OFFSET " WORKSPACES_MAX " LIMIT 1)) AS workspace), "
+		"totals AS MATERIALIZED (SELECT u.* FROM apikeys_internal.usage_total u "
+		"WHERE ($1 IS NULL OR u.workspace = ANY ($1)) "
+		"AND ((SELECT workspace FROM border) IS NULL OR u.workspace <= (SELECT workspace FROM border))) "
+		"(SELECT 'apikeys_validations_total', jsonb_build_object('workspace', workspace, 'api', api, 'code', code), "
+		"count::float8 FROM totals ORDER BY workspace, api, code LIMIT " SERIES_MAX ") "
+		"UNION ALL "
+		"SELECT 'apikeys_old_secret_requests_total', jsonb_build_object('workspace', workspace), sum(old_secret)::float8 "
+		"FROM totals GROUP BY workspace "
+		"UNION ALL "
+		"SELECT 'apikeys_workspace_keys', jsonb_build_object('workspace', w.workspace, 'state', s.state), s.count::float8 "
+		"FROM (SELECT workspace FROM apikeys.workspace WHERE ($1 IS NULL OR workspace = ANY ($1)) "
+		"AND ((SELECT workspace FROM border) IS NULL OR workspace <= (SELECT workspace FROM border)) "
+		"ORDER BY workspace LIMIT " WORKSPACES_MAX ") AS w "
+		"LEFT JOIN apikeys_internal.key_total t ON t.workspace = w.workspace, "
+		"LATERAL (VALUES ('active', COALESCE(t.active, 0)), ('disabled', COALESCE(t.disabled, 0)), "
+		"('archived', COALESCE(t.archived, 0))) AS s (state, count) "
+		"WHERE EXISTS (SELECT FROM apikeys_internal.key_total WHERE workspace = '') "
+		"UNION ALL "
+		"SELECT 'apikeys_workspaces_left_out', '{}', (SELECT count(*) FROM apikeys.workspace "
+		"WHERE ($1 IS NULL OR workspace = ANY ($1)) AND workspace >= (SELECT workspace FROM border))::float8 "
+		"UNION ALL "
+		"SELECT 'apikeys_reports', jsonb_build_object('state', s), (SELECT count(*) FROM apikeys_internal.report r "
+		"WHERE r.state = s AND ($1 IS NULL OR r.scope <@ $1))::float8 "
+		"FROM unnest(ARRAY['queued', 'held', 'sent', 'failed']) AS s "
+		"UNION ALL "
+		"SELECT m.name, m.labels, m.value FROM apikeys_internal.key_total t, LATERAL (VALUES "
+		"('apikeys_keys', jsonb_build_object('state', 'active'), t.active::float8), "
+		"('apikeys_keys', jsonb_build_object('state', 'disabled'), t.disabled::float8), "
+		"('apikeys_keys', jsonb_build_object('state', 'archived'), t.archived::float8), "
+		"('apikeys_keys_expired', '{}', t.expired::float8), "
+		"('apikeys_keys_expiring', jsonb_build_object('days', '1'), t.expiring_1d::float8), "
+		"('apikeys_keys_expiring', jsonb_build_object('days', '7'), t.expiring_7d::float8), "
+		"('apikeys_keys_expiring', jsonb_build_object('days', '30'), t.expiring_30d::float8), "
+		"('apikeys_keys_counted_age_seconds', '{}', extract(epoch FROM clock_timestamp() - t.counted_at)::float8)"
+		") AS m (name, labels, value) WHERE $1 IS NULL AND t.workspace = '' "
+		"UNION ALL "
+		"SELECT m.name, '{}', m.value FROM (VALUES "
+		"('apikeys_audit_pending_entries', (SELECT count(*) FROM (SELECT FROM apikeys_internal.audit_pending "
+		"WHERE audit_id > 0 LIMIT " PENDING_MAX ") AS p)::float8), "
+		"('apikeys_audit_pending_age_seconds', COALESCE(extract(epoch FROM clock_timestamp() - (SELECT e.\"time\" "
+		"FROM apikeys.audit_log e WHERE e.audit_id = (SELECT min(audit_id) FROM apikeys_internal.audit_pending "
+		"WHERE audit_id > 0))), 0)::float8), "
+		"('apikeys_audit_checkpoint_age_seconds', extract(epoch FROM clock_timestamp() - (SELECT max(logged_at) "
+		"FROM apikeys.audit_size))::float8)) AS m (name, value) WHERE $1 IS NULL AND m.value IS NOT NULL",
 		1,
 		{TEXTARRAYOID},
 		NULL};
@@ -209,9 +206,9 @@ put_from_tables(ReturnSetInfo *rsinfo, Datum workspaces)
 /*
  * metrics() -> setof (name text, labels jsonb, value double precision)
  *
- * Names and labels are such as Prometheus takes.  What tells of the database or
- * the server is left out unless the caller may monitor all workspaces.  Raises
- * 42501 without the capability "monitor" in any.
+ * Names and labels follow the rules of Prometheus.  Metrics of the database and the
+ * server are left out unless the caller may monitor all workspaces.  Raises 42501
+ * unless it may monitor at least one.
  */
 Datum
 ak_metrics(PG_FUNCTION_ARGS)

@@ -17,10 +17,9 @@
  * buffers, zeroed at first.  A step that brings twice as many as there are
  * replaces them; the old ones are forgotten.
  *
- * A process maps a step when it first meets it (ak_pool_attach()).  That can
- * fail, and happens in a subtransaction, with no lock held.  The process then
- * cannot reach the items of that step, or those behind them in their chains,
- * for a while.
+ * A process maps a step when it first meets it (ak_pool_attach()), in a
+ * subtransaction, with no lock held.  If that fails, it cannot reach the items of
+ * that step, or those behind them in their chains, until it succeeds later.
  *
  * Locks: a chain changes under its partition's lock, exclusively; the list of
  * free items changes under the mutex.  The caller ensures that one process at a
@@ -246,9 +245,9 @@ attach_steps(void *arg)
 }
 
 /*
- * Attaches all steps that are new.  Returns true if this process can reach all
- * items.  A failed attempt is not repeated at once.  No lock may be held.  Does
- * not raise in a transaction.
+ * Maps the steps that are new to this process.  Returns true if it can reach all
+ * items.  After a failure, nothing is tried for RETRY_MS.  To be called in a
+ * transaction, with no lock held; does not raise.
  */
 bool
 ak_pool_attach(AkPool *pool)
@@ -349,8 +348,8 @@ find_in_chain(const AkPool *pool, uint32 hash, const void *id)
 }
 
 /*
- * Takes a free item, but leaves "reserve" free.  Returns AK_POOL_NONE if there
- * is none, or AK_POOL_BEYOND if this process has not mapped it.
+ * Takes a free item, if more than "reserve" are free.  Returns AK_POOL_NONE if
+ * not, AK_POOL_BEYOND if this process has not mapped the item.
  */
 static uint32
 take_free(AkPool *pool, uint32 reserve)
@@ -415,9 +414,9 @@ ak_pool_find(AkPool *pool, uint32 hash, const void *id)
 }
 
 /*
- * Like ak_pool_find(), but if there is none, takes a free item, lets fill()
- * write the id and the rest, and adds it to its chain.  Leaves "reserve" items
- * free.
+ * The same, but if there is no such item, takes a free one, lets fill() write its
+ * id and the rest, and adds it to its chain.  Takes none if that would leave fewer
+ * than "reserve" free.
  */
 uint32
 ak_pool_enter(AkPool *pool, uint32 hash, const void *id, uint32 reserve, void (*fill)(void *item, void *arg), void *arg)
@@ -448,7 +447,7 @@ ak_pool_enter(AkPool *pool, uint32 hash, const void *id, uint32 reserve, void (*
 	return number;
 }
 
-/* Calls a function for each item in the chain of a hash, under the partition's lock. */
+/* Calls a function for each item in the chain of a hash that this process can reach, under the partition's lock. */
 void
 ak_pool_visit(AkPool *pool, uint32 hash, void (*visit)(void *item, void *arg), void *arg)
 {
@@ -466,12 +465,12 @@ ak_pool_visit(AkPool *pool, uint32 hash, void (*visit)(void *item, void *arg), v
 }
 
 /*
- * Gives an item back if let_go() returns true.  let_go() is called under the
- * partition's lock, and clears the item's id if it returns true.  Returns true
- * if the item was given back.
+ * Gives an item back for reuse if clear() agrees, and returns true if it did.
+ * clear() is called under the partition's lock: it clears the item's id and
+ * returns true, or returns false if the item is still needed.
  */
 bool
-ak_pool_remove(AkPool *pool, uint32 number, bool (*let_go)(void *item, void *arg), void *arg)
+ak_pool_remove(AkPool *pool, uint32 number, bool (*clear)(void *item, void *arg), void *arg)
 {
 	AkPoolShared *shared = pool->shared;
 	void *item = ak_pool_item(pool, number);
@@ -479,7 +478,7 @@ ak_pool_remove(AkPool *pool, uint32 number, bool (*let_go)(void *item, void *arg
 	LWLock *lock = &shared->partitions[partition_of(hash)].lock;
 	uint32 step;
 	uint32 *link = NULL;
-	bool gone = false;
+	bool removed = false;
 
 	LWLockAcquire(lock, LW_EXCLUSIVE);
 	step = shared->partitions[partition_of(hash)].step;
@@ -489,8 +488,8 @@ ak_pool_remove(AkPool *pool, uint32 number, bool (*let_go)(void *item, void *arg
 		while (*link != AK_POOL_NONE && *link != number && is_mapped(pool, *link))
 			link = next_of(pool, *link);
 	}
-	/* if it is not in that chain, it was given back, and perhaps reused */
-	if (link != NULL && *link == number && let_go(item, arg))
+	/* an item that is not in that chain was given back meanwhile, and perhaps reused */
+	if (link != NULL && *link == number && clear(item, arg))
 	{
 		*link = *next_of(pool, number);
 		SpinLockAcquire(&shared->mutex);
@@ -498,16 +497,16 @@ ak_pool_remove(AkPool *pool, uint32 number, bool (*let_go)(void *item, void *arg
 		shared->free_head = number;
 		shared->used--;
 		SpinLockRelease(&shared->mutex);
-		gone = true;
+		removed = true;
 	}
 	LWLockRelease(lock);
-	return gone;
+	return removed;
 }
 
 /*
- * Returns the next number after that one (AK_POOL_NONE: the first) of an item
- * that was ever taken, free or not; AK_POOL_NONE after the last.  Call
- * ak_pool_attach() before the first call.
+ * Walks over the items that were ever taken, free or not: returns the number after
+ * that one, of AK_POOL_NONE the first, and AK_POOL_NONE after the last.
+ * ak_pool_attach() must have been called before.
  */
 uint32
 ak_pool_next(AkPool *pool, uint32 number)

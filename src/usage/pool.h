@@ -21,7 +21,7 @@
 #define AK_POOL_CHUNK_BITS 12
 #define AK_POOL_CHUNK      (1 << AK_POOL_CHUNK_BITS)
 
-/* No item; an item, or its chain, in a step that this process has not mapped */
+/* In place of an item's number: no item; an item or chain in a step that this process has not mapped */
 #define AK_POOL_NONE   0
 #define AK_POOL_BEYOND PG_UINT32_MAX
 
@@ -101,7 +101,7 @@ extern uint32 ak_pool_find(AkPool *pool, uint32 hash, const void *id);
 extern uint32 ak_pool_enter(AkPool *pool, uint32 hash, const void *id, uint32 reserve,
 							void (*fill)(void *item, void *arg), void *arg);
 extern void ak_pool_visit(AkPool *pool, uint32 hash, void (*visit)(void *item, void *arg), void *arg);
-extern bool ak_pool_remove(AkPool *pool, uint32 number, bool (*let_go)(void *item, void *arg), void *arg);
+extern bool ak_pool_remove(AkPool *pool, uint32 number, bool (*clear)(void *item, void *arg), void *arg);
 extern uint32 ak_pool_next(AkPool *pool, uint32 number);
 extern uint32 ak_pool_free(const AkPool *pool);
 

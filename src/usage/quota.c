@@ -4,26 +4,25 @@
  *	  Quotas: how many valid requests a key may make in a calendar period.
  *
  * What is used of a quota is counted in the key's item in shared memory
- * (limit.c), without a write on the path of a request.  A flush, with that of
- * usage (flush.c), adds to the row of the key in the table quota_used what was
- * used since the flush before.  An item begins with what the table has for the
- * period: after a restart, after a crash, which forgets at most one flush
- * interval, and after the item was given back for want of room, which happens
- * only when all of it is flushed.
+ * (limit.c), so that a request writes to no table.  The flush of usage (flush.c)
+ * also adds to the key's row in the table quota_used what was used since the flush
+ * before.  An item begins with what the table has for the period: after a restart,
+ * after a crash, which forgets at most one flush interval, and after the item was
+ * given back.
  *
- * Periods are those of the calendar in UTC, by the wall clock.  An item that
- * holds another period than the present one begins the present one with what
- * the table has for it.  A small step back of the clock (up to a minute) does
- * not begin the period before once more; a large one does, so that a wrong
- * clock, once corrected, locks nobody out.
+ * Periods are those of the calendar in UTC, by the wall clock.  An item that holds
+ * another period than the present one begins the present one with what the table
+ * has for it.  If the clock is set back by up to a minute, an item keeps a period
+ * that has begun.  If it is set back further, the item begins the earlier period
+ * again, so that a wrong clock, once corrected, locks nobody out.
  *
- * A standby counts for itself, from what the primary had flushed when it met
- * the key.  The first flush after its promotion adds this to what the primary
- * flushed meanwhile, and brings the sum into memory.
+ * A standby counts by itself, beginning with what the primary had flushed when the
+ * key was first used there.  The first flush after a promotion adds this to what
+ * the primary has flushed meanwhile, and the item then holds the sum.
  *
- * What was flushed is subtracted in memory when the transaction commits.  So a
- * transaction flushes quotas only once, and not within a savepoint; what it
- * leaves, the next flush finds.
+ * An item learns what was flushed when the transaction commits.  So a transaction
+ * flushes quotas only once, and not within a savepoint; what it leaves, the next
+ * flush writes.
  *
  *-------------------------------------------------------------------------
  */
@@ -66,7 +65,7 @@ typedef struct AkQuotaFigure
 {
 	AkLimit copy;
 	AkLimit *origin;
-	int64 now_in_table; /* what the row has after the flush */
+	int64 in_table; /* what the row has after the flush */
 } AkQuotaFigure;
 
 /* What this transaction flushes, in TopTransactionContext; applied to memory when it commits */
@@ -77,7 +76,7 @@ static int figure_count = 0;
  * ------------------------------------------------------------- the calendar
  */
 
-/* Returns the period of that name, a text; AK_PERIOD_NONE for an unknown one. */
+/* Returns the period of that name, a text; AK_PERIOD_NONE for an unknown name. */
 static AkPeriod
 period_of(Datum name)
 {
@@ -90,7 +89,7 @@ period_of(Datum name)
 	return AK_PERIOD_NONE;
 }
 
-/* The same for a key's quota_period: without one it is a month. */
+/* The same for a key's quota_period; NULL is a month. */
 AkPeriod
 ak_quota_period(Datum name, bool isnull)
 {
@@ -107,8 +106,8 @@ month_begins(int year, int month)
 }
 
 /*
- * Returns the beginning and the end of the period that a time is in.  All time
- * is one period: it begins at -infinity and ends at infinity.
+ * Returns the beginning and the end of the period that a time is in.  The period
+ * "total" begins at -infinity and ends at infinity.
  */
 void
 ak_period_bounds(AkPeriod period, TimestampTz now, TimestampTz *since, TimestampTz *until)
@@ -157,7 +156,11 @@ enum
 	QUOTA_USED
 };
 
-/* Returns what the table has of a key's quota in that period, as of the latest commit; 0 if it has no such row. */
+/*
+ * Returns what the table has of a key's quota in the period that began at "since",
+ * as of the latest commit; 0 if it has no such row.  Raises 42P01 if the extension
+ * is gone.
+ */
 int64
 ak_quota_flushed(const pg_uuid_t *key_id, AkPeriod period, TimestampTz since)
 {
@@ -184,10 +187,7 @@ ak_quota_flushed(const pg_uuid_t *key_id, AkPeriod period, TimestampTz since)
 	return used;
 }
 
-/*
- * Returns what a key has used of a quota in the present period: what memory
- * counts, else what was flushed.
- */
+/* Returns what a key has used of a quota in the present period: by its item in memory, or without one, by the table. */
 int64
 ak_quota_used(const pg_uuid_t *key_id, AkPeriod period)
 {
@@ -246,7 +246,7 @@ ak_quota_used_sql(PG_FUNCTION_ARGS)
  * ---------------------------------------------------------------- the flush
  */
 
-/* Returns true if a quota has something that the table lacks, or may lack something that the table has. */
+/* Returns true if the table lacks something of a quota, or may have something that the item lacks. */
 static inline bool
 is_unflushed(const AkLimit *item)
 {
@@ -265,7 +265,7 @@ copy_unflushed(void)
 		AkLimit *item = ak_pool_item(&ak_limits, number);
 		AkLimit copy;
 
-		/* without the lock: this process's own charges are seen, concurrent ones may not be */
+		/* read without the lock: sees what this process has charged, and may miss what others charge now */
 		if (item->id.database != MyDatabaseId || !is_unflushed(item))
 			continue;
 		SpinLockAcquire(&item->mutex);
@@ -284,11 +284,11 @@ copy_unflushed(void)
 	}
 }
 
-/* Writes up to PIECE quotas, and notes what their rows then have. */
+/* Writes up to PIECE quotas, and sets in_table of each.  SPI is connected, as the owner. */
 static void
 write_piece(AkQuotaFigure *piece, int count)
 {
-	/* = ANY: with old statistics the planner may take each row of the table first, and compare it with all of memory */
+	/* = ANY, for an index scan: with outdated statistics the planner may join each row of the table to all of memory */
 	static AkQuery query = {"WITH memory AS ("
 							"SELECT * FROM ROWS FROM (unnest($1), unnest($2), unnest($3), "
 							"unnest($4), unnest($5)) WITH ORDINALITY "
@@ -313,7 +313,7 @@ write_piece(AkQuotaFigure *piece, int count)
 	{
 		const AkLimit *copy = &piece[i].copy;
 
-		piece[i].now_in_table = copy->used;
+		piece[i].in_table = copy->used;
 		elements[i] = PointerGetDatum(copy->id.id);
 		elements[count + i] = CStringGetTextDatum(period_names[copy->period]);
 		elements[2 * count + i] = TimestampTzGetDatum(copy->since);
@@ -333,15 +333,15 @@ write_piece(AkQuotaFigure *piece, int count)
 		bool isnull;
 		int64 n = DatumGetInt64(ak_query_result(row, 1, &isnull));
 
-		piece[n - 1].now_in_table = DatumGetInt64(ak_query_result(row, 2, &isnull));
+		piece[n - 1].in_table = DatumGetInt64(ak_query_result(row, 2, &isnull));
 	}
 	pfree(elements);
 }
 
 /*
- * Writes the quotas of this database to the table, as part of the transaction.
- * SPI is connected, as the owner, and the flushes of the database are locked
- * (flush.c).
+ * Writes the quotas of this database to the table, as part of the transaction; at
+ * most once in a transaction, and not within a savepoint.  The caller has locked
+ * the flushes (flush.c); SPI is connected, as the owner.
  */
 void
 ak_quota_flush(void)
@@ -355,9 +355,9 @@ ak_quota_flush(void)
 }
 
 /*
- * At the end of a transaction: notes in memory what is now in the table.  What
- * a promoted standby had not seen of the primary's counts as used.  Must not
- * fail.
+ * At the end of a transaction: if it was committed, the items learn what is now in
+ * the table.  On a promoted standby that includes what the primary had flushed
+ * meanwhile.  Must not fail.
  */
 void
 ak_quota_at_end(bool committed)
@@ -372,8 +372,8 @@ ak_quota_at_end(bool committed)
 		if (memcmp(&item->id, &copy->id, sizeof(copy->id)) == 0 && item->period == copy->period &&
 			item->since == copy->since && item->flushed == copy->flushed)
 		{
-			item->used += quota_figures[i].now_in_table - copy->used;
-			item->flushed = quota_figures[i].now_in_table;
+			item->used += quota_figures[i].in_table - copy->used;
+			item->flushed = quota_figures[i].in_table;
 			item->standby = false;
 		}
 		SpinLockRelease(&item->mutex);

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * sharedlimit.c
- *	  The rate limit that the keys of a workspace share: what it is.
+ *	  Read the rate limit that the keys of a workspace share.
  *
- * Every validation asks for it, so each backend keeps what it has read of the
- * table workspace, until a change of that table commits (a trigger invalidates
- * the table's relation cache entry).  Where no workspace has a limit, as one
- * probe of a partial index tells, nothing more is asked or kept.
+ * Every validation needs it, so each backend keeps what it has read of the table
+ * workspace, until a change of that table commits (a trigger invalidates the
+ * table's relation cache entry).  If no workspace has a limit, which one look into
+ * a partial index tells, nothing else is read or kept.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,10 +16,10 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "common/hashfn.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
-#include "utils/builtins.h"
 
 #include "access/context.h"
 #include "core/catalog.h"
@@ -40,8 +40,8 @@ typedef struct AkKeptLimit
 
 static AkKeptLimit *kept_limits = NULL; /* by a hash of the workspace */
 static bool any_limit = false;          /* a workspace has a limit */
-static bool limits_valid = false;       /* the two above are */
-static uint64 invalidations = 0;        /* their number, to notice those that come while the table is read */
+static bool limits_valid = false;       /* kept_limits and any_limit are as of the latest commit */
+static uint64 invalidations = 0;        /* their number, to notice one that comes while the table is read */
 
 static void
 forget_limits(Oid relid)
@@ -60,7 +60,7 @@ ak_sharedlimit_init(void)
 	ak_on_relation_change(forget_limits);
 }
 
-/* Finds out whether any workspace has a limit, as of the latest commit. */
+/* Returns true if any workspace has a limit, as of the latest commit. */
 static bool
 any_is_limited(void)
 {
@@ -111,9 +111,9 @@ read_limit(const char *workspace, AkSharedLimit *limit)
 }
 
 /*
- * Returns the limit of a workspace as of the latest commit; NULL if it has
- * none.  The caller has accepted invalidations (access.c).  Raises what reading
- * our table raises.
+ * Returns the limit of a workspace as of the latest commit, NULL if it has none.
+ * It is valid until the next call.  The caller has called ak_may() before, which
+ * accepts invalidations.  Raises what reading the table workspace raises.
  */
 const AkSharedLimit *
 ak_shared_limit(const char *workspace, size_t len)

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * slothint.c
- *	  Where this backend found counters (slots.c) and limits (limit.c) last.
+ *	  Where this backend last found counters (slots.c) and limits (limit.c).
  *
- * A number kept here is a hint: the item itself holds its id.  A set of hints
- * fills a cache line, and holds several tags that map to it, so that keys in
- * use do not evict each other.  The sets of each kind take 256 kB; a backend
- * uses only the pages that it has touched.
+ * A number kept here is a hint, to be checked by the id in the item itself.  A set
+ * of hints fills a cache line.  It takes several of the tags that map to it, so
+ * that keys that are in use do not evict each other.  The sets of a kind are
+ * 256 kB; a backend has memory only for the pages that it has written to.
  *
  *-------------------------------------------------------------------------
  */

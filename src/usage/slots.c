@@ -3,8 +3,8 @@
  * slots.c
  *	  The counters of usage in shared memory.
  *
- * A slot is a figure: the number of requests of one key, for one API, in one
- * hour, that ended with one code.  Slots are the items of a pool (pool.c) that
+ * A slot holds a figure: the number of requests with one key, for one API, in one
+ * hour, that got one code.  Slots are the items of a pool (pool.c) that
  * grows as needed (memory.c).  They are in chains by the hash of their key, so
  * that all figures of a key are in one chain.
  *
@@ -13,16 +13,15 @@
  * (slothint.c); that is only a hint, since the slot itself holds its id.  This
  * path writes nothing to disk, and waits only for a spinlock or a chain's lock.
  *
- * A slot's count only grows, and no other slot ever has the same number.  A
- * flush (flush.c) writes both beside what it adds to the tables.  So the tables
- * show how much of a slot they contain: for any snapshot, a figure is either in
- * memory or in a table, however a flush ends.
+ * A slot's count only grows, and its number is unique, even after a restart.  A
+ * flush (flush.c) stores both in the row to which it adds the count.  So the row
+ * tells how much of the slot it contains: however a flush ends, each request is
+ * counted once, in memory or in the tables.
  *
- * A slot can be reused a moment after all of its count was committed, when its
- * hour is over, or at the ceiling when room is needed.  (The delay is for
- * queries that read tables and memory.  Only with a snapshot older than that,
- * as in a long REPEATABLE READ transaction, can a figure seem to be in
- * neither.)  A flush gives such slots back.
+ * A flush gives a slot back for reuse when all of its count was committed STAY_MS
+ * ago, and its hour is over or, at the ceiling, room is needed.  (The delay is for
+ * queries that read the tables and memory.  Only under an older snapshot, as in a
+ * long REPEATABLE READ transaction, can a figure be missing in both.)
  *
  * Locks: a chain changes under its partition's lock, exclusively; a slot's
  * contents change under its spinlock.
@@ -54,7 +53,7 @@ StaticAssertDecl(SLOT_SIZE == 192, "docs/operations.md tells the size of a count
 
 static AkMemory *memory = NULL;
 
-/* By the key alone: key ids are random, and requests without a key have few figures. */
+/* Returns the hash of a slot's id: of its key alone, since key ids are random, and few figures have no key. */
 static inline uint32
 hash_of_id(const AkSlotId *id)
 {
@@ -91,7 +90,7 @@ slot_at(uint32 number)
 	return ak_pool_item(&ak_counters, number);
 }
 
-/* Attaches the memory, or creates it; returns false if that fails.  Call in a transaction; does not raise. */
+/* Attaches the memory, or creates it; returns false if that fails.  To be called in a transaction; does not raise. */
 bool
 ak_usage_attach(void)
 {
@@ -103,7 +102,7 @@ ak_usage_attach(void)
 /*
  * Returns the room for hints to the rows of keys (keystore.c), AK_KEY_HINT_SIZE
  * bytes each, and their number, a power of two; NULL if memory cannot be had.
- * Call in a transaction, with no lock held; does not raise.
+ * To be called in a transaction, with no lock held; does not raise.
  */
 void *
 ak_usage_key_hints(uint32 *count)
@@ -115,20 +114,20 @@ ak_usage_key_hints(uint32 *count)
 	return ak_counters.hints;
 }
 
-/* Returns true if the memory exists and all of its counters can be reached. */
+/* Attaches the memory; returns false if it does not exist, or if this process cannot reach all counters. */
 static bool
-is_there(void)
+attach_existing(void)
 {
 	if (memory == NULL)
 		memory = ak_memory(false);
 	return memory != NULL && ak_pool_attach(&ak_counters);
 }
 
-/* The tag and set of a hint.  The hour is left out: the hint of the next hour's slot replaces this one. */
+/* Returns the tag of a hint, without the hour: the hint of the next hour's slot replaces this one. */
 static inline uint32
-hint_tag(uint32 whose, uint64 api, int kind, bool old_secret)
+hint_tag(uint32 hash_bits, uint64 api, int kind, bool old_secret)
 {
-	return whose ^ (uint32) (api >> 7) ^ ((kind | old_secret << 5) << 24);
+	return hash_bits ^ (uint32) (api >> 7) ^ ((kind | old_secret << 5) << 24);
 }
 
 /* Argument of fill_slot() */
@@ -159,16 +158,16 @@ fill_slot(void *item, void *arg)
 }
 
 /*
- * Returns the slot with that id, with its spinlock held, after making it if
- * there is none: ak_usage_release() must follow within a few instructions.  The
- * workspace is that of the key.  "whose" selects the hint: a number that is
- * likely to differ between keys.  Returns NULL if memory is full, or there is
- * none.
+ * Returns the slot with that id, with its spinlock held; makes it if there is
+ * none.  ak_usage_release() must follow within a few instructions.  The workspace
+ * is that of the key.  "hash_bits", a number that is likely to differ between
+ * keys, selects the hint.  Returns NULL if memory is full, or cannot be created or
+ * attached.  To be called in a transaction, with no lock held; does not raise.
  */
 AkSlot *
-ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t workspace_len)
+ak_usage_acquire(const AkSlotId *id, uint32 hash_bits, const char *workspace, size_t workspace_len)
 {
-	uint32 tag = hint_tag(whose, id->api, id->kind, id->old_secret);
+	uint32 tag = hint_tag(hash_bits, id->api, id->kind, id->old_secret);
 	uint32 number;
 
 	if (!ak_usage_attach())
@@ -180,7 +179,7 @@ ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t
 		{
 			AkSlot *slot = slot_at(number);
 
-			/* a check without the lock avoids taking the lock of another key's slot */
+			/* checked without the lock first, so as not to take the lock of another key's slot */
 			if (memcmp(slot->id.key_id, id->key_id, UUID_LEN) == 0)
 			{
 				SpinLockAcquire(&slot->mutex);
@@ -199,11 +198,12 @@ ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t
 		}
 		if (number == AK_POOL_NONE || number == AK_POOL_BEYOND)
 			return NULL;
-		/* the slot may be reused before its lock is taken: the loop checks it again */
+		/* the slot may be reused before its lock is taken: the loop checks it under the lock */
 		ak_slot_hint_keep(AK_HINT_SLOT, tag, number);
 	}
 }
 
+/* Releases the spinlock of a slot that ak_usage_acquire() returned. */
 void
 ak_usage_release(AkSlot *slot)
 {
@@ -218,12 +218,15 @@ is_ours(const AkSlot *slot, Oid relid)
 }
 
 /*
- * Returns copies of the figures of this database for which wanted() returns
- * true, as an array in the current context.  With "unflushed", returns only
- * those that hold more than the tables, as far as memory knows.  wanted() is
- * called with a copy, and no lock held.  With "at", at most "most" are copied:
- * *at is the position to continue from, 0 at first and after the last one.  If
- * "at" is NULL, all are copied.
+ * Copies the figures of this database for which wanted() returns true.  Returns an
+ * array in the current context, and its length in *count.  With "unflushed", only
+ * figures of which the tables are not known to have all.  wanted() is called with
+ * a copy, and no lock held.
+ *
+ * If "at" is NULL, all are copied; else at most "most": *at is where to continue,
+ * 0 for the first call and after the last figure.
+ *
+ * Raises 42P01 if the extension is gone, and what wanted() raises.
  */
 AkFigure *
 ak_usage_copy(bool unflushed, bool (*wanted)(const AkSlot *copy, void *arg), void *arg, uint32 *at, int most,
@@ -237,14 +240,14 @@ ak_usage_copy(bool unflushed, bool (*wanted)(const AkSlot *copy, void *arg), voi
 	*count = 0;
 	if (at != NULL)
 		*at = AK_POOL_NONE;
-	if (!is_there())
+	if (!attach_existing())
 		return NULL;
 	while ((number = ak_pool_next(&ak_counters, number)) != AK_POOL_NONE)
 	{
 		AkSlot *slot = slot_at(number);
 		AkSlot copy;
 
-		/* without the lock: this process's own counts are seen, concurrent ones may not be */
+		/* read without the lock: sees what this process has counted, and may miss what others count now */
 		if (slot->id.database != MyDatabaseId || (unflushed && slot->count == slot->flushed))
 			continue;
 		SpinLockAcquire(&slot->mutex);
@@ -296,8 +299,9 @@ note_last_use(void *item, void *arg)
 }
 
 /*
- * Returns when a key was last valid according to memory, or 0.  The key's
- * workspace is stored in "workspace", which has AK_WORKSPACE_MAX + 1 bytes.
+ * Returns when memory last counted a valid request with a key, and the key's
+ * workspace in "workspace", of AK_WORKSPACE_MAX + 1 bytes; 0, with "workspace"
+ * unchanged, if it has counted none.
  */
 TimestampTz
 ak_usage_last_used(const pg_uuid_t *key_id, char *workspace)
@@ -305,7 +309,7 @@ ak_usage_last_used(const pg_uuid_t *key_id, char *workspace)
 	AkSlotId id = {.database = MyDatabaseId};
 	AkLastUse use = {.key_id = key_id, .relid = ak_usage_relid(), .workspace = workspace};
 
-	if (!is_there())
+	if (!attach_existing())
 		return 0;
 	memcpy(id.key_id, key_id->data, UUID_LEN);
 	ak_pool_visit(&ak_counters, hash_of_id(&id), note_last_use, &use);
@@ -334,41 +338,42 @@ is_reclaimable(const AkSlot *slot, const AkReclaim *reclaim)
 		   slot->flushed_at <= reclaim->flushed_before && (slot->id.hour != reclaim->hour || reclaim->need_room);
 }
 
-/* For ak_pool_remove(): clears the slot's id and returns true if the slot can be reused. */
+/* For ak_pool_remove(): if the slot can be reused, clears its id and returns true. */
 static bool
-let_go(void *item, void *arg)
+clear_slot(void *item, void *arg)
 {
 	AkSlot *slot = item;
-	bool gone;
+	bool cleared;
 
 	SpinLockAcquire(&slot->mutex);
-	gone = is_reclaimable(slot, arg);
-	if (gone)
+	cleared = is_reclaimable(slot, arg);
+	if (cleared)
 		memset(&slot->id, 0, sizeof(slot->id));
 	SpinLockRelease(&slot->mutex);
-	return gone;
+	return cleared;
 }
 
 /*
- * Gives back slots that can be reused, including those of databases that no
- * longer exist.  Does so every RECLAIM_MS, at a new hour, or if room is needed.
+ * Gives back the slots that can be reused, including those of databases for which
+ * is_dead() returns true: they no longer exist.  Does nothing for RECLAIM_MS after
+ * the last time, unless an hour began meanwhile or room is needed.
  */
 void
 ak_usage_reclaim(bool (*is_dead)(Oid database))
 {
-	static AkTicks looked_at = 0;
+	static AkTicks last = 0;
 	static int32 hour = 0;
 	AkReclaim reclaim = {.relid = ak_usage_relid(), .need_room = ak_memory_is_full(AK_ROOM_COUNTERS)};
 	AkTicks now = ak_ticks();
 
-	if (!is_there())
+	if (!attach_existing())
 		return;
 	reclaim.hour = GetCurrentTimestamp() / USECS_PER_HOUR;
 	reclaim.flushed_before = now - AK_TICKS_OF_MS(STAY_MS);
-	if (!reclaim.need_room && reclaim.hour == hour && now < looked_at + AK_TICKS_OF_MS(RECLAIM_MS))
+	if (!reclaim.need_room && reclaim.hour == hour && now < last + AK_TICKS_OF_MS(RECLAIM_MS))
 		return;
 	hour = reclaim.hour;
-	looked_at = now;
+	last = now;
 	for (uint32 number = ak_pool_next(&ak_counters, 0); number != AK_POOL_NONE;
 		 number = ak_pool_next(&ak_counters, number))
 	{
@@ -378,13 +383,13 @@ ak_usage_reclaim(bool (*is_dead)(Oid database))
 		if (!OidIsValid(database))
 			continue;
 		reclaim.dead_database = is_dead(database) ? database : InvalidOid;
-		/* without the lock: a slot that changes now is checked again the next time */
+		/* read without the lock; clear_slot() checks under it, and the next call finds a slot that changes now */
 		if (is_reclaimable(slot, &reclaim))
-			(void) ak_pool_remove(&ak_counters, number, let_go, &reclaim);
+			(void) ak_pool_remove(&ak_counters, number, clear_slot, &reclaim);
 	}
 }
 
-/* Returns the hour in which the memory was created, after creating it if there is none; 0 if that fails. */
+/* Returns the hour in which the memory was created; creates it if there is none.  0 if that fails. */
 int32
 ak_usage_made_hour(void)
 {

@@ -18,14 +18,21 @@
 #include "usage/usage.h"
 #include "worker/worker.h"
 
-/* Distinguishes the figures of this extension from those of one dropped before. */
+/*
+ * Returns the OID of apikeys_internal.usage.  In the id of a slot, it distinguishes
+ * the figures of this extension from those of one that was dropped.  Raises 42P01
+ * if the extension is gone.
+ */
 Oid
 ak_usage_relid(void)
 {
 	return ak_relid(AK_USAGE);
 }
 
-/* Returns the hour to count a request in.  A standby does not know when it will flush, and uses only one hour. */
+/*
+ * Returns the hour to count a request in.  A standby flushes nothing until it is
+ * promoted: it uses a single hour, so that its figures do not grow in number.
+ */
 static inline int32
 hour_of(TimestampTz now)
 {
@@ -64,7 +71,7 @@ identify_slot(const AkUsed *used, AkSlotId *id)
 		id->api = used->api;
 }
 
-/* Reads the client's address; bits are 0 if there is none.  The last one is remembered, since clients often repeat. */
+/* Reads the client's address; its bits are 0 if there is none.  The last one is kept, since addresses repeat. */
 static void
 read_client(const AkUsed *used, AkAddress *client)
 {
@@ -88,8 +95,10 @@ read_client(const AkUsed *used, AkAddress *client)
 }
 
 /*
- * Counts a request.  If memory has no room for it, that is a loss (memory.c).
- * Does not raise an error, unless the extension has been dropped.
+ * Counts a request in shared memory, unless apikeys.track_usage is off.  A request
+ * for which there is no memory is counted as lost (memory.c).  Starts the worker
+ * if the database has none.  Raises nothing but 42P01, if the extension has been
+ * dropped.
  */
 void
 ak_usage_count(const AkUsed *used)
@@ -100,7 +109,7 @@ ak_usage_count(const AkUsed *used)
 
 	if (!ak_guc_track_usage)
 		return;
-	/* start the worker in any case: without memory, it logs the loss */
+	/* the worker is started even if there is no memory: it logs the loss */
 	(void) ak_worker_ensure();
 	if (unlikely(!ak_usage_attach()))
 	{
@@ -111,7 +120,7 @@ ak_usage_count(const AkUsed *used)
 	identify_slot(used, &id);
 	read_client(used, &client);
 
-	slot = ak_usage_acquire(&id, used->whose, used->workspace ? used->workspace : "", used->workspace_len);
+	slot = ak_usage_acquire(&id, used->hash_bits, used->workspace ? used->workspace : "", used->workspace_len);
 	if (unlikely(slot == NULL))
 	{
 		ak_memory_lost(AK_LOST_COUNT, 1);

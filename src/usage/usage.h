@@ -17,7 +17,7 @@
 #include "pure/policy.h"
 #include "pure/token.h"
 
-/* The kind of a slot: a code of policy.h, or */
+/* The kind of a slot: an AkCode of policy.h, or */
 enum
 {
 	AK_SLOT_FLUSH = AK_CODE_COUNT /* the time of a database's last flush */
@@ -31,12 +31,12 @@ typedef struct AkSlotId
 	uint64 api;             /* ak_api_hash() of its name; 0: none */
 	uint8 key_id[UUID_LEN]; /* all zero: none */
 	int32 hour;             /* since 2000-01-01 00:00 UTC */
-	uint8 kind;             /* a code, or one of AK_SLOT_ */
+	uint8 kind;             /* an AkCode, or AK_SLOT_FLUSH */
 	uint8 old_secret;       /* the request came with the previous secret */
 	uint8 zero[2];
 } AkSlotId;
 
-/* A figure */
+/* A figure in shared memory: see slots.c */
 typedef struct AkSlot
 {
 	slock_t mutex; /* protects all but "next" */
@@ -44,10 +44,10 @@ typedef struct AkSlot
 	AkSlotId id;   /* changes under the chain's lock and the mutex */
 	int64 count;   /* since the slot was taken: it only grows */
 	TimestampTz last_at;
-	/* for a request without a client, counting touches only the fields above */
-	int64 flushed;      /* the part of "count" that is committed in the tables */
-	AkTicks flushed_at; /* the time of that commit, as far as memory knows */
-	int64 number;       /* no other slot ever has the same */
+	/* counting a request without a client address touches only the fields above */
+	int64 flushed;      /* the part of "count" that the tables are known to have */
+	AkTicks flushed_at; /* when the flush that wrote it committed */
+	int64 number;       /* unique; a reused slot gets another */
 	AkAddress client;   /* the last client address; bits 0: none */
 	uint8 workspace_len;
 	char workspace[AK_WORKSPACE_MAX];
@@ -67,7 +67,7 @@ typedef struct AkUsed
 	const pg_uuid_t *key_id; /* NULL: no key */
 	const char *workspace;   /* of the key; NULL without one */
 	size_t workspace_len;
-	uint32 whose;       /* first bytes of the secret's hash; 0 without a key */
+	uint32 hash_bits;   /* first bytes of the secret's hash; 0 without a key */
 	uint64 api;         /* ak_api_hash() of the API in the request; 0: none */
 	bool api_known;     /* the API is one of the key's, so it is registered */
 	const char *client; /* NULL: none */
@@ -79,13 +79,13 @@ typedef struct AkUsed
 extern Oid ak_usage_relid(void);
 extern void ak_usage_count(const AkUsed *used);
 
-/* Of a hint to the row of a key, in bytes */
+/* The size of a hint to the row of a key (keystore.c), in bytes */
 #define AK_KEY_HINT_SIZE 8
 
 /* The slots; in slots.c */
 extern bool ak_usage_attach(void);
 extern void *ak_usage_key_hints(uint32 *count);
-extern AkSlot *ak_usage_acquire(const AkSlotId *id, uint32 whose, const char *workspace, size_t workspace_len);
+extern AkSlot *ak_usage_acquire(const AkSlotId *id, uint32 hash_bits, const char *workspace, size_t workspace_len);
 extern void ak_usage_release(AkSlot *slot);
 extern int32 ak_usage_made_hour(void);
 extern AkFigure *ak_usage_copy(bool unflushed, bool (*wanted)(const AkSlot *copy, void *arg), void *arg, uint32 *at,

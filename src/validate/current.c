@@ -3,25 +3,24 @@
  * current.c
  *	  The key that the current transaction acts for, set by authenticate().
  *
- * It is stored in a setting, apikeys.current_key, set as by SET LOCAL.  So it
- * ends with the transaction, rolling back to a savepoint restores the previous
- * key, and parallel workers inherit it.  The setting's check hook accepts a
- * value only from this file, or from the leader of a parallel worker.  It
- * rejects SET, SET LOCAL, set_config(), ALTER ROLE, start-up options, and the
- * value of a SET before the library was loaded.  RESET only clears the key.
+ * It is stored in a setting, apikeys.current_key, as by SET LOCAL.  So it ends with
+ * the transaction, rolling back to a savepoint restores the previous key, and
+ * parallel workers inherit it.  The setting's check hook accepts a value only from
+ * this file, and from the leader of a parallel worker.  It rejects SET, SET LOCAL,
+ * set_config(), ALTER ROLE, start-up options, and the value of a SET before the
+ * library was loaded.  RESET only clears the key.
  *
- * A statement that calls authenticate() or require_key() must not see the
- * previous key: it may read a table before the call, and the table's policies
- * would then show the rows of the previous key.  So the previous key is cleared
- * when the executor starts such a statement: it then prepares the call, for
- * which PostgreSQL calls object_access_hook.  For other functions the hook does nothing unless
- * there is a current key; then it looks up the function's C symbol.  No plan is
- * inspected or changed, so this works for prepared statements and cached plans,
- * too.
+ * A statement that calls authenticate() or require_key() must not see the previous
+ * key: it may read a table before the call, and the table's policies would then
+ * show the rows of the previous key.  So that key is cleared when the executor
+ * starts such a statement: it prepares the call then, for which PostgreSQL calls
+ * object_access_hook.  Without a current key, the hook does nothing; with one, it
+ * looks up the C symbol of each function.  No plan is inspected or changed, so
+ * prepared statements and cached plans are covered.
  *
- * The value is a list of parts, each with its length before it, since an owner
- * can contain any character: key_id, workspace, owner, metadata and the APIs.  A
- * part that is NULL has the length -1.
+ * The value is a list of parts: key_id, workspace, owner, metadata and the APIs.
+ * Each begins with its length, since an owner can contain any character; a part
+ * that is NULL has the length -1.
  *
  *-------------------------------------------------------------------------
  */
@@ -123,7 +122,7 @@ add_text(StringInfo value, const AkLookup *found, int column)
 	add_part(value, AK_FOUND_NULL(found, column) ? NULL : TextDatumGetCString(AK_FOUND(found, column)));
 }
 
-/* Makes the key that was found the current key of this transaction. */
+/* Makes the key that was found the current key of this transaction.  Raises nothing but for want of memory. */
 void
 ak_set_current_key(const AkLookup *found)
 {
@@ -153,7 +152,7 @@ ak_clear_current_key(void)
 		set_current_key("");
 }
 
-/* Returns true for what sets the key.  Only superusers can create C functions, so the symbol is enough. */
+/* Returns true for a function that sets the key.  Its C symbol is enough: only superusers can create C functions. */
 static bool
 sets_key(Oid function)
 {
@@ -189,7 +188,7 @@ function_prepared(ObjectAccessType access, Oid class_id, Oid object_id, int sub_
 		ak_clear_current_key();
 }
 
-/* Reads the part of the setting at *at and moves on to the next; *part is NULL for NULL.  Returns false at the end. */
+/* Reads the part of the setting at *at, NULL for NULL, and moves *at to the next.  Returns false at the end. */
 static bool
 next_part(const char **at, const char **part, int *len)
 {

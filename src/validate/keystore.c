@@ -13,29 +13,29 @@
  *					attacker can compute many secrets with the same one.  With
  *					4,000 of these imported, a look-up took 530 us, with a
  *					btree 4; hashing the SHA-256 once more would only cost the
- *					attacker minutes.  Among random hashes the btree takes
- *					1.8 us of CPU more (6.6 for 4.8, 1,000,000 keys).
+ *					attacker minutes.  Among 1,000,000 random hashes the btree
+ *					takes 1.8 us of CPU more (6.6 instead of 4.8).
  *
- *	  A hint		Where some backend found the same hash before: a buffer and a
- *					line pointer.  If that buffer holds a block of the table, and
- *					the row there is live and has the requested key_hash, then
- *					this is the key.  Otherwise the index is scanned.
+ *	  A hint		Where a backend found the same hash before: a buffer and a line
+ *					pointer.  If that buffer holds a block of the table, and the
+ *					row there is live and has the requested key_hash, this is the
+ *					key.  Otherwise the indexes are scanned.
  *
  * A hint holds a location, never contents.  The row itself is checked at the
  * time of the look-up, under SnapshotSelf, which is later than any snapshot: a
  * row that was deleted or updated is dead from the moment of the commit.
- * key_hash is unique, so the index could not have found another live row.  No
- * hint needs to be invalidated: ReadRecentBuffer() checks by the buffer's tag
- * that it still is a block of the table's current file, so not one that VACUUM
- * truncated, VACUUM FULL rewrote or DROP removed; the table's lock keeps these
- * out meanwhile.  There are no hints for old secrets.
+ * key_hash is unique, so the index could not have found another live row.  No hint
+ * needs to be invalidated: ReadRecentBuffer() checks by the buffer's tag that the
+ * buffer holds a block of the table's current file, not one that VACUUM truncated,
+ * VACUUM FULL rewrote or DROP removed; the lock on the table keeps these from
+ * happening meanwhile.  There are no hints for old secrets.
  *
- * A hint saves opening, locking and scanning the index: a validation takes
- * 10,900 instructions for 25,900, whichever backend met the key before.  Hints
- * are in shared memory beside the counters of usage (slots.c), one word for
- * each counter, in a set associative table without locks.  When that memory
- * grows, the hints are forgotten.  Only existing keys get hints, so guessed
- * keys evict nothing.
+ * A hint saves opening, locking and scanning the index: a validation takes 10,900
+ * instructions instead of 25,900, whichever backend found the key before.  Hints
+ * are in shared memory beside the counters of usage (slots.c), one word each, in a
+ * set-associative table without locks.  When a step of that memory brings more
+ * room for hints, the old ones are forgotten.  Only existing keys get hints, so
+ * guessed keys evict none.
  *
  * Locks: AccessShareLock on the table and the scanned indexes, until the
  * look-up ends.  So a transaction that stays open after a validation blocks
@@ -182,12 +182,11 @@ find_hint(const uint8 *hash)
 /*
  * Prefetches the memory that recall_key() will most likely read, so that it
  * arrives while the table is opened and locked.  That saves 13 % of a validation
- * (median of ten interleaved rounds, spread over 100,000 of 1,000,000 keys).
+ * (median of ten interleaved rounds, with 100,000 of 1,000,000 keys).
  *
- * With large shared buffers, the pages are not in the TLB either, and a
- * prefetch instruction is then dropped or too late.  So one byte of each place
- * is really read.  What is read is not trusted: the buffer may hold another
- * block.
+ * With large shared buffers, the pages are not in the TLB either, and a prefetch
+ * instruction is then dropped or too late.  So a byte of each of them is read.  The
+ * buffer may hold another block by now: what is read here decides nothing.
  */
 static inline void
 fetch_early(uint64 hint)
@@ -213,7 +212,7 @@ static bool
 recall_key(AkLookup *lookup, uint64 hint, const uint8 *hash)
 {
 	Buffer buffer = HINT_BUFFER(hint);
-	/* read without a lock: whether the buffer holds that block, ReadRecentBuffer() says */
+	/* read without a lock; ReadRecentBuffer() checks that the buffer still holds that block */
 	BlockNumber block = ((const volatile BufferDesc *) GetBufferDescriptor(buffer - 1))->tag.blockNum;
 	ItemPointerData tid;
 	bool isnull;
@@ -259,7 +258,7 @@ search_indexes(AkLookup *lookup, Snapshot snapshot, const uint8 *hash)
 	return lookup->by_old_secret;
 }
 
-/* Returns a descriptor of the columns that a look-up reads, which are the table's first ones. */
+/* Returns a descriptor of the columns that a look-up reads, the table's first ones; kept until our tables change. */
 static TupleDesc
 head_desc(Relation key)
 {
@@ -303,8 +302,9 @@ read_slot(AkLookup *lookup)
 	memcpy(lookup->nulls, lookup->slot->tts_isnull, sizeof(lookup->nulls));
 }
 
+/* Detoasts the texts among the columns, for callers that read them in place. */
 static void
-write_out_texts(AkLookup *lookup)
+detoast_texts(AkLookup *lookup)
 {
 	static const AttrNumber texts[] = {Anum_key_workspace, Anum_key_name, Anum_key_team, Anum_key_owner};
 
@@ -314,10 +314,11 @@ write_out_texts(AkLookup *lookup)
 }
 
 /*
- * Finds the key whose current secret, or else whose old secret, has that
- * SHA-256 (32 bytes), and returns true if there is one, with its columns in
- * lookup->values and nulls.  ak_keystore_end() must follow in either case.
- * Raises 42P01 if the extension has been dropped.
+ * Finds the key whose current secret, or else whose old secret, has that SHA-256
+ * (32 bytes), as of the latest commit.  Returns true if there is one, in any state,
+ * with its columns in lookup->values and nulls.  ak_keystore_end() must follow in
+ * either case.  The caller has checked, or checks, what the role may do.  Raises
+ * 42P01 if the extension has been dropped.
  */
 bool
 ak_keystore_find(AkLookup *lookup, const uint8 *hash)
@@ -333,11 +334,11 @@ ak_keystore_find(AkLookup *lookup, const uint8 *hash)
 		read_slot(lookup);
 	else
 		return false;
-	write_out_texts(lookup);
+	detoast_texts(lookup);
 	return true;
 }
 
-/* Like ak_keystore_find(), but under that snapshot: for showing keys, not for validating them. */
+/* The same under that snapshot: for showing keys, not for validating them. */
 bool
 ak_keystore_find_seen(AkLookup *lookup, const uint8 *hash, Snapshot snapshot)
 {
@@ -345,11 +346,11 @@ ak_keystore_find_seen(AkLookup *lookup, const uint8 *hash, Snapshot snapshot)
 	if (!search_indexes(lookup, RegisterSnapshot(snapshot), hash))
 		return false;
 	read_slot(lookup);
-	write_out_texts(lookup);
+	detoast_texts(lookup);
 	return true;
 }
 
-/* Releases what a look-up holds. */
+/* Ends a look-up: releases its locks and pin.  Its values must not be used any more. */
 void
 ak_keystore_end(AkLookup *lookup)
 {

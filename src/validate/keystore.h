@@ -19,15 +19,15 @@
 #define AK_LOOKUP_NATTS Anum_key_metadata
 
 /*
- * A look-up.  What it found points into a pinned page until its end.  Its texts
- * are as they were written.  Arrays and metadata are as stored: they may be
+ * A look-up.  The values of the key that it found point into a pinned page until
+ * it ends.  Texts are detoasted.  Arrays and metadata are as stored: they may be
  * compressed or in the TOAST table.
  */
 typedef struct AkLookup
 {
 	Datum values[AK_LOOKUP_NATTS]; /* of the key found */
 	bool nulls[AK_LOOKUP_NATTS];
-	bool by_old_secret; /* found by the previous secret */
+	bool by_old_secret; /* the secret is the key's old one */
 	/* private to keystore.c */
 	Relation key;        /* apikeys.key */
 	HeapTupleData tuple; /* found by a hint; in "buffer" */

@@ -3,13 +3,13 @@
  * validate.c
  *	  The SQL functions that validate keys.
  *
- * The steps of a request: classify the text, hash it, find the key, decide,
- * charge it, return the verdict.  No input of a client raises an error, nothing
- * is written to disk, and nothing is cached that could make a key valid after
- * it is no longer.
+ * The steps of a request: classify the text, hash it, find the key, decide, charge
+ * its limits, count it, return the verdict.  No input of a client raises an error,
+ * nothing is written to disk, and no state of a key is cached: the verdict is by
+ * the latest commit.
  *
- * These functions must be PARALLEL UNSAFE: the latest snapshot cannot be taken
- * in parallel mode.
+ * These functions must be PARALLEL UNSAFE: the latest snapshot cannot be taken in
+ * parallel mode.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,7 +50,7 @@ PG_FUNCTION_INFO_V1(ak_validate_key);
 PG_FUNCTION_INFO_V1(ak_authenticate);
 PG_FUNCTION_INFO_V1(ak_require_key);
 
-/* A text argument, not NUL-terminated; data is NULL for SQL's NULL */
+/* A text argument, not NUL-terminated; data is NULL if the argument is */
 typedef struct AkText
 {
 	const char *data;
@@ -65,7 +65,7 @@ typedef struct AkRequest
 	AkText client;
 	AkText workspace;
 	int32 cost;
-	bool malformed; /* the key came in a header that cannot be read */
+	bool malformed; /* the Authorization header cannot be parsed */
 } AkRequest;
 
 static AkText
@@ -84,8 +84,8 @@ text_argument(FunctionCallInfo fcinfo, int n)
 }
 
 /*
- * Returns the argument "cost", 1 for NULL.  It is the server's own, not the
- * client's.  Raises 22023 if it is negative.
+ * Returns the argument "cost", 1 for NULL.  Raises 22023 if it is negative: it comes
+ * from the server's own code, not from the client.
  */
 static int32
 cost_argument(FunctionCallInfo fcinfo, int n)
@@ -94,11 +94,11 @@ cost_argument(FunctionCallInfo fcinfo, int n)
 
 	if (cost < 0)
 		ak_bad_argument("cost", errmsg("cost must not be negative"),
-						errhint("0 looks at limits and quota without charging them."));
+						errhint("With cost 0, the verdict shows limits and quota without charging them."));
 	return cost;
 }
 
-/* Returns true if no credentials came: NULL, or nothing but blanks. */
+/* Returns true for NULL, and for a text of nothing but blanks: the request has no credentials. */
 static inline bool
 is_missing(const AkText *text)
 {
@@ -114,7 +114,7 @@ text_is(const AkText *text, const char *data, size_t len)
 	return text->len == len && memcmp(text->data, data, len) == 0;
 }
 
-/* Returns true if the API is in a key's list, a text[]; the guard trigger keeps NULLs out of it. */
+/* Returns true if the API is in a key's list, a text[] without NULLs, as the guard trigger ensures. */
 static bool
 api_listed(const AkText *api, Datum apis)
 {
@@ -145,7 +145,7 @@ client_inside(const AkText *client, Datum networks)
 	return false;
 }
 
-/* Fills in the key's part of the decision. */
+/* Fills in what the decision needs to know of the key. */
 static void
 read_key_state(const AkLookup *found, const AkRequest *request, AkKeyState *state)
 {
@@ -165,7 +165,10 @@ read_key_state(const AkLookup *found, const AkRequest *request, AkKeyState *stat
 #undef VALUE
 }
 
-/* Returns true if the caller may validate keys of this workspace and it is the requested one, if one was. */
+/*
+ * Returns true if the caller may validate keys of this workspace, and it is the one
+ * of the request and of apikeys.workspace, where these name one.
+ */
 static bool
 in_sight(const AkRequest *request, Datum workspace)
 {
@@ -203,8 +206,9 @@ set_used_key(AkUsed *used, const AkLookup *found)
 }
 
 /*
- * Charges a request that is VALID but for its limits and quota.  Returns the
- * code; *charge tells of them, and *charged is NULL if there are none.
+ * Charges a request that is VALID but for its limits and quota, and returns its
+ * code.  What was charged is in *charge, to which *charged is set if there are
+ * limits or a quota.
  */
 static AkCode
 charge_request(const AkRequest *request, const AkLookup *found, const AkUsed *used, AkCharge *charge,
@@ -249,7 +253,7 @@ may_warn(AkTicks *next)
 	return true;
 }
 
-/* Warns of an unknown API: the verdict alone does not show that its name may be misspelt. */
+/* Warns of an API that is not registered: the verdict alone does not show that its name may be misspelt. */
 static void
 warn_of_unknown_api(const AkRequest *request)
 {
@@ -262,7 +266,7 @@ warn_of_unknown_api(const AkRequest *request)
 				 errhint("No key may call it. The view apikeys.apis lists those that are.")));
 }
 
-/* Warns of a whole header given as a key: the verdict does not show that either. */
+/* Warns if validate_key() was given an Authorization header: the verdict alone does not show that. */
 static void
 warn_of_header(const AkText *key)
 {
@@ -288,7 +292,7 @@ validate_request(const AkRequest *request, bool become_caller)
 	AkLookup lookup;
 	AkCharge charge;
 	const AkCharge *charged = NULL;
-	uint32 whose;
+	uint32 hash_bits;
 	bool found;
 	Datum verdict;
 
@@ -304,7 +308,7 @@ validate_request(const AkRequest *request, bool become_caller)
 	if (!ak_sha256(request->key.data, request->key.len, hash))
 		ak_hash_failed();
 
-	memcpy(&whose, hash, sizeof(whose));
+	memcpy(&hash_bits, hash, sizeof(hash_bits));
 	found = ak_keystore_find(&lookup, hash) && in_sight(request, AK_FOUND(&lookup, Anum_key_workspace));
 	used.code = AK_NOT_FOUND;
 	used.now = GetCurrentTimestamp();
@@ -318,7 +322,7 @@ validate_request(const AkRequest *request, bool become_caller)
 		if (used.code == AK_VALID)
 			used.code = charge_request(request, &lookup, &used, &charge, &charged);
 		used.api_known = state.api_allowed;
-		used.whose = whose;
+		used.hash_bits = hash_bits;
 	}
 	if (become_caller && used.code == AK_VALID)
 		ak_set_current_key(&lookup);
@@ -333,9 +337,12 @@ validate_request(const AkRequest *request, bool become_caller)
 /*
  * validate_key(key text, api text = NULL, client text = NULL, workspace text = NULL, cost integer = 1) -> verdict
  *
- * Decides by what is committed now.  Raises 42501 without the capability
- * "validate", or if workspace differs from apikeys.workspace, and 22023 for a
- * negative cost; nothing else.
+ * Validates a secret, as of the latest commit, and counts and charges the request.
+ * api NULL: whatever the key may call.  client NULL: no address, which a key with
+ * allowed networks refuses.  workspace NULL: in any that the caller may validate
+ * in.  Raises 42501 without the capability "validate" in any workspace, or if
+ * workspace differs from apikeys.workspace, and 22023 for a negative cost; nothing
+ * else.
  */
 Datum
 ak_validate_key(PG_FUNCTION_ARGS)
@@ -353,7 +360,7 @@ ak_validate_key(PG_FUNCTION_ARGS)
 	return validate_request(&request, false);
 }
 
-/* Validates the first argument as a header; a VALID key becomes the current key, and any other verdict clears it. */
+/* Validates the first argument as a header.  A VALID key becomes the current key; any other verdict leaves none. */
 static Datum
 validate_header(FunctionCallInfo fcinfo)
 {
@@ -384,9 +391,10 @@ validate_header(FunctionCallInfo fcinfo)
 /*
  * authenticate(authorization text, api text = NULL, client text = NULL, cost integer = 1) -> verdict
  *
- * The same for an HTTP Authorization header, or a header with the key alone.
- * The workspace in a Basic header is chosen by the client: if it is not the
- * key's, or the caller may not validate keys in it, the verdict is NOT_FOUND.
+ * The same for the value of an HTTP Authorization header, or of a header with the
+ * key alone; a VALID key becomes the current key of the transaction.  The workspace
+ * in a Basic header is chosen by the client: if it is not the key's, or the caller
+ * may not validate keys in it, the verdict is NOT_FOUND.
  */
 Datum
 ak_authenticate(PG_FUNCTION_ARGS)

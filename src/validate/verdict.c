@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * verdict.c
- *	  The verdict: as a row, as headers of HTTP, and as an error for
+ *	  The verdict: as a row, as headers of an HTTP response, and as an error for
  *	  PostgREST.
  *
  * The row has 20 columns, most of which are NULL or copied from the key's row.
@@ -83,7 +83,7 @@ is_laid_out(TupleDesc desc, int i)
 	return attr->attlen == layout[i].len && align == layout[i].align;
 }
 
-/* The row type apikeys.verdict, kept until our relations change */
+/* The row type apikeys.verdict, valid while "generation" is that of the catalog */
 static struct
 {
 	TupleDesc desc;
@@ -92,7 +92,7 @@ static struct
 	bool laid_out;   /* it is stored as layout[] says */
 } row_type;
 
-/* Looks up the row type again. */
+/* Looks up the row type.  Raises 55000 if it has another number of columns. */
 static void
 look_up_row_type(void)
 {
@@ -123,11 +123,11 @@ look_up_row_type(void)
 
 /*
  * Returns a row of these columns, as heap_form_tuple() and HeapTupleGetDatum()
- * would, at a quarter of the instructions (for a key with five columns set: 520
- * for 2130): the columns' types are known, and most varlenas are copied as they
- * are stored.  The header is that of a row which heap_form_tuple() made.  Values
- * in the TOAST table are left to those two functions, which fetch them while
- * their row is visible.
+ * would, with a quarter of the instructions (520 instead of 2,130 for a key with
+ * five columns set): the columns' types are known, and varlenas are copied as they
+ * are stored.  The header is copied from a row that heap_form_tuple() made.  If a
+ * value is in the TOAST table, those two functions make the row: they fetch the
+ * value while its row is visible.
  */
 static Datum
 form_row(const Datum *values, const bool *nulls)
@@ -196,7 +196,7 @@ form_row(const Datum *values, const bool *nulls)
 	return PointerGetDatum(row);
 }
 
-/* Returns a code as text; the texts are made once. */
+/* Returns a code as a text, which is made once. */
 static Datum
 code_datum(AkCode code)
 {
@@ -237,8 +237,9 @@ set_charge(AkCode code, const AkCharge *charge, Datum *values, bool *nulls)
 }
 
 /*
- * Returns the verdict as a row; "found" is the key to show, or NULL, and
- * "charge" tells of its limits and quota, or is NULL.
+ * Returns a verdict as a Datum of type apikeys.verdict, in the current context.  Its
+ * columns of the key are NULL if "found" is NULL, those of limits and quota if
+ * "charge" is.  Raises 55000 if the type has other columns than this library knows.
  */
 Datum
 ak_verdict_make(AkCode code, const AkLookup *found, const AkCharge *charge)
@@ -283,7 +284,7 @@ ak_verdict_make(AkCode code, const AkLookup *found, const AkCharge *charge)
  * -------------------------------------------------------------- the headers
  */
 
-/* Reads the columns of a row of type verdict. */
+/* Reads the columns of a row of type verdict.  Raises 55000 if it has another number of them. */
 static void
 read_verdict(HeapTupleHeader verdict, Datum *values, bool *nulls)
 {
@@ -306,7 +307,7 @@ add_member(StringInfo json, const char *name, const char *value)
 }
 
 /*
- * Adds the challenge, if a credential is asked for.
+ * Adds the header WWW-Authenticate, where the response needs one.
  *
  * RFC 9110, 11.6.1: "A server generating a 401 (Unauthorized) response MUST
  * send a WWW-Authenticate header field containing at least one challenge."
@@ -399,9 +400,9 @@ headers_text(const Datum *values, const bool *nulls)
 /*
  * response_headers(verdict) -> jsonb
  *
- * The headers of HTTP that tell the client of a verdict, each a member:
- * WWW-Authenticate, Retry-After, RateLimit-Policy and RateLimit, as far as the
- * verdict has something for them; {} for NULL.
+ * Returns the headers of the HTTP response to a request with that verdict, each as
+ * a member: WWW-Authenticate, Retry-After, RateLimit-Policy and RateLimit, those
+ * for which the verdict has values; {} for NULL.
  */
 Datum
 ak_response_headers(PG_FUNCTION_ARGS)
@@ -419,7 +420,7 @@ ak_response_headers(PG_FUNCTION_ARGS)
  * ---------------------------------------------------------------- the error
  */
 
-/* What a verdict is called in the body of a response: it tells of the request, and nothing of the key's row */
+/* Returns the message for the body of a response.  It shows nothing of the key's row. */
 static const char *
 message_of(int status)
 {
@@ -443,8 +444,8 @@ hint_of(const char *code)
 }
 
 /*
- * Raises a verdict that is not VALID as the error that PostgREST turns into a
- * response.  Its documentation (https://docs.postgrest.org/en/stable/references/errors.html,
+ * Raises a verdict that is not VALID as an error with SQLSTATE PGRST, which
+ * PostgREST turns into a response.  Its documentation (https://docs.postgrest.org/en/stable/references/errors.html,
  * "Add HTTP Headers with RAISE"): "For full control over headers and status you
  * can raise a PGRST SQLSTATE error.  You can achieve this by adding the code,
  * message, detail and hint in the PostgreSQL error message field as a JSON

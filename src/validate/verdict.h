@@ -12,7 +12,7 @@
 #include "usage/limit.h"
 #include "validate/keystore.h"
 
-/* Columns of the type apikeys.verdict; verdict.c refuses to work with another number of them */
+/* The columns of the type apikeys.verdict; verdict.c raises 55000 if it has another number of them */
 enum
 {
 	Anum_verdict_valid = 1,
