@@ -36,12 +36,13 @@
 #include "miscadmin.h"
 
 #include "core/guc.h"
+#include "core/span.h"
 #include "usage/limit.h"
 #include "usage/memory.h"
 #include "usage/usage.h"
 
 #define NSECS_PER_SEC INT64CONST(1000000000)
-#define WINDOW_MAX_NS (AK_WINDOW_MAX * 1000)
+#define WINDOW_MAX    (AK_WINDOW_DAYS_MAX * USECS_PER_DAY * 1000)
 
 /* The interval is kept as a float: its rounding, of less than a quarter of a millionth, must not take a use away */
 #define ROUNDING (1.0 - 1.0 / (1 << 22))
@@ -90,22 +91,15 @@ ak_limit_now(void)
 	return now.tv_sec * NSECS_PER_SEC + now.tv_nsec;
 }
 
-/* Returns a window's length in microseconds, AK_WINDOW_MAX + 1 if it is longer; months have 30 days. */
-int64
-ak_window_usecs(const Interval *window)
-{
-	double usecs = ((double) window->month * DAYS_PER_MONTH + window->day) * USECS_PER_DAY + window->time;
-
-	if (usecs > (double) AK_WINDOW_MAX)
-		return AK_WINDOW_MAX + 1;
-	return ((int64) window->month * DAYS_PER_MONTH + window->day) * USECS_PER_DAY + window->time;
-}
-
-/* Returns a window's length in nanoseconds, at most AK_WINDOW_MAX. */
+/* Returns a window's length in nanoseconds, at most WINDOW_MAX; months have 30 days. */
 int64
 ak_window_nsecs(const Interval *window)
 {
-	return Min(ak_window_usecs(window), AK_WINDOW_MAX) * 1000;
+	double usecs = ((double) window->month * DAYS_PER_MONTH + window->day) * USECS_PER_DAY + window->time;
+
+	if (usecs * 1000 > (double) WINDOW_MAX)
+		return WINDOW_MAX;
+	return (((int64) window->month * DAYS_PER_MONTH + window->day) * USECS_PER_DAY + window->time) * 1000;
 }
 
 /*
@@ -264,7 +258,7 @@ measure_rate(AkLimit *item, int32 limit, int64 window, int32 cost, int64 now, Ak
 	int64 ahead = Max(item->full_at - now, 0);
 
 	if (item->interval != 0 && item->interval != (float4) interval)
-		ahead = (int64) Min((double) ahead / item->interval * interval * ROUNDING, (double) WINDOW_MAX_NS);
+		ahead = (int64) Min((double) ahead / item->interval * interval * ROUNDING, (double) WINDOW_MAX);
 	/* a lowered limit must not leave full_at too far ahead */
 	ahead = Min(ahead, interval * limit);
 	item->interval = (float4) interval;

@@ -15,10 +15,7 @@
 
 #include "worker/worker.h"
 
-/* The longest window, in microseconds: a leap year */
-#define AK_WINDOW_MAX (INT64CONST(366) * USECS_PER_DAY)
-
-/* At the ceiling, if fewer than 1/AK_LIMITS_LOW of the items are free, limits are given up until 1/AK_LIMITS_ENOUGH are */
+/* At the ceiling, if less than 1/AK_LIMITS_LOW of the items is free, limits are given up until 1/AK_LIMITS_ENOUGH is */
 #define AK_LIMITS_LOW    16
 #define AK_LIMITS_ENOUGH 8
 
@@ -93,7 +90,6 @@ typedef struct AkCharge
 	int32 quota_reset;     /* seconds until the period ends; -1: never */
 } AkCharge;
 
-extern int64 ak_window_usecs(const Interval *window);
 extern int64 ak_window_nsecs(const Interval *window);
 extern int64 ak_limit_now(void);
 extern void ak_charge(AkCharge *charge);

@@ -329,6 +329,13 @@ typedef struct AkGrowth
 	bool grown;
 } AkGrowth;
 
+/* Returns true if little is left in a pool. */
+static bool
+is_low(AkRoom room)
+{
+	return ak_pool_free(pools[room]) < pg_atomic_read_u32(&memory->rooms[room].mark);
+}
+
 /* Adds a step to a pool.  Raises what dsm_create() raises; the abort then releases the lock. */
 static void
 add_step(void *arg)
@@ -399,7 +406,7 @@ make_room(void)
 
 	for (int room = 0; room < AK_ROOM_COUNT; room++)
 	{
-		if (ak_pool_free(pools[room]) >= pg_atomic_read_u32(&memory->rooms[room].mark) || grow_room(room))
+		if (!is_low(room) || grow_room(room))
 			continue;
 		/* a flush makes room for limits as well: items whose quotas are flushed can be given back */
 		jobs |= AK_JOB_BIT(AK_JOB_FLUSH);
@@ -431,7 +438,7 @@ ak_memory_tend(void)
 	log_losses(anchor, WARNING);
 	if (anchor->usage == DSM_HANDLE_INVALID)
 		return 0;
-	if (memory != NULL && !ak_memory_is_low(AK_ROOM_COUNTERS) && !ak_memory_is_low(AK_ROOM_LIMITS))
+	if (memory != NULL && !is_low(AK_ROOM_COUNTERS) && !is_low(AK_ROOM_LIMITS))
 		return 0;
 	if (!in_transaction)
 		StartTransactionCommand();
@@ -442,18 +449,11 @@ ak_memory_tend(void)
 	return jobs;
 }
 
-/* Returns true if little is left in a pool. */
-bool
-ak_memory_is_low(AkRoom room)
-{
-	return ak_pool_free(pools[room]) < pg_atomic_read_u32(&memory->rooms[room].mark);
-}
-
 /* Returns true if little is left in a pool that cannot grow. */
 bool
 ak_memory_is_full(AkRoom room)
 {
-	return memory != NULL && ak_memory_is_low(room) && pg_atomic_read_u32(&memory->rooms[room].at_ceiling);
+	return memory != NULL && is_low(room) && pg_atomic_read_u32(&memory->rooms[room].at_ceiling);
 }
 
 /* Returns the state of the memory, for status(). */

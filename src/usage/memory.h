@@ -69,7 +69,6 @@ extern AkMemory *ak_memory(bool make);
 extern void ak_memory_ask(AkRoom room);
 extern void ak_memory_lost(AkLoss loss, uint64 times);
 extern uint32 ak_memory_tend(void);
-extern bool ak_memory_is_low(AkRoom room);
 extern bool ak_memory_is_full(AkRoom room);
 extern void ak_memory_status(AkMemoryStatus *status);
 
