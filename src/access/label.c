@@ -65,7 +65,7 @@ is_secret(const char *text, size_t len, const AkSuspect *suspect)
 		return false;
 	if (suspect->hash != NULL && ak_hash_equal(hash, suspect->hash))
 		return true;
-	workspace = ak_hash_whose(hash);
+	workspace = ak_hash_workspace(hash);
 	return workspace != NULL && (suspect->workspace == NULL || strcmp(workspace, suspect->workspace) == 0);
 }
 

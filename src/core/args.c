@@ -36,15 +36,13 @@ ak_optional_text(FunctionCallInfo fcinfo, int n)
 	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 
-/*
- * Returns the blessed descriptor of the function's composite result.
- */
+/* Returns the row type of the function's result, blessed. */
 TupleDesc
 ak_result_descriptor(FunctionCallInfo fcinfo)
 {
 	TupleDesc desc;
 
-	/* only for another declaration of the function than ours, which a superuser can make */
+	/* only where a superuser has declared the function in another way */
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	return BlessTupleDesc(desc);

@@ -3,13 +3,12 @@
  * catalog.c
  *	  OIDs of our tables, looked up once and forgotten when they change.
  *
- * Relations are found by name.  Where the extension does not exist, any role
- * that may create schemas can make schemas of our names.  Since code that acts
- * as a superuser works on what is found here, a relation counts only if the
- * extension exists, the schema is its member, the relation belongs to the
- * extension's owner, and it is of the right kind.  ak_lock_extension() keeps
- * the extension from being dropped and replaced under code that acts as its
- * owner.
+ * Relations are found by name.  In a database without the extension, any role that
+ * may create schemas can create ones of our names.  Since code that acts as a
+ * superuser works on what is found here, a relation counts only if the extension
+ * exists, the schema is a member of it, and the relation belongs to the extension's
+ * owner and is of the right kind.  ak_lock_extension() keeps the extension from
+ * being dropped and replaced while code acts as its owner.
  *
  * A backend may outlive the extension: DROP EXTENSION and CREATE EXTENSION in
  * another session give every table a new OID.  Dropping a table sends a
@@ -55,7 +54,7 @@ typedef enum AkSchema
 
 static const char *const schema_names[AK_SCHEMA_COUNT] = {[AK_FACE] = "apikeys", [AK_INTERNAL] = "apikeys_internal"};
 
-/* A relation; of a table also the names of its columns: a dropped column has no name in pg_attribute */
+/* A relation.  Of a table, also the names of its columns, for errors: pg_attribute has no name of a dropped one */
 typedef struct AkRelationName
 {
 	AkSchema schema;
@@ -132,7 +131,7 @@ static char extension_version[NAMEDATALEN];
 static uint32 schema_hashes[AK_SCHEMA_COUNT]; /* of the schemas, in invalidation messages */
 static bool relids_valid = false;
 static uint64 look_up_number = 0;
-static uint64 change_count = 0; /* number of messages that may concern us, for a look-up to notice new ones */
+static uint64 change_count = 0; /* invalidations while relids are not valid, for a look-up to notice new ones */
 
 /* Forgets all OIDs if the relation is one of ours, or if the message is for all relations. */
 static void
@@ -159,8 +158,8 @@ static void (*change_callbacks[4])(Oid relid);
 static int change_callback_count = 0;
 
 /*
- * Has a function called for every message that a relation changed; InvalidOid
- * stands for all relations.  Called from _PG_init.
+ * Registers a function that is called for each invalidation of a relation's cache
+ * entry, with InvalidOid for those of all relations.  Called from _PG_init.
  *
  * A process has 10 places for callbacks like these, for PostgreSQL and all its
  * libraries together, and a library that finds no place ends the session.  So
@@ -191,7 +190,7 @@ schema_changed(Datum arg, int cacheid, uint32 hashvalue)
 		relids_valid = false;
 }
 
-/* How many names there are in a list of them. */
+/* Returns the number of names in a list. */
 static inline int
 count_names(const char *names)
 {
@@ -504,7 +503,7 @@ ak_own_columns(Relation rel)
 			return relation_names[i].natts;
 		}
 	}
-	/* callers have opened it by ak_table_open(), or checked it by ak_trigger_data() */
+	/* cannot happen: callers have opened it by ak_table_open(), or checked it by ak_trigger_data() */
 	elog(ERROR, "relation %u is no table of apikeys", RelationGetRelid(rel));
 }
 

@@ -60,7 +60,7 @@ typedef enum AkRelation
 	/* row types */
 	AK_VERDICT,
 	AK_LAYOUT_TYPE,
-	/* tables that only SQL writes, without an Anum_ enum, and their indexes */
+	/* tables without an Anum_ enum, since mostly SQL reads and writes them, and their indexes */
 	AK_USAGE,
 	AK_USAGE_PKEY,
 	AK_QUOTA_USED,

@@ -19,9 +19,9 @@
 #include "pure/address.h"
 
 /*
- * apikeys.workspace: bounds everything that this session does to one
- * workspace.  A workspace argument must then be NULL or the same.
- * Default: empty, no bound.
+ * apikeys.workspace: the only workspace that this session can see or change; an
+ * argument that names a workspace must then be NULL or the same.  Default: empty,
+ * all workspaces that the role has access to.
  */
 char *ak_guc_workspace = NULL;
 
@@ -37,9 +37,9 @@ char *ak_guc_team = NULL;
 char *ak_guc_client = NULL;
 
 /*
- * apikeys.track_usage: count validations.  Only a superuser can switch it off,
- * for a session, a role, a database or the server.  Rate limits do not need it.
- * Default: on.
+ * apikeys.track_usage: whether validations are counted.  Only a superuser can
+ * switch it off, for a session, a role, a database or the server.  Rate limits and
+ * quotas hold either way.  Default: on.
  */
 bool ak_guc_track_usage = true;
 
@@ -130,15 +130,14 @@ char *ak_guc_audit_signing_key_file = NULL;
 int ak_guc_audit_checkpoint_interval = 3600 * 1000;
 
 /*
- * apikeys.notify: whether each management action of a key also sends NOTIFY
- * apikeys with the key's id.  Default: off.
+ * apikeys.notify: whether each change of a key also sends NOTIFY apikeys, with the
+ * key's id.  Default: off.
  */
 bool ak_guc_notify = false;
 
 /*
- * The actor is set by the session, or for its role.  The owner of a database
- * must not set it for other roles: values of ALTER DATABASE and ALTER ROLE ALL
- * are ignored.
+ * Ignores values of ALTER DATABASE and ALTER ROLE ALL: the owner of a database must
+ * not set the actor of other roles.
  */
 static bool
 check_actor(char **newval, void **extra, GucSource source)
@@ -175,13 +174,14 @@ check_mail_from(char **newval, void **extra, GucSource source)
 	return false;
 }
 
-/* A setting of the whole server, which a session cannot change. */
+/* Defines a setting of the server, which a session cannot change. */
 static void
 define_server_text(const char *name, const char *description, char **variable, int flags, GucStringCheckHook check_hook)
 {
 	DefineCustomStringVariable(name, description, NULL, variable, "", PGC_SIGHUP, flags, check_hook, NULL, NULL);
 }
 
+/* Defines a setting of a session. */
 static void
 define_text(const char *name, const char *description, char **variable, GucStringCheckHook check_hook)
 {

@@ -3,12 +3,11 @@
  * indexscan.c
  *	  Read rows of one of our tables by an index, without SQL.
  *
- * Where a plan must not depend on statistics, which may be missing or outdated,
- * or where a look-up is made for each row of something.  Table privileges, row
- * security and accesses are not checked: the caller has done so.
+ * For reads that must not depend on statistics, which may be missing or outdated,
+ * and for many look-ups in a row.  Table privileges, row security and accesses are
+ * not checked: the caller has done so.
  *
- * The table and the index are locked in AccessShareLock until the end of the
- * transaction.
+ * Locks: AccessShareLock on the table and the index, until the transaction ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,8 +20,9 @@
 #include "core/indexscan.h"
 
 /*
- * Starts to read a table with a registered snapshot.  Each look-up has nkeys
- * keys.  The scan's memory is in the current context.
+ * Starts to read a table under a registered snapshot, by look-ups with nkeys keys
+ * each.  The scan's memory is in the current context.  Raises what ak_table_open()
+ * raises.
  */
 void
 ak_index_begin(AkIndexScan *scan, AkRelation table, AkRelation index, Snapshot snapshot, int nkeys)
@@ -42,9 +42,9 @@ ak_index_seek(AkIndexScan *scan, ScanKey keys, int nkeys)
 }
 
 /*
- * Reads the next row of a look-up into scan->slot; returns false if there is
- * none.  An index keeps memory of the context in which it is asked: that is the
- * scan's own, not one that the caller resets for each row.
+ * Reads the next row of a look-up into scan->slot; returns false if there is none.
+ * What an index allocates for the scan is in the scan's context, since the caller
+ * may reset its own for each row.
  */
 bool
 ak_index_next(AkIndexScan *scan, ScanDirection direction)
@@ -56,6 +56,7 @@ ak_index_next(AkIndexScan *scan, ScanDirection direction)
 	return found;
 }
 
+/* Ends the scan; its locks stay until the transaction ends. */
 void
 ak_index_end(AkIndexScan *scan)
 {

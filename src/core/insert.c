@@ -3,9 +3,9 @@
  * insert.c
  *	  Insert a row into one of our tables without a plan.
  *
- * Starting and ending the executor for the INSERT of one row costs about as
- * much as writing the row.  This file does what a logical replication worker
- * does, which also has rows and no statements.
+ * To plan and run an INSERT of one row costs about as much again as to write the
+ * row.  So this file does what a logical replication worker does, which has rows
+ * and no statements either.
  *
  *-------------------------------------------------------------------------
  */
@@ -56,8 +56,8 @@ fill_defaults(TupleTableSlot *slot, Relation rel, int natts, EState *estate)
  * user.  rel is open with RowExclusiveLock.  Raises what triggers and
  * constraints raise.
  *
- * Returns a copy of the row as the triggers left it; NULL if one of them
- * suppressed it, which none of ours does.
+ * Returns a copy of the row as the triggers left it; NULL if one of them returned
+ * NULL, which none of ours does.
  */
 HeapTuple
 ak_insert_row(Relation rel, int natts, const Datum *values, const bool *nulls)

@@ -1,10 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * keyindex.c
- *	  Look up rows of apikeys.key by the hash of a secret, in two indexes.
+ *	  Look up rows of apikeys.key by the hash of a secret, current or old.
  *
- * These functions do not check table privileges, row security or accesses:
- * their callers have done so, or reveal nothing of what is found.
+ * Table privileges, row security and accesses are not checked: callers have done
+ * so, or show nothing of what is found.
+ *
+ * Locks: AccessShareLock on the index, and in the functions that open it, on the
+ * table, until the look-up ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,11 +28,11 @@
 #include "core/keyindex.h"
 
 /*
- * Looks for a hash (32 bytes) in one of the two indexes of apikeys.key, which
- * the caller has opened, with a registered snapshot or SnapshotSelf; "column"
- * is the indexed column.  Returns true if there is such a row: it is then in
- * the slot, and *root is the TID in the index entry.  The slot (NULL: not yet)
- * is made when the index has an entry, which it has not for a made-up secret.
+ * Looks for a hash (32 bytes) in an index ("which") of apikeys.key and the column
+ * that it indexes, under a registered snapshot or SnapshotSelf.  The caller has
+ * opened the table.  Returns true if there is such a row; it is then in the slot,
+ * and the TID in the index entry in *root.  If *slot is NULL, the slot is made when
+ * the index has an entry: most guessed secrets have none.
  */
 bool
 ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot **slot, AkRelation which, AttrNumber column,
@@ -62,7 +65,7 @@ ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot **slot, AkRelation 
 			*slot = MakeSingleTupleTableSlot(RelationGetDescr(key), table_slot_callbacks(key));
 		if (!index_fetch_heap(scan, *slot))
 			continue;
-		/* the row decides, not the index entry */
+		/* decided by the row, not by the index entry */
 		datum = slot_getattr(*slot, column, &isnull);
 		found = ak_is_hash(datum, isnull, hash);
 	}
@@ -71,7 +74,10 @@ ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot **slot, AkRelation 
 	return found;
 }
 
-/* Returns the workspace of the key with this hash in that column, or NULL; the snapshot is registered or SnapshotSelf. */
+/*
+ * Returns the workspace, palloc'd, of the key with this hash in that column; NULL if
+ * there is none.  The snapshot is registered, or SnapshotSelf.
+ */
 static char *
 workspace_of(AkRelation index, AttrNumber column, const uint8 *hash, Snapshot snapshot)
 {
@@ -93,10 +99,10 @@ workspace_of(AkRelation index, AttrNumber column, const uint8 *hash, Snapshot sn
 }
 
 /*
- * Returns true if this is the SHA-256 of any key's old secret.  Sees all that
- * is committed and the transaction's own changes.  A SERIALIZABLE transaction
- * uses SnapshotSelf, which takes no predicate locks: with them, such
- * transactions that create keys would make each other fail.
+ * Returns true if this is the SHA-256 of the old secret of any key.  Sees all that
+ * is committed, and the transaction's own changes.  A SERIALIZABLE transaction uses
+ * SnapshotSelf, which takes no predicate locks: with these, transactions that
+ * create keys would make each other fail.
  */
 bool
 ak_hash_is_old(const uint8 *hash)
@@ -121,7 +127,7 @@ ak_hash_is_old(const uint8 *hash)
  * can miss a row that is being updated concurrently.
  */
 char *
-ak_hash_whose(const uint8 *hash)
+ak_hash_workspace(const uint8 *hash)
 {
 	char *workspace = workspace_of(AK_KEY_HASH, Anum_key_key_hash, hash, SnapshotSelf);
 

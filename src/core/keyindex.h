@@ -46,6 +46,6 @@ ak_is_hash(Datum column, bool isnull, const uint8 *hash)
 extern bool ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot **slot, AkRelation which, AttrNumber column,
 						 const uint8 *hash, ItemPointer root);
 extern bool ak_hash_is_old(const uint8 *hash);
-extern char *ak_hash_whose(const uint8 *hash);
+extern char *ak_hash_workspace(const uint8 *hash);
 
 #endif /* AK_KEYINDEX_H */

@@ -5,7 +5,7 @@
  *
  * What is locked under which table:
  *	  key			the archive of a workspace: to archive keys there
- *	  audit_tree	all: to append to the trees
+ *	  audit_tree	all: to append to the trees, or to note their sizes in audit_size
  *	  api			an API: shared, to give it to a key; '': to order the registry
  *	  workspace		a workspace: shared, to add something to it; "keys of" it: to create a key,
  *					shared where the workspace has no key_limit
@@ -13,18 +13,18 @@
  *					'': to change any privileges
  *	  audit_size	a workspace: to purge its log
  *
- * These are no advisory locks, because any role could hold those.  Every role
- * can read pg_locks, so a name's tag is a hash with a salt that only the owner
- * can read (apikeys_internal.lock_salt): it does not reveal which names exist.  Names
- * with the same tag share a lock, which can cost a wait.
+ * They are not advisory locks, because any role could hold those.  Every role can
+ * read pg_locks, so the tag of a name is a hash with a salt that only the owner can
+ * read (apikeys_internal.lock_salt): it does not show which names exist.  Names with
+ * the same tag share a lock, which can cost a wait.
  *
  * The server's lock table is small and shared by all databases.  So a
  * transaction that needs more than AK_LOCK_MANY names under one table locks all
  * names of that table instead.  For that lock to conflict, every lock on a name
  * comes with a weak lock on all names, as a row lock comes with a table lock.
- * Names whose locks a rolled back subtransaction released do not count.  A
- * caller's text is looked up before it is locked, and again under the lock:
- * names that do not exist must not fill the lock table.
+ * Names whose locks a rolled back subtransaction released do not count.  Callers
+ * look a name up before they lock it, and again under the lock, so that names that
+ * do not exist cannot fill the lock table.
  *
  * A prepared transaction keeps its locks until it is finished.  Functions whose
  * locks others would wait for too long call ak_refuse_prepare().
@@ -114,7 +114,7 @@ name_tag(const char *name)
 	return tag;
 }
 
-/* Notes a name that is to be locked; returns true if there are too many to lock one by one. */
+/* Notes a name that is to be locked.  Returns true, without noting it, if there are too many to lock one by one. */
 static bool
 too_many(AkRelation relation, uint32 tag)
 {
@@ -131,7 +131,7 @@ too_many(AkRelation relation, uint32 tag)
 	return false;
 }
 
-/* Takes the weak lock on all names that comes with a lock on one: it conflicts only with those of ak_lock_all(). */
+/* Takes the weak lock on all names that comes with a lock on one.  It conflicts only with locks by ak_lock_all(). */
 static void
 lock_all_weakly(AkRelation relation, LOCKMODE mode)
 {
@@ -139,8 +139,9 @@ lock_all_weakly(AkRelation relation, LOCKMODE mode)
 }
 
 /*
- * Locks a name under one of our tables, in ShareLock or ExclusiveLock.  A
- * rolled back subtransaction releases its locks.
+ * Locks a name under one of our tables, in ShareLock or ExclusiveLock, until the
+ * transaction ends; a rolled back subtransaction releases its locks.  Raises 42P01
+ * if the extension is gone.
  */
 void
 ak_lock_object(AkRelation relation, const char *name, LOCKMODE mode)
@@ -159,9 +160,9 @@ ak_lock_object(AkRelation relation, const char *name, LOCKMODE mode)
 }
 
 /*
- * The same in ExclusiveLock, for a transaction that locks few names.  Returns
- * false, without waiting, if another transaction has a lock on the name.  May
- * wait for one that has locked all names.
+ * The same in ExclusiveLock, but returns false at once if another transaction has a
+ * lock on the name; it still waits for one that has locked all names.  The name is
+ * not counted: for transactions that lock few.
  */
 bool
 ak_try_lock_object(AkRelation relation, const char *name)
@@ -178,8 +179,8 @@ ak_try_lock_object(AkRelation relation, const char *name)
 }
 
 /*
- * The same, but waits for other transactions' locks on the name, outside of the
- * lock's queue: a shared lock that is requested meanwhile is granted.
+ * The same, but waits for other transactions' locks on the name, though not in the
+ * lock's queue: shared locks that are requested meanwhile are granted.
  */
 void
 ak_lock_object_behind(AkRelation relation, const char *name)
@@ -201,7 +202,7 @@ ak_lock_all(AkRelation relation, LOCKMODE mode)
 	LockDatabaseObject(ak_relid(relation), 0, ALL_NAMES, mode);
 }
 
-/* From here on this transaction cannot be prepared; the error names the function. */
+/* Makes PREPARE TRANSACTION of this transaction fail, with an error that names the function. */
 void
 ak_refuse_prepare(const char *function)
 {

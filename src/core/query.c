@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * query.c
- *	  Run our own SQL: kept plans, a stated snapshot, and the owner's rights.
+ *	  Owner sections, and our own SQL in them: kept plans and a stated snapshot.
  *
- * Our functions are no SECURITY DEFINER functions, in which the caller would be
- * invisible.  They check the caller, and then work in an owner section.  The
- * owner is a superuser.  So search_path is pg_catalog, pg_temp in a section, and
- * no name or operator of our SQL can mean another one.  That holds for users'
- * triggers on our tables as well, which run with the owner's rights there.
+ * Our functions are not SECURITY DEFINER, because a function could not tell the
+ * caller's role then.  They check the caller, and then work in an owner section.
+ * The owner is a superuser.  So search_path is pg_catalog, pg_temp in a section, and
+ * no name or operator of our SQL can mean an object of somebody else.  The same path
+ * applies to users' triggers on our tables, which run with the owner's rights there.
  *
  * Validation has no owner section: it runs no SQL.  Elsewhere, restricting
  * search_path costs 1 to 2 us a section, within the noise of create_key() and
@@ -31,9 +31,8 @@
 #include "core/query.h"
 
 /*
- * The open owner sections, the innermost last.  They are not found through the
- * AkCaller of their functions: after an error these are gone, when the
- * transaction's abort looks.
+ * The open owner sections, the innermost last.  The abort of a transaction ends them
+ * by this array: the AkCaller of the function that began one is gone by then.
  */
 typedef struct AkSection
 {
@@ -70,14 +69,14 @@ restore_path(int guc_level)
 }
 
 /*
- * Begins an owner section: until ak_owner_end(), code runs with the rights of
- * the owner of our tables, and names are looked up in pg_catalog alone.  The
- * caller's rights must have been checked before.
+ * Begins an owner section: until ak_owner_end(), code runs with the rights of the
+ * owner of our tables, and names are looked up in pg_catalog and pg_temp alone.  The
+ * caller's rights must have been checked before.  Locks the extension against being
+ * dropped until the transaction ends.  Raises 42P01 if it is gone.
  *
- * After an error nothing need be done: transactions and subtransactions restore
- * user, search_path and sections at abort.  Locks the extension against being
- * dropped until the transaction ends.  Sections can be nested; the innermost
- * one's purpose counts.
+ * After an error nothing need be done: the abort of the transaction or
+ * subtransaction restores user, search_path and sections.  Sections can be nested;
+ * the purpose of the innermost counts.
  */
 void
 ak_owner_begin(AkCaller *caller, AkPurpose purpose)
@@ -129,9 +128,9 @@ ak_owner_purpose(void)
 }
 
 /*
- * Leaves all owner sections for a while, to try what runs at commit: with the
- * rights of the session's role and the session's search_path.  What it sets is
- * undone.
+ * Leaves all owner sections until ak_outside_end(), to try what would run at commit:
+ * with the rights of the session's role, and the search_path from before the first
+ * section.  Settings that are changed meanwhile are restored.
  */
 void
 ak_outside_begin(AkOutside *outside)
@@ -147,6 +146,7 @@ ak_outside_begin(AkOutside *outside)
 		(void) set_config_option("search_path", path, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
+/* Goes back into the sections that ak_outside_begin() left. */
 void
 ak_outside_end(const AkOutside *outside)
 {
@@ -193,9 +193,9 @@ plan_of(AkQuery *query)
 }
 
 /*
- * Runs a statement inside an open SPI connection and returns the SPI result
- * code; its rows are in SPI_tuptable, their number in SPI_processed.  nulls as
- * for SPI_execute_plan.  Raises what the statement raises.
+ * Runs a statement in an owner section, with SPI connected.  Returns the SPI result
+ * code; the rows are in SPI_tuptable, their number in SPI_processed.  "nulls" is as
+ * for SPI_execute_plan().  Raises what the statement raises.
  */
 int
 ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
@@ -322,9 +322,9 @@ ak_read_text(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 /*
  * Before PostgreSQL 18, the AFTER triggers of a table that a foreign key's ON
  * DELETE action changes run with the rights of the role that deleted from ours.
- * So only tables of the owner or of a superuser may have such an action on
- * apikeys.key ("keys"), or else on our other tables.  SPI must be connected.
- * Raises 55000.
+ * So only tables of the extension's owner or of a superuser may have such an action:
+ * raises 55000 if another table has one on apikeys.key ("keys"), or on another table
+ * of ours (not "keys").  SPI is connected.
  */
 void
 ak_refuse_foreign_actions(bool keys)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * query.h
- *	  One kept plan for one SQL statement.  See query.c.
+ *	  Owner sections, and our own SQL in them.  See query.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,7 +31,7 @@ typedef enum AkSight
 	AK_SEE_LATEST       /* all that is committed, whatever the isolation level, as for a constraint */
 } AkSight;
 
-/* What an owner section is for.  The guards of tables that only we write ask for it. */
+/* What an owner section is for.  Triggers of tables that only we write check it. */
 typedef enum AkPurpose
 {
 	AK_TO_NOTHING, /* no section */
@@ -43,16 +43,16 @@ typedef enum AkPurpose
 	AK_TO_WORK     /* the worker's own: triggers and functions of users cannot leave anything behind */
 } AkPurpose;
 
-/* The caller of an owner section, for ak_owner_end() */
+/* What to restore when an owner section ends: see ak_owner_end() */
 typedef struct AkCaller
 {
 	Oid userid;
 	int sec_context;
 	int guc_level; /* 0: search_path was restricted already */
-	int place;     /* among the open sections */
+	int place;     /* in open_sections[] */
 } AkCaller;
 
-/* The owner, for ak_outside_end() */
+/* What to restore at ak_outside_end() */
 typedef struct AkOutside
 {
 	Oid userid;

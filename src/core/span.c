@@ -14,9 +14,9 @@
 #include "core/span.h"
 
 /*
- * Raises 22023 for an interval with a negative part, for one that is infinite,
- * and for one that is shorter or longer than allowed; months have 30 days.
- * "argument" and "what" name it.
+ * Raises 22023 for an interval with a negative part, for one that is infinite, and
+ * for one that is shorter or longer than allowed; months have 30 days.  "what" names
+ * it in the message, "argument" in the error's field COLUMN.
  */
 void
 ak_check_span(const char *argument, const char *what, const Interval *span, int64 min_usecs, int max_days)
@@ -36,7 +36,7 @@ ak_check_span(const char *argument, const char *what, const Interval *span, int6
 		ak_bad_argument(argument, errmsg("%s must be at most %d days", what, max_days));
 }
 
-/* Returns when a span ends that has passed ak_check_span(); days and months are those of UTC. */
+/* Returns when a span that ak_check_span() has passed ends, by days and months in UTC. */
 TimestampTz
 ak_span_end(TimestampTz start, const Interval *span)
 {

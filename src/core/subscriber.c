@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * subscriber.c
- *	  Does this database get its keys or its log from another one?
+ *	  Find out whether the keys or the log of this database come from another one,
+ *	  by logical replication.
  *
- * On a subscriber of logical replication, local changes would collide with
- * replicated ones, in audit_ids and in the trees, and stop the replication.
+ * On such a subscriber, local changes would collide with replicated ones, in
+ * audit_ids and in the trees, and stop the replication.
  *
- * The answer is remembered until a subscription, a role or our tables change.
+ * The result is kept until a subscription, a role or our tables change.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,12 +27,12 @@
 #include "core/subscriber.h"
 
 static bool is_subscriber;
-static bool subscribes_valid = false; /* is_subscriber is set */
+static bool is_valid = false; /* is_subscriber is as of the last change */
 
 static void
 subscriptions_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
-	subscribes_valid = false;
+	is_valid = false;
 }
 
 /* Called once, from _PG_init. */
@@ -44,9 +45,9 @@ ak_subscriber_init(void)
 }
 
 /*
- * Returns true if the owner of a subscription may write to our tables: only
- * then does it change them.  Since PostgreSQL 16, a role that is no superuser
- * can own a subscription, and must not be able to stop management with it.
+ * Returns true if the owner of a subscription may write to our tables; otherwise
+ * the subscription cannot change them.  Since PostgreSQL 16, a role that is no
+ * superuser can own one, and must not be able to stop management with it.
  */
 static bool
 is_trusted_subscription(Oid subscription)
@@ -65,18 +66,18 @@ is_trusted_subscription(Oid subscription)
 bool
 ak_is_subscriber(void)
 {
-	static uint64 looked_at = 0;
+	static uint64 generation = 0;
 	Relation rel;
 	SysScanDesc scan;
 	HeapTuple tuple;
 
-	if (likely(subscribes_valid && looked_at == ak_catalog_generation()))
+	if (likely(is_valid && generation == ak_catalog_generation()))
 		return is_subscriber;
 
 	/* one row for each table of each subscription of this database */
-	looked_at = ak_catalog_generation();
+	generation = ak_catalog_generation();
 	rel = table_open(SubscriptionRelRelationId, AccessShareLock);
-	subscribes_valid = true;
+	is_valid = true;
 	is_subscriber = false;
 	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	while (!is_subscriber && HeapTupleIsValid(tuple = systable_getnext(scan)))

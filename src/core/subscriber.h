@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * subscriber.h
- *	  Does this database get its keys or its log from another one?  See
+ *	  Whether the keys or the log of this database come from another one.  See
  *	  subscriber.c.
  *
  *-------------------------------------------------------------------------

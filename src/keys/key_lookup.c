@@ -3,9 +3,11 @@
  * key_lookup.c
  *	  Find a key: key_details(), key_id(), identify_key().
  *
- * A key is found with the snapshot of a new statement of the transaction; a key
- * that the caller may not see does not exist for it.  The functions that change
- * keys also find them here.
+ * A key is found under the snapshot of a new statement of the transaction.  One that
+ * the caller may not see is reported as one that does not exist.  The functions that
+ * change keys also find them here.
+ *
+ * Locks: AccessShareLock on the table and the index, until the look-up ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,15 +47,14 @@ PG_FUNCTION_INFO_V1(ak_key_id);
 PG_FUNCTION_INFO_V1(ak_identify_key);
 
 /*
- * Reads the row of a key, under a snapshot or (NULL) as of the latest commit;
- * returns false if there is none.  By the index, not by a statement: a planner
- * that finds the table small would read all of it, which under SERIALIZABLE
- * conflicts with every change of a key.
+ * Reads the row of a key under a snapshot (NULL: as of the latest commit); returns
+ * false if there is none.  Not by a statement: where the planner finds the table
+ * small, that would read all of it, which under SERIALIZABLE conflicts with every
+ * change of a key.
  */
 static bool
 read_key_under(Datum key_id, Snapshot snapshot, AkRow *key)
 {
-	/* if one of our columns is missing, the error names it */
 	Relation rel = ak_table_open(AK_KEY, AccessShareLock);
 	ScanKeyData scankey;
 	SysScanDesc scan;
@@ -74,7 +75,7 @@ read_key_under(Datum key_id, Snapshot snapshot, AkRow *key)
 	return found;
 }
 
-/* Reads the row of a key as this transaction sees it; returns false if there is none. */
+/* Reads the row of a key as this transaction sees it, palloc'd; returns false if there is none. */
 bool
 ak_read_key(Datum key_id, AkRow *key)
 {
@@ -86,10 +87,10 @@ ak_read_key(Datum key_id, AkRow *key)
 }
 
 /*
- * To be called where a key needs no change, as this transaction sees it.  Under
- * REPEATABLE READ and SERIALIZABLE, raises 40001 if it was changed after the
- * transaction's snapshot: a key that somebody has enabled since is not
- * disabled.
+ * To be called by a function that finds nothing to change in a key.  Under
+ * REPEATABLE READ and SERIALIZABLE, raises 40001 if the key was changed after the
+ * transaction's snapshot: disable_key() must not succeed on a key that has been
+ * enabled meanwhile.
  */
 void
 ak_check_seen(const AkFoundKey *key)
@@ -104,7 +105,7 @@ ak_check_seen(const AkFoundKey *key)
 						errdetail("Key \"%s\" was changed after the transaction's snapshot.", key->name)));
 }
 
-/* Raises 42704: there is no such key, or none that the caller may see. */
+/* Raises 42704: there is no key with that key_id that the caller may see. */
 void
 ak_refuse_unknown_key(Datum key_id)
 {
@@ -114,10 +115,10 @@ ak_refuse_unknown_key(Datum key_id)
 }
 
 /*
- * Finds the key that the first argument names, and checks that the caller has
- * the capability for it.  Raises 22004, 42704 for a key that the caller may not
- * see, 42501, and, if the capability is AK_MANAGE, 55000 for an archived key and
- * on a subscriber.
+ * Finds the key whose key_id is the function's first argument, and checks that the
+ * caller has the capability for it.  Raises 22004 for NULL, 42704 for a key that the
+ * caller may not see, 42501 without the capability, and for AK_MANAGE also 55000 for
+ * an archived key and on a subscriber.
  */
 void
 ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkFoundKey *key)
@@ -137,7 +138,7 @@ ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkFoundKey *key)
 	ak_require(capability, key->workspace);
 	if (capability != AK_MANAGE)
 		return;
-	/* also where there turns out to be nothing to change */
+	/* checked here, although the guard trigger does: the key may need no change */
 	ak_refuse_on_subscriber();
 	if (!AK_IS_NULL(&key->row, Anum_key_archived_at))
 		ak_wrong_state(errmsg("key \"%s\" is archived", key->name),
@@ -145,9 +146,9 @@ ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkFoundKey *key)
 }
 
 /*
- * Finds the key of a secret, as this transaction sees it: its row, and what the
- * secret is to it.  Returns AK_SECRET_UNKNOWN if there is none, or if the caller
- * does not have the capability in its workspace.
+ * Finds the key of a secret, as this transaction sees it, and returns what the
+ * secret is to it.  Returns AK_SECRET_UNKNOWN, with *key undefined, if there is none,
+ * or if the caller does not have the capability in its workspace.
  */
 AkSecretUse
 ak_find_secret(const char *secret, size_t len, AkCapability capability, AkFoundKey *key)
@@ -184,7 +185,7 @@ ak_find_secret(const char *secret, size_t len, AkCapability capability, AkFoundK
 	return AK_IS_NULL(&key->row, Anum_key_archived_at) ? use : AK_SECRET_DEAD;
 }
 
-/* key_details(key_id uuid) -> key_detail.  Raises 42704, 22004, 42501. */
+/* key_details(key_id uuid) -> key_detail.  Raises 22004 for NULL, 42704 for an unknown key, 42501 without "view". */
 Datum
 ak_key_details(PG_FUNCTION_ARGS)
 {
@@ -195,9 +196,9 @@ ak_key_details(PG_FUNCTION_ARGS)
 }
 
 /*
- * Finds the key of a name that is not archived, as this transaction sees it, in
- * one workspace or (NULL) in all that the caller may see.  Returns how many
- * there are, up to two, and the key_id of one of them.
+ * Finds the keys of a name that are not archived, as this transaction sees them, in
+ * a workspace (NULL: in all in which the caller may view).  Returns their number, two
+ * at most, and the key_id of one.
  */
 static int
 find_by_name(const char *name, const char *workspace, Datum *key_id)
@@ -209,7 +210,7 @@ find_by_name(const char *name, const char *workspace, Datum *key_id)
 	HeapTuple tuple;
 	int found = 0;
 
-	/* the index has only keys that are not archived */
+	/* keys that are archived are not in the index */
 	ScanKeyInit(&scankey[0], Anum_key_name_folded, BTEqualStrategyNumber, F_BYTEAEQ, ak_fold_name(ak_trim_name(name)));
 	if (workspace != NULL)
 	{
@@ -236,10 +237,10 @@ find_by_name(const char *name, const char *workspace, Datum *key_id)
 /*
  * key_id(name text, workspace text = NULL) -> uuid
  *
- * Returns the id of the key of that name that is not archived.  The name is
- * trimmed and folded as by create_key(); workspace NULL: in all that the caller
- * may see.  Raises 42704 if there is none, 21000 if there are several, 22004,
- * 42501.
+ * Returns the key_id of the key of that name that is not archived.  The name is
+ * trimmed and folded as by create_key().  workspace NULL: in all in which the caller
+ * may view.  Raises 42704 if there is none or the workspace is unknown, 21000 if
+ * there are several, 22004 for a NULL name, 42501 without "view".
  */
 Datum
 ak_key_id(PG_FUNCTION_ARGS)
@@ -274,7 +275,8 @@ ak_key_id(PG_FUNCTION_ARGS)
  * identify_key(key text) -> setof key_detail
  *
  * Returns the key, in any state, whose current or old secret this is; no row if
- * there is none, or if the caller may not see it.  Raises 42501.
+ * there is none that the caller may see, and for NULL.  Raises 42501 without "view"
+ * in any workspace.
  */
 Datum
 ak_identify_key(PG_FUNCTION_ARGS)

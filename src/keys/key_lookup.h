@@ -14,7 +14,7 @@
 #include "audit/sealed_row.h"
 #include "core/compat.h"
 
-/* A key that was found; all of it palloc'd in the caller's memory context */
+/* A key that was found; palloc'd in the memory context of the caller */
 typedef struct AkFoundKey
 {
 	Datum key_id;

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * list_keys.c
- *	  A page of keys, filtered and in an order: list_keys().
+ *	  Filter, sort and page keys: list_keys().
  *
- * The statement is built of fixed pieces, one for each filter that is given, so
- * that the planner sees no others; what the caller gives is a parameter, never
- * text of the statement.  The keys that pass are counted, and key_id and sort
- * column of the page are found, each by a scan of the workspace at most; the
- * rest is read for the keys of the page alone.  (To find the keys once, and then
+ * The statement is built of fixed pieces, one for each filter that is given, so that
+ * it is planned without the others.  What the caller gives is always a parameter,
+ * never text of the statement.  The keys that pass are counted, and key_id and sort
+ * column of the page are found, each by one scan of the workspace at most; all other
+ * columns are read for the keys of the page alone.  (To find the keys once, and then
  * count and sort them, took twice as long: they had to be stored.)
  *
- * It is planned for its parameters at each call.  What is seen is what the
+ * The statement is planned at each call, for its parameters.  It sees what the
  * calling statement sees; last_used_at is as of the last flush.
  *
  *-------------------------------------------------------------------------
@@ -68,12 +68,12 @@ typedef struct AkListing
 	Oid types[MAX_PARAMS];
 	Datum values[MAX_PARAMS];
 	int count;
-	bool joins_use; /* key_use is needed to find the keys */
+	bool joins_use; /* a condition or the order needs key_use */
 	const char *column;
 	const char *direction;
 } AkListing;
 
-/* The states, with their conditions; NULL: no condition */
+/* The values of "state" and their conditions; NULL: no condition */
 static const struct
 {
 	const char *name;
@@ -86,8 +86,9 @@ static const struct
 };
 
 /*
- * The columns to sort by.  PostgreSQL has NULLs last in ascending order; name and
- * created_at are never NULL, and an index has their order.
+ * The columns to sort by.  NULLs are always last, as PostgreSQL has them in
+ * ascending order.  name and created_at are never NULL, and need the plain order for
+ * their index.
  */
 static const struct
 {
@@ -118,7 +119,7 @@ add_condition(AkListing *listing, const char *condition)
 	appendStringInfo(&listing->conditions, " AND %s", condition);
 }
 
-/* The same with a parameter: the condition has one %d, its number. */
+/* The same for a condition with a parameter: its number replaces %d. */
 static void
 add_filter(AkListing *listing, const char *condition, Oid type, Datum value)
 {
@@ -126,7 +127,7 @@ add_filter(AkListing *listing, const char *condition, Oid type, Datum value)
 	appendStringInfo(&listing->conditions, condition, add_param(listing, type, value));
 }
 
-/* Adds the condition of the workspaces in which the caller may view.  Raises 42704, 42501. */
+/* Restricts the list to the argument "workspace", or to all in which the caller may view.  Raises 42704, 42501. */
 static void
 add_workspaces(AkListing *listing, FunctionCallInfo fcinfo)
 {
@@ -153,8 +154,9 @@ is_uuid(const char *text)
 }
 
 /*
- * Adds the search.  A name is compared as names are told apart, an owner and a
- * hint in lower case; %, _ and \ are themselves.
+ * Adds the condition of the argument "search": a part of the name (folded as for the
+ * uniqueness of names), of the owner or of the hint (in lower case), or a key_id.
+ * %, _ and \ have no special meaning.  Raises 22023 if it is too long.
  */
 static void
 add_search(AkListing *listing, const char *search)
@@ -178,7 +180,7 @@ add_search(AkListing *listing, const char *search)
 	appendStringInfoChar(&listing->conditions, ')');
 }
 
-/* Adds the condition of a state; NULL: not archived.  Raises 22023 for an unknown one. */
+/* Adds the condition of the argument "state"; NULL: not archived.  Raises 22023 for an unknown state. */
 static void
 add_state(AkListing *listing, const char *state)
 {
@@ -198,7 +200,7 @@ add_state(AkListing *listing, const char *state)
 					errhint("There are active, disabled, archived and all; null is all that are not archived."));
 }
 
-/* Adds a condition on a column that may be NULL: '' is those without a value. */
+/* Adds the condition that a column has that value; '' stands for NULL. */
 static void
 add_label(AkListing *listing, const char *column, Datum value)
 {
@@ -208,7 +210,7 @@ add_label(AkListing *listing, const char *column, Datum value)
 		add_filter(listing, psprintf("k.%s = $%%d", column), TEXTOID, value);
 }
 
-/* Reads order_by: a column, and asc or desc.  Raises 22023. */
+/* Reads the argument "order_by": a column, and asc or desc.  Raises 22023. */
 static void
 read_order(AkListing *listing, const char *order_by)
 {
@@ -231,7 +233,7 @@ read_order(AkListing *listing, const char *order_by)
 					errhint("There are name, created_at, last_used_at and expires_at, each with asc or desc."));
 }
 
-/* Returns a number that must not be negative; NULL is its default.  Raises 22023. */
+/* Returns an argument that must not be negative; for NULL its default.  Raises 22023. */
 static int32
 read_count(FunctionCallInfo fcinfo, int n, const char *argument, int32 default_value)
 {
@@ -283,9 +285,9 @@ put_page(ReturnSetInfo *rsinfo, AkListing *listing, int32 max_rows, int32 skip)
  * list_keys(workspace text, search text, state text, api text, team text, owner text, expires_before timestamptz,
  *			 unused_since timestamptz, order_by text, max_rows integer, skip integer) -> setof listed_key
  *
- * NULL is no filter, or the default.  total is the number of keys that pass the
- * filters.  Raises 42704 for an unknown workspace, 22023 for an unknown state or
- * order or a negative number, 42501.
+ * An argument that is NULL filters nothing, or is the default.  total is the number
+ * of keys that pass the filters.  Raises 42704 for an unknown workspace, 22023 for an
+ * invalid value of an argument, 42501 without "view".
  */
 Datum
 ak_list_keys(PG_FUNCTION_ARGS)
@@ -311,7 +313,7 @@ ak_list_keys(PG_FUNCTION_ARGS)
 		add_label(&listing, "owner", PG_GETARG_DATUM(ARG_OWNER));
 	if (!PG_ARGISNULL(ARG_EXPIRES_BEFORE))
 		add_filter(&listing, "k.expires_at < $%d", TIMESTAMPTZOID, PG_GETARG_DATUM(ARG_EXPIRES_BEFORE));
-	/* a key that was never used counts from its creation */
+	/* a key that was never used is unused since its creation */
 	if (!PG_ARGISNULL(ARG_UNUSED_SINCE))
 	{
 		add_filter(&listing, "COALESCE(u.last_used_at, k.created_at) < $%d", TIMESTAMPTZOID,

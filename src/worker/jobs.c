@@ -50,7 +50,7 @@ PGDLLEXPORT void ak_worker_main(Datum arg);
  */
 #define STATEMENT_MS 4000
 
-/* How long the worker stays without other sessions and without work */
+/* How long the worker stays while there is no other session in the database, and no work */
 #define LINGER_MS 30000
 
 /* At a shutdown, how long the worker waits for the other sessions to end before the last flush */
@@ -227,9 +227,9 @@ give_up_at_exit(int code, Datum arg)
 static void
 fix_settings(void)
 {
-	/* some do not exist in every major version */
+	/* not every major version has all of them */
 	static const char *const fixed[][2] = {
-		/* the role, and where names are looked up */
+		/* whose rights apply, and where names are looked up */
 		{"role", "none"},
 		{"search_path", "pg_catalog, pg_temp"},
 		/* an error in a job must not end the worker */
@@ -341,7 +341,7 @@ job_due_at(int number)
 	AkTicks last = states[number].last;
 	AkTicks when = states[number].asked;
 
-	/* a job without a period runs only when it is woken: what wakes it is an action, which a restore has none of */
+	/* a job without a period does not run when the worker starts, only when it is woken */
 	if (last == 0)
 		return ak_worker_plan->jobs[number].period_ms != NULL || states[number].woken ? 0 : AK_TICKS_NEVER;
 	if (states[number].failures > 0)
@@ -366,8 +366,8 @@ extension_exists(void)
 }
 
 /*
- * Runs the jobs that are due, or with at_end those that run when the worker
- * ends.  Returns false if the extension has been dropped.  On a standby no job
+ * Runs the jobs that are due, or with at_end those that also run when the worker
+ * ends.  Returns false if the extension has been dropped.  On a standby, no job
  * runs.
  */
 static bool
@@ -390,6 +390,7 @@ run_jobs(bool at_end)
 	return true;
 }
 
+/* Returns true if a job has work left. */
 static bool
 work_pending(void)
 {
@@ -415,9 +416,9 @@ worker_wait(void)
 }
 
 /*
- * Hands over to another database and returns true, if one waits and no job is
- * due here now.  Without other sessions and pending work, this database is not
- * queued again.
+ * If another database waits for a worker, and no job is due here now, gives up the
+ * role as the worker and returns true.  This database then waits for its next turn,
+ * unless it has neither other sessions nor work left.
  */
 static bool
 turn_is_over(void)
@@ -435,7 +436,7 @@ turn_is_over(void)
 	return !run_jobs(true) || ak_worker_unregister(true);
 }
 
-/* The worker's main loop; returns its exit code. */
+/* The worker's main loop.  Returns 1 if the worker was terminated, 0 if it is no longer needed. */
 static int
 worker_work(void)
 {
@@ -471,7 +472,7 @@ worker_work(void)
 		if (!run_jobs(false))
 			return 0;
 
-		/* leave after being alone and idle for long; on a standby, stay: counts wait for the promotion */
+		/* exit after LINGER_MS alone and without work, but not on a standby, where counts wait for the promotion */
 		now = ak_ticks();
 		if (turn_is_over())
 			return 0;
@@ -489,8 +490,8 @@ worker_work(void)
 }
 
 /*
- * The last flush after SIGTERM.  At a shutdown, every backend gets SIGTERM at
- * the same time, and counts until it ends.
+ * The last flush after SIGTERM.  At a shutdown, all backends get SIGTERM at the same
+ * time, and each counts requests until it ends.
  */
 static void
 last_round(void)

@@ -3,12 +3,12 @@
  * shmem.c
  *	  The anchor of our shared memory, created at first use.
  *
- * shared_preload_libraries is not needed: PostgreSQL's main shared memory has
- * some kilobytes to spare, and the first process puts the anchor there.  It is
- * small.  Its name contains a fingerprint of all layouts, so that a backend
- * with another build of the library, still running after an upgrade, has its
- * own anchor and does not touch ours.  Large structures are in dynamic shared
- * memory that the anchor points to (memory.c).
+ * shared_preload_libraries is not needed: PostgreSQL's main shared memory has some
+ * kilobytes to spare, in which the first process that needs the anchor makes it.
+ * Its name contains a fingerprint of all layouts, so that a backend with another
+ * build of the library, still running after an upgrade, has its own anchor and does
+ * not touch ours.  Large structures are in dynamic shared memory, to which the
+ * anchor points (memory.c).
  *
  * After a crash of any backend, PostgreSQL reinitializes its shared memory, and
  * the anchor is lost.
@@ -47,8 +47,8 @@ anchor_size(void)
 }
 
 /*
- * Returns the anchor's name.  It distinguishes two layouts even if LAYOUT was
- * not incremented, or if the server's own structures differ.
+ * Returns the anchor's name.  Most changes of a layout change it even if LAYOUT was
+ * not incremented, and so does another size of the server's own structures.
  */
 static const char *
 anchor_name(void)
@@ -89,10 +89,10 @@ attach_anchor(void *arg)
 }
 
 /*
- * Calls a function that may raise an error; within a transaction, in a
- * subtransaction.  Returns false if it raised one, which is then copied to
- * *error in the caller's context, unless "error" is NULL.  Outside of a
- * transaction, the error is passed on.  The caller must hold no lock.
+ * Calls a function that may raise an error, in a subtransaction.  Returns false if
+ * it raised one; unless "error" is NULL, the error is then copied to *error, in the
+ * current context.  Outside of a transaction, errors are passed on.  To be called
+ * with no LWLock or spinlock held.
  */
 bool
 ak_try(void (*call)(void *arg), void *arg, ErrorData **error)
@@ -129,9 +129,9 @@ ak_try(void (*call)(void *arg), void *arg, ErrorData **error)
 }
 
 /*
- * Returns the anchor, or NULL if there is no room for it, and in a single-user
- * server.  Does not raise within a transaction.  Code that cannot allocate, as
- * at commit, must call this before; the result is cached.
+ * Returns the anchor; NULL if there is no room for it, and in a single-user server.
+ * Does not raise in a transaction.  The anchor is kept: code that must not fail, as
+ * at commit, calls this before.
  */
 AkAnchor *
 ak_anchor(void)
@@ -168,8 +168,8 @@ shmem_startup(void)
 }
 
 /*
- * Called once, from _PG_init.  A preloaded library reserves room for its
- * anchor.
+ * Called once, from _PG_init; "layout" is a fingerprint of the memory to which the
+ * anchor points.  A preloaded library reserves room for its anchor.
  */
 void
 ak_shmem_init(Size layout)

@@ -22,21 +22,21 @@ typedef struct AkWorkerEntry
 	Oid database;                  /* InvalidOid: the entry is free */
 	int pid;                       /* 0: not running yet */
 	AkTicks since;                 /* time of registration or start */
-	bool waiting;                  /* waits for its turn; else its worker runs or is starting */
+	bool waiting;                  /* for its turn; if not, its worker runs or is being started */
 	AkTicks due;                   /* while waiting: when the first of its jobs is due */
 	AkTicks job_due[AK_JOB_COUNT]; /* of each job, when the last worker left; 0: at once */
 	uint32 woken;                  /* the jobs requested by ak_worker_wake_at_commit(), as AK_JOB_BIT()s */
 	Latch *latch;                  /* the running worker's */
 } AkWorkerEntry;
 
-/* Requests and limits that had no room in memory since the server started; see memory.c */
+/* What found no room in memory since the server started; see AkLoss in usage/memory.h */
 typedef struct AkLosses
 {
 	pg_atomic_uint64 counts;    /* requests that were not counted */
-	pg_atomic_uint64 unlimited; /* requests whose limit had no room */
+	pg_atomic_uint64 unlimited; /* requests whose limit found no room */
 	pg_atomic_uint64 given_up;  /* limits that were given up before they were replenished */
 	pg_atomic_uint64 told;      /* sum of the three when they were last logged */
-	pg_atomic_uint64 told_at;   /* time of that, an AkTicks */
+	pg_atomic_uint64 told_at;   /* when they were last logged, an AkTicks */
 } AkLosses;
 
 typedef struct AkAnchor

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * worker.c
- *	  When and how a database has its background worker, which flushes usage and
- *	  runs the other jobs.
+ *	  When a database has a background worker, which flushes usage and runs the
+ *	  other jobs.
  *
  * A worker starts when a session uses the extension in its database, or, with
  * shared_preload_libraries = 'apikeys', when the server starts: a launcher then
@@ -16,22 +16,21 @@
  * end.  So the worker checks every second whether such a lock is held, and
  * exits.  It also exits when it has been alone for a while with nothing to do.
  *
- * There are at most apikeys.max_workers of them, and databases have them in
- * turn.  A database without one waits, with the time when its first job is due.
- * Every worker checks each second whether another database is due and no worker
- * is left for it.  Then, as soon as none of its own jobs is due, it records
- * when they will be, starts a worker for the database that has been due
- * longest, and exits.  While a database waits, some worker runs to check this.
- * The sessions of a waiting database flush their last counts when they end
+ * There are at most apikeys.max_workers, and databases have them in turn.  A
+ * database without one waits, with the time at which its first job is due.  Each
+ * worker checks every second whether another database is due, and no further worker
+ * may be started for it.  If so, then as soon as none of its own jobs is due, it
+ * records when they will be, starts a worker for the database that has been due
+ * longest, and exits.  While a database waits, at least one worker runs, to check
+ * this.  The sessions of a waiting database flush their last counts when they end
  * (exitflush.c), since no worker would do so at a shutdown.
  *
  * A worker that ends by itself exits with 0, so PostgreSQL does not restart it.
- * After pg_terminate_backend() it starts a successor.  After an error or a
- * crash PostgreSQL restarts it once a minute, forever, even if its library is
- * gone.  If it cannot connect, because its database was dropped, it exits with
- * 0 as well; otherwise it would be restarted forever.
+ * After pg_terminate_backend() it starts a successor.  After an error or a crash
+ * PostgreSQL restarts it once a minute, forever, even if its library is gone.  So
+ * if it cannot connect, because its database was dropped, it exits with 0 as well.
  *
- * On a standby it starts and waits, and runs its jobs after the promotion.
+ * On a standby it runs, and runs its jobs after the promotion.
  *
  * The registry of workers is in the anchor (shmem.c), under its lock.
  *
@@ -61,13 +60,13 @@ PGDLLEXPORT void ak_launcher_main(Datum arg);
 /* After a failure to start a worker, the delay until the next attempt */
 #define RETRY_MS 10000
 
-/* While the database waits for its turn, how often a session checks again */
+/* While the database waits for its turn, how often a session asks for a worker */
 #define LOOK_AGAIN_MS 1000
 
-/* A worker that did not run this long after its registration is given up */
+/* A worker that does not run this long after its registration is started anew */
 #define START_MS 10000
 
-/* When PostgreSQL restarts a worker after an error; after a crash of the server it does so at once */
+/* How long PostgreSQL waits to restart a worker after an error; after a crash of the server it does not wait */
 #define RESTART_SECONDS 60
 
 const AkWorkerPlan *ak_worker_plan;
@@ -166,8 +165,8 @@ start_waiting(AkTicks now)
 }
 
 /*
- * Ensures that a database has a worker or waits for one, and returns its state.
- * Wakes the jobs in "woken" (AK_JOB_BIT()s).  Does not raise.
+ * Ensures that a database has a worker or waits for one, and wakes the jobs in
+ * "woken" (AK_JOB_BIT()s).  Returns the worker's state.  Does not raise.
  */
 static AkWorkerState
 start_or_wake(Oid database, uint32 woken)
@@ -185,7 +184,7 @@ start_or_wake(Oid database, uint32 woken)
 		/* it was started, but did not register in time */
 		if (entry->pid == 0 && !is_starting(entry, now))
 			entry->waiting = true;
-		/* if the jobs are woken already, nothing is to be done */
+		/* nothing to do if they are woken already */
 		if ((entry->woken & woken) != woken)
 		{
 			entry->woken |= woken;
@@ -209,8 +208,9 @@ start_or_wake(Oid database, uint32 woken)
 }
 
 /*
- * Ensures that the current database has a worker.  Cheap enough for every
- * request: while the worker runs, it reads only its entry in shared memory.
+ * Ensures that the current database has a worker or waits for one, and returns the
+ * worker's state.  Cheap enough for every request: while the worker runs, this only
+ * reads its entry in shared memory.  Does not raise.
  */
 AkWorkerState
 ak_worker_ensure(void)
@@ -235,8 +235,9 @@ ak_worker_ensure(void)
 }
 
 /*
- * Returns true if the current database has no worker, and none is being
- * started.  While the server stops, one that is being started does not count.
+ * Returns true if the current database has no worker, and none is being started.
+ * With "stopping", one that is being started does not count: the server is stopping,
+ * and it will not run.
  */
 bool
 ak_worker_is_away(bool stopping)
@@ -254,8 +255,8 @@ ak_worker_is_away(bool stopping)
 }
 
 /*
- * Wakes all running workers, of any database, to call the plan's tend(), which
- * looks after the memory for usage.
+ * Wakes the running workers of all databases: each then calls the plan's tend(),
+ * which grows the memory for usage.  Does not raise.
  */
 void
 ak_worker_nudge(void)
@@ -271,8 +272,8 @@ ak_worker_nudge(void)
 }
 
 /*
- * Wakes a job now, for work that other transactions have committed, and returns
- * the worker's state.  A worker that has to be started runs all jobs.
+ * Wakes a job at once, for work that other transactions have committed, and returns
+ * the worker's state.  Does not raise.
  */
 AkWorkerState
 ak_worker_wake(AkJobNumber job)
@@ -287,14 +288,14 @@ ak_worker_wake(AkJobNumber job)
 static uint32 wake_at_commit = 0; /* AK_JOB_BIT()s */
 
 /*
- * Wakes a job when this transaction has committed, since the job would not see
- * its changes before.  A worker that has to be started runs all jobs.  If the
- * transaction is prepared instead, the work waits for the job's own period.
+ * Wakes a job when this transaction has committed, since the job would not see its
+ * changes before.  If the transaction is prepared instead, the work waits for the
+ * job's own period.
  */
 void
 ak_worker_wake_at_commit(AkJobNumber job)
 {
-	/* attach now: nothing may fail at commit */
+	/* attached now, since nothing may fail at commit */
 	the_anchor = ak_anchor();
 	wake_at_commit |= AK_JOB_BIT(job);
 }
@@ -330,9 +331,9 @@ ak_worker_init(const AkWorkerPlan *plan)
  */
 
 /*
- * Ends this process's role as the worker; the next use starts another one.
- * With "unless_woken", does nothing and returns false if a job was woken since
- * ak_worker_take_wakes().
+ * Gives up this process's role as the worker; the next use of the extension starts
+ * another one.  With "unless_woken", does nothing and returns false if a job was
+ * woken since the last ak_worker_take_wakes().
  */
 bool
 ak_worker_unregister(bool unless_woken)
@@ -354,14 +355,14 @@ ak_worker_unregister(bool unless_woken)
 	return gone;
 }
 
-/* Returns when each job is due, as recorded by the previous worker; 0: at once. */
+/* Returns in job_due[] when each job is due, as the previous worker recorded; 0: at once. */
 void
 ak_worker_first_due(AkTicks *job_due)
 {
 	memcpy(job_due, my_entry->job_due, sizeof(my_entry->job_due));
 }
 
-/* Returns true if another database is due, and no worker is left for it. */
+/* Starts workers for databases that are due.  Returns true if one is left for which no further worker may be started. */
 bool
 ak_worker_others_wait(void)
 {
@@ -378,9 +379,9 @@ ak_worker_others_wait(void)
 }
 
 /*
- * Ends this process's role as the worker; its database waits until the first of
- * its jobs is due.  Does nothing and returns false if a job was woken since
- * ak_worker_take_wakes().
+ * Gives up this process's role as the worker, and lets its database wait until the
+ * first of its jobs is due.  Does nothing and returns false if a job was woken since
+ * the last ak_worker_take_wakes().
  */
 bool
 ak_worker_hand_over(const AkTicks *job_due)
@@ -419,8 +420,8 @@ unregister_at_exit(int code, Datum arg)
 }
 
 /*
- * Makes this process the worker of a database, until it exits.  Returns false
- * if the database has one, or if all apikeys.max_workers are in use.
+ * Makes this process the worker of a database until it exits.  Returns false if the
+ * database has one, or if apikeys.max_workers run already.
  */
 bool
 ak_worker_register(Oid database)
@@ -434,7 +435,7 @@ ak_worker_register(Oid database)
 		return false;
 	LWLockAcquire(&the_anchor->lock, LW_EXCLUSIVE);
 	entry = entry_of(database);
-	/* PostgreSQL restarted this worker, and the entry is gone */
+	/* PostgreSQL has restarted this worker, and its entry is gone */
 	if (entry == NULL && (entry = entry_of(InvalidOid)) != NULL)
 		*entry = (AkWorkerEntry){.database = database, .waiting = true, .due = now};
 	if (entry != NULL && entry->pid == 0 && (is_starting(entry, now) || count_workers(now) < ak_guc_max_workers))
@@ -477,7 +478,7 @@ ak_worker_take_wakes(void)
  * ------------------------------------------------------------ the launcher
  */
 
-/* Returns the OIDs of the databases that allow connections, as a list in the current context. */
+/* Returns the OIDs of the databases that allow connections and are no templates, as a list in the current context. */
 static List *
 list_databases(void)
 {
@@ -511,10 +512,10 @@ list_databases(void)
 }
 
 /*
- * Main function of the launcher, which a preloaded library starts with the
- * server: it registers every database for a worker, and ends.  If there are
- * more than can wait at a time, it first waits until some were served: those
- * without the extension take little time.
+ * Main function of the launcher, which starts with the server if the library is
+ * preloaded: it registers each database for a worker, and exits.  If there are more
+ * than can wait at a time, it waits until some were served: those without the
+ * extension take little time.
  */
 void
 ak_launcher_main(Datum arg)

@@ -8,27 +8,29 @@
  *
  *		AkJobNext my_job(void);
  *
- * add it to that table, and its number to AkJobNumber below.  A job runs when
- * the worker starts, after ak_worker_wake_at_commit(), every "period", and at the time
- * that its last run asked for.  It works in transactions of its own, as many as
- * it needs:
+ * add it to that table, and its number to AkJobNumber below.  A job runs when the
+ * worker starts, if it has a period, then once every period, at the time for which
+ * its last run asked, and when it is woken (ak_worker_wake(),
+ * ak_worker_wake_at_commit()).  It works in transactions of its own, as many as it
+ * needs:
  *
  *		if (!ak_job_begin())		the extension has been dropped
  *			return AK_JOB_IDLE;
  *		... SPI and ak_query(), as the owner of our tables ...
  *		ak_job_commit();
  *
- * and holds no transaction open while it waits for an external service.  An
- * error in a job is logged, its transaction is rolled back, and it runs again
- * after a delay that grows with each failure in a row.  However often a job is
- * woken, it rests nine times as long as its last run kept a processor busy, so
- * that it takes a tenth of one at most.  A long job calls ak_worker_must_stop()
- * regularly and returns if that is true: the server is being stopped, or the
- * database is to be dropped, renamed or copied.  Outside of a transaction, that
- * call lets flushes run.  A statement is cancelled after 4 s, since DROP
- * DATABASE gives up after 5 s: jobs work in batches, and call this or
- * ak_job_go_on() between them.  Jobs do not run on a standby; after its
- * promotion they do.
+ * and holds no transaction open while it waits for an external service.  An error
+ * in a job is logged, its transaction is rolled back, and it runs again after a
+ * delay that grows with each failure in a row.  Before a job that was woken runs, it
+ * rests nine times as long as its last run kept a processor busy, ten seconds at
+ * most, so that it takes about a tenth of a processor.
+ *
+ * A long job calls ak_worker_must_stop() regularly and returns if that is true: the
+ * server is being stopped, or the database is to be dropped, renamed or copied.
+ * Outside of a transaction, that call lets flushes run.  A statement is cancelled
+ * after 4 s, since DROP DATABASE gives up after 5 s: jobs work in batches, and call
+ * this or ak_job_go_on() between them.  Jobs run on a standby only after its
+ * promotion.
  *
  * A job's result says when it wants to run next and whether the worker must
  * stay for it: see AkJobNext.
@@ -90,7 +92,7 @@ typedef struct AkWorkerPlan
 	AkJob jobs[AK_JOB_COUNT];
 	/* called often in the worker, for work that cannot wait for a job; returns jobs to wake, as AK_JOB_BIT()s */
 	uint32 (*tend)(void);
-	/* called in a session, repeatedly, while its database has no worker that is known to run */
+	/* called in a session, any number of times, as long as it does not know of a running worker for its database */
 	void (*unattended)(void);
 } AkWorkerPlan;
 
@@ -106,7 +108,7 @@ typedef enum AkWorkerState
 
 extern void ak_worker_init(const AkWorkerPlan *plan);
 
-/* For backends.  None of them raises. */
+/* For sessions.  None of them raises. */
 extern AkWorkerState ak_worker_ensure(void);
 extern bool ak_worker_is_away(bool stopping);
 extern AkWorkerState ak_worker_wake(AkJobNumber job);
