@@ -8,6 +8,8 @@ import urllib.parse
 import urllib.request
 
 URL = os.environ["PROMETHEUS"]
+SERVER = os.environ["SERVER"]  # as the exporter calls the server; it asks the same one by another name, too, as if it were a standby
+TO_NO_KEY = f'sum(apikeys_validations_total{{workspace="",server="{SERVER}"}})'
 passed = failed = 0
 
 
@@ -41,6 +43,7 @@ def ask(expression):
     return {
         tuple(sorted((k, v) for k, v in row["metric"].items() if k not in ("job", "instance", "__name__"))): float(row["value"][1])
         for row in api("query", query=expression)["result"]
+        if row["metric"].get("server", SERVER) == SERVER
     }
 
 
@@ -63,7 +66,7 @@ def same(name, expression, want):
 
 
 def labels(**values):
-    return tuple(sorted({"database": "app", **values}.items()))
+    return tuple(sorted({"database": "app", "server": SERVER, **values}.items()))
 
 
 for name, command in {
@@ -95,24 +98,26 @@ same("requests, by workspace, API and code", "apikeys_validations_total", {
     labels(api="data", code="NOT_FOUND"): 5,
 })
 same("requests with an old secret", 'apikeys_old_secret_requests_total{workspace="acme"}', {labels(workspace="acme"): 4})
+same("the other server of the same database is kept apart", "count(apikeys_keys) by (database)", {(("database", "app"),): 6})
 same("keys by state", "apikeys_keys", {labels(state="active"): 2, labels(state="disabled"): 1, labels(state="archived"): 0})
 same("keys by workspace and state", "apikeys_workspace_keys > 0", {
     labels(workspace="acme", state="active"): 1, labels(workspace="default", state="active"): 1, labels(workspace="default", state="disabled"): 1})
 same("every workspace is told of", "apikeys_workspaces_left_out", {labels(): 0})
 same("the log is in its trees", "apikeys_audit_pending_entries + apikeys_audit_pending_age_seconds", {labels(): 0})
-same("a checkpoint was written", "apikeys_audit_checkpoint_age_seconds < bool 60", {labels(): 1})
+same("a checkpoint is not overdue", "apikeys_audit_checkpoint_age_seconds < bool 60", {labels(): 1})
 same("keys that expire", "apikeys_keys_expiring", {labels(days="1"): 0, labels(days="7"): 1, labels(days="30"): 1})
 same("no key has expired", "apikeys_keys_expired", {labels(): 0})
 same("the worker runs", "apikeys_worker", {labels(state="running"): 1})
 same("nothing was lost", "apikeys_lost_total", {labels(kind=kind): 0 for kind in ("counts", "limits_not_kept", "limits_given_up")})
 same("no reports", "sum(apikeys_reports)", {(): 0})
+same("the size of the log", "apikeys_audit_entries_total", {labels(): float(sql("SELECT count(*) FROM apikeys.audit_logs"))})
 same("usage is flushed", "apikeys_last_flush_age_seconds < bool 30", {labels(): 1})
 same("memory is within its bound", "apikeys_memory_bytes > bool 0 and apikeys_memory_bytes < apikeys_memory_max_bytes", {labels(): 1})
 same("counters in memory", 'apikeys_memory_entries{kind="counters"} > bool 0', {labels(kind="counters"): 1})
 
 # It counts on, and every metric of the function is among them.
 sql("SELECT count(apikeys.validate_key('')) FROM generate_series(1, 6)")
-same("more traffic arrives", 'sum(apikeys_validations_total{workspace=""})', {(): 11})
+same("more traffic arrives", TO_NO_KEY, {(): 11})
 wanted = set(sql("SELECT DISTINCT name FROM apikeys.metrics()").split())
 have = {name for name in api("label/__name__/values") if name.startswith("apikeys_")}
 check("every metric of metrics() arrives, and no other", have == wanted, f"{have ^ wanted}")
@@ -133,22 +138,45 @@ check("the board has panels", len(queries) >= 16)
 empty, names = [], set()
 for title, query in queries:
     try:
-        if not ask(query.replace("$database", ".*").replace("$workspace", ".*")):
+        if not ask(query.replace("$database", ".*").replace("$workspace", ".*").replace("$server", SERVER)):
             empty.append(title)
     except OSError as error:
         check(f"board: {title}", False, str(error))
 check("every panel has figures", not empty, str(empty))
 check("its ids are unique", len({panel["id"] for panel in board["panels"]}) == len(board["panels"]))
 
-# ---- the database goes away and comes back
+# ---- what the exporter cannot ask for is noticed, though it goes on giving the last figures
+
+not_watched = next(rule["query"] for rule in rules if rule["name"] == "ApikeysNotWatched")
+away = {labels(): 1}
+same("the database is watched", not_watched, {})
+sql("SELECT apikeys.revoke_access('apikeys_exporter', 'monitor')")
+same("a role that lost its capability is noticed", not_watched, away)
+sql("SELECT apikeys.grant_access('apikeys_exporter', 'monitor')")
+same("and so is that it has it again", not_watched, {})
 
 data = sql("SHOW data_directory")
-subprocess.run(["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--", "pg_ctl", "-s", "-w", "-m", "fast", "-D", data,
-                "restart", "-l", os.path.join(os.path.dirname(data), "server.log")] if os.getuid() == 0 else
-               ["pg_ctl", "-s", "-w", "-m", "fast", "-D", data, "restart", "-l", os.path.join(os.path.dirname(data), "server.log")],
-               check=True, stdout=subprocess.DEVNULL)
+
+
+def server(action):
+    command = ["pg_ctl", "-s", "-w", "-m", "fast", "-D", data, "-l", os.path.join(os.path.dirname(data), "server.log"), action]
+    if os.getuid() == 0:
+        command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--", *command]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+server("stop")
+same("a server that is away is noticed", not_watched, away)
+same("while its figures stay", TO_NO_KEY, {(): 11})
+server("start")
 sql("SELECT count(apikeys.validate_key('')) FROM generate_series(1, 9)")
-same("after a restart of the server it goes on", 'sum(apikeys_validations_total{workspace=""})', {(): 20})
+same("after a restart of the server it goes on", TO_NO_KEY, {(): 20})
+same("and is watched again", not_watched, {})
+
+# ---- nobody uses it, and all is flushed: the worker writes the time of its flushes, as long as the exporter asks
+
+time.sleep(12)
+same("a quiet database is flushed, too", "apikeys_last_flush_age_seconds < bool 10", {labels(): 1})
 
 print(f"{passed} passed, {failed} failed")
 raise SystemExit(failed > 0)

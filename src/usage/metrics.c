@@ -27,7 +27,9 @@
 #include "access/access.h"
 #include "core/clock.h"
 #include "core/compat.h"
+#include "core/guc.h"
 #include "core/query.h"
+#include "core/subscriber.h"
 #include "usage/figures.h"
 #include "usage/memory.h"
 #include "usage/metrics.h"
@@ -127,6 +129,21 @@ put_metric(ReturnSetInfo *rsinfo, const char *name, const char *label, const cha
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* Adds the rows of the last query: name, labels, value. */
+static void
+put_found(ReturnSetInfo *rsinfo)
+{
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		Datum values[3];
+		bool nulls[3];
+
+		for (int c = 0; c < 3; c++)
+			values[c] = ak_query_result(i, c + 1, &nulls[c]);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+}
+
 /* Adds the metrics that tables have: of these workspaces, a text[]; 0: of all workspaces, and of the database. */
 static void
 put_from_tables(ReturnSetInfo *rsinfo, Datum workspaces)
@@ -161,8 +178,11 @@ put_from_tables(ReturnSetInfo *rsinfo, Datum workspaces)
 		"UNION ALL "
 		"SELECT 'apikeys_reports', jsonb_build_object('state', s), (SELECT count(*) FROM apikeys_internal.report r "
 		"WHERE r.state = s AND ($1 IS NULL OR r.scope <@ $1))::float8 "
-		"FROM unnest(ARRAY['queued', 'held', 'sent', 'failed']) AS s "
-		"UNION ALL "
+		"FROM unnest(ARRAY['queued', 'held', 'sent', 'failed']) AS s",
+		1,
+		{TEXTARRAYOID},
+		NULL};
+	static AkQuery of_database = {
 		"SELECT m.name, m.labels, m.value FROM apikeys_internal.key_total t, LATERAL (VALUES "
 		"('apikeys_keys', jsonb_build_object('state', 'active'), t.active::float8), "
 		"('apikeys_keys', jsonb_build_object('state', 'disabled'), t.disabled::float8), "
@@ -172,32 +192,42 @@ put_from_tables(ReturnSetInfo *rsinfo, Datum workspaces)
 		"('apikeys_keys_expiring', jsonb_build_object('days', '7'), t.expiring_7d::float8), "
 		"('apikeys_keys_expiring', jsonb_build_object('days', '30'), t.expiring_30d::float8), "
 		"('apikeys_keys_counted_age_seconds', '{}', extract(epoch FROM clock_timestamp() - t.counted_at)::float8)"
-		") AS m (name, labels, value) WHERE $1 IS NULL AND t.workspace = '' "
+		") AS m (name, labels, value) WHERE t.workspace = '' "
 		"UNION ALL "
-		"SELECT m.name, '{}', m.value FROM (VALUES "
+		"SELECT m.name, '{}', m.value FROM "
+		"(SELECT min(audit_id) AS audit_id FROM apikeys_internal.audit_pending WHERE audit_id > 0) AS pending, "
+		/* one row each, with NULLs where there is nothing yet */
+		"(SELECT (SELECT sequence FROM apikeys.audit_tree ORDER BY sequence DESC LIMIT 1) AS sequence, "
+		"(SELECT audit_id FROM apikeys.audit_tree ORDER BY sequence DESC LIMIT 1) AS audit_id) AS tree, "
+		"LATERAL (SELECT (SELECT max(logged_at) FROM apikeys.audit_size) AS logged_at, "
+		"(SELECT e.\"time\" FROM apikeys.audit_log e WHERE e.audit_id = tree.audit_id) AS newest, "
+		"(SELECT e.\"time\" FROM apikeys.audit_log e ORDER BY e.audit_id LIMIT 1) AS oldest) AS log, "
+		"LATERAL (VALUES "
+		"('apikeys_audit_entries_total', COALESCE(tree.sequence, 0)::float8), "
 		"('apikeys_audit_pending_entries', (SELECT count(*) FROM (SELECT FROM apikeys_internal.audit_pending "
 		"WHERE audit_id > 0 LIMIT " PENDING_MAX ") AS p)::float8), "
 		"('apikeys_audit_pending_age_seconds', COALESCE(extract(epoch FROM clock_timestamp() - (SELECT e.\"time\" "
-		"FROM apikeys.audit_log e WHERE e.audit_id = (SELECT min(audit_id) FROM apikeys_internal.audit_pending "
-		"WHERE audit_id > 0))), 0)::float8), "
-		"('apikeys_audit_checkpoint_age_seconds', extract(epoch FROM clock_timestamp() - (SELECT max(logged_at) "
-		"FROM apikeys.audit_size))::float8)) AS m (name, value) WHERE $1 IS NULL AND m.value IS NOT NULL",
+		"FROM apikeys.audit_log e WHERE e.audit_id = pending.audit_id)), 0)::float8), "
+		"('apikeys_audit_checkpoint_age_seconds', CASE WHEN NOT $1 THEN NULL "
+		"WHEN log.newest > COALESCE(log.logged_at, '-infinity') "
+		"THEN extract(epoch FROM clock_timestamp() - COALESCE(log.logged_at, log.oldest))::float8 ELSE 0 END)"
+		") AS m (name, value) WHERE m.value IS NOT NULL",
 		1,
-		{TEXTARRAYOID},
+		{BOOLOID},
 		NULL};
 	AkCaller caller;
 
 	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
 	ak_query(&query, &workspaces, workspaces == 0 ? "n" : NULL, AK_SEE_TRANSACTION);
-	for (uint64 i = 0; i < SPI_processed; i++)
+	put_found(rsinfo);
+	if (workspaces == 0)
 	{
-		Datum values[3];
-		bool nulls[3];
+		/* the publisher's server log has the checkpoints of what a subscriber takes over */
+		Datum checkpoints = BoolGetDatum(ak_guc_audit_checkpoint_interval > 0 && !ak_is_subscriber());
 
-		for (int c = 0; c < 3; c++)
-			values[c] = ak_query_result(i, c + 1, &nulls[c]);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		ak_query(&of_database, &checkpoints, NULL, AK_SEE_TRANSACTION);
+		put_found(rsinfo);
 	}
 	SPI_finish();
 	ak_owner_end(&caller);

@@ -31,20 +31,25 @@ SELECT count(*) FROM (SELECT (hour AT TIME ZONE 'UTC')::date, workspace, key_id,
 	EXCEPT SELECT day, workspace, key_id, api, valid, denied, old_secret, last_used_at FROM apikeys.usage_daily) AS differ;
 SELECT count(*) FROM (SELECT key_id, max(last_used_at) FROM apikeys.key_usage GROUP BY 1 HAVING max(last_used_at) IS NOT NULL EXCEPT SELECT key_id, last_used_at FROM apikeys_internal.key_use) AS differ;
 
--- the log: entries outside the tree and the age of the oldest, since the last checkpoint was written
+-- the log: its entries, those outside the tree and the age of the oldest
 CALL apikeys.sequence_audit_logs();
 SELECT name, value FROM apikeys.metrics() WHERE name ~ 'audit_pending' ORDER BY 1;
+SELECT value = count(*) AS right, value > 5 AS some FROM apikeys.metrics(), apikeys.audit_logs WHERE name = 'apikeys_audit_entries_total' GROUP BY value;
 BEGIN;
 SELECT apikeys.register_api('log:' || i) FROM generate_series(1, 3) AS i \g /dev/null
 SELECT pg_sleep(0.1) \g /dev/null
 SELECT name, value = 3 OR name ~ 'age' AND value BETWEEN 0.1 AND 60 AS right FROM apikeys.metrics() WHERE name ~ 'audit_pending' ORDER BY 1;
 ROLLBACK;
+-- how old the last checkpoint in the server log is, if the log has grown since; without one, how old the log is
 BEGIN;
 ALTER TABLE apikeys.audit_size DISABLE TRIGGER USER;
 DELETE FROM apikeys.audit_size;
-SELECT count(*) FROM apikeys.metrics() WHERE name = 'apikeys_audit_checkpoint_age_seconds';
+SELECT value - extract(epoch FROM clock_timestamp() - min(l."time")) BETWEEN -5 AND 0 AS right
+FROM apikeys.metrics() AS m, apikeys.audit_logs AS l WHERE m.name = 'apikeys_audit_checkpoint_age_seconds' GROUP BY value;
 INSERT INTO apikeys.audit_size VALUES ('acme', 1000000, now() - interval '3 hours'), ('rival', 1000000, now() - interval '2 hours');
 SELECT round(value / 3600) AS hours FROM apikeys.metrics() WHERE name = 'apikeys_audit_checkpoint_age_seconds';
+INSERT INTO apikeys.audit_size SELECT 'default', 1000000, max("time") FROM apikeys.audit_logs;
+SELECT value FROM apikeys.metrics() WHERE name = 'apikeys_audit_checkpoint_age_seconds';
 ROLLBACK;
 
 -- by workspace it is bounded, and says so
