@@ -11,12 +11,14 @@ SET ROLE regress_ak_mallory;
 CREATE TABLE attack.said (run integer, n integer GENERATED ALWAYS AS IDENTITY, what text);
 CREATE TABLE attack.setting (run integer GENERATED ALWAYS AS IDENTITY, name text, value text);
 
--- Notes a row, without what is never the same twice; as it is whatever the settings are.
+-- Notes a row, without what is never the same twice (list_keys() tells the last use as the worker has flushed it); as it is
+-- whatever the settings are.
 CREATE FUNCTION attack.note(run integer, r anyelement) RETURNS void LANGUAGE sql SET TimeZone = 'UTC' SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
 	SET standard_conforming_strings = on SET transform_null_equals = off SET extra_float_digits = 1 AS $$
-	INSERT INTO attack.said (run, what) SELECT run, regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(to_jsonb(r)::text,
+	INSERT INTO attack.said (run, what) SELECT run, regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(to_jsonb(r)::text,
 		'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', 'uuid', 'g'), '\macme\d+', 'acme', 'g'), '20\d\d-\d\d-\d\d[T ][0-9:.]+[+0-9:]*', 'time', 'g'),
-		'\mac(_[0-9A-Za-z]+|[.]{3}[0-9A-Za-z]{4})', 'secret', 'g'), '"(audit_id|rate_reset|quota_reset)": \d+', '"\1": 0', 'g')
+		'\mac(_[0-9A-Za-z]+|[.]{3}[0-9A-Za-z]{4})', 'secret', 'g'), '"(audit_id|rate_reset|quota_reset)": \d+', '"\1": 0', 'g'),
+		'"last_used_at": (null|"[^"]*")', '"last_used_at": "or never"', 'g')
 $$;
 
 CREATE FUNCTION attack.scenario(run integer) RETURNS void LANGUAGE plpgsql AS $$
