@@ -7,8 +7,11 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #include "core/args.h"
 #include "core/errors.h"
@@ -34,6 +37,18 @@ char *
 ak_optional_text(FunctionCallInfo fcinfo, int n)
 {
 	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+/*
+ * For a function that writes: raises 25006, with the function's name, in a READ
+ * ONLY transaction and on a standby.  Without it, a statement of ours would be
+ * refused, where nothing but its SQL tells what it is.
+ */
+void
+ak_refuse_read_only(FunctionCallInfo fcinfo)
+{
+	if (XactReadOnly)
+		PreventCommandIfReadOnly(psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid)));
 }
 
 /* Returns the row type of the function's result, blessed. */

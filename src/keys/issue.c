@@ -91,6 +91,7 @@ new_key_workspace(FunctionCallInfo fcinfo, int n, AkWorkspace *settings)
 	char *workspace;
 
 	ak_require_anywhere(AK_MANAGE);
+	ak_refuse_read_only(fcinfo);
 	workspace = ak_target_workspace(AK_MANAGE, ak_optional_text(fcinfo, n));
 	ak_require_workspace_settings(AK_MANAGE, workspace, settings);
 	return workspace;

@@ -117,13 +117,15 @@ ak_refuse_unknown_key(Datum key_id)
 /*
  * Finds the key whose key_id is the function's first argument, and checks that the
  * caller has the capability for it.  Raises 22004 for NULL, 42704 for a key that the
- * caller may not see, 42501 without the capability, and for AK_MANAGE also 55000 for
- * an archived key and on a subscriber.
+ * caller may not see, 42501 without the capability, and for AK_MANAGE also 25006, and
+ * 55000 for an archived key and on a subscriber.
  */
 void
 ak_find_key(FunctionCallInfo fcinfo, AkCapability capability, AkFoundKey *key)
 {
 	ak_require_anywhere(capability);
+	if (capability == AK_MANAGE)
+		ak_refuse_read_only(fcinfo);
 	if (PG_ARGISNULL(0))
 		ak_null_argument("key_id", errmsg("key_id must not be null"),
 						 errhint(

@@ -19,7 +19,6 @@
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -174,7 +173,6 @@ ak_insert_key(FunctionCallInfo fcinfo, AkVerb verb, const char *workspace, const
 	AkCaller caller;
 	Relation rel;
 
-	PreventCommandIfReadOnly("INSERT");
 	rel = ak_table_open(AK_KEY, RowExclusiveLock);
 	ak_row_begin(row, rel);
 	if (!PG_ARGISNULL(0))

@@ -21,6 +21,7 @@
 #include "access/access.h"
 #include "audit/action.h"
 #include "audit/sealed_row.h"
+#include "core/args.h"
 #include "core/catalog.h"
 #include "core/errors.h"
 #include "core/query.h"
@@ -173,6 +174,7 @@ ak_revoke_key(PG_FUNCTION_ARGS)
 	text *secret;
 
 	ak_require_anywhere(AK_VALIDATE);
+	ak_refuse_read_only(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	secret = PG_GETARG_TEXT_PP(0);

@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "access/access.h"
@@ -48,8 +47,8 @@ ak_register_api(PG_FUNCTION_ARGS)
 	char *api;
 
 	ak_require(AK_ADMIN, NULL);
+	ak_refuse_read_only(fcinfo);
 	api = ak_text_argument(fcinfo, 0, "api");
-	PreventCommandIfReadOnly("register_api()");
 	/* one registration at a time, for the registry's order */
 	ak_lock_object(AK_API, "", ExclusiveLock);
 	/* waits for unregister_api(); a name exists as of the latest commit, as in a unique index */
@@ -80,6 +79,7 @@ ak_unregister_api(PG_FUNCTION_ARGS)
 	char *api;
 
 	ak_require(AK_ADMIN, NULL);
+	ak_refuse_read_only(fcinfo);
 	api = ak_text_argument(fcinfo, 0, "api");
 	if (ak_run_as_owner(AK_TO_MANAGE, &query, args, NULL, AK_SEE_TRANSACTION) == 0)
 		ak_refuse_unknown_api(api);
@@ -115,6 +115,7 @@ ak_add_team_member(PG_FUNCTION_ARGS)
 	Datum args[3];
 
 	ak_require_anywhere(AK_ADMIN);
+	ak_refuse_read_only(fcinfo);
 	ak_need_argument(fcinfo, 0, "actor");
 	ak_need_argument(fcinfo, 1, "team");
 	args[0] = team_workspace(fcinfo, 2);
@@ -142,6 +143,7 @@ ak_remove_team_member(PG_FUNCTION_ARGS)
 	char *actor;
 
 	ak_require_anywhere(AK_ADMIN);
+	ak_refuse_read_only(fcinfo);
 	actor = ak_text_argument(fcinfo, 0, "actor");
 	args[0] = team_workspace(fcinfo, 1);
 	args[1] = PG_GETARG_DATUM(0);

@@ -280,6 +280,7 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 	char *workspace;
 
 	ak_require_anywhere(AK_ADMIN);
+	ak_refuse_read_only(fcinfo);
 	if (PG_ARGISNULL(ARG_WORKSPACE))
 		ak_require(AK_ADMIN, NULL);
 	workspace = ak_text_argument(fcinfo, ARG_WORKSPACE, "workspace");
@@ -330,6 +331,7 @@ ak_update_workspace(PG_FUNCTION_ARGS)
 	char *workspace;
 
 	ak_require_anywhere(AK_ADMIN);
+	ak_refuse_read_only(fcinfo);
 	workspace = ak_text_argument(fcinfo, ARG_WORKSPACE, "workspace");
 	ak_check_workspace_argument(workspace);
 	ak_require_workspace(AK_ADMIN, workspace);

@@ -137,6 +137,30 @@ BEGIN READ ONLY;
 SELECT count(*) >= 0 AS reads FROM apikeys.active_keys;
 SELECT pg_temp.refused($$SELECT name FROM apikeys.create_key('ro', '{data}')$$);
 ROLLBACK;
+-- by every function that changes something, before anything else: its name, and none of our SQL
+CREATE TEMPORARY TABLE writes (call text);
+INSERT INTO writes VALUES ($$create_key('ro', '{data}')$$), ($$import_key('ro', '{data}', sha256('ro'))$$), ($$update_key(NULL)$$), ($$regenerate_key(NULL)$$), ($$end_overlap(NULL)$$), ($$disable_key(NULL)$$), ($$enable_key(NULL)$$),
+	($$archive_key(NULL)$$), ($$revoke_key('nobody''s')$$), ($$report_leak('[]')$$), ($$register_api('ro')$$), ($$unregister_api('push')$$), ($$create_workspace('ro')$$), ($$update_workspace('b')$$), ($$drop_workspace('a')$$),
+	($$add_team_member('ro', 'ro')$$), ($$remove_team_member('ro')$$), ($$grant_access('postgres', 'view')$$), ($$revoke_access('postgres', 'view')$$), ($$regrant_access()$$), ($$purge_audit_logs('-infinity', 'b')$$),
+	($$email_audit_logs('ro@example.com')$$), ($$release_report('00000000-0000-0000-0000-000000000000')$$), ($$flush_usage()$$);
+SELECT p.proname AS "not here" FROM pg_proc p WHERE p.pronamespace = 'apikeys'::regnamespace AND p.provolatile = 'v' AND p.prokind = 'f' AND NOT EXISTS (SELECT FROM writes WHERE call LIKE replace(p.proname, '_', '\_') || '(%')
+-- these write to no table
+AND p.proname NOT IN ('validate_key', 'authenticate', 'require_key', 'act_as', 'status', 'metrics', 'verify_audit_logs', 'audit_checkpoint', 'audit_inclusion_proof', 'audit_consistency_proof');
+CREATE FUNCTION pg_temp.said(call text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	context text;
+BEGIN
+	EXECUTE 'SELECT apikeys.' || call;
+	RETURN 'NOT REFUSED';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+	RETURN SQLSTATE || ': ' || SQLERRM || CASE WHEN context ~ '^SQL statement "SELECT apikeys[^\n]*\nPL/pgSQL function [^\n]*$' THEN '' ELSE ' IN ' || context END;
+END
+$$;
+BEGIN READ ONLY;
+SELECT call, said FROM writes, pg_temp.said(call) WHERE said <> format('25006: cannot execute %s() in a read-only transaction', substring(call FROM '^\w+'));
+SELECT count(*) FROM writes, pg_temp.said(call) WHERE said LIKE '25006: %';
+ROLLBACK;
 BEGIN READ ONLY;
 SELECT ok FROM apikeys.verify_audit_logs('b');
 SELECT count(*) FROM apikeys.audit_checkpoint('b');

@@ -185,7 +185,10 @@ foreach my $call (
 	"regenerate_key($k)",
 	"end_overlap(apikeys.key_id('turned'))",
 	"update_key($k, 'x')",
+	"disable_key($k)",
+	"enable_key($k)",
 	"archive_key($k)",
+	"revoke_key('x')",
 	"register_api('x')",
 	"unregister_api('segmentation')",
 	"create_workspace('x')",
@@ -195,8 +198,10 @@ foreach my $call (
 	"grant_access('app', 'view')",
 	"revoke_access('app', 'validate')")
 {
-	like(failure($standby, "SELECT apikeys.$call"), qr/^25006 cannot execute \S+ in a read-only transaction$/, "$call on the standby");
-	like(failure($primary, "BEGIN READ ONLY; SELECT apikeys.$call"), qr/^25006 /, "$call in a READ ONLY transaction");
+	my ($function) = $call =~ /^(\w+)/;
+	my $refused = "25006 cannot execute $function() in a read-only transaction";
+	is(failure($standby, "SELECT apikeys.$call"), $refused, "$call on the standby");
+	is(failure($primary, "BEGIN READ ONLY; SELECT apikeys.$call"), $refused, "$call in a READ ONLY transaction");
 }
 same_contents(contents($primary, 'postgres'), $before, 'after what was refused');
 catch_up();
