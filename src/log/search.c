@@ -66,12 +66,12 @@ typedef struct AkReading
 } AkReading;
 
 /*
- * Returns a text[] argument as a set, or NULL for NULL.  "known", if not NULL,
- * lists the valid values.  Raises 22004 for a NULL element, 22023 for a value
- * that is not valid.
+ * Returns a text[] argument as a set, or NULL for NULL; "what" is one of its
+ * values.  "known", if not NULL, lists the valid values.  Raises 22004 for a
+ * NULL element, 22023 for a value that is not valid.
  */
 static AkTexts *
-text_set(FunctionCallInfo fcinfo, int n, const char *what, const char *const *known)
+text_set(FunctionCallInfo fcinfo, int n, const char *argument, const char *what, const char *const *known)
 {
 	AkTexts *texts;
 	Datum *elements;
@@ -87,13 +87,12 @@ text_set(FunctionCallInfo fcinfo, int n, const char *what, const char *const *kn
 		int k = 0;
 
 		if (nulls[i])
-			ak_null_argument(psprintf("%ss", what), errmsg("%s list must not contain null", what));
+			ak_null_argument(argument, errmsg("%s list must not contain null", what));
 		texts->values[i] = TextDatumGetCString(elements[i]);
 		while (known != NULL && known[k] != NULL && strcmp(known[k], texts->values[i]) != 0)
 			k++;
 		if (known != NULL && known[k] == NULL)
-			ak_bad_argument(known == known_actions ? "actions" : "entities",
-							errmsg("unknown %s \"%s\"", what, ak_quoted(texts->values[i])),
+			ak_bad_argument(argument, errmsg("unknown %s \"%s\"", what, ak_quoted(texts->values[i])),
 							known == known_actions
 								? errhint("There are Create, Update, Delete and Export.")
 								: errhint("There are API Keys, APIs, Workspaces, Access, Teams and Audit Logs."));
@@ -165,10 +164,10 @@ ak_filter_from_args(FunctionCallInfo fcinfo, int first)
 			ak_bad_argument("search", errmsg("search text is too long"),
 							errdetail("At most %d characters are allowed.", SEARCH_MAX));
 	}
-	filter->teams = text_set(fcinfo, first + TEAMS, "team", NULL);
-	filter->actions = text_set(fcinfo, first + ACTIONS, "action", known_actions);
-	filter->actors = text_set(fcinfo, first + ACTORS, "actor", NULL);
-	filter->entities = text_set(fcinfo, first + ENTITIES, "entity", known_entities);
+	filter->teams = text_set(fcinfo, first + TEAMS, "teams", "team", NULL);
+	filter->actions = text_set(fcinfo, first + ACTIONS, "actions", "action", known_actions);
+	filter->actors = text_set(fcinfo, first + ACTORS, "actors", "actor", NULL);
+	filter->entities = text_set(fcinfo, first + ENTITIES, "entities", "entity", known_entities);
 	filter->has_since = !PG_ARGISNULL(first + SINCE);
 	if (filter->has_since)
 		filter->since = PG_GETARG_TIMESTAMPTZ(first + SINCE);

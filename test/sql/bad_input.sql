@@ -1,5 +1,5 @@
 -- Bad input, by the catalog: every function with NULL in every place, and with what is hostile to each type. Validation
--- answers; whatever else is refused with an SQLSTATE that callers may rely on; and nothing changes that has no entry.
+-- answers; whatever else is refused with an SQLSTATE that callers may rely on, and the name of the argument; and nothing changes that has no entry.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = error;
@@ -43,7 +43,7 @@ CREATE FUNCTION pg_temp.call(name text, args text[]) RETURNS text LANGUAGE plpgs
 $$
 DECLARE
 	statement text := format('SELECT count(*) FROM (SELECT * FROM %s(%s)) AS s', name, array_to_string(args, ', '));
-	before bigint;
+	argument text;
 BEGIN
 	EXECUTE statement;
 	RAISE EXCEPTION USING ERRCODE = 'AK000';	/* undone, so that calls do not depend on each other */
@@ -51,14 +51,19 @@ EXCEPTION
 	WHEN sqlstate 'AK000' THEN
 		RETURN 'ok';
 	WHEN OTHERS THEN
-		RETURN SQLSTATE || CASE WHEN octet_length(SQLERRM) > 1000 THEN ' LONG' ELSE '' END;
+		GET STACKED DIAGNOSTICS argument = COLUMN_NAME;
+		RETURN SQLSTATE || CASE WHEN octet_length(SQLERRM) > 1000 THEN ' LONG' ELSE '' END || '|' || argument;
 END
 $$;
-CREATE TEMPORARY TABLE results (name text, args text, result text);
+CREATE TEMPORARY TABLE results (name text, args text, result text, argument text);
 -- each argument in turn hostile, the others good
 INSERT INTO results
 SELECT f.name, format('%s: %s', i, h.value), pg_temp.call(f.name, array(SELECT CASE WHEN j = i THEN h.value WHEN f.name = 'apikeys.update_key' AND j = 10 THEN 'NULL' ELSE pg_temp.good(t, :'key_id') END || '::' || t FROM unnest(f.types) WITH ORDINALITY AS u (t, j) ORDER BY j))
 FROM functions f, generate_series(1, f.n) AS i JOIN LATERAL (SELECT * FROM hostile h WHERE h.type = f.types[i]) AS h ON true;
+-- each in turn hostile, the others NULL
+INSERT INTO results
+SELECT f.name, format('%s alone: %s', i, h.value), pg_temp.call(f.name, array(SELECT CASE WHEN j = i THEN h.value ELSE 'NULL' END || '::' || t FROM unnest(f.types) WITH ORDINALITY AS u (t, j) ORDER BY j))
+FROM functions f, generate_series(1, f.n) AS i JOIN LATERAL (SELECT * FROM hostile h WHERE h.type = f.types[i]) AS h ON true WHERE f.n > 1;
 -- all of them NULL, and the first good and the rest NULL
 INSERT INTO results SELECT f.name, 'all NULL', pg_temp.call(f.name, array(SELECT 'NULL::' || t FROM unnest(f.types) AS t)) FROM functions f;
 INSERT INTO results SELECT f.name, 'rest NULL', pg_temp.call(f.name, array(SELECT CASE WHEN j = 1 THEN pg_temp.good(t, :'key_id') ELSE 'NULL' END || '::' || t FROM unnest(f.types) WITH ORDINALITY AS u (t, j) ORDER BY j)) FROM functions f WHERE f.n > 1;
@@ -67,7 +72,12 @@ INSERT INTO results
 SELECT f.name, 'all hostile ' || k, pg_temp.call(f.name, array(SELECT (array(SELECT h.value FROM hostile h WHERE h.type = t ORDER BY h.value COLLATE "C"))[1 + (k + j) % (SELECT count(*) FROM hostile h WHERE h.type = t)] || '::' || t
 	FROM unnest(f.types) WITH ORDINALITY AS u (t, j) ORDER BY j)) FROM functions f, generate_series(1, 15) AS k WHERE f.n > 0;
 
+UPDATE results SET argument = split_part(result, '|', 2), result = split_part(result, '|', 1);
 SELECT count(*) > 1000 AS many FROM results;
+-- a bad value is of an argument, and the error's COLUMN field names it
+SELECT DISTINCT r.name COLLATE "C" AS name, r.result, r.argument AS "no argument of it" FROM results r JOIN functions f USING (name) JOIN pg_proc p ON p.oid = f.oid
+WHERE r.result IN ('22004', '22023', '23505', '23514') AND (r.argument = ANY (p.proargnames[:p.pronargs])) IS NOT TRUE AND p.pronamespace = 'apikeys'::regnamespace ORDER BY 1, 2, 3;
+SELECT count(DISTINCT (name, argument)) > 40 AS many FROM results WHERE argument <> '';
 -- refused by what is not ours to say
 SELECT name, args, result FROM results WHERE result <> 'ok' AND result NOT IN (SELECT code FROM codes) AND NOT (name = 'apikeys.require_key' AND result = 'PGRST') ORDER BY name COLLATE "C", args COLLATE "C";
 -- validation, and what asks for the current key, refuses nothing at all but a negative cost, which is the server's own
