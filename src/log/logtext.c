@@ -21,6 +21,7 @@
 
 #include "catalog/pg_collation.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -358,6 +359,30 @@ quote_cell(StringInfo buf, int start)
 }
 
 /*
+ * Returns true if a spreadsheet would take a cell for a formula: it begins with
+ * = + - @, in full width, too, or with a tab or a line end.  (The list is OWASP's,
+ * "CSV Injection".)
+ */
+static bool
+is_formula(const char *cell, int len)
+{
+	static const char *const wide[] = {"\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d", "\xef\xbc\xa0"};
+	int encoding = GetDatabaseEncoding();
+
+	if (len == 0)
+		return false;
+	if (!IS_HIGHBIT_SET(cell[0]))
+		return strchr("=+-@\t\r\n", cell[0]) != NULL;
+	/* in SQL_ASCII, bytes are taken for UTF-8 */
+	if (encoding != PG_UTF8 && encoding != PG_SQL_ASCII)
+		cell = pg_server_to_any(cell, pg_mblen(cell), PG_UTF8);
+	for (int i = 0; i < (int) lengthof(wide); i++)
+		if (strncmp(cell, wide[i], 3) == 0)
+			return true;
+	return false;
+}
+
+/*
  * Appends an entry as a line of CSV with RFC 4180's quoting, without a line
  * end; NULL is empty.  A cell that a spreadsheet would take for a formula gets
  * an apostrophe in front.
@@ -376,7 +401,7 @@ ak_csv_line(StringInfo buf, const Datum *values, const bool *nulls)
 			continue;
 		start = buf->len;
 		append_shown(buf, column, values[column - 1]);
-		if (column != Anum_audit_log_time && buf->len > start && strchr("=+-@\t\r\n", buf->data[start]) != NULL)
+		if (column != Anum_audit_log_time && is_formula(buf->data + start, buf->len - start))
 		{
 			appendStringInfoChar(buf, '\0');
 			memmove(buf->data + start + 1, buf->data + start, buf->len - 1 - start);

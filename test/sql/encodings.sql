@@ -28,6 +28,11 @@ SELECT code, count(*) FROM generate_series(1, 255) AS i, apikeys.authenticate('B
 SELECT name FROM apikeys.update_key(apikeys.key_id('Clé'), name => 'Clef', team => 'Ü');
 SELECT key FROM apikeys.regenerate_key(apikeys.key_id('Clef'), '1 hour') \gset
 SELECT code, name, team, metadata FROM apikeys.validate_key(:'key');
+BEGIN;
+SELECT apikeys.act_as('É', 'Ü');
+SELECT name FROM apikeys.create_key('Ö', '{data}');
+COMMIT;
+SELECT regexp_replace(l, '^[^,]*', 'time') FROM apikeys.export_audit_logs(teams => '{Ü}') AS l;
 SELECT pg_temp.wrong();
 
 \c regress_ak_euc
@@ -41,6 +46,12 @@ SELECT name FROM apikeys.create_key('　КЛЮЧ　1　', '{data}');
 SELECT name_folded = '\xd0bad0bbd18ed1872031' AS folded FROM apikeys.key WHERE name <> '鍵';
 SELECT activity, changes - 'hint' AS changes FROM apikeys.audit_logs;
 SELECT code FROM apikeys.validate_key('鍵', '鍵', '鍵');
+-- a formula in full width is one, too
+BEGIN;
+SELECT apikeys.act_as('＝鍵', '鍵');
+SELECT name FROM apikeys.create_key('＝', '{data}');
+COMMIT;
+SELECT regexp_replace(l, '^[^,]*', 'time') FROM apikeys.export_audit_logs(teams => '{鍵}') AS l;
 SELECT pg_temp.wrong();
 
 \c regress_ak_ascii
@@ -57,6 +68,11 @@ SELECT apikeys.key_id(E'caf\xc3\xa9') = key_id AS found FROM apikeys.create_key(
 SELECT pg_temp.refused($$SELECT apikeys.create_key(E'a\xe2\x80\x8bb', '{data}')$$);
 SELECT code, count(*) FROM generate_series(1, 255) AS i, apikeys.validate_key(chr(i), chr(i), chr(i)) GROUP BY 1 ORDER BY 1;
 SELECT pg_temp.refused($$SELECT apikeys.create_key(repeat(E'\xff', 101), '{data}')$$);
+BEGIN;
+SELECT apikeys.act_as(E'\xc9mile', 'team') <> '' AS acts;
+SELECT name FROM apikeys.create_key('of Emile', '{data}');
+COMMIT;
+SELECT count(*), bool_or(l LIKE E'%,\xc9mile,%') AS raw FROM apikeys.export_audit_logs(teams => '{team}') AS l;
 SELECT count(*) FROM apikeys.search_audit_logs(search => E'\xe9');
 SELECT pg_temp.wrong();
 

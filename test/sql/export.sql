@@ -8,6 +8,10 @@ SELECT name FROM apikeys.create_key('"', '{data}');
 SELECT name FROM apikeys.create_key(', "," ,', '{data}');
 SELECT apikeys.act_as('=cmd()', '-1', '192.0.2.255');
 SELECT name FROM apikeys.create_key('Ключ 𐍈', '{data}');
+SELECT apikeys.act_as('＝cmd()', '＋1');
+SELECT name FROM apikeys.create_key('wide', '{data}');
+SELECT apikeys.act_as('＠cmd()', '－1');
+SELECT name FROM apikeys.create_key('wide, too', '{data}');
 SELECT apikeys.act_as('plain', NULL, '0.0.0.0');
 SELECT name FROM apikeys.create_key(' x ', '{data}');
 COMMIT;
@@ -26,7 +30,7 @@ SELECT left(line, 100) FROM apikeys.export_audit_logs(entities => '{APIs}') AS l
 
 -- Read back, it is what was there, but for the apostrophe before what a spreadsheet would run.
 CREATE FUNCTION pg_temp.defused(t text) RETURNS text LANGUAGE sql AS
-$$ SELECT CASE WHEN t ~ E'^[-=+@\\t\\r\\n]' THEN '''' ELSE '' END || t $$;
+$$ SELECT CASE WHEN t ~ E'^[-=+@＝＋－＠\\t\\r\\n]' THEN '''' ELSE '' END || t $$;
 SET TimeZone = 'UTC'; SET DateStyle = 'ISO';
 CREATE TEMP TABLE back (place serial, "time" timestamptz, team text, entity text, activity text, action text, actor text, ip inet);
 CREATE FUNCTION pg_temp.cells(line text) RETURNS text[] LANGUAGE sql AS
