@@ -251,11 +251,12 @@ OFFSET 0;
 COMMENT ON VIEW apikeys.team_members IS 'the team that each actor acts for in a workspace that the current user may see';
 
 CREATE VIEW apikeys.accesses WITH (security_barrier) AS
-SELECT	a.role, a.capability, COALESCE(a.workspace, '*') AS workspace,
-		EXISTS (SELECT FROM apikeys_internal.access_role r WHERE r.grant_id = a.grant_id) AS in_force
+SELECT	COALESCE(u.rolname, a.role) AS role, a.capability, COALESCE(a.workspace, '*') AS workspace, u.oid IS NOT NULL AS in_force
 FROM	apikeys.access a
+		LEFT JOIN apikeys_internal.access_role r ON r.grant_id = a.grant_id
+		LEFT JOIN pg_roles u ON u.oid = r.roleid
 WHERE	COALESCE(a.workspace, '') = ANY ((SELECT apikeys_internal.visible_workspaces('admin'))::text[])
-ORDER BY a.role, a.capability, a.workspace NULLS FIRST
+ORDER BY 1, a.capability, a.workspace NULLS FIRST
 OFFSET 0;
 COMMENT ON VIEW apikeys.accesses IS 'what roles may do in the workspaces that the current user administers; workspace *: in all';
-COMMENT ON COLUMN apikeys.accesses.in_force IS 'false: recorded, but waiting for apikeys.regrant_access(), as after a restore';
+COMMENT ON COLUMN apikeys.accesses.in_force IS 'false: recorded, but waiting for apikeys.regrant_access(), as after a restore, or of a role that was dropped';

@@ -14,4 +14,15 @@ COMMENT ON COLUMN apikeys.verdict.valid IS 'whether the request may pass';
 COMMENT ON COLUMN apikeys.api.api IS 'the name of the API';
 COMMENT ON COLUMN apikeys.apis.api IS 'the name of the API';
 
+/* a renamed role has its new name at once, and the access of a dropped one is not in force */
+CREATE OR REPLACE VIEW apikeys.accesses WITH (security_barrier) AS
+SELECT	COALESCE(u.rolname, a.role) AS role, a.capability, COALESCE(a.workspace, '*') AS workspace, u.oid IS NOT NULL AS in_force
+FROM	apikeys.access a
+		LEFT JOIN apikeys_internal.access_role r ON r.grant_id = a.grant_id
+		LEFT JOIN pg_roles u ON u.oid = r.roleid
+WHERE	COALESCE(a.workspace, '') = ANY ((SELECT apikeys_internal.visible_workspaces('admin'))::text[])
+ORDER BY 1, a.capability, a.workspace NULLS FIRST
+OFFSET 0;
+COMMENT ON COLUMN apikeys.accesses.in_force IS 'false: recorded, but waiting for apikeys.regrant_access(), as after a restore, or of a role that was dropped';
+
 SELECT apikeys_internal.finish_update();

@@ -163,6 +163,7 @@ ALTER ROLE regress_ak_x RENAME TO regress_ak_z;
 SET ROLE regress_ak_z;
 SELECT apikeys_internal.visible_workspaces('manage');
 RESET ROLE;
+SELECT role, capability, workspace, in_force FROM apikeys.accesses WHERE role LIKE 'regress_ak__';
 SELECT * FROM pg_temp.entries();
 SELECT apikeys.grant_access('regress_ak_z', 'audit', 'acme');
 SELECT role, capability, workspace FROM apikeys.access WHERE role LIKE 'regress_ak__' ORDER BY 1, 2, 3;
@@ -205,6 +206,7 @@ SELECT apikeys.grant_access('regress_ak_y', 'admin'), apikeys.grant_access('regr
 DROP OWNED BY regress_ak_y;
 DROP ROLE regress_ak_y;
 CREATE ROLE regress_ak_y;
+SELECT count(*) FROM apikeys.accesses WHERE role = 'regress_ak_y' AND in_force;
 SELECT apikeys.revoke_access('regress_ak_y', 'view', 'acme');
 SELECT has_schema_privilege('regress_ak_y', 'apikeys', 'USAGE');
 SELECT role, capability, workspace FROM apikeys.access WHERE role LIKE 'regress_ak__' ORDER BY 1, 2, 3;
