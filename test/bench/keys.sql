@@ -13,16 +13,20 @@ INSERT INTO apikeys.workspace (workspace, created_at, created_by, audit_id, row_
 SELECT 'w' || i, now(), 'bench', 0, '' FROM generate_series(1, least(1000, :keys / 100 + 1)) i;
 
 UPDATE pg_index SET indisready = false WHERE indrelid = 'apikeys.key'::regclass;
+-- three keys more, one without limits, one with a rate limit, one with a quota, which none of them reaches
+CREATE TABLE bench.hot AS SELECT limits, bench.make(:keys + n) AS secret FROM (VALUES (1, 'none'), (2, 'rate limit'), (3, 'quota')) AS h (n, limits);
 INSERT INTO apikeys.key (key_id, audit_id, key_hash, workspace, name, apis, team, expires_at, old_key_hash,
-	old_valid_until, metadata, hint, name_folded, created_at, created_by, row_digest)
+	old_valid_until, rate_limit, rate_window, quota, quota_period, metadata, hint, name_folded, created_at, created_by, row_digest)
 SELECT gen_random_uuid(), i, sha256(secret::bytea), 'w' || i % least(1000, :keys / 100 + 1) + 1, 'Key ' || i,
 	CASE WHEN i % 3 = 0 THEN '{data,segmentation,push}'::text[] ELSE '{data,push}' END, 'Team ' || i % 20,
 	CASE WHEN i % 2 = 0 THEN '2100-01-01'::timestamptz END,
 	CASE WHEN i % 20 = 0 THEN sha256(('old' || secret)::bytea) END,
 	CASE WHEN i % 20 = 0 THEN '2020-01-01'::timestamptz END,
+	CASE WHEN i = :keys + 2 THEN 1000000000 END, CASE WHEN i = :keys + 2 THEN interval '1 minute' END,
+	CASE WHEN i = :keys + 3 THEN 1000000000000 END, CASE WHEN i = :keys + 3 THEN 'total' END,
 	CASE WHEN i % 10 = 0 THEN jsonb_build_object('contract', i) END,
 	'ak...' || right(secret, 4), convert_to('key ' || i, 'UTF8'), '2020-01-01'::timestamptz + i * interval '1 second', 'bench', sha256(secret::bytea)
-FROM (SELECT i, bench.make(i) AS secret FROM generate_series(1::bigint, :keys) i) AS made;
+FROM (SELECT i, bench.make(i) AS secret FROM generate_series(1::bigint, :keys + 3) i) AS made;
 UPDATE pg_index SET indisready = true WHERE indrelid = 'apikeys.key'::regclass;
 REINDEX TABLE apikeys.key;
 
@@ -113,6 +117,10 @@ FROM (VALUES
 ) AS a (arm, call, setting, value)
 WHERE a.setting IS NULL OR :'may_grant_set';
 
+-- One hot key, again and again.
+INSERT INTO bench.arm (kind, calls, arm, query)
+SELECT 'keys', 10000, 'hot, ' || limits, format($$SELECT count(apikeys.validate_key(secret, 'data')) FROM bench.hot, generate_series(1, 10000) WHERE limits = %L$$, limits) FROM bench.hot;
+
 -- What the access check costs. Nothing in SQL is that check and no more: sees_everywhere() asks the same question in the
 -- same place, and reads its argument and the setting apikeys.workspace on top, so that the check costs less than it.
 INSERT INTO bench.arm (kind, calls, arm, query)
@@ -132,7 +140,7 @@ CHECKPOINT;
 -- What is measured is what we think it is.
 DO $$
 BEGIN
-	IF EXISTS (SELECT FROM (SELECT secret FROM bench.sample UNION ALL SELECT secret FROM bench.unmet) AS s, LATERAL apikeys.validate_key(secret, 'data') AS v WHERE v.code <> 'VALID') THEN
+	IF EXISTS (SELECT FROM (SELECT secret FROM bench.sample UNION ALL SELECT secret FROM bench.unmet UNION ALL SELECT secret FROM bench.hot) AS s, LATERAL apikeys.validate_key(secret, 'data') AS v WHERE v.code <> 'VALID') THEN
 		RAISE EXCEPTION 'a secret of the sample is not valid';
 	END IF;
 END $$;
