@@ -166,7 +166,12 @@ act_on_leak(const AkAlert *alert)
 				 AK_IS_NULL(&key.row, Anum_key_disabled_at))
 			done = ak_disable_key_row(&key, &action);
 		else
+		{
+			/* paused already, unless somebody has enabled it since the snapshot */
+			if (use == AK_SECRET_CURRENT && strcmp(to_do, "disable") == 0)
+				ak_check_seen(&key);
 			log_leak(&key, action.details);
+		}
 	} while (!done);
 	return true;
 }
