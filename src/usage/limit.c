@@ -164,30 +164,22 @@ has_id(const AkLimit *item, const AkLimitId *id)
 static AkLimit *
 find_item(AkMemory *memory, const AkLimitId *id, bool shared, const char *workspace, size_t workspace_len)
 {
-	uint32 tag;
-	uint32 number;
+	uint32 hash = hash_of_id(id);
+	uint32 number = ak_pool_peek(&ak_limits, hash, id);
 
-	memcpy(&tag, id->id, sizeof(tag));
-	number = ak_slot_hint(AK_HINT_LIMIT, tag);
 	if (likely(number != AK_POOL_NONE))
-	{
-		AkLimit *item = ak_pool_item(&ak_limits, number);
-
-		if (likely(has_id(item, id)))
-			return item;
-	}
-	number = ak_pool_find(&ak_limits, hash_of_id(id), id);
+		return ak_pool_item(&ak_limits, number);
+	number = ak_pool_find(&ak_limits, hash, id);
 	if (number == AK_POOL_NONE)
 	{
 		AkNewLimit new = {.memory = memory, .id = *id, .shared = shared};
 
 		new.share = (hash_bytes((const unsigned char *) workspace, workspace_len) ^ id->database) % AK_SHARES;
-		number = ak_pool_enter(&ak_limits, hash_of_id(id), id, reserve_for(memory, new.share), fill_limit, &new);
+		number = ak_pool_enter(&ak_limits, hash, id, reserve_for(memory, new.share), fill_limit, &new);
 		ak_memory_took(memory, AK_ROOM_LIMITS, &ak_limits);
 	}
 	if (number == AK_POOL_NONE || number == AK_POOL_BEYOND)
 		return NULL;
-	ak_slot_hint_keep(AK_HINT_LIMIT, tag, number);
 	return ak_pool_item(&ak_limits, number);
 }
 

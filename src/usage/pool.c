@@ -6,9 +6,9 @@
  * A pool has items of one size, numbered from 1.  Its first step is an array of
  * items.  Each further step is a segment of dynamic shared memory with another
  * array, created by one process (ak_pool_grow()), pinned and never freed.  So
- * the address of an item never changes, and code that has kept a number may
- * read the item without a lock: it is still an item, although it may have been
- * reused.
+ * the address of an item never changes, and code that has found a number without
+ * a lock (ak_pool_peek()) may read the item: it is still an item, although it
+ * may have been reused.
  *
  * Items are in chains by their hash.  Each step brings new buckets, enough for
  * all items: the chains move to them partition by partition.
@@ -42,6 +42,9 @@
 
 /* The most hints for each shared buffer: about as many rows of keys fit beside their indexes */
 #define HINTS_PER_BUFFER 16
+
+/* Items of a chain that are looked at without its lock */
+#define PEEK_STEPS 64
 
 /* Items are aligned to cache lines */
 #define ALIGNED(size) TYPEALIGN(PG_CACHE_LINE_SIZE, size)
@@ -156,6 +159,8 @@ map_step(AkPool *pool, char *segment)
 		pool->nhints = step->nhints;
 	}
 	pool->segments[pool->attached] = segment;
+	pool->buckets = (uint32 *) (segment + step->buckets);
+	pool->nbuckets = step->nbuckets;
 	pool->nchunks = nchunks;
 	pool->attached++;
 }
@@ -389,6 +394,28 @@ take_free(AkPool *pool, uint32 reserve)
 	}
 	SpinLockRelease(&shared->mutex);
 	return number;
+}
+
+/*
+ * Looks for the item with that id and hash without a lock.  What it returns is a
+ * hint: the caller locks the item, and checks that it still has that id.
+ * AK_POOL_NONE: it was not found, although it may be there.
+ *
+ * A chain that changes meanwhile may lead into another one, or into the list of
+ * free items.  Each of them is an item, and only so many are looked at.
+ */
+uint32
+ak_pool_peek(const AkPool *pool, uint32 hash, const void *id)
+{
+	uint32 number = *(const volatile uint32 *) &pool->buckets[hash & (pool->nbuckets - 1)];
+
+	for (int i = 0; i < PEEK_STEPS && number != AK_POOL_NONE && is_mapped(pool, number); i++)
+	{
+		if (has_id(pool, number, id))
+			return number;
+		number = *(const volatile uint32 *) next_of(pool, number);
+	}
+	return AK_POOL_NONE;
 }
 
 /*

@@ -79,6 +79,8 @@ typedef struct AkPool
 	char *segments[AK_POOL_STEPS];
 	char **chunks; /* the items of each chunk */
 	uint32 nchunks;
+	uint32 *buckets; /* of the last step */
+	uint32 nbuckets;
 	char *hints; /* of the last step that has some */
 	uint32 nhints;
 	AkTicks retry_at; /* when to try again after a failure to attach */
@@ -97,6 +99,7 @@ extern void ak_pool_make(AkPool *pool, AkPoolShared *shared, char *segment, Size
 extern void ak_pool_join(AkPool *pool, AkPoolShared *shared, char *segment);
 extern bool ak_pool_attach(AkPool *pool);
 extern void ak_pool_grow(AkPool *pool, uint32 items);
+extern uint32 ak_pool_peek(const AkPool *pool, uint32 hash, const void *id);
 extern uint32 ak_pool_find(AkPool *pool, uint32 hash, const void *id);
 extern uint32 ak_pool_enter(AkPool *pool, uint32 hash, const void *id, uint32 reserve,
 							void (*fill)(void *item, void *arg), void *arg);

@@ -67,7 +67,6 @@ typedef struct AkUsed
 	const pg_uuid_t *key_id; /* NULL: no key */
 	const char *workspace;   /* of the key; NULL without one */
 	size_t workspace_len;
-	uint32 hash_bits;   /* first bytes of the secret's hash; 0 without a key */
 	uint64 api;         /* ak_api_hash() of the API in the request; 0: none */
 	bool api_known;     /* the API is one of the key's, so it is registered */
 	const char *client; /* NULL: none */
@@ -85,25 +84,13 @@ extern void ak_usage_count(const AkUsed *used);
 /* The slots; in slots.c */
 extern bool ak_usage_attach(void);
 extern void *ak_usage_key_hints(uint32 *count);
-extern AkSlot *ak_usage_acquire(const AkSlotId *id, uint32 hash_bits, const char *workspace, size_t workspace_len);
+extern AkSlot *ak_usage_acquire(const AkSlotId *id, const char *workspace, size_t workspace_len);
 extern void ak_usage_release(AkSlot *slot);
 extern int32 ak_usage_made_hour(void);
 extern AkFigure *ak_usage_copy(bool unflushed, bool (*wanted)(const AkSlot *copy, void *arg), void *arg, uint32 *at,
 							   int most, int *count);
 extern TimestampTz ak_usage_last_used(const pg_uuid_t *key_id, char *workspace);
 extern void ak_usage_reclaim(bool (*is_dead)(Oid database));
-
-/* Where this backend last found items; in slothint.c */
-typedef enum AkHintKind
-{
-	AK_HINT_SLOT,
-	AK_HINT_LIMIT
-} AkHintKind;
-
-#define AK_HINT_KINDS (AK_HINT_LIMIT + 1)
-
-extern uint32 ak_slot_hint(AkHintKind kind, uint32 tag);
-extern void ak_slot_hint_keep(AkHintKind kind, uint32 tag, uint32 number);
 
 /* The registry of APIs; in apinames.c */
 extern void ak_apinames_init(void);

@@ -292,7 +292,6 @@ validate_request(const AkRequest *request, bool become_caller)
 	AkLookup lookup;
 	AkCharge charge;
 	const AkCharge *charged = NULL;
-	uint32 hash_bits;
 	bool found;
 	Datum verdict;
 
@@ -308,7 +307,6 @@ validate_request(const AkRequest *request, bool become_caller)
 	if (!ak_sha256(request->key.data, request->key.len, hash))
 		ak_hash_failed();
 
-	memcpy(&hash_bits, hash, sizeof(hash_bits));
 	found = ak_keystore_find(&lookup, hash) && in_sight(request, AK_FOUND(&lookup, Anum_key_workspace));
 	used.code = AK_NOT_FOUND;
 	used.now = GetCurrentTimestamp();
@@ -322,7 +320,6 @@ validate_request(const AkRequest *request, bool become_caller)
 		if (used.code == AK_VALID)
 			used.code = charge_request(request, &lookup, &used, &charge, &charged);
 		used.api_known = state.api_allowed;
-		used.hash_bits = hash_bits;
 	}
 	if (become_caller && used.code == AK_VALID)
 		ak_set_current_key(&lookup);
