@@ -216,6 +216,19 @@ keep_named(AkFigure *figures, int count)
 	return kept;
 }
 
+/* For qsort(): by workspace, so that a statement has few totals of workspaces to write, and by key, as indexes are */
+static int
+in_order(const void *a, const void *b)
+{
+	const AkSlot *x = &((const AkFigure *) a)->slot;
+	const AkSlot *y = &((const AkFigure *) b)->slot;
+	int order = (int) x->workspace_len - (int) y->workspace_len;
+
+	if (order == 0)
+		order = memcmp(x->workspace, y->workspace, x->workspace_len);
+	return order != 0 ? order : memcmp(x->id.key_id, y->id.key_id, UUID_LEN);
+}
+
 /*
  * Flushes this database's figures as part of the current transaction: all of them,
  * or a BATCH that starts at *at, where *at is left at the next one, 0 after the
@@ -236,6 +249,8 @@ flush_batch(uint32 *at)
 	batch = palloc0(sizeof(AkFlushed));
 	batch->figures = ak_usage_copy(true, is_figure, NULL, at, BATCH, &batch->count);
 	batch->count = keep_named(batch->figures, batch->count);
+	if (batch->count > 0)
+		qsort(batch->figures, batch->count, sizeof(AkFigure), in_order);
 	MemoryContextSwitchTo(old);
 
 	for (int start = 0; start < batch->count; start += PIECE, ak_job_go_on())
