@@ -117,6 +117,66 @@ SELECT statement, pg_temp.reads(statement) FROM (VALUES
     ('SELECT apikeys.verify_audit_logs(''w1'')'),
     ('SELECT apikeys.audit_checkpoint(''w1'')')) AS s (statement);
 
+-- The lists, the log and its purge, in entries of indexes and rows of sequential scans: no more than a page, a few pages, or
+-- all of them that many times. An index on the time has a bucket for 8192 entries, and here one for all.
+CALL apikeys.sequence_audit_logs();
+CREATE FUNCTION pg_temp.total_entries() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+    SELECT sum(pg_stat_get_xact_tuples_returned(c.oid))::bigint FROM pg_class AS c
+    WHERE c.relnamespace IN ('apikeys'::regnamespace, 'apikeys_internal'::regnamespace) AND c.relkind IN ('r', 'i')
+$$;
+CREATE FUNCTION pg_temp.entries(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    before bigint := pg_temp.total_entries();
+    entries bigint;
+BEGIN
+    EXECUTE statement;
+    entries := pg_temp.total_entries() - before;
+    RETURN CASE WHEN entries <= 100 THEN 'a page' WHEN entries <= 500 THEN 'a few' ELSE 'all x ' || ceil(entries / 4500.0) END;
+END
+$$;
+SELECT key_id AS middle_key, audit_id AS middle_id, "time" AS middle FROM apikeys.audit_log WHERE key_name = 'big 1500' \gset
+SELECT what, pg_temp.entries(format('SELECT * FROM apikeys.search_audit_logs(%s)', arguments)) FROM (VALUES
+    ('all',                     ''),
+    ('a workspace',             $$workspace => 'w1'$$),
+    ('a large workspace',       $$workspace => 'default'$$),
+    ('a team of none',          $$teams => '{none}'$$),
+    ('a rare action',           $$actions => '{Delete}'$$),
+    ('a frequent action',       $$actions => '{Create}'$$),
+    ('an actor of none',        $$actors => '{none}'$$),
+    ('a rare entity',           $$entities => '{Access}'$$),
+    ('a key',                   format('key_id => %L', :'middle_key')),
+    ('since',                   format('since => %L', :'middle')),
+    ('until',                   format('until => %L', :'middle')),
+    ('before',                  format('before_id => %s', :middle_id)),
+    ('two that never meet',     $$workspace => 'default', entities => '{Access}'$$),
+    ('two, the rarer decides',  $$workspace => 'w1', actions => '{Create}'$$),
+    ('a text of most',          $$'created'$$),
+    ('a text of none',          $$'nowhere'$$),
+    ('a text in a workspace',   $$'nowhere', workspace => 'w1'$$)) AS s (what, arguments);
+SELECT what, pg_temp.entries(format('SELECT * FROM apikeys.list_keys(%s)', arguments)) FROM (VALUES
+    ('all',                     ''),
+    ('a workspace',             $$'w1'$$),
+    ('a large workspace',       $$'default'$$),
+    ('by name',                 $$'default', order_by => 'name'$$),
+    ('by last use',             $$'default', order_by => 'last_used_at desc'$$),
+    ('archived',                $$'w1', state => 'archived'$$),
+    ('a text',                  $$'default', 'nowhere'$$),
+    ('a team',                  $$'default', team => 'none'$$),
+    ('never used',              $$'default', unused_since => now()$$)) AS s (what, arguments);
+SELECT statement, pg_temp.entries(statement) FROM (VALUES
+    ('SELECT * FROM apikeys.export_audit_logs()'),
+    ('SELECT * FROM apikeys.export_audit_logs(workspace => ''w1'')'),
+    ('SELECT * FROM apikeys.verify_audit_logs()'),
+    ('SELECT * FROM apikeys.verify_audit_logs(''w1'')'),
+    ('SELECT * FROM apikeys.audit_feed(0, ''w1'')'),
+    ('SELECT * FROM apikeys.audit_feed(2000, max_rows => 10)'),
+    ('SELECT * FROM apikeys.key_details(apikeys.key_id(''big 7''))'),
+    ('SELECT * FROM apikeys.key_history(apikeys.key_id(''big 7''))'),
+    ('SELECT apikeys.key_id(''big 7'')'),
+    ('SELECT apikeys.audit_inclusion_proof(2000)'),
+    ('SELECT apikeys.purge_audit_logs(now(), ''w1'')'),
+    ('SELECT apikeys.purge_audit_logs(now(), ''default'')')) AS s (statement);
+
 -- a role that has a capability in many single workspaces has it in those alone
 CREATE ROLE regress_ak_each;
 SELECT count(apikeys.grant_access('regress_ak_each', 'validate', 'w' || i)) FROM generate_series(2, 40) AS i WHERE i NOT IN (10, 30, 39);
