@@ -209,6 +209,38 @@ sub growth_of
 
 # -------------------------------------------------------------------- table
 
+# The rows as two tables of Markdown: what was measured with several numbers of keys, with a column for each; and the rest.
+sub print_markdown
+{
+	my (@figures, @sizes, %value, %goal, @rest);
+	for (@rows)
+	{
+		my ($figure, $measured, $goal, $met) = @$_;
+		$measured .= ', missed' if $met eq 'missed';
+		if ($figure =~ /^(.*), ([0-9,]+ keys)$/)
+		{
+			my ($base, $size) = ($1, $2);
+			push @figures, $base unless $value{$base};
+			push @sizes, $size unless grep { $_ eq $size } @sizes;
+			$value{$base}{$size} = $measured;
+			$goal{$base} ||= $goal;
+		}
+		else { push @rest, [ $figure, $measured, $goal ]; }
+	}
+	my $print = sub { print '| ', join(' | ', @_), " |\n"; return; };
+	if (@figures)
+	{
+		$print->('figure', @sizes, 'goal');
+		print '|---' x (@sizes + 2), "|\n";
+		for my $figure (@figures) { $print->($figure, (map { $value{$figure}{$_} // '' } @sizes), $goal{$figure}); }
+		print "\n";
+	}
+	$print->('figure', 'measured', 'goal');
+	print "|---|---|---|\n";
+	$print->(@$_) for @rest;
+	return;
+}
+
 sub print_table
 {
 	my @lines = ([ 'figure', 'measured', 'goal', '' ], @rows);
@@ -217,14 +249,10 @@ sub print_table
 	{
 		for (0 .. 3) { $width[$_] = length $line->[$_] if length $line->[$_] > $width[$_]; }
 	}
-	for my $i (0 .. $#lines)
+	if ($markdown) { print_markdown(); }
+	else
 	{
-		if ($markdown)
-		{
-			print '| ', join(' | ', @{ $lines[$i] }), " |\n";
-			print "|---|---|---|---|\n" if $i == 0;
-		}
-		else
+		for my $i (0 .. $#lines)
 		{
 			print join('  ', map { sprintf '%-*s', $width[$_], $lines[$i][$_] } 0 .. 3) =~ s/\s+$//r, "\n";
 			print join('  ', map { '-' x $_ } @width), "\n" if $i == 0;

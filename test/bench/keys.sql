@@ -63,6 +63,13 @@ SELECT n / :batch_size AS batch, secret FROM (
 ) AS made ORDER BY n;
 CREATE INDEX ON bench.unmet (batch);
 
+-- Keys that no backend has met since the server started: each batch serves once. Only where nothing else asks for each of the keys.
+CREATE SEQUENCE bench.strange_batch MINVALUE 0;
+CREATE TABLE bench.strange AS
+SELECT (row_number() OVER (ORDER BY hashint8(i)) - 1) / :batch_size AS batch, bench.make(i) AS secret
+FROM (SELECT n * 20 + 7 AS i FROM generate_series(1::bigint, CASE WHEN :keys > 100000 THEN :keys / 21 END) n) AS spread;
+CREATE INDEX ON bench.strange (batch);
+
 -- Each of the keys once, or 100,000 of them, in random order.
 CREATE TABLE bench.spread AS
 SELECT secret, secret::bytea AS secret_bytes FROM (SELECT i, bench.make(i) AS secret FROM generate_series(1, least(:keys, 100000)) i) AS made ORDER BY hashint8(i);
@@ -78,7 +85,7 @@ SELECT apikeys.grant_access('bench_app', 'validate') \g /dev/null
 SELECT count(apikeys.grant_access('bench_team', 'validate', workspace)) FROM apikeys.workspace \g /dev/null
 GRANT USAGE ON SCHEMA bench, plain TO bench_app, bench_scoped;
 GRANT SELECT ON ALL TABLES IN SCHEMA bench, plain TO bench_app, bench_scoped;
-GRANT USAGE ON SEQUENCE bench.batch TO bench_app;
+GRANT USAGE ON SEQUENCE bench.batch, bench.strange_batch TO bench_app;
 GRANT INSERT, TRUNCATE ON bench.timing TO bench_app, bench_scoped;
 GRANT USAGE ON SCHEMA apikeys_internal TO bench_app;
 GRANT EXECUTE ON FUNCTION apikeys_internal.sees_everywhere TO bench_app;
@@ -134,6 +141,9 @@ INSERT INTO bench.arm (kind, calls, arm, query) VALUES
 	('unmet', :batch_size, 'constant', 'SELECT count(bench.constant(secret)) FROM bench.unmet WHERE batch = 0'),
 	('unmet', :batch_size, 'validate_key', $$SELECT count(apikeys.validate_key(secret, 'data')) FROM bench.unmet
 		WHERE batch = (SELECT nextval('bench.batch'))$$);
+INSERT INTO bench.arm (kind, calls, arm, query)
+SELECT 'unmet', :batch_size, 'met by none', $$SELECT count(apikeys.validate_key(secret, 'data')) FROM bench.strange
+	WHERE batch = (SELECT nextval('bench.strange_batch'))$$ WHERE :keys > 100000;
 
 VACUUM (FREEZE, ANALYZE);
 CHECKPOINT;
