@@ -19,6 +19,7 @@
 
 #include "access/accessrow.h"
 #include "core/catalog.h"
+#include "core/columns.h"
 
 /* The role of an access */
 typedef struct AkAccessRole
@@ -66,7 +67,7 @@ ak_next_access(AkAccessScan *accesses)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	old = MemoryContextSwitchTo(accesses->context);
-	ak_deform(tuple, RelationGetDescr(accesses->rel), lengthof(values), values, nulls);
+	ak_deform(tuple, RelationGetDescr(accesses->rel), ak_columns(AK_ACCESS), values, nulls);
 	entry = hash_search(accesses->roles, DatumGetUUIDP(values[Anum_access_grant_id - 1]), HASH_FIND, NULL);
 	accesses->waiting = entry == NULL;
 	accesses->role = entry ? entry->role : get_role_oid(NameStr(*DatumGetName(values[Anum_access_role - 1])), true);

@@ -270,7 +270,7 @@ ak_audit(PG_FUNCTION_ARGS)
 	if (new != NULL)
 	{
 		entry.audit_id = ak_row_audit_id(new);
-		entry.row_digest = AK_VALUE(new, new->natts);
+		entry.row_digest = AK_VALUE(new, new->columns->digest);
 		if (!ak_take_fresh(entry.audit_id, &details))
 			return PointerGetDatum(NULL);
 	}

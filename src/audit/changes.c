@@ -175,7 +175,7 @@ ak_tell_changes(StringInfo changes, StringInfo labels, const AkTold *told, const
 	appendStringInfoChar(changes, '{');
 	for (; told->column != 0; told++)
 	{
-		Form_pg_attribute attr = TupleDescAttr((new ? new : old)->desc, told->column - 1);
+		Form_pg_attribute attr = TupleDescAttr((new ? new : old)->columns->desc, told->column - 1);
 
 		if (old != NULL && new != NULL ? !ak_column_changed(old, new, told->column)
 									   : AK_IS_NULL(old ? old : new, told->column))

@@ -108,14 +108,14 @@ ak_write_entry(const AkEntry *entry)
 	SET_TEXT(db_user, actor.db_user);
 	if (entry->row_digest != 0)
 		SET(row_digest, entry->row_digest);
-	ak_entry_digest(row.desc, row.natts, row.values, row.nulls, digest);
+	ak_entry_digest(row.columns, row.values, row.nulls, digest);
 	SET(digest, ak_digest_datum(digest));
 
 #undef SET
 #undef SET_TEXT
 
 	ak_owner_begin(&caller, AK_TO_LOG);
-	if (ak_insert_row(log, row.natts, row.values, row.nulls) == NULL)
+	if (ak_insert_row(log, row.columns->natts, row.values, row.nulls) == NULL)
 		ak_refused_by_trigger("apikeys.audit_log", "entry");
 	insert_pending(audit_id);
 	ak_owner_end(&caller);
@@ -147,7 +147,7 @@ ak_guard_log(PG_FUNCTION_ARGS)
 		AkRow row;
 
 		ak_row_read(&row, trigdata->tg_relation, trigdata->tg_trigtuple);
-		if (!is_entry || ak_entry_digest_right(row.desc, row.natts, row.values, row.nulls))
+		if (!is_entry || ak_entry_digest_right(row.columns, row.values, row.nulls))
 			return PointerGetDatum(trigdata->tg_trigtuple);
 	}
 	ak_wrong_state(errmsg("the audit log cannot be changed"),

@@ -5,9 +5,8 @@
  *	  (canonical.c).
  *
  * This file defines which columns the canonical bytes have, and the bytes of
- * every column type of these tables.  Left out are the digest itself, which is
- * the last of our columns, columns that users added, and values that are NULL
- * or the column's default.
+ * every column type of these tables.  Left out are the digest itself, columns
+ * that users added, and values that are NULL or the column's default.
  *
  * The digest of an entry is its leaf hash in the tree of the log (RFC 6962): of
  * a byte 0 and then the canonical bytes.
@@ -295,20 +294,20 @@ is_default(const char *column, const char *bytes, int len)
 }
 
 /*
- * Appends the canonical bytes of a row: of its natts columns but the last, the
- * digest.  Values may be toasted.
+ * Appends the canonical bytes of a row: of our columns, in the order of their
+ * enum, but the digest.  Values may be toasted.
  */
 void
-ak_row_bytes(StringInfo buf, TupleDesc desc, int natts, const Datum *values, const bool *nulls)
+ak_row_bytes(StringInfo buf, const AkColumns *columns, const Datum *values, const bool *nulls)
 {
 	ak_canon_begin(buf);
-	for (int i = 0; i < natts - 1; i++)
+	for (int i = 0; i < columns->natts; i++)
 	{
-		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		Form_pg_attribute attr = TupleDescAttr(columns->desc, i);
 		int before = buf->len;
 		int start;
 
-		if (nulls[i])
+		if (nulls[i] || i + 1 == columns->digest)
 			continue;
 		start = ak_canon_column(buf, NameStr(attr->attname), canon_type(attr->atttypid));
 		canon_value(buf, attr->atttypid, values[i]);
@@ -341,23 +340,23 @@ row_buffer(void)
 
 /* Computes the digest of a row into "out" (32 bytes). */
 void
-ak_row_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls, uint8 *out)
+ak_row_digest(const AkColumns *columns, const Datum *values, const bool *nulls, uint8 *out)
 {
 	StringInfo buf = row_buffer();
 
-	ak_row_bytes(buf, desc, natts, values, nulls);
+	ak_row_bytes(buf, columns, values, nulls);
 	if (!ak_sha256(buf->data, buf->len, out))
 		ak_hash_failed();
 }
 
 /* Computes the digest of an entry, its leaf hash, into "out" (32 bytes). */
 void
-ak_entry_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls, uint8 *out)
+ak_entry_digest(const AkColumns *columns, const Datum *values, const bool *nulls, uint8 *out)
 {
 	StringInfo buf = row_buffer();
 
 	appendStringInfoCharMacro(buf, '\0');
-	ak_row_bytes(buf, desc, natts, values, nulls);
+	ak_row_bytes(buf, columns, values, nulls);
 	if (!ak_sha256(buf->data, buf->len, out))
 		ak_hash_failed();
 }
@@ -374,24 +373,24 @@ has_digest(Datum value, bool isnull, const uint8 *digest)
 	return VARSIZE_ANY_EXHDR(given) == AK_HASH_LEN && ak_hash_equal(digest, (const uint8 *) VARDATA_ANY(given));
 }
 
-/* Returns true if the last of a row's natts columns holds the right digest. */
+/* Returns true if a row's digest is right. */
 bool
-ak_row_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *nulls)
+ak_row_digest_right(const AkColumns *columns, const Datum *values, const bool *nulls)
 {
 	uint8 digest[AK_HASH_LEN];
 
-	ak_row_digest(desc, natts, values, nulls, digest);
-	return has_digest(values[natts - 1], nulls[natts - 1], digest);
+	ak_row_digest(columns, values, nulls, digest);
+	return has_digest(values[columns->digest - 1], nulls[columns->digest - 1], digest);
 }
 
 /* The same for an entry. */
 bool
-ak_entry_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *nulls)
+ak_entry_digest_right(const AkColumns *columns, const Datum *values, const bool *nulls)
 {
 	uint8 digest[AK_HASH_LEN];
 
-	ak_entry_digest(desc, natts, values, nulls, digest);
-	return has_digest(values[natts - 1], nulls[natts - 1], digest);
+	ak_entry_digest(columns, values, nulls, digest);
+	return has_digest(values[columns->digest - 1], nulls[columns->digest - 1], digest);
 }
 
 /* Returns a digest as a palloc'd bytea. */

@@ -8,17 +8,17 @@
 #ifndef AK_ROW_DIGEST_H
 #define AK_ROW_DIGEST_H
 
-#include "access/tupdesc.h"
 #include "lib/stringinfo.h"
 
+#include "core/columns.h"
 #include "core/compat.h"
 
 pg_noreturn extern void ak_refuse_column_type(Oid type);
-extern void ak_row_bytes(StringInfo buf, TupleDesc desc, int natts, const Datum *values, const bool *nulls);
-extern void ak_row_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls, uint8 *out);
-extern bool ak_row_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *nulls);
-extern void ak_entry_digest(TupleDesc desc, int natts, const Datum *values, const bool *nulls, uint8 *out);
-extern bool ak_entry_digest_right(TupleDesc desc, int natts, const Datum *values, const bool *nulls);
+extern void ak_row_bytes(StringInfo buf, const AkColumns *columns, const Datum *values, const bool *nulls);
+extern void ak_row_digest(const AkColumns *columns, const Datum *values, const bool *nulls, uint8 *out);
+extern bool ak_row_digest_right(const AkColumns *columns, const Datum *values, const bool *nulls);
+extern void ak_entry_digest(const AkColumns *columns, const Datum *values, const bool *nulls, uint8 *out);
+extern bool ak_entry_digest_right(const AkColumns *columns, const Datum *values, const bool *nulls);
 extern Datum ak_digest_datum(const uint8 *digest);
 
 #endif /* AK_ROW_DIGEST_H */

@@ -71,9 +71,8 @@ void
 ak_row_begin(AkRow *row, Relation rel)
 {
 	row->tuple = NULL;
-	row->desc = RelationGetDescr(rel);
-	row->natts = ak_own_columns(rel);
-	Assert(row->natts <= AK_ROW_NATTS_MAX);
+	row->stored = RelationGetDescr(rel);
+	row->columns = ak_columns_of(rel);
 	memset(row->values, 0, sizeof(row->values));
 	memset(row->nulls, true, sizeof(row->nulls));
 }
@@ -83,10 +82,9 @@ void
 ak_row_read(AkRow *row, Relation rel, HeapTuple tuple)
 {
 	row->tuple = tuple;
-	row->desc = RelationGetDescr(rel);
-	row->natts = ak_own_columns(rel);
-	Assert(row->natts <= AK_ROW_NATTS_MAX);
-	ak_deform(tuple, row->desc, row->natts, row->values, row->nulls);
+	row->stored = RelationGetDescr(rel);
+	row->columns = ak_columns_of(rel);
+	ak_deform(tuple, row->stored, row->columns, row->values, row->nulls);
 }
 
 /*
@@ -107,18 +105,17 @@ ak_trigger_rows(const TriggerData *trigdata, AkRow rows[2], AkRow **old, AkRow *
 }
 
 /*
- * Copies the first row of the last SPI result, all columns of one of our tables
- * of which the first natts are ours, into a memory context.
+ * Puts the first row of the last SPI result, of RETURNING *, in place of a row
+ * of the same table; it is copied into a memory context.
  */
 void
-ak_row_copy_result(AkRow *row, int natts, MemoryContext context)
+ak_row_copy_result(AkRow *row, MemoryContext context)
 {
 	MemoryContext spi = MemoryContextSwitchTo(context);
 
 	row->tuple = heap_copytuple(SPI_tuptable->vals[0]);
-	row->desc = CreateTupleDescCopy(SPI_tuptable->tupdesc);
-	row->natts = natts;
-	ak_deform(row->tuple, row->desc, natts, row->values, row->nulls);
+	row->stored = NULL;
+	ak_deform_shown(row->tuple, SPI_tuptable->tupdesc, row->columns, row->values, row->nulls);
 	MemoryContextSwitchTo(spi);
 }
 
@@ -126,7 +123,7 @@ ak_row_copy_result(AkRow *row, int natts, MemoryContext context)
 const char *
 ak_column_name(const AkRow *row, AttrNumber column)
 {
-	return NameStr(TupleDescAttr(row->desc, AttrNumberGetAttrOffset(column))->attname);
+	return NameStr(TupleDescAttr(row->columns->desc, AttrNumberGetAttrOffset(column))->attname);
 }
 
 /* Returns a text column as a C string; NULL if it is NULL. */
@@ -160,7 +157,7 @@ ak_row_clear(AkRow *row, AttrNumber column)
 bool
 ak_column_changed(const AkRow *old, const AkRow *new, AttrNumber column)
 {
-	Form_pg_attribute attr = TupleDescAttr(old->desc, column - 1);
+	Form_pg_attribute attr = TupleDescAttr(old->columns->desc, column - 1);
 
 	if (AK_IS_NULL(old, column) || AK_IS_NULL(new, column))
 		return AK_IS_NULL(old, column) != AK_IS_NULL(new, column);
@@ -171,7 +168,7 @@ ak_column_changed(const AkRow *old, const AkRow *new, AttrNumber column)
 bool
 ak_row_changed(const AkRow *old, const AkRow *new)
 {
-	for (int column = 1; column <= old->natts; column++)
+	for (int column = 1; column <= old->columns->natts; column++)
 		if (ak_column_changed(old, new, column))
 			return true;
 	return false;
@@ -181,7 +178,7 @@ ak_row_changed(const AkRow *old, const AkRow *new)
 bool
 ak_row_restored(const AkRow *row)
 {
-	return ak_row_digest_right(row->desc, row->natts, row->values, row->nulls);
+	return ak_row_digest_right(row->columns, row->values, row->nulls);
 }
 
 /* Returns true while our own extension script runs, not another's that uses us. */
@@ -195,24 +192,22 @@ ak_installing(void)
 HeapTuple
 ak_row_written(const AkRow *row)
 {
-	int columns[AK_ROW_NATTS_MAX];
+	int attnums[AK_NATTS_MAX];
 
-	for (int i = 0; i < row->natts; i++)
-		columns[i] = i + 1;
-	return heap_modify_tuple_by_cols(row->tuple, row->desc, row->natts, columns, (Datum *) row->values,
+	for (int i = 0; i < row->columns->natts; i++)
+		attnums[i] = row->columns->attnums[i];
+	return heap_modify_tuple_by_cols(row->tuple, row->stored, row->columns->natts, attnums, (Datum *) row->values,
 									 (bool *) row->nulls);
 }
 
 /*
- * Sets the row's audit_id and its digest, the last of our columns, and returns
- * the row as a tuple.  Rows that the extension's own script inserts have
- * audit_id 0 and no entry.
+ * Sets the row's audit_id and its digest, and returns the row as a tuple.  Rows
+ * that the extension's own script inserts have audit_id 0 and no entry.
  */
 HeapTuple
 ak_row_seal(AkRow *row)
 {
-	AttrNumber digest_column = row->natts;
-	AttrNumber id_column = SPI_fnumber(row->desc, "audit_id");
+	AttrNumber id_column = SPI_fnumber(row->columns->desc, "audit_id");
 	uint8 digest[AK_HASH_LEN];
 	int64 audit_id = 0;
 
@@ -231,8 +226,8 @@ ak_row_seal(AkRow *row)
 		entry->details = NULL;
 	}
 	ak_row_set(row, id_column, Int64GetDatum(audit_id));
-	ak_row_digest(row->desc, row->natts, row->values, row->nulls, digest);
-	ak_row_set(row, digest_column, ak_digest_datum(digest));
+	ak_row_digest(row->columns, row->values, row->nulls, digest);
+	ak_row_set(row, row->columns->digest, ak_digest_datum(digest));
 	return ak_row_written(row);
 }
 
@@ -240,7 +235,7 @@ ak_row_seal(AkRow *row)
 int64
 ak_row_audit_id(const AkRow *row)
 {
-	return DatumGetInt64(AK_VALUE(row, SPI_fnumber(row->desc, "audit_id")));
+	return DatumGetInt64(AK_VALUE(row, SPI_fnumber(row->columns->desc, "audit_id")));
 }
 
 /* Returns the fresh entry with that audit_id, or NULL. */

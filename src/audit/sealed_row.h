@@ -13,17 +13,16 @@
 #include "utils/rel.h"
 
 #include "core/catalog.h"
-
-#define AK_ROW_NATTS_MAX 40
+#include "core/columns.h"
 
 /* Our columns of a row that a trigger reads and may change */
 typedef struct AkRow
 {
-	HeapTuple tuple; /* as the trigger got it */
-	TupleDesc desc;
-	int natts; /* number of our columns, the first of desc */
-	Datum values[AK_ROW_NATTS_MAX];
-	bool nulls[AK_ROW_NATTS_MAX];
+	HeapTuple tuple;  /* as the trigger got it */
+	TupleDesc stored; /* the table's, while it is open */
+	const AkColumns *columns;
+	Datum values[AK_NATTS_MAX];
+	bool nulls[AK_NATTS_MAX];
 } AkRow;
 
 /* The n-th column (an Anum_) of a row */
@@ -34,7 +33,7 @@ extern TriggerData *ak_trigger_data(FunctionCallInfo fcinfo, const char *name, i
 extern void ak_row_begin(AkRow *row, Relation rel);
 extern void ak_row_read(AkRow *row, Relation rel, HeapTuple tuple);
 extern void ak_trigger_rows(const TriggerData *trigdata, AkRow rows[2], AkRow **old, AkRow **new);
-extern void ak_row_copy_result(AkRow *row, int natts, MemoryContext context);
+extern void ak_row_copy_result(AkRow *row, MemoryContext context);
 extern const char *ak_column_name(const AkRow *row, AttrNumber column);
 extern char *ak_row_text(const AkRow *row, AttrNumber column);
 extern void ak_row_set(AkRow *row, AttrNumber column, Datum value);

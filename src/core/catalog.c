@@ -42,6 +42,7 @@
 #include "utils/syscache.h"
 
 #include "core/catalog.h"
+#include "core/columns.h"
 #include "core/compat.h"
 #include "core/errors.h"
 
@@ -54,43 +55,25 @@ typedef enum AkSchema
 
 static const char *const schema_names[AK_SCHEMA_COUNT] = {[AK_FACE] = "apikeys", [AK_INTERNAL] = "apikeys_internal"};
 
-/* A relation.  Of a table, also the names of its columns, for errors: pg_attribute has no name of a dropped one */
 typedef struct AkRelationName
 {
 	AkSchema schema;
 	const char *name;
-	int natts;           /* of a table: how many columns are ours */
-	const char *columns; /* as the Anum_ enum numbers them */
 } AkRelationName;
 
 static const AkRelationName relation_names[AK_RELATION_COUNT] = {
-	[AK_WORKSPACE] =
-		{AK_FACE, "workspace", _Anum_workspace_max - 1,
-		 "workspace name prefix archive_limit key_limit default_lifetime max_lifetime rate_limit rate_window leak_action "
-		 "former_prefixes created_at created_by updated_at updated_by audit_id row_digest"},
-	[AK_API] = {AK_FACE, "api", _Anum_api_max - 1,
-				"api description ordinal created_at created_by unregistered_at unregistered_by audit_id "
-				"row_digest"},
-	[AK_KEY] =
-		{AK_FACE, "key", _Anum_key_max - 1,
-		 "key_id audit_id key_hash workspace name apis team expires_at archived_at disabled_at old_key_hash "
-		 "old_valid_until allowed_cidrs rate_limit rate_window quota quota_period owner metadata hint name_folded "
-		 "created_at created_by updated_at updated_by regenerated_at regenerated_by disabled_by archived_by row_digest"},
-	[AK_TEAM_MEMBER] = {AK_FACE, "team_member", _Anum_team_member_max - 1, "workspace actor team audit_id row_digest"},
-	[AK_ACCESS] = {AK_FACE, "access", _Anum_access_max - 1, "role capability workspace grant_id audit_id row_digest"},
-	[AK_AUDIT_LOG] =
-		{AK_FACE, "audit_log", _Anum_audit_log_max - 1,
-		 "audit_id time workspace team entity action activity actor ip subject key_id key_name changes db_user "
-		 "row_digest digest"},
-	[AK_AUDIT_TREE] = {AK_FACE, "audit_tree", _Anum_audit_tree_max - 1,
-					   "workspace position audit_id sequence level hashes"},
-	[AK_AUDIT_SIZE] = {AK_FACE, "audit_size", _Anum_audit_size_max - 1, "workspace size logged_at"},
-	[AK_AUDIT_PENDING] = {AK_INTERNAL, "audit_pending", _Anum_audit_pending_max - 1, "audit_id"},
-	[AK_REPORT] = {AK_INTERNAL, "report", _Anum_report_max - 1,
-				   "report_id workspace scope recipient filters entries size encrypted asked_at asked_by state "
-				   "queued_at attempts next_attempt_at finished_at last_error id_domain content origin"},
-	[AK_LOCK_SALT] = {AK_INTERNAL, "lock_salt", _Anum_lock_salt_max - 1, "salt"},
-	[AK_ACCESS_ROLE] = {AK_INTERNAL, "access_role", _Anum_access_role_max - 1, "grant_id roleid"},
+	[AK_WORKSPACE] = {AK_FACE, "workspace"},
+	[AK_API] = {AK_FACE, "api"},
+	[AK_KEY] = {AK_FACE, "key"},
+	[AK_TEAM_MEMBER] = {AK_FACE, "team_member"},
+	[AK_ACCESS] = {AK_FACE, "access"},
+	[AK_AUDIT_LOG] = {AK_FACE, "audit_log"},
+	[AK_AUDIT_TREE] = {AK_FACE, "audit_tree"},
+	[AK_AUDIT_SIZE] = {AK_FACE, "audit_size"},
+	[AK_AUDIT_PENDING] = {AK_INTERNAL, "audit_pending"},
+	[AK_REPORT] = {AK_INTERNAL, "report"},
+	[AK_LOCK_SALT] = {AK_INTERNAL, "lock_salt"},
+	[AK_ACCESS_ROLE] = {AK_INTERNAL, "access_role"},
 	[AK_WORKSPACE_PKEY] = {AK_FACE, "workspace_pkey"},
 	[AK_WORKSPACE_LIMITED] = {AK_FACE, "workspace_limited"},
 	[AK_API_PKEY] = {AK_FACE, "api_pkey"},
@@ -190,23 +173,10 @@ schema_changed(Datum arg, int cacheid, uint32 hashvalue)
 		relids_valid = false;
 }
 
-/* Returns the number of names in a list. */
-static inline int
-count_names(const char *names)
-{
-	int count = 1;
-
-	for (; *names; names++)
-		count += *names == ' ';
-	return count;
-}
-
 /* Called once, from _PG_init. */
 void
 ak_catalog_init(void)
 {
-	for (int i = 0; i < AK_TABLE_COUNT; i++)
-		Assert(count_names(relation_names[i].columns) == relation_names[i].natts);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, (Datum) 0);
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 	ak_on_relation_change(forget_relids);
@@ -290,8 +260,8 @@ find_relation(AkRelation which, Oid schema)
 }
 
 /* Returns the name of a relation with its schema, palloc'd. */
-static char *
-qualified_name(AkRelation which)
+char *
+ak_relation_name(AkRelation which)
 {
 	return psprintf("%s.%s", schema_names[relation_names[which].schema], relation_names[which].name);
 }
@@ -345,7 +315,7 @@ look_up_once(bool missing_ok)
 		if (!OidIsValid(relids[i]))
 			ereport(
 				ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"%s\" does not exist", qualified_name(i)),
+				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"%s\" does not exist", ak_relation_name(i)),
 				 errhint(
 					 "CREATE EXTENSION apikeys makes it. What others made under that name, or own, does not count.")));
 	}
@@ -444,39 +414,15 @@ ak_lock_extension(void)
 	}
 }
 
-/*
- * Raises 55000 unless a table has all columns that this library knows.  Checked
- * once after each change of our relations, such as adding or dropping a column.
- */
+/* Finds our columns in a table once after each change of our relations, such as adding or dropping a column. */
 static inline void
 check_columns(Relation rel, AkRelation which)
 {
 	static uint64 checked[AK_TABLE_COUNT];
-	TupleDesc desc = RelationGetDescr(rel);
-	const char *name = relation_names[which].columns;
 
 	if (likely(checked[which] == look_up_number))
 		return;
-	if (desc->natts < relation_names[which].natts)
-		ak_wrong_version("table", qualified_name(which));
-	for (int i = 0; i < relation_names[which].natts; i++)
-	{
-		const char *found = NameStr(TupleDescAttr(desc, i)->attname);
-		int len = strcspn(name, " ");
-
-		if (TupleDescAttr(desc, i)->attisdropped)
-			ak_wrong_state(errmsg("column \"%.*s\" of table \"%s\" was dropped", len, name, qualified_name(which)),
-						   errdetail("Nothing works without it."),
-						   errhint("It cannot be added again. Restore the database from a backup."));
-		/* renamed; or an update added one of ours behind a user's */
-		if (strlen(found) != len || strncmp(found, name, len) != 0)
-			ak_wrong_state(
-				errmsg("column %d of table \"%s\" is \"%s\", not \"%.*s\"", i + 1, qualified_name(which), found, len,
-					   name),
-				errhint(
-					"Columns of your own must come after those of the extension, and none of those may be renamed."));
-		name += len + 1;
-	}
+	ak_find_columns(rel, which);
 	checked[which] = look_up_number;
 }
 
@@ -488,45 +434,20 @@ ak_check_tables(void)
 		table_close(ak_table_open(i, AccessShareLock), NoLock);
 }
 
-/*
- * Returns the number of our columns of one of our tables: they are the first.
- * Raises 55000 if one is missing.
- */
-int
-ak_own_columns(Relation rel)
+/* Returns which of our tables a relation is, after finding its columns if need be.  Raises 55000 if one is missing. */
+AkRelation
+ak_table_of(Relation rel)
 {
 	for (int i = 0; i < AK_TABLE_COUNT; i++)
 	{
 		if (ak_relid(i) == RelationGetRelid(rel))
 		{
 			check_columns(rel, i);
-			return relation_names[i].natts;
+			return i;
 		}
 	}
 	/* cannot happen: callers have opened it by ak_table_open(), or checked it by ak_trigger_data() */
 	elog(ERROR, "relation %u is no table of apikeys", RelationGetRelid(rel));
-}
-
-/* Deforms the first natts columns of a tuple, which may have more. */
-void
-ak_deform(HeapTuple tuple, TupleDesc desc, int natts, Datum *values, bool *nulls)
-{
-	Datum *all_values;
-	bool *all_nulls;
-
-	if (likely(desc->natts == natts))
-	{
-		heap_deform_tuple(tuple, desc, values, nulls);
-		return;
-	}
-	Assert(desc->natts > natts);
-	all_values = palloc(desc->natts * sizeof(Datum));
-	all_nulls = palloc(desc->natts * sizeof(bool));
-	heap_deform_tuple(tuple, desc, all_values, all_nulls);
-	memcpy(values, all_values, natts * sizeof(Datum));
-	memcpy(nulls, all_nulls, natts * sizeof(bool));
-	pfree(all_values);
-	pfree(all_nulls);
 }
 
 /*

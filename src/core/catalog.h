@@ -3,17 +3,21 @@
  * catalog.h
  *	  Our tables: their OIDs and column numbers.  See catalog.c.
  *
- * The Anum_ enums mirror the tables in sql/; catalog.c refuses to work with
- * a table that lacks one of these columns.  Columns that a user added come
- * after ours and are ignored.
+ * The Anum_ enums mirror the tables in sql/, and the lists of columns.c, which
+ * refuses to work with a table that lacks one of these columns.  Columns that a
+ * user added are ignored.
+ *
+ * A column that version 1.0 had has the same number in every database, and may
+ * be read by heap_getattr() or slot_getattr().  A column of a later version
+ * stands behind those in its enum, and in a database that was updated behind
+ * columns that a user had added.  So it is found by its name, and read through
+ * AkColumns (columns.h), in an AkRow or by ak_slot_read().
  *
  *-------------------------------------------------------------------------
  */
 #ifndef AK_CATALOG_H
 #define AK_CATALOG_H
 
-#include "access/htup.h"
-#include "access/tupdesc.h"
 #include "utils/relcache.h"
 #include "storage/lockdefs.h"
 
@@ -260,8 +264,8 @@ extern uint64 ak_catalog_generation(void);
 extern Oid ak_relid(AkRelation which);
 extern Oid ak_relid_if_any(AkRelation which);
 extern bool ak_is_relation(Oid relid, AkRelation which);
-extern int ak_own_columns(Relation rel);
-extern void ak_deform(HeapTuple tuple, TupleDesc desc, int natts, Datum *values, bool *nulls);
+extern char *ak_relation_name(AkRelation which);
+extern AkRelation ak_table_of(Relation rel);
 extern void ak_check_tables(void);
 extern Relation ak_table_open(AkRelation which, LOCKMODE lockmode);
 extern Oid ak_extension_owner(void);

@@ -18,22 +18,35 @@
 #include "rewrite/rewriteHandler.h"
 #include "utils/rel.h"
 
+#include "core/columns.h"
 #include "core/insert.h"
 
 /*
- * Sets the columns after the first natts to their defaults; generated columns
- * are computed later.
+ * Fills a slot with the values of the first natts of our columns, and with the
+ * defaults of all others; generated columns are computed later.
  */
 static void
-fill_defaults(TupleTableSlot *slot, Relation rel, int natts, EState *estate)
+fill_slot(TupleTableSlot *slot, Relation rel, int natts, const Datum *values, const bool *nulls, EState *estate)
 {
 	TupleDesc desc = RelationGetDescr(rel);
+	const AkColumns *columns = ak_columns_of(rel);
+	bool *given = palloc0(desc->natts * sizeof(bool));
 
-	for (int i = natts; i < desc->natts; i++)
+	for (int i = 0; i < natts; i++)
+	{
+		int offset = AttrNumberGetAttrOffset(columns->attnums[i]);
+
+		slot->tts_values[offset] = values[i];
+		slot->tts_isnull[offset] = nulls[i];
+		given[offset] = true;
+	}
+	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
 		Expr *value;
 
+		if (given[i])
+			continue;
 		slot->tts_values[i] = (Datum) 0;
 		slot->tts_isnull[i] = true;
 		if (attr->attisdropped || attr->attgenerated)
@@ -46,10 +59,11 @@ fill_defaults(TupleTableSlot *slot, Relation rel, int natts, EState *estate)
 }
 
 /*
- * Inserts a row as INSERT would.  The first natts columns are given, the others
- * get their defaults.  Row triggers fire, constraints are checked, and indexes
- * are updated.  Later commands of the transaction see the row.  Statement
- * triggers and rules are skipped: our tables have none for INSERT.
+ * Inserts a row as INSERT would.  The first natts of our columns are given, the
+ * others and those of users get their defaults.  Row triggers fire, constraints
+ * are checked, and indexes are updated.  Later commands of the transaction see
+ * the row.  Statement triggers and rules are skipped: our tables have none for
+ * INSERT.
  *
  * Privileges are not checked: the caller has checked them, and acts in an
  * owner section, because triggers and index expressions run as the current
@@ -68,9 +82,7 @@ ak_insert_row(Relation rel, int natts, const Datum *values, const bool *nulls)
 	TupleTableSlot *slot = ExecInitExtraTupleSlot(estate, RelationGetDescr(rel), table_slot_callbacks(rel));
 	HeapTuple row = NULL;
 
-	memcpy(slot->tts_values, values, natts * sizeof(Datum));
-	memcpy(slot->tts_isnull, nulls, natts * sizeof(bool));
-	fill_defaults(slot, rel, natts, estate);
+	fill_slot(slot, rel, natts, values, nulls, estate);
 	ExecStoreVirtualTuple(slot);
 
 	InitResultRelInfo(target, rel, 0, NULL, 0);

@@ -66,10 +66,7 @@ read_key_under(Datum key_id, Snapshot snapshot, AkRow *key)
 	tuple = systable_getnext(scan);
 	found = HeapTupleIsValid(tuple);
 	if (found)
-	{
 		ak_row_read(key, rel, heap_copytuple(tuple));
-		key->desc = CreateTupleDescCopy(RelationGetDescr(rel));
-	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return found;

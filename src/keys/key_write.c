@@ -188,7 +188,7 @@ ak_insert_key(FunctionCallInfo fcinfo, AkVerb verb, const char *workspace, const
 	ak_owner_begin(&caller, AK_TO_MANAGE);
 	PG_TRY();
 	{
-		row->tuple = ak_act_insert(&action, rel, row->natts, row->values, row->nulls);
+		row->tuple = ak_act_insert(&action, rel, row->columns->natts, row->values, row->nulls);
 	}
 	PG_CATCH();
 	{
@@ -234,7 +234,7 @@ ak_change_key(AkFoundKey *key, const AkAction *action, AkQuery *query, Datum *ar
 	PG_END_TRY();
 	changed = SPI_processed > 0;
 	if (changed)
-		ak_row_copy_result(&key->row, _Anum_key_max - 1, context);
+		ak_row_copy_result(&key->row, context);
 	SPI_finish();
 	ak_owner_end(&caller);
 	if (!changed && ak_read_key(key->key_id, &now) && !ak_column_changed(&key->row, &now, Anum_key_audit_id))

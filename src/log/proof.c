@@ -30,6 +30,7 @@
 #include "audit/row_digest.h"
 #include "core/args.h"
 #include "core/catalog.h"
+#include "core/columns.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/indexscan.h"
@@ -199,17 +200,18 @@ read_entry(int64 audit_id, Snapshot snapshot, bytea **bytes, char **workspace)
 	found = ak_index_next(&scan, ForwardScanDirection);
 	if (found)
 	{
-		TupleTableSlot *slot = scan.slot;
+		Datum values[_Anum_audit_log_max - 1];
+		bool nulls[_Anum_audit_log_max - 1];
 		StringInfoData buf;
 		bool isnull;
 		Datum name;
 
-		slot_getallattrs(slot);
-		name = slot_getattr(slot, Anum_audit_log_workspace, &isnull);
+		ak_slot_read(scan.slot, ak_columns(AK_AUDIT_LOG), values, nulls);
+		name = slot_getattr(scan.slot, Anum_audit_log_workspace, &isnull);
 		*workspace = isnull ? "" : TextDatumGetCString(name);
 		found = ak_sees(AK_AUDIT, isnull ? NULL : *workspace);
 		initStringInfo(&buf);
-		ak_row_bytes(&buf, slot->tts_tupleDescriptor, _Anum_audit_log_max - 1, slot->tts_values, slot->tts_isnull);
+		ak_row_bytes(&buf, ak_columns(AK_AUDIT_LOG), values, nulls);
 		*bytes = palloc(VARHDRSZ + buf.len);
 		SET_VARSIZE(*bytes, VARHDRSZ + buf.len);
 		memcpy(VARDATA(*bytes), buf.data, buf.len);

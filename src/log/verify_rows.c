@@ -47,6 +47,7 @@
 #include "audit/sealed_row.h"
 #include "audit/subject.h"
 #include "core/catalog.h"
+#include "core/columns.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/indexscan.h"
@@ -123,12 +124,11 @@ static const struct
 	const char *entity;
 	AttrNumber workspace; /* the column; 0: no workspace */
 	AttrNumber audit_id;
-	int natts; /* number of our columns */
 } kinds[] = {
-	{AK_WORKSPACE, "Workspaces", Anum_workspace_workspace, Anum_workspace_audit_id, _Anum_workspace_max - 1},
-	{AK_API, "APIs", 0, Anum_api_audit_id, _Anum_api_max - 1},
-	{AK_TEAM_MEMBER, "Teams", Anum_team_member_workspace, Anum_team_member_audit_id, _Anum_team_member_max - 1},
-	{AK_ACCESS, "Access", Anum_access_workspace, Anum_access_audit_id, _Anum_access_max - 1},
+	{AK_WORKSPACE, "Workspaces", Anum_workspace_workspace, Anum_workspace_audit_id},
+	{AK_API, "APIs", 0, Anum_api_audit_id},
+	{AK_TEAM_MEMBER, "Teams", Anum_team_member_workspace, Anum_team_member_audit_id},
+	{AK_ACCESS, "Access", Anum_access_workspace, Anum_access_audit_id},
 };
 
 /* What the extension came with, and the digests of these rows without created_at and created_by */
@@ -192,18 +192,19 @@ jsonb_of(const char *text)
 
 /* Returns true if a row without an entry is as the extension made it. */
 static bool
-is_seed(int kind, TupleDesc desc, const Datum *values, const bool *nulls)
+is_seed(int kind, const Datum *values, const bool *nulls)
 {
-	bool without[AK_ROW_NATTS_MAX];
+	const AkColumns *columns = ak_columns(kinds[kind].relation);
+	bool without[AK_NATTS_MAX];
 	uint8 digest[AK_HASH_LEN];
 	char hex[2 * AK_HASH_LEN + 1];
 
-	memcpy(without, nulls, kinds[kind].natts * sizeof(bool));
-	for (int i = 0; i < kinds[kind].natts; i++)
-		if (strcmp(NameStr(TupleDescAttr(desc, i)->attname), "created_at") == 0 ||
-			strcmp(NameStr(TupleDescAttr(desc, i)->attname), "created_by") == 0)
+	memcpy(without, nulls, columns->natts * sizeof(bool));
+	for (int i = 0; i < columns->natts; i++)
+		if (strcmp(NameStr(TupleDescAttr(columns->desc, i)->attname), "created_at") == 0 ||
+			strcmp(NameStr(TupleDescAttr(columns->desc, i)->attname), "created_by") == 0)
 			without[i] = true;
-	ak_row_digest(desc, kinds[kind].natts, values, without, digest);
+	ak_row_digest(columns, values, without, digest);
 	hex[hex_encode((const char *) digest, AK_HASH_LEN, hex)] = '\0';
 	for (int i = 0; i < (int) lengthof(seeds); i++)
 		if (seeds[i].kind == kind && strcmp(seeds[i].digest, hex) == 0)
@@ -213,16 +214,19 @@ is_seed(int kind, TupleDesc desc, const Datum *values, const bool *nulls)
 
 /* Notes a wrong digest of a row, and returns the row's digest. */
 static const uint8 *
-check_row(AkLog *log, TupleDesc desc, int natts, const Datum *values, const bool *nulls, int64 audit_id, bool is_key)
+check_row(AkLog *log, AkRelation table, const Datum *values, const bool *nulls, int64 audit_id)
 {
-	if (!ak_row_digest_right(desc, natts, values, nulls))
+	const AkColumns *columns = ak_columns(table);
+
+	if (!ak_row_digest_right(columns, values, nulls))
 		ak_note_row(log, audit_id,
-					is_key ? "a key was altered after this entry" : "what this entry tells of was altered after it");
-	return ak_hash_bytes(values[natts - 1], nulls[natts - 1]);
+					table == AK_KEY ? "a key was altered after this entry"
+									: "what this entry tells of was altered after it");
+	return ak_hash_bytes(values[columns->digest - 1], nulls[columns->digest - 1]);
 }
 
 static void
-read_key(AkRowProof *proof, TupleDesc desc, const Datum *values, const bool *nulls)
+read_key(AkRowProof *proof, const Datum *values, const bool *nulls)
 {
 	AkLog *log = log_of_row(proof, values[Anum_key_workspace - 1], false);
 	int64 audit_id = DatumGetInt64(values[Anum_key_audit_id - 1]);
@@ -232,7 +236,7 @@ read_key(AkRowProof *proof, TupleDesc desc, const Datum *values, const bool *nul
 
 	if (log == NULL)
 		return;
-	digest = check_row(log, desc, _Anum_key_max - 1, values, nulls, audit_id, true);
+	digest = check_row(log, AK_KEY, values, nulls, audit_id);
 	key = keystate_insert(proof->keys, *DatumGetUUIDP(values[Anum_key_key_id - 1]), &found);
 	key->audit_id = audit_id;
 	key->log = log;
@@ -245,7 +249,7 @@ read_key(AkRowProof *proof, TupleDesc desc, const Datum *values, const bool *nul
 }
 
 static void
-read_thing(AkRowProof *proof, int kind, TupleDesc desc, const Datum *values, const bool *nulls)
+read_thing(AkRowProof *proof, int kind, const Datum *values, const bool *nulls)
 {
 	AttrNumber workspace = kinds[kind].workspace;
 	AkLog *log =
@@ -257,14 +261,14 @@ read_thing(AkRowProof *proof, int kind, TupleDesc desc, const Datum *values, con
 
 	if (log == NULL)
 		return;
-	digest = check_row(log, desc, kinds[kind].natts, values, nulls, audit_id, false);
+	digest = check_row(log, kinds[kind].relation, values, nulls, audit_id);
 	thing = thing_of(proof, kind, jsonb_of(ak_row_subject(kinds[kind].relation, values, nulls)), &found);
 	if (thing->exists)
 		ak_note_row(log, audit_id, "there are two rows of what this entry tells of");
 	thing->audit_id = audit_id;
 	thing->log = log;
 	thing->exists = true;
-	thing->seed = audit_id == 0 && is_seed(kind, desc, values, nulls);
+	thing->seed = audit_id == 0 && is_seed(kind, values, nulls);
 	if (digest != NULL)
 		memcpy(thing->digest, digest, DIGEST_KEPT);
 }
@@ -274,13 +278,15 @@ static void
 read_row(AkRowProof *proof, int kind, TupleTableSlot *slot)
 {
 	MemoryContext old = MemoryContextSwitchTo(proof->row_context);
+	Datum values[AK_NATTS_MAX];
+	bool nulls[AK_NATTS_MAX];
 
 	CHECK_FOR_INTERRUPTS();
-	slot_getallattrs(slot);
+	ak_slot_read(slot, ak_columns(kind < 0 ? AK_KEY : kinds[kind].relation), values, nulls);
 	if (kind < 0)
-		read_key(proof, slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
+		read_key(proof, values, nulls);
 	else
-		read_thing(proof, kind, slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
+		read_thing(proof, kind, values, nulls);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(proof->row_context);
 }

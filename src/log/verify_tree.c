@@ -33,6 +33,7 @@
 
 #include "audit/row_digest.h"
 #include "core/catalog.h"
+#include "core/columns.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/indexscan.h"
@@ -229,8 +230,8 @@ is_pending(const AkVerification *v, int64 audit_id)
 static void
 verify_entry(AkVerification *v, AkRowProof *rows, AkLeafFinder *leaves, TupleTableSlot *slot)
 {
-	const Datum *values = slot->tts_values;
-	const bool *nulls = slot->tts_isnull;
+	Datum values[_Anum_audit_log_max - 1];
+	bool nulls[_Anum_audit_log_max - 1];
 	uint8 digest[AK_HASH_LEN];
 	const uint8 *stored;
 	AkTreeRow leaf;
@@ -238,12 +239,12 @@ verify_entry(AkVerification *v, AkRowProof *rows, AkLeafFinder *leaves, TupleTab
 	AkLog *log;
 	int64 audit_id;
 
-	slot_getallattrs(slot);
+	ak_slot_read(slot, ak_columns(AK_AUDIT_LOG), values, nulls);
 	log = ak_log_of_value(v, values[Anum_audit_log_workspace - 1], nulls[Anum_audit_log_workspace - 1]);
 	if (log == NULL)
 		return;
 	audit_id = DatumGetInt64(values[Anum_audit_log_audit_id - 1]);
-	ak_entry_digest(slot->tts_tupleDescriptor, _Anum_audit_log_max - 1, values, nulls, digest);
+	ak_entry_digest(ak_columns(AK_AUDIT_LOG), values, nulls, digest);
 	stored = ak_hash_bytes(values[Anum_audit_log_digest - 1], nulls[Anum_audit_log_digest - 1]);
 	if (stored == NULL || !ak_hash_equal(stored, digest))
 		ak_note(log, audit_id, "the entry was altered");

@@ -96,7 +96,7 @@ ak_guard_report(PG_FUNCTION_ARGS)
 	ak_row_read(&row, trigdata->tg_relation, trigdata->tg_trigtuple);
 	if (ours || AK_IS_NULL(&row, Anum_report_state) || strcmp(ak_row_text(&row, Anum_report_state), "queued") != 0)
 		return PointerGetDatum(trigdata->tg_trigtuple);
-	return PointerGetDatum(heap_modify_tuple_by_cols(trigdata->tg_trigtuple, row.desc, 1, &column, &held, &isnull));
+	return PointerGetDatum(heap_modify_tuple_by_cols(trigdata->tg_trigtuple, row.stored, 1, &column, &held, &isnull));
 }
 
 /* Returns an identifier that a copy of the database does not share, unless the whole cluster was copied; palloc'd. */
