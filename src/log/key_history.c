@@ -243,7 +243,12 @@ workspace_of_key(Datum key_id, Snapshot snapshot)
 static void
 read_history(AkHistory *history, Snapshot snapshot)
 {
-	static AkQuery find_row = {"SELECT to_jsonb(k) FROM apikeys.key k WHERE key_id = $1", 1, {UUIDOID}, NULL};
+	/* a column that a user added may have the name of a column of key_detail that is computed */
+	static AkQuery find_row = {"SELECT to_jsonb(k) - '{access,quota_used,last_used_at}'::text[] FROM apikeys.key k "
+							   "WHERE key_id = $1",
+							   1,
+							   {UUIDOID},
+							   NULL};
 	/* an API was registered if its last entry until then, or the opposite of its next one, or else its row says so */
 	static AkQuery find_entries = {
 		"SELECT l.\"time\", l.action, l.activity, l.actor, l.changes, l.row_digest IS NOT NULL, "

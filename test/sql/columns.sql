@@ -87,6 +87,12 @@ SELECT workspace, ok, problem FROM apikeys.verify_audit_logs();
 SELECT apikeys.email_audit_logs('somebody@example.com') IS NOT NULL AS queued;
 SELECT state, tall FROM apikeys_internal.report;
 
+-- Of the names of columns that key_detail computes.
+ALTER TABLE apikeys.key ADD COLUMN state integer DEFAULT 1, ADD COLUMN access integer DEFAULT 1, ADD COLUMN quota_used text DEFAULT 'x', ADD COLUMN last_used_at text DEFAULT 'x';
+SELECT (detail).state, (detail).access, (detail).quota_used, (detail).last_used_at FROM apikeys.key_history(:'key_id') LIMIT 1;
+SELECT d.state, d.access, d.quota_used, d.last_used_at IS NOT NULL AS used FROM apikeys.key_details(:'key_id') AS d;
+ALTER TABLE apikeys.key DROP COLUMN state, DROP COLUMN access, DROP COLUMN quota_used, DROP COLUMN last_used_at;
+
 -- One that cannot be without a value, and has no default: our functions do not know of it.
 ALTER TABLE apikeys.key ADD COLUMN wanted text NOT NULL DEFAULT 'x';
 ALTER TABLE apikeys.key ALTER COLUMN wanted DROP DEFAULT;
