@@ -57,7 +57,7 @@ address_datum(const AkAddress *address)
 	return InetPGetDatum(value);
 }
 
-/* Writes a figure as a row of usage_memory(): AK_FIGURE_NATTS values and nulls. */
+/* Writes a figure as a row: AK_FIGURE_NATTS values and nulls. */
 void
 ak_figure_row(const AkFigure *figure, Datum *values, bool *nulls)
 {
@@ -77,6 +77,7 @@ ak_figure_row(const AkFigure *figure, Datum *values, bool *nulls)
 	values[AK_FIGURE_LAST_AT] = TimestampTzGetDatum(slot->last_at);
 	nulls[AK_FIGURE_LAST_CLIENT] = slot->client.bits == 0;
 	values[AK_FIGURE_LAST_CLIENT] = slot->client.bits == 0 ? (Datum) 0 : address_datum(&slot->client);
+	values[AK_FIGURE_FLUSHED] = Int64GetDatum(slot->flushed);
 }
 
 /* Returns true if the caller may see the usage of that workspace ('': usage without a workspace). */

@@ -10,7 +10,7 @@
 
 #include "usage/usage.h"
 
-/* Columns of usage_memory(), from 0 */
+/* Columns of usage_memory(), from 0, and what only the flush asks for */
 enum
 {
 	AK_FIGURE_KEY_ID,
@@ -23,6 +23,7 @@ enum
 	AK_FIGURE_COUNT,
 	AK_FIGURE_LAST_AT,
 	AK_FIGURE_LAST_CLIENT,
+	AK_FIGURE_FLUSHED,
 	AK_FIGURE_NATTS
 };
 

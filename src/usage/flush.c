@@ -12,7 +12,9 @@
  * are stored together, or neither is.  Nothing is subtracted in memory.
  *
  * After a commit, the slots note how much of them the tables have, so that they
- * can be reused.  If a flush did not note it, the next one does.
+ * can be reused, and for a row into which another slot was flushed since: that is
+ * so while two builds of the library, with different layouts of memory, count the
+ * same hour (worker/shmem.c).  If a flush did not note it, the next one does.
  *
  * Locks: flushes of a database run one after the other, under a lock that is held
  * until the transaction ends.  Nothing else waits for it.
@@ -102,15 +104,16 @@ ak_is_dead_database(Oid database)
 static int64
 write_piece(const AkFigure *figures, int count)
 {
+#define WRITE_ARGS 11
 	static AkQuery query = {
 		"WITH memory AS ("
 		"SELECT * FROM ROWS FROM (unnest($1), unnest($2), unnest($3), "
 		"unnest($4), unnest($5), unnest($6), unnest($7), "
-		"unnest($8), unnest($9), unnest($10)) "
-		"AS m (key_id, hour, api, code, old_secret, workspace, slot, slot_count, last_at, last_client)), "
+		"unnest($8), unnest($9), unnest($10), unnest($11)) "
+		"AS m (key_id, hour, api, code, old_secret, workspace, slot, slot_count, last_at, last_client, flushed)), "
 		"added AS MATERIALIZED ("
 		"SELECT m.*, m.slot_count - "
-		"CASE WHEN h.slot = m.slot THEN h.slot_count ELSE 0 END AS count "
+		"CASE WHEN h.slot = m.slot THEN h.slot_count WHEN h.slot <> m.slot THEN m.flushed ELSE 0 END AS count "
 		"FROM memory m LEFT JOIN apikeys_internal.usage_hour h ON h.key_id = m.key_id "
 		"AND h.hour = m.hour AND h.api = m.api "
 		"AND h.code = m.code AND h.old_secret = m.old_secret), "
@@ -151,9 +154,9 @@ write_piece(const AkFigure *figures, int count)
 		"last_at = GREATEST(t.last_at, EXCLUDED.last_at), "
 		"last_client = COALESCE(EXCLUDED.last_client, t.last_client)) "
 		"SELECT COALESCE(sum(count), 0)::int8 FROM added",
-		10,
+		WRITE_ARGS,
 		{UUIDARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLARRAYOID, TEXTARRAYOID, INT8ARRAYOID,
-		 INT8ARRAYOID, TIMESTAMPTZARRAYOID, INETARRAYOID},
+		 INT8ARRAYOID, TIMESTAMPTZARRAYOID, INETARRAYOID, INT8ARRAYOID},
 		NULL};
 	static const struct
 	{
@@ -162,7 +165,7 @@ write_piece(const AkFigure *figures, int count)
 		int16 len;
 		bool byval;
 		char align;
-	} columns[10] = {
+	} columns[WRITE_ARGS] = {
 		{AK_FIGURE_KEY_ID, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR},
 		{AK_FIGURE_HOUR, TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE},
 		{AK_FIGURE_API, TEXTOID, -1, false, TYPALIGN_INT},
@@ -173,8 +176,9 @@ write_piece(const AkFigure *figures, int count)
 		{AK_FIGURE_COUNT, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE},
 		{AK_FIGURE_LAST_AT, TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE},
 		{AK_FIGURE_LAST_CLIENT, INETOID, -1, false, TYPALIGN_INT},
+		{AK_FIGURE_FLUSHED, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE},
 	};
-	Datum args[10];
+	Datum args[WRITE_ARGS];
 	bool isnull;
 	Datum *values = palloc(count * AK_FIGURE_NATTS * sizeof(Datum));
 	bool *nulls = palloc(count * AK_FIGURE_NATTS * sizeof(bool));
@@ -183,7 +187,7 @@ write_piece(const AkFigure *figures, int count)
 
 	for (int i = 0; i < count; i++)
 		ak_figure_row(&figures[i], values + i * AK_FIGURE_NATTS, nulls + i * AK_FIGURE_NATTS);
-	for (int c = 0; c < 10; c++)
+	for (int c = 0; c < WRITE_ARGS; c++)
 	{
 		int lower = 1;
 
@@ -197,6 +201,7 @@ write_piece(const AkFigure *figures, int count)
 	}
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 	return DatumGetInt64(ak_query_result(0, 1, &isnull));
+#undef WRITE_ARGS
 }
 
 /*
