@@ -44,25 +44,13 @@ sub restore
 	return;
 }
 
-# What is wrong with a database that holds the rows of rows.sql, '' if nothing.
-sub wrong
-{
-	my ($db) = @_;
-
-	return problems($node, $db) . query($node, $db, <<'SQL');
-SELECT e.name || ': ' || v.code || ', not ' || e.code FROM public.expected e, apikeys.validate_key(e.secret, e.api, e.client) AS v WHERE v.code <> e.code
-UNION ALL SELECT 'a checkpoint of before: ' || problem FROM apikeys.verify_audit_logs(NULL, (SELECT array_agg(note) FROM public.checkpoint)) WHERE NOT ok
-UNION ALL SELECT 'no checkpoint' WHERE (SELECT count(*) FROM public.checkpoint) < 5
-SQL
-}
-
 # What a database must go on to do.
 sub life_goes_on
 {
 	my ($db, $what) = @_;
 
 	$node->safe_psql($db, "SELECT apikeys.archive_key(key_id) FROM apikeys.create_key('Short', '{data}'); SELECT apikeys.update_key(apikeys.key_id('Plain'), name => 'After')");
-	is(wrong($db), '', "$what: verdicts, log and proof, after further changes");
+	is(rows_problems($node, $db), '', "$what: verdicts, log and proof, after further changes");
 	is($node->safe_psql($db, "SET ROLE regress_ak_gateway; SELECT code FROM apikeys.validate_key('x')"), 'NOT_FOUND', "$what: a role may what it might");
 	is($node->safe_psql($db, "SET ROLE regress_ak_acme; SELECT bool_and(workspace = 'acme') AND count(*) > 3 FROM apikeys.keys"), 't', "$what: of its workspace alone");
 	return;
@@ -81,7 +69,7 @@ foreach my $version (@versions)
 	my $lived = new_database($version);
 	restore($lived, "$upgrade/$version.dump.sql");
 	is($node->safe_psql($lived, 'SELECT apikeys.regrant_access()'), '5', "$version: accesses");
-	is(wrong($lived), '', "$version: restored");
+	is(rows_problems($node, $lived), '', "$version: restored");
 	$node->safe_psql($lived, 'SELECT apikeys.flush_usage()');
 	my $before = contents($node, $lived);
 	$node->safe_psql($lived, 'ALTER EXTENSION apikeys UPDATE');
@@ -96,7 +84,7 @@ foreach my $version (@versions)
 	my $direct = new_database($present);
 	restore($direct, "$upgrade/$version.dump.sql");
 	is($node->safe_psql($direct, 'SELECT apikeys.regrant_access()'), '5', "$version, restored into $present: accesses");
-	is(wrong($direct), '', "$version, restored into $present");
+	is(rows_problems($node, $direct), '', "$version, restored into $present");
 	$node->safe_psql($direct, 'SELECT apikeys.flush_usage()');
 	foreach ('* FROM apikeys.key', '* FROM apikeys.workspace', '* FROM apikeys.team_member', '* FROM apikeys.access', '* FROM apikeys.api',
 		'report_id, state, recipient FROM apikeys_internal.report', 'key_id, api, code, old_secret, count FROM apikeys_internal.usage',

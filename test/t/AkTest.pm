@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 use Storable ();
 use Test::More;
 
-our @EXPORT = qw(new_node server_major run_ok run_code install_in query sequence checkpoints verdicts contents same_contents problems index_problems
+our @EXPORT = qw(new_node server_major run_ok run_code install_in query sequence checkpoints verdicts contents same_contents problems rows_problems index_problems
   wait_for private_install catalog same_catalog newer_major
   have_extension session fork_clients);
 
@@ -183,6 +183,18 @@ SELECT 'still pending: ' || audit_id FROM apikeys_internal.audit_pending WHERE $
 UNION ALL
 SELECT 'the sequence is behind: ' || last_value FROM apikeys_internal.audit_id_seq
 	WHERE last_value < (SELECT max(audit_id) FROM apikeys.audit_log)
+SQL
+}
+
+# The same of a database with the rows of test/upgrade/rows.sql: they must have the verdicts and confirm the checkpoints of then.
+sub rows_problems
+{
+	my ($node, $db) = @_;
+
+	return problems($node, $db) . query($node, $db, <<'SQL');
+SELECT e.name || ': ' || v.code || ', not ' || e.code FROM public.expected e, apikeys.validate_key(e.secret, e.api, e.client) AS v WHERE v.code <> e.code
+UNION ALL SELECT 'a checkpoint of before: ' || problem FROM apikeys.verify_audit_logs(NULL, (SELECT array_agg(note) FROM public.checkpoint)) WHERE NOT ok
+UNION ALL SELECT 'no checkpoint' WHERE (SELECT count(*) FROM public.checkpoint) < 5
 SQL
 }
 
