@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 use AkTest;
+use JSON::PP ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -50,6 +51,32 @@ foreach my $page (sort keys %text)
 }
 cmp_ok($links, '>=', 30, "$links links were found");
 is(join("\n", @broken), '', 'every link leads somewhere');
+
+# ---- The version is the same everywhere, and every version before has a way to it.
+
+{
+	my ($version) = slurp_file('apikeys.control') =~ /^default_version = '(.*)'$/m;
+	my ($number, $candidate) = $version =~ /^(\d+\.\d+(?:\.\d+)?)(rc\d+)?$/;
+	my $semantic = ($number =~ /\..*\./ ? $number : "$number.0") . ($candidate ? "-$candidate" : '');
+	my $meta = JSON::PP::decode_json(slurp_file('META.json'));
+	my ($layout) = slurp_file('src/core/catalog.h') =~ /^#define AK_LAYOUT (\d+)$/m;
+	my ($heading, $date) = slurp_file('CHANGELOG.md') =~ /^## (\S+) \((.*)\)$/m;
+	my ($package) = slurp_file('debian/changelog') =~ /\Aapikeys \((.*)-\d+\) unstable; /;
+
+	is($meta->{version}, $semantic, 'META.json: version');
+	is($meta->{provides}{apikeys}{version}, $semantic, 'META.json: version of what it provides');
+	is($meta->{provides}{apikeys}{file}, "sql/apikeys--$version.sql", 'META.json: file');
+	is($meta->{release_status}, $candidate ? 'testing' : 'stable', 'META.json: status');
+	is($heading, $version, 'CHANGELOG.md');
+	like($date, qr/^(unreleased|\d{4}-\d\d-\d\d)$/, 'CHANGELOG.md: date');
+	is($package, $number . ($candidate ? "~$candidate" : ''), 'debian/changelog');
+	is(join(' ', slurp_file('sql/20_types.sql') =~ /layout_(\d+)/g), "$layout $layout", 'the layout of CREATE EXTENSION is that of the library');
+	foreach my $old (map { m{/apikeys--(.*)\.sql$} } glob 'test/upgrade/apikeys--*.sql')
+	{
+		ok(-e "sql/apikeys--$old--$version.sql", "from $old to $version");
+		ok(-e "test/upgrade/$old.$_", "$old is kept: $_") foreach qw(dump.sql commit);
+	}
+}
 
 # ---- The reference has every object of the install script and every setting.
 

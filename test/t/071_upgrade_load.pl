@@ -2,8 +2,8 @@
 # new one before the update and after it, the worker, a standby, a postmaster that preloaded the old library.
 #
 # Whatever a session meets, it must give the right verdict or one of the errors that say what to do; nothing that succeeded may be
-# missing in the log.  The old library is built from the tag of its release (scripts/release-library, as make check does):
-# APIKEYS_RELEASES is the directory with it.
+# missing in the log.  The old library is built from the commit of its release (scripts/release-library, as make check does):
+# APIKEYS_RELEASES is the directory with it.  In CI that must not be missing.
 
 use strict;
 use warnings;
