@@ -22,16 +22,19 @@
  * bound on.  No pending row with a number below the bound can appear any more.
  * The bound is raised to a number that was the last given out, once all
  * transactions that had been given one by then have ended: they hold a lock on
- * the sequence as long as they run, prepared or not.
+ * the sequence as long as they run, prepared or not.  A superuser who sets the
+ * sequence back breaks this rule.  So a bound is forgotten after a while, and
+ * before what somebody asks for: a checkpoint, or the procedure.  What was behind
+ * it then enters its tree like all else.
  *
- * After a restore.  apikeys_internal.audit_pending is not dumped; the install script
- * inserts a row 0, which says that the rows are to be derived: entries without a
- * leaf.  So does the trigger of entries that come by replication.  This happens before the first batch, when there is another row, since
- * then somebody acts in this database and a restore is over, or when the
- * procedure is called; but not by the worker alone, which could do so between
- * the COPYs of two tables.  The row stays until a run has taken in all that it
- * derived: whatever ends that run, the next one, in any process, derives again
- * and forgets its bound.
+ * After a restore.  apikeys_internal.audit_pending is not dumped; the install
+ * script inserts a row 0, which says that the rows are to be derived: entries
+ * without a leaf.  So does the trigger of entries that come by replication.  This
+ * happens before the first batch, when there is another row, since then somebody
+ * acts in this database and a restore is over, or when the procedure is called;
+ * but not by the worker alone, which could do so between the COPYs of two tables.
+ * The row stays until a run has taken in all that it derived: whatever ends that
+ * run, the next one, in any process, derives again and forgets its bound.
  *
  *-------------------------------------------------------------------------
  */
@@ -54,6 +57,7 @@
 #include "access/access.h"
 #include "audit/entry.h"
 #include "core/catalog.h"
+#include "core/clock.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/lock.h"
@@ -66,6 +70,9 @@ PG_FUNCTION_INFO_V1(ak_sequence_audit_logs);
 
 /* Entries in one batch: enough to make the cost of a transaction small, some tenths of a second */
 #define BATCH 5000
+
+/* How long a bound is used */
+#define BOUND_MS (10 * 60 * 1000)
 
 /* Entries whose pending rows are derived by one statement */
 #define DERIVE_BATCH 100000
@@ -83,6 +90,7 @@ typedef struct AkTaken
 static struct
 {
 	uint64 generation; /* ak_catalog_generation() */
+	AkTicks since;     /* when it was at the first number */
 	int64 from;        /* no pending row below it can appear */
 	int64 next;        /* "from" after the present batch has committed */
 	int64 noted;       /* the last number given out when "running" was noted; 0: nothing noted */
@@ -96,6 +104,7 @@ static void
 reset_bound(void)
 {
 	bound.generation = ak_catalog_generation();
+	bound.since = ak_ticks();
 	bound.from = bound.next = 1;
 	bound.noted = 0;
 }
@@ -325,13 +334,13 @@ append_leaves(const AkTaken *taken, int count)
 
 /*
  * Takes a batch of entries into the trees, in the present transaction: at the
- * beginning of a run ("*from" is 0), those from the bound on, and then from
- * where the last batch ended.  Returns true if there may be another one.  SPI is
- * connected, as the owner.  The caller commits, and then calls
- * batch_committed().
+ * beginning of a run ("*from" is 0), those from the bound on, or "all", and then
+ * from where the last batch ended.  "called": by the procedure.  Returns true if
+ * there may be another one.  SPI is connected, as the owner.  The caller commits,
+ * and then calls batch_committed().
  */
 static bool
-take_batch(int64 *from, bool called)
+take_batch(int64 *from, bool all, bool called)
 {
 	/* no join with unnest(): the planner may take the few rows of old statistics first, and compare each with all of $1 */
 	static AkQuery forget = {"DELETE FROM apikeys_internal.audit_pending WHERE audit_id = ANY ($1)",
@@ -352,7 +361,8 @@ take_batch(int64 *from, bool called)
 	ak_lock_all(AK_AUDIT_TREE, ExclusiveLock);
 	old = MemoryContextSwitchTo(context);
 	nest_level = ak_begin_index_plans();
-	if (bound.generation != ak_catalog_generation())
+	if (bound.generation != ak_catalog_generation() ||
+		(*from == 0 && (all || ak_ticks() - bound.since > AK_TICKS_OF_MS(BOUND_MS))))
 		reset_bound();
 	bound.next = bound.from;
 	if (*from == 0)
@@ -422,9 +432,9 @@ mark_sizes(void)
 	AtEOXact_GUC(true, nest_level);
 }
 
-/* Takes all entries into the trees, batch by batch.  Returns false if the job must end. */
+/* Takes entries into the trees, from the bound on or all, batch by batch.  Returns false if the job must end. */
 static bool
-run_batches(void)
+run_batches(bool all)
 {
 	int64 from = 0;
 	bool more = true;
@@ -434,7 +444,7 @@ run_batches(void)
 		if (ak_worker_must_stop() || !ak_job_begin())
 			return false;
 		/* a subscriber takes over what its publisher sequenced */
-		more = !ak_is_subscriber() && take_batch(&from, false);
+		more = !ak_is_subscriber() && take_batch(&from, all, false);
 		ak_job_commit();
 		batch_committed();
 	}
@@ -445,7 +455,7 @@ run_batches(void)
 AkJobNext
 ak_sequencer_job(void)
 {
-	(void) run_batches();
+	(void) run_batches(false);
 	return AK_JOB_IDLE;
 }
 
@@ -456,7 +466,7 @@ ak_sequencer_job(void)
 AkJobNext
 ak_checkpoint_job(void)
 {
-	if (run_batches() && ak_job_begin())
+	if (run_batches(true) && ak_job_begin())
 	{
 		if (!ak_is_subscriber())
 			mark_sizes();
@@ -499,7 +509,7 @@ ak_sequence_audit_logs(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		XactIsoLevel = XACT_READ_COMMITTED;
 		ak_owner_begin(&caller, AK_TO_LOG);
-		more = take_batch(&from, true);
+		more = take_batch(&from, true, true);
 		if (!more)
 			mark_sizes();
 		ak_owner_end(&caller);

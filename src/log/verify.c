@@ -215,6 +215,31 @@ read_state(AkVerification *v)
 }
 
 /*
+ * Notes that the sequence of the entries' numbers was set back, in the log of
+ * what belongs to no workspace: new entries would not come after those that
+ * there are.  SPI is connected, as the owner.
+ */
+static void
+check_numbers(AkVerification *v)
+{
+	static AkQuery query = {"SELECT max(audit_id) FROM apikeys.audit_log "
+							"WHERE audit_id > (SELECT last_value FROM apikeys_internal.audit_id_seq)",
+							0,
+							{0},
+							NULL};
+	AkLog *log = ak_log_of(v, "", 0);
+	bool isnull;
+	Datum last;
+
+	if (!v->everywhere || log == NULL)
+		return;
+	ak_query_snapshot(&query, NULL, NULL, v->snapshot);
+	last = ak_query_result(0, 1, &isnull);
+	if (!isnull)
+		ak_note(log, DatumGetInt64(last), "the numbers of new entries would not come after this one");
+}
+
+/*
  * Adds the workspaces of a table's rows; the first column of the index is the
  * workspace.
  */
@@ -417,6 +442,7 @@ ak_verify_audit_logs(PG_FUNCTION_ARGS)
 	rows = ak_prove_rows_begin(&v);
 	ak_verify_entries(&v, rows);
 	ak_prove_rows_end(rows);
+	check_numbers(&v);
 	UnregisterSnapshot(v.snapshot);
 
 	qsort(v.logs, v.count, sizeof(AkLog), name_order);
