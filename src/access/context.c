@@ -164,28 +164,42 @@ holds_secret(const char *what, const char *text, const char *workspace)
 }
 
 /*
- * Returns the actor of an action in that workspace (NULL: in none).  Raises
- * 22023 if a setting is not a valid actor, team or address.
+ * Returns the name of the actor of an action in that workspace (NULL: in none),
+ * palloc'd.  Raises 22023 if the setting is not a valid name.
  */
-void
-ak_current_actor(const char *workspace, AkActor *out)
+char *
+ak_current_actor_name(const char *workspace)
 {
-	out->db_user = GetUserNameFromId(GetSessionUserId(), false);
 	if (is_set(ak_guc_actor))
 	{
 		ak_check_label("actor", "actor", ak_guc_actor);
-		out->actor = holds_secret("actor", ak_guc_actor, workspace) ? out->db_user : pstrdup(ak_guc_actor);
+		if (!holds_secret("actor", ak_guc_actor, workspace))
+			return pstrdup(ak_guc_actor);
 	}
-	else
-		out->actor = out->db_user;
-	if (is_set(ak_guc_team))
-	{
-		ak_check_label("team", "team", ak_guc_team);
-		out->team = holds_secret("team", ak_guc_team, workspace) ? NULL : pstrdup(ak_guc_team);
-	}
-	else
-		out->team = workspace != NULL ? team_of(workspace, out->actor) : NULL;
+	return GetUserNameFromId(GetSessionUserId(), false);
+}
+
+/*
+ * Returns that actor's team, palloc'd; NULL: none.  Raises 22023 if the setting
+ * is not a valid team.
+ */
+char *
+ak_current_team(const char *workspace, const char *actor)
+{
+	if (!is_set(ak_guc_team))
+		return workspace != NULL ? team_of(workspace, actor) : NULL;
+	ak_check_label("team", "team", ak_guc_team);
+	return holds_secret("team", ak_guc_team, workspace) ? NULL : pstrdup(ak_guc_team);
+}
+
+/* The same with the actor's address.  Raises 22023 also if apikeys.client is no address. */
+void
+ak_current_actor(const char *workspace, AkActor *out)
+{
+	out->actor = ak_current_actor_name(workspace);
+	out->team = ak_current_team(workspace, out->actor);
 	out->ip = current_ip(&out->has_ip);
+	out->db_user = GetUserNameFromId(GetSessionUserId(), false);
 }
 
 /* Returns the setting apikeys.workspace; NULL if it is empty. */

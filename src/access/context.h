@@ -41,6 +41,8 @@ typedef struct AkWorkspace
 extern SysScanDesc ak_begin_lookup(Relation rel, AkRelation index, Snapshot snapshot, int nkeys,
 								   const char *const *values);
 extern bool ak_workspace_settings(const char *workspace, AkWorkspace *out);
+extern char *ak_current_actor_name(const char *workspace);
+extern char *ak_current_team(const char *workspace, const char *actor);
 extern void ak_current_actor(const char *workspace, AkActor *out);
 extern const char *ak_bound_workspace(void);
 extern void ak_check_workspace_argument(const char *workspace);

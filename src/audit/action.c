@@ -21,7 +21,7 @@
 #include "access/label.h"
 #include "audit/action.h"
 #include "core/args.h"
-#include "core/insert.h"
+#include "core/rowwrite.h"
 
 #define REASON_MAX 500 /* characters */
 
@@ -99,6 +99,26 @@ ak_act_insert(const AkAction *action, Relation rel, int natts, const Datum *valu
 	}
 	PG_END_TRY();
 	return row;
+}
+
+/* ak_update_row() with an action, which may be NULL. */
+bool
+ak_act_update(const AkAction *action, Relation rel, HeapTuple old, const Datum *values, const bool *nulls,
+			  const bool *changed, HeapTuple *row)
+{
+	AkActing outer = begin_action(action);
+	bool found;
+
+	PG_TRY();
+	{
+		found = ak_update_row(rel, old, values, nulls, changed, row);
+	}
+	PG_FINALLY();
+	{
+		acting = outer;
+	}
+	PG_END_TRY();
+	return found;
 }
 
 /*

@@ -29,7 +29,7 @@
 #include "audit/sealed_row.h"
 #include "core/catalog.h"
 #include "core/errors.h"
-#include "core/insert.h"
+#include "core/rowwrite.h"
 #include "core/query.h"
 #include "core/subscriber.h"
 #include "pure/digest.h"
@@ -53,7 +53,8 @@ insert_pending(int64 audit_id)
 }
 
 /*
- * Writes an entry and returns its audit_id.  Actor and time are filled in here.
+ * Writes an entry.  Number, actor and time are filled in here unless they are
+ * given.
  * The caller's rights are not checked.
  *
  * Raises 42501 within a security-restricted operation, such as an index
@@ -62,7 +63,7 @@ insert_pending(int64 audit_id)
  * are also restricted, may write entries.  Raises 55000 if ak_is_subscriber(),
  * and 09000 if a user's trigger suppressed the entry: nothing is done untold.
  */
-int64
+void
 ak_write_entry(const AkEntry *entry)
 {
 	AkRow row;
@@ -77,7 +78,10 @@ ak_write_entry(const AkEntry *entry)
 	ak_refuse_on_subscriber();
 	if (audit_id == 0)
 		audit_id = nextval_internal(ak_relid(AK_AUDIT_ID_SEQ), false);
-	ak_current_actor(entry->workspace, &actor);
+	if (entry->actor != NULL)
+		actor = *entry->actor;
+	else
+		ak_current_actor(entry->workspace, &actor);
 
 	ak_row_begin(&row, log);
 
@@ -123,7 +127,6 @@ ak_write_entry(const AkEntry *entry)
 
 	/* it takes the entry into the tree, and enforces apikeys.audit_retention */
 	(void) ak_worker_ensure();
-	return audit_id;
 }
 
 /*

@@ -12,6 +12,7 @@
 
 #include "datatype/timestamp.h"
 
+#include "access/context.h"
 #include "core/catalog.h"
 #include "core/query.h"
 
@@ -26,11 +27,12 @@ typedef struct AkEntry
 	const char *activity;
 	const char *subject; /* JSON: what it tells of */
 	const char *key_name;
-	Datum key_id;        /* uuid; 0: none */
-	const char *changes; /* JSON */
-	Datum row_digest;    /* bytea; 0: the action left no row */
+	Datum key_id;         /* uuid; 0: none */
+	const char *changes;  /* JSON */
+	Datum row_digest;     /* bytea; 0: the action left no row */
+	const AkActor *actor; /* NULL: the current one */
 } AkEntry;
 
-extern int64 ak_write_entry(const AkEntry *entry);
+extern void ak_write_entry(const AkEntry *entry);
 
 #endif /* AK_ENTRY_H */

@@ -361,36 +361,43 @@ ak_entry_digest(const AkColumns *columns, const Datum *values, const bool *nulls
 		ak_hash_failed();
 }
 
-/* Returns true if a column holds this digest. */
-static bool
-has_digest(Datum value, bool isnull, const uint8 *digest)
+/* Returns the digest that a row holds; NULL if that is none. */
+static const uint8 *
+given_digest(const AkColumns *columns, const Datum *values, const bool *nulls)
 {
 	bytea *given;
 
-	if (isnull)
-		return false;
-	given = DatumGetByteaPP(value);
-	return VARSIZE_ANY_EXHDR(given) == AK_HASH_LEN && ak_hash_equal(digest, (const uint8 *) VARDATA_ANY(given));
+	if (nulls[columns->digest - 1])
+		return NULL;
+	given = DatumGetByteaPP(values[columns->digest - 1]);
+	return VARSIZE_ANY_EXHDR(given) == AK_HASH_LEN ? (const uint8 *) VARDATA_ANY(given) : NULL;
 }
 
 /* Returns true if a row's digest is right. */
 bool
 ak_row_digest_right(const AkColumns *columns, const Datum *values, const bool *nulls)
 {
+	const uint8 *given = given_digest(columns, values, nulls);
 	uint8 digest[AK_HASH_LEN];
 
+	/* a new row has none: nothing is computed for it */
+	if (given == NULL)
+		return false;
 	ak_row_digest(columns, values, nulls, digest);
-	return has_digest(values[columns->digest - 1], nulls[columns->digest - 1], digest);
+	return ak_hash_equal(digest, given);
 }
 
 /* The same for an entry. */
 bool
 ak_entry_digest_right(const AkColumns *columns, const Datum *values, const bool *nulls)
 {
+	const uint8 *given = given_digest(columns, values, nulls);
 	uint8 digest[AK_HASH_LEN];
 
+	if (given == NULL)
+		return false;
 	ak_entry_digest(columns, values, nulls, digest);
-	return has_digest(values[columns->digest - 1], nulls[columns->digest - 1], digest);
+	return ak_hash_equal(digest, given);
 }
 
 /* Returns a digest as a palloc'd bytea. */

@@ -104,21 +104,6 @@ ak_trigger_rows(const TriggerData *trigdata, AkRow rows[2], AkRow **old, AkRow *
 		ak_row_read(*new, rel, *old != NULL ? trigdata->tg_newtuple : trigdata->tg_trigtuple);
 }
 
-/*
- * Puts the first row of the last SPI result, of RETURNING *, in place of a row
- * of the same table; it is copied into a memory context.
- */
-void
-ak_row_copy_result(AkRow *row, MemoryContext context)
-{
-	MemoryContext spi = MemoryContextSwitchTo(context);
-
-	row->tuple = heap_copytuple(SPI_tuptable->vals[0]);
-	row->stored = NULL;
-	ak_deform_shown(row->tuple, SPI_tuptable->tupdesc, row->columns, row->values, row->nulls);
-	MemoryContextSwitchTo(spi);
-}
-
 /* Returns the name of a column. */
 const char *
 ak_column_name(const AkRow *row, AttrNumber column)
@@ -161,6 +146,8 @@ ak_column_changed(const AkRow *old, const AkRow *new, AttrNumber column)
 
 	if (AK_IS_NULL(old, column) || AK_IS_NULL(new, column))
 		return AK_IS_NULL(old, column) != AK_IS_NULL(new, column);
+	if (AK_VALUE(old, column) == AK_VALUE(new, column))
+		return false; /* the same number or place: what is toasted need not be read */
 	return !datum_image_eq(AK_VALUE(old, column), AK_VALUE(new, column), attr->attbyval, attr->attlen);
 }
 

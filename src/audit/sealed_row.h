@@ -33,7 +33,6 @@ extern TriggerData *ak_trigger_data(FunctionCallInfo fcinfo, const char *name, i
 extern void ak_row_begin(AkRow *row, Relation rel);
 extern void ak_row_read(AkRow *row, Relation rel, HeapTuple tuple);
 extern void ak_trigger_rows(const TriggerData *trigdata, AkRow rows[2], AkRow **old, AkRow **new);
-extern void ak_row_copy_result(AkRow *row, MemoryContext context);
 extern const char *ak_column_name(const AkRow *row, AttrNumber column);
 extern char *ak_row_text(const AkRow *row, AttrNumber column);
 extern void ak_row_set(AkRow *row, AttrNumber column, Datum value);

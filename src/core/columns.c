@@ -87,17 +87,6 @@ find_column(TupleDesc desc, AttrNumber first, AttrNumber last, const char *name,
 	return 0;
 }
 
-/* Returns the number that a column of a table has in SELECT *. */
-static AttrNumber
-shown_number(TupleDesc desc, AttrNumber attnum)
-{
-	AttrNumber shown = attnum;
-
-	for (int i = 0; i < attnum; i++)
-		shown -= TupleDescAttr(desc, i)->attisdropped;
-	return shown;
-}
-
 /*
  * Finds our columns in a table; for catalog.c, which knows when.  Raises 55000
  * if one is missing, or if one of version 1.0 is not in its place.
@@ -134,7 +123,6 @@ ak_find_columns(Relation rel, AkRelation which)
 						   errdetail("It was renamed or dropped, and nothing works without it."),
 						   errhint("Rename it back, or restore the database from a backup."));
 		columns->attnums[i] = attnum;
-		columns->shown[i] = placed ? attnum : shown_number(stored, attnum);
 		columns->in_place &= attnum == i + 1;
 		name += len;
 		/* the list is as long as the enum */
@@ -170,10 +158,9 @@ ak_columns_of(Relation rel)
 	return ak_columns(ak_table_of(rel));
 }
 
-/* Picks our columns, in our order, from the values of all columns of a row, where they have these numbers. */
+/* Picks our columns, in our order, from the values of all columns of a row. */
 static inline void
-pick_columns(const AkColumns *columns, const AttrNumber *numbers, const Datum *all_values, const bool *all_nulls,
-			 Datum *values, bool *nulls)
+pick_columns(const AkColumns *columns, const Datum *all_values, const bool *all_nulls, Datum *values, bool *nulls)
 {
 	if (likely(columns->in_place))
 	{
@@ -183,15 +170,16 @@ pick_columns(const AkColumns *columns, const AttrNumber *numbers, const Datum *a
 	}
 	for (int i = 0; i < columns->natts; i++)
 	{
-		int offset = AttrNumberGetAttrOffset(numbers[i]);
+		int offset = AttrNumberGetAttrOffset(columns->attnums[i]);
 
 		values[i] = all_values[offset];
 		nulls[i] = all_nulls[offset];
 	}
 }
 
-static void
-deform(HeapTuple tuple, TupleDesc desc, const AkColumns *columns, const AttrNumber *numbers, Datum *values, bool *nulls)
+/* Reads our columns of a tuple, whose descriptor is that of the table. */
+void
+ak_deform(HeapTuple tuple, TupleDesc desc, const AkColumns *columns, Datum *values, bool *nulls)
 {
 	Datum *all_values;
 	bool *all_nulls;
@@ -204,23 +192,9 @@ deform(HeapTuple tuple, TupleDesc desc, const AkColumns *columns, const AttrNumb
 	all_values = palloc(desc->natts * sizeof(Datum));
 	all_nulls = palloc(desc->natts * sizeof(bool));
 	heap_deform_tuple(tuple, desc, all_values, all_nulls);
-	pick_columns(columns, numbers, all_values, all_nulls, values, nulls);
+	pick_columns(columns, all_values, all_nulls, values, nulls);
 	pfree(all_values);
 	pfree(all_nulls);
-}
-
-/* Reads our columns of a tuple, whose descriptor is that of the table. */
-void
-ak_deform(HeapTuple tuple, TupleDesc desc, const AkColumns *columns, Datum *values, bool *nulls)
-{
-	deform(tuple, desc, columns, columns->attnums, values, nulls);
-}
-
-/* The same for a row of the result of SELECT *, or of RETURNING *. */
-void
-ak_deform_shown(HeapTuple tuple, TupleDesc desc, const AkColumns *columns, Datum *values, bool *nulls)
-{
-	deform(tuple, desc, columns, columns->shown, values, nulls);
 }
 
 /* Reads our columns of the row in a slot of the table. */
@@ -228,5 +202,5 @@ void
 ak_slot_read(TupleTableSlot *slot, const AkColumns *columns, Datum *values, bool *nulls)
 {
 	slot_getallattrs(slot);
-	pick_columns(columns, columns->attnums, slot->tts_values, slot->tts_isnull, values, nulls);
+	pick_columns(columns, slot->tts_values, slot->tts_isnull, values, nulls);
 }

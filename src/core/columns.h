@@ -24,7 +24,6 @@ typedef struct AkColumns
 	AttrNumber digest;                /* of these, the one with the row's digest; 0: none */
 	bool in_place;                    /* each has this number in the table */
 	AttrNumber attnums[AK_NATTS_MAX]; /* the number that it has there */
-	AttrNumber shown[AK_NATTS_MAX];   /* and in SELECT *, which leaves dropped columns out */
 	TupleDesc desc;                   /* a row of these alone */
 } AkColumns;
 
@@ -32,7 +31,6 @@ extern void ak_find_columns(Relation rel, AkRelation which);
 extern const AkColumns *ak_columns(AkRelation which);
 extern const AkColumns *ak_columns_of(Relation rel);
 extern void ak_deform(HeapTuple tuple, TupleDesc desc, const AkColumns *columns, Datum *values, bool *nulls);
-extern void ak_deform_shown(HeapTuple tuple, TupleDesc desc, const AkColumns *columns, Datum *values, bool *nulls);
 extern void ak_slot_read(TupleTableSlot *slot, const AkColumns *columns, Datum *values, bool *nulls);
 
 #endif /* AK_COLUMNS_H */

@@ -18,10 +18,12 @@
 #include "access/tableam.h"
 #include "access/xlog.h"
 #include "common/unicode_norm.h"
+#include "executor/executor.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "parser/parse_relation.h"
 #include "storage/bufmgr.h"
 #include "storage/lwlock.h"
 #include "utils/rel.h"
@@ -237,6 +239,33 @@ InitMaterializedSRF_compat(FunctionCallInfo fcinfo)
 	rsinfo->setDesc = BlessTupleDesc(desc);
 	rsinfo->setResult = tuplestore_begin_heap(true, false, work_mem);
 	MemoryContextSwitchTo(old);
+#endif
+}
+
+/* Makes one relation, open with RowExclusiveLock, the range table of an executor's state; "updated" as in 16. */
+static inline void
+ExecInitRangeTable_compat(EState *estate, Relation rel, Bitmapset *updated)
+{
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+#if PG_VERSION_NUM >= 160000
+	List *permissions = NIL;
+#endif
+
+	rte->rtekind = RTE_RELATION;
+	rte->relid = RelationGetRelid(rel);
+	rte->relkind = rel->rd_rel->relkind;
+	rte->rellockmode = RowExclusiveLock;
+#if PG_VERSION_NUM >= 160000
+	addRTEPermissionInfo(&permissions, rte)->updatedCols = updated;
+#else
+	rte->updatedCols = updated;
+#endif
+#if PG_VERSION_NUM >= 180000
+	ExecInitRangeTable(estate, list_make1(rte), permissions, bms_make_singleton(1));
+#elif PG_VERSION_NUM >= 160000
+	ExecInitRangeTable(estate, list_make1(rte), permissions);
+#else
+	ExecInitRangeTable(estate, list_make1(rte));
 #endif
 }
 

@@ -22,9 +22,9 @@
  * transaction that needs more than AK_LOCK_MANY names under one table locks all
  * names of that table instead.  For that lock to conflict, every lock on a name
  * comes with a weak lock on all names, as a row lock comes with a table lock.
- * Names whose locks a rolled back subtransaction released do not count.  Callers
- * look a name up before they lock it, and again under the lock, so that names that
- * do not exist cannot fill the lock table.
+ * Names whose locks a rolled back subtransaction released do not count.  Names
+ * that do not exist cannot fill the lock table: callers look a name up before they
+ * lock it, and again under the lock, or raise an error, which releases the lock.
  *
  * A prepared transaction keeps its locks until it is finished.  Functions whose
  * locks others would wait for too long call ak_refuse_prepare().

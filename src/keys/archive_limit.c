@@ -25,6 +25,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_trigger.h"
@@ -357,8 +358,8 @@ drop_surplus(const char *workspace, int archive_limit, StringInfo evicted)
 }
 
 /*
- * Trigger AFTER UPDATE of apikeys.key, each row that becomes archived, and of
- * apikeys.workspace, each row whose archive_limit becomes lower.
+ * Trigger AFTER UPDATE of apikeys.key, each row: acts if the key becomes
+ * archived; and of apikeys.workspace, each row whose archive_limit becomes lower.
  *
  * The archive lock is held already for a key, and taken for a workspace.
  */
@@ -372,6 +373,10 @@ ak_archive_limit(PG_FUNCTION_ARGS)
 	int limit;
 	AkRow new;
 
+	if (RelationGetRelid(rel) == ak_relid(AK_KEY) &&
+		(!heap_attisnull(trigdata->tg_trigtuple, Anum_key_archived_at, RelationGetDescr(rel)) ||
+		 heap_attisnull(trigdata->tg_newtuple, Anum_key_archived_at, RelationGetDescr(rel))))
+		return PointerGetDatum(NULL);
 	ak_row_read(&new, rel, trigdata->tg_newtuple);
 	if (RelationGetRelid(rel) == ak_relid(AK_KEY))
 	{

@@ -116,7 +116,7 @@ ak_create_key(PG_FUNCTION_ARGS)
 	char *workspace = new_key_workspace(fcinfo, 2, &settings);
 
 	make_secret(&secret, settings.prefix);
-	ak_insert_key(fcinfo, AK_VERB_NONE, workspace, secret.hash, secret.hint, 3, &row);
+	ak_insert_key(fcinfo, AK_VERB_ISSUE, workspace, secret.hash, secret.hint, 3, &row);
 	return ak_return_issued_key(fcinfo, secret.text, &row);
 }
 
@@ -156,16 +156,11 @@ ak_import_key(PG_FUNCTION_ARGS)
 Datum
 ak_regenerate_key(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {
-		"UPDATE apikeys.key AS k SET key_hash = $3, hint = $4, old_valid_until = $5" AK_WHERE_AS_READ,
-		5,
-		{UUIDOID, INT8OID, BYTEAOID, TEXTOID, TIMESTAMPTZOID},
-		NULL};
-	AkAction action = {.table = AK_KEY};
+	AkAction action = {.table = AK_KEY, .verb = AK_VERB_ISSUE};
 	AkWorkspace settings;
 	AkSecret secret;
 	AkFoundKey key;
-	Datum args[5];
+	AkRow wanted;
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz until;
 
@@ -176,13 +171,18 @@ ak_regenerate_key(PG_FUNCTION_ARGS)
 		strlcpy(settings.prefix, "ak", sizeof(settings.prefix));
 
 	make_secret(&secret, settings.prefix);
-	args[2] = ak_digest_datum(secret.hash);
-	args[3] = CStringGetTextDatum(secret.hint);
-	args[4] = TimestampTzGetDatum(until);
-	while (!ak_change_key(&key, &action, &query, args, until == now ? "    n" : NULL, &key.row))
+	for (;;)
 	{
+		wanted = key.row;
+		ak_row_set(&wanted, Anum_key_key_hash, ak_digest_datum(secret.hash));
+		ak_row_set_text(&wanted, Anum_key_hint, secret.hint);
+		if (until == now)
+			ak_row_clear(&wanted, Anum_key_old_valid_until);
+		else
+			ak_row_set(&wanted, Anum_key_old_valid_until, TimestampTzGetDatum(until));
+		if (ak_change_key(&key, &action, &wanted))
+			return ak_return_issued_key(fcinfo, secret.text, &key.row);
 		CHECK_FOR_INTERRUPTS();
 		ak_find_key(fcinfo, AK_MANAGE, &key);
 	}
-	return ak_return_issued_key(fcinfo, secret.text, &key.row);
 }

@@ -172,6 +172,15 @@ normalize_metadata(AkRow *row)
 						errdetail("At most %d bytes are allowed.", METADATA_MAX));
 }
 
+/* Returns the hash of a key; NULL if that is none, which only a row can have that was written with the triggers off. */
+static const uint8 *
+hash_of(const AkRow *row)
+{
+	bytea *hash = DatumGetByteaPP(AK_VALUE(row, Anum_key_key_hash));
+
+	return VARSIZE_ANY_EXHDR(hash) == AK_HASH_LEN ? (const uint8 *) VARDATA_ANY(hash) : NULL;
+}
+
 /*
  * Checks the key's texts that are new; old is NULL for a new key.  An unchanged
  * text must not keep the key from being archived.  Raises 22023 for an invalid
@@ -190,7 +199,7 @@ check_texts(const AkRow *old, const AkRow *new)
 				 {Anum_key_team, AK_LABEL_MAX, "team", "team"},
 				 {Anum_key_owner, OWNER_MAX, "owner", "owner"},
 				 {Anum_key_hint, AK_LABEL_MAX, "hint", "hint"}};
-	bytea *hash = DatumGetByteaPP(AK_VALUE(new, Anum_key_key_hash));
+	const uint8 *hash = hash_of(new);
 	char *workspace = ak_row_text(new, Anum_key_workspace);
 	uint8 digest[AK_HASH_LEN];
 
@@ -202,14 +211,14 @@ check_texts(const AkRow *old, const AkRow *new)
 		if (text == NULL || (old != NULL && !ak_column_changed(old, new, texts[i].column)))
 			continue;
 		ak_check_text(argument, texts[i].what, text, texts[i].max);
-		ak_refuse_known_secret(argument, texts[i].what, text, workspace, (const uint8 *) VARDATA_ANY(hash));
+		ak_refuse_known_secret(argument, texts[i].what, text, workspace, hash);
 		if (texts[i].column != Anum_key_hint)
 			continue;
 		if (pg_mbstrlen(text) > HINT_MAX)
 			ak_bad_argument("hint", errmsg("hint is too long"),
 							errdetail("At most %d characters are allowed.", HINT_MAX));
 		/* hints are taken from the secret: a short secret must not be its own hint */
-		if (ak_sha256(text, strlen(text), digest) && ak_hash_equal(digest, (const uint8 *) VARDATA_ANY(hash)))
+		if (hash != NULL && ak_sha256(text, strlen(text), digest) && ak_hash_equal(digest, hash))
 			ak_bad_argument("hint", errmsg("hint must not be the secret itself"));
 	}
 }
@@ -220,7 +229,7 @@ ak_check_key_hash(const AkRow *row)
 {
 	if (AK_IS_NULL(row, Anum_key_key_hash))
 		ak_null_argument("key_hash", errmsg("key hash must not be null"));
-	if (VARSIZE_ANY_EXHDR(DatumGetByteaPP(AK_VALUE(row, Anum_key_key_hash))) != AK_HASH_LEN)
+	if (hash_of(row) == NULL)
 		ak_bad_argument(
 			"key_hash", errmsg("key hash must have %d bytes", AK_HASH_LEN),
 			errhint(

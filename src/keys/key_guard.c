@@ -96,9 +96,7 @@ normalize_apis(AkRow *row)
 		if (nulls[i])
 			ak_null_argument("apis", errmsg("API list of a key must not contain null"));
 		apis[i].name = TextDatumGetCString(elements[i]);
-		/* names that do not exist are not locked */
-		if (ak_api_ordinal(apis[i].name) != 0)
-			ak_lock_object(AK_API, apis[i].name, ShareLock);
+		ak_lock_object(AK_API, apis[i].name, ShareLock);
 		apis[i].ordinal = ak_api_ordinal(apis[i].name);
 		if (apis[i].ordinal == 0)
 			ak_refuse_unknown_api(apis[i].name);
@@ -120,8 +118,8 @@ guard_insert(AkRow *row)
 									   Anum_key_disabled_by};
 	TimestampTz now = GetCurrentTimestamp();
 	AkWorkspace settings;
-	AkActor actor;
 	char *workspace;
+	char *actor;
 
 	for (int i = 0; i < (int) lengthof(later); i++)
 		if (!AK_IS_NULL(row, later[i]))
@@ -131,13 +129,18 @@ guard_insert(AkRow *row)
 		ak_null_argument("workspace", errmsg("workspace of a key must not be null"));
 	workspace = ak_row_text(row, Anum_key_workspace);
 	ak_hold_workspace(workspace, &settings);
-	ak_take_place(workspace);
+	ak_take_place(workspace, &settings);
 	if (AK_IS_NULL(row, Anum_key_key_id))
 		ak_row_set(row, Anum_key_key_id, DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 
-	ak_current_actor(workspace, &actor);
-	if (AK_IS_NULL(row, Anum_key_team) && actor.team != NULL)
-		ak_row_set_text(row, Anum_key_team, actor.team);
+	actor = ak_current_actor_name(workspace);
+	if (AK_IS_NULL(row, Anum_key_team))
+	{
+		char *team = ak_current_team(workspace, actor);
+
+		if (team != NULL)
+			ak_row_set_text(row, Anum_key_team, team);
+	}
 	ak_set_default_expiry(row, &settings, now);
 	ak_normalize_key(NULL, row);
 	normalize_apis(row);
@@ -146,7 +149,7 @@ guard_insert(AkRow *row)
 	ak_check_expiry(row, &settings, now);
 
 	ak_row_set(row, Anum_key_created_at, TimestampTzGetDatum(now));
-	ak_row_set_text(row, Anum_key_created_by, actor.actor);
+	ak_row_set_text(row, Anum_key_created_by, actor);
 	return ak_row_seal(row);
 }
 
@@ -204,7 +207,7 @@ is_edited(const AkRow *old, const AkRow *new)
 
 /* Disabling and enabling: the guard sets the time, and by whom. */
 static void
-guard_pause(const AkRow *old, AkRow *new, const AkActor *actor)
+guard_pause(const AkRow *old, AkRow *new, const char *actor)
 {
 	if (!ak_column_changed(old, new, Anum_key_disabled_at))
 		return;
@@ -216,19 +219,19 @@ guard_pause(const AkRow *old, AkRow *new, const AkActor *actor)
 	if (!AK_IS_NULL(old, Anum_key_disabled_at))
 		ak_wrong_state(errmsg("key \"%s\" is disabled already", ak_row_text(old, Anum_key_name)));
 	ak_row_set(new, Anum_key_disabled_at, TimestampTzGetDatum(GetCurrentTimestamp()));
-	ak_row_set_text(new, Anum_key_disabled_by, actor->actor);
+	ak_row_set_text(new, Anum_key_disabled_by, actor);
 }
 
 /* Ends the key: sets the time under the archive lock, so that archived_at grows in the order of archiving. */
 static void
-archive_row(AkRow *key, const char *workspace, const AkActor *actor)
+archive_row(AkRow *key, const char *workspace, const char *actor)
 {
 	TimestampTz now;
 
 	ak_lock_archive(workspace);
 	now = Max(GetCurrentTimestamp(), last_archived(workspace) + 1);
 	ak_row_set(key, Anum_key_archived_at, TimestampTzGetDatum(now));
-	ak_row_set_text(key, Anum_key_archived_by, actor->actor);
+	ak_row_set_text(key, Anum_key_archived_by, actor);
 	if (!AK_IS_NULL(key, Anum_key_old_valid_until) &&
 		DatumGetTimestampTz(AK_VALUE(key, Anum_key_old_valid_until)) > now)
 		ak_row_clear(key, Anum_key_old_valid_until);
@@ -255,7 +258,7 @@ guard_update(const AkRow *old, AkRow *new)
 	char *workspace = ak_row_text(old, Anum_key_workspace);
 	char *name = ak_row_text(old, Anum_key_name);
 	TimestampTz now;
-	AkActor actor;
+	char *actor;
 	bool edited;
 
 	if (!ak_row_changed(old, new))
@@ -279,23 +282,23 @@ guard_update(const AkRow *old, AkRow *new)
 		return ak_row_written(new); /* the same values, once they are normalized */
 
 	now = GetCurrentTimestamp();
-	ak_current_actor(workspace, &actor);
+	actor = ak_current_actor_name(workspace);
 	if (ak_column_changed(old, new, Anum_key_expires_at))
 		check_new_expiry(new, workspace, now);
 	edited = is_edited(old, new);
-	guard_pause(old, new, &actor);
+	guard_pause(old, new, actor);
 
 	if (!AK_IS_NULL(new, Anum_key_archived_at))
-		archive_row(new, workspace, &actor);
+		archive_row(new, workspace, actor);
 	else if (ak_column_changed(old, new, Anum_key_key_hash))
 	{
 		ak_row_set(new, Anum_key_regenerated_at, TimestampTzGetDatum(now));
-		ak_row_set_text(new, Anum_key_regenerated_by, actor.actor);
+		ak_row_set_text(new, Anum_key_regenerated_by, actor);
 	}
 	else if (edited)
 	{
 		ak_row_set(new, Anum_key_updated_at, TimestampTzGetDatum(now));
-		ak_row_set_text(new, Anum_key_updated_by, actor.actor);
+		ak_row_set_text(new, Anum_key_updated_by, actor);
 	}
 	return ak_row_seal(new);
 }
@@ -329,13 +332,16 @@ ak_guard_key(PG_FUNCTION_ARGS)
 	}
 	if (old != NULL)
 		return PointerGetDatum(guard_update(old, new));
-	return PointerGetDatum(ak_row_restored(new) ? new->tuple : guard_insert(new));
+	if (!ak_row_restored(new))
+		return PointerGetDatum(guard_insert(new));
+	ak_check_key_hash(new);
+	return PointerGetDatum(new->tuple);
 }
 
 /*
- * Trigger AFTER INSERT or UPDATE of apikeys.key, each row with a new key_hash.
+ * Trigger AFTER INSERT or UPDATE of apikeys.key, each row.
  *
- * Raises 23505 if the hash is the old hash of a key; a unique constraint covers
+ * Raises 23505 if a new hash is the old hash of a key; a unique constraint covers
  * the current hashes.  It fires after the row is in that constraint's index:
  * the key that has this hash as its current one cannot make it its old one
  * meanwhile.  And before the audit trigger, after which a row is fresh no more.
@@ -344,14 +350,19 @@ Datum
 ak_unique_hash(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = ak_trigger_data(fcinfo, "unique_hash", AK_TABLE_BIT(AK_KEY));
+	const AkAction *action = ak_action_on(trigdata->tg_relation);
 	bytea *hash;
 	AkRow rows[2];
 	AkRow *old;
 	AkRow *new;
 
-	ak_trigger_rows(trigdata, rows, &old, &new);
-	if (!ak_row_fresh(new))
+	/* nobody can have had a secret that was drawn just now */
+	if (action != NULL && action->verb == AK_VERB_ISSUE)
 		return PointerGetDatum(NULL);
+	ak_trigger_rows(trigdata, rows, &old, &new);
+	if (!ak_row_fresh(new) || (old != NULL && !ak_column_changed(old, new, Anum_key_key_hash)))
+		return PointerGetDatum(NULL);
+	ak_check_key_hash(new);
 	hash = DatumGetByteaPP(AK_VALUE(new, Anum_key_key_hash));
 	if (ak_hash_is_old((const uint8 *) VARDATA_ANY(hash)))
 		ak_refuse_known_hash();

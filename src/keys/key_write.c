@@ -7,10 +7,10 @@
  * been checked before.  The triggers apply as to direct SQL.
  *
  * Whatever changes a key reads it first, without a lock.  If there is nothing to
- * change, nothing is written or locked.  The UPDATE then asks for the version
- * of the row that was read, by its audit_id: if somebody changed the key
- * meanwhile, it finds none, and the function reads the key again, and decides
- * again.  So all that an argument means is written once, in C.
+ * change, nothing is written or locked.  The version of the row that was read is
+ * then locked and updated: if somebody changed the key meanwhile, the function
+ * reads the key again, and decides again.  So all that an argument means is
+ * written once, in C.
  *
  *-------------------------------------------------------------------------
  */
@@ -203,42 +203,44 @@ ak_insert_key(FunctionCallInfo fcinfo, AkVerb verb, const char *workspace, const
 }
 
 /*
- * Runs an UPDATE of one key, with an action or NULL.  Its first two arguments
- * are the key's key_id and audit_id as it was read, and it returns the whole
- * row.  Returns true, with the row as it is now in key->row; false if the key
- * was changed since it was read.  Raises what the triggers raise, and 40001 if
- * the key was changed after the transaction's snapshot, and 09000 if a user's
- * trigger suppressed the change.
+ * Changes a key, as it was read, to what is wanted, with an action or NULL.
+ * Returns true, with the row as it is now in key->row; false if the key was
+ * changed since it was read.  Raises what the triggers raise, 40001 if the key
+ * was changed after the transaction's snapshot, and 09000 if a user's trigger
+ * suppressed the change.
+ *
+ * What does not change is not written once more, which matters for large
+ * metadata.
  */
 bool
-ak_change_key(AkFoundKey *key, const AkAction *action, AkQuery *query, Datum *args, const char *nulls,
-			  const AkRow *wanted)
+ak_change_key(AkFoundKey *key, const AkAction *action, const AkRow *wanted)
 {
 	MemoryContext context = CurrentMemoryContext;
+	bool changed[AK_NATTS_MAX];
+	HeapTuple row;
 	AkCaller caller;
-	AkRow now;
-	bool changed;
+	Relation rel;
+	bool found;
 
-	args[0] = key->key_id;
-	args[1] = AK_VALUE(&key->row, Anum_key_audit_id);
+	for (int column = 1; column <= wanted->columns->natts; column++)
+		changed[AttrNumberGetAttrOffset(column)] = ak_column_changed(&key->row, wanted, column);
+	rel = ak_table_open(AK_KEY, RowExclusiveLock);
 	ak_owner_begin(&caller, AK_TO_MANAGE);
-	SPI_connect();
 	PG_TRY();
 	{
-		ak_act(action, query, args, nulls, AK_SEE_TRANSACTION);
+		found = ak_act_update(action, rel, key->row.tuple, wanted->values, wanted->nulls, changed, &row);
 	}
 	PG_CATCH();
 	{
 		rethrow_mistake(context, wanted);
 	}
 	PG_END_TRY();
-	changed = SPI_processed > 0;
-	if (changed)
-		ak_row_copy_result(&key->row, context);
-	SPI_finish();
 	ak_owner_end(&caller);
-	if (!changed && ak_read_key(key->key_id, &now) && !ak_column_changed(&key->row, &now, Anum_key_audit_id))
+	if (found && row == NULL)
 		ereport(ERROR, (errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
 						errmsg("a trigger of table \"apikeys.key\" refused the change of key \"%s\"", key->name)));
-	return changed;
+	if (found)
+		ak_row_read(&key->row, rel, row);
+	table_close(rel, NoLock);
+	return found;
 }

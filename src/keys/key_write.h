@@ -13,15 +13,11 @@
 
 #define AK_COMMON_COLUMNS 9
 
-/* The condition and the result of each UPDATE of ak_change_key() */
-#define AK_WHERE_AS_READ " WHERE k.key_id = $1 AND k.audit_id = $2 RETURNING k.*"
-
 extern const AttrNumber ak_common_columns[AK_COMMON_COLUMNS];
 
 extern void ak_set_common_columns(FunctionCallInfo fcinfo, int n, AkRow *key);
 extern void ak_insert_key(FunctionCallInfo fcinfo, AkVerb verb, const char *workspace, const uint8 *hash,
 						  const char *hint, int common_args, AkRow *row);
-extern bool ak_change_key(AkFoundKey *key, const AkAction *action, AkQuery *query, Datum *args, const char *nulls,
-						  const AkRow *wanted);
+extern bool ak_change_key(AkFoundKey *key, const AkAction *action, const AkRow *wanted);
 
 #endif /* AK_KEY_WRITE_H */

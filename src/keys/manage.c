@@ -60,18 +60,17 @@ change_by_id(FunctionCallInfo fcinfo, AkChange change, int n)
 	return ak_return_key(fcinfo, &key.row);
 }
 
-/* An UPDATE without arguments but those of AK_WHERE_AS_READ, for change_row() */
-#define CHANGE_OF_KEY(assignment)                                                               \
-	{                                                                                           \
-		"UPDATE apikeys.key AS k SET " assignment AK_WHERE_AS_READ, 2, {UUIDOID, INT8OID}, NULL \
-	}
-
+/* Sets one time of a key; 0 clears it. */
 static bool
-change_row(AkFoundKey *key, const AkAction *action, AkQuery *query)
+change_time(AkFoundKey *key, const AkAction *action, AttrNumber column, TimestampTz time)
 {
-	Datum args[2];
+	AkRow wanted = key->row;
 
-	return ak_change_key(key, action, query, args, NULL, &key->row);
+	if (time != 0)
+		ak_row_set(&wanted, column, TimestampTzGetDatum(time));
+	else
+		ak_row_clear(&wanted, column);
+	return ak_change_key(key, action, &wanted);
 }
 
 /* A key is as it should be; returns true. */
@@ -86,9 +85,7 @@ is_so(const AkFoundKey *key)
 static bool
 enable_row(AkFoundKey *key, const AkAction *action)
 {
-	static AkQuery query = CHANGE_OF_KEY("disabled_at = NULL");
-
-	return AK_IS_NULL(&key->row, Anum_key_disabled_at) ? is_so(key) : change_row(key, action, &query);
+	return AK_IS_NULL(&key->row, Anum_key_disabled_at) ? is_so(key) : change_time(key, action, Anum_key_disabled_at, 0);
 }
 
 /*
@@ -103,30 +100,26 @@ enable_row(AkFoundKey *key, const AkAction *action)
 bool
 ak_disable_key_row(AkFoundKey *key, const AkAction *action)
 {
-	static AkQuery query = CHANGE_OF_KEY("disabled_at = clock_timestamp()");
-
-	return AK_IS_NULL(&key->row, Anum_key_disabled_at) ? change_row(key, action, &query) : is_so(key);
+	return AK_IS_NULL(&key->row, Anum_key_disabled_at)
+			   ? change_time(key, action, Anum_key_disabled_at, GetCurrentTimestamp())
+			   : is_so(key);
 }
 
 /* Ends an overlap. */
 bool
 ak_end_overlap_row(AkFoundKey *key, const AkAction *action)
 {
-	static AkQuery query = CHANGE_OF_KEY("old_valid_until = NULL");
-
 	if (AK_IS_NULL(&key->row, Anum_key_old_valid_until) ||
 		DatumGetTimestampTz(AK_VALUE(&key->row, Anum_key_old_valid_until)) <= GetCurrentTimestamp())
 		return is_so(key);
-	return change_row(key, action, &query);
+	return change_time(key, action, Anum_key_old_valid_until, 0);
 }
 
 /* Archives a key.  Waits for a transaction that archives a key of the same workspace. */
 bool
 ak_archive_key_row(AkFoundKey *key, const AkAction *action)
 {
-	static AkQuery query = CHANGE_OF_KEY("archived_at = clock_timestamp()");
-
-	return change_row(key, action, &query);
+	return change_time(key, action, Anum_key_archived_at, GetCurrentTimestamp());
 }
 
 /* disable_key(key_id uuid, reason text = NULL) -> key_detail.  Raises 42704, 22004, 22023, 55000, 42501. */
@@ -203,6 +196,8 @@ apply_update(FunctionCallInfo fcinfo, const AkRow *old, AkRow *new)
 		ak_row_set(new, Anum_key_apis, PG_GETARG_DATUM(2));
 	ak_set_common_columns(fcinfo, 3, new);
 	ak_normalize_key(old, new);
+	/* it follows from the name, and the guard sets it */
+	ak_row_set(new, Anum_key_name_folded, AK_VALUE(old, Anum_key_name_folded));
 	return ak_row_changed(old, new);
 }
 
@@ -227,37 +222,13 @@ check_if_updated(FunctionCallInfo fcinfo, int n, const AkFoundKey *key)
  * metadata, 'infinity' the expiry, 0 the rate limit or the quota.  Raises
  * 42704, 22023, 22004, 23505, 23514, 55000, 42501, and 40001 if the key was
  * updated since if_updated_at.
- *
- * $3 says which columns change: the others are not written once more, which
- * matters for large metadata.
  */
 Datum
 ak_update_key(PG_FUNCTION_ARGS)
 {
-#define COLUMNS (2 + AK_COMMON_COLUMNS)
-	static AkQuery query = {"UPDATE apikeys.key AS k SET "
-							"name = CASE WHEN $3[1] THEN $4 ELSE k.name END, "
-							"apis = CASE WHEN $3[2] THEN $5 ELSE k.apis END, "
-							"team = CASE WHEN $3[3] THEN $6 ELSE k.team END, "
-							"owner = CASE WHEN $3[4] THEN $7 ELSE k.owner END, "
-							"expires_at = CASE WHEN $3[5] THEN $8 ELSE k.expires_at END, "
-							"allowed_cidrs = CASE WHEN $3[6] THEN $9 ELSE k.allowed_cidrs END, "
-							"rate_limit = CASE WHEN $3[7] THEN $10 ELSE k.rate_limit END, "
-							"rate_window = CASE WHEN $3[8] THEN $11 ELSE k.rate_window END, "
-							"quota = CASE WHEN $3[9] THEN $12 ELSE k.quota END, "
-							"quota_period = CASE WHEN $3[10] THEN $13 ELSE k.quota_period END, "
-							"metadata = CASE WHEN $3[11] THEN $14 ELSE k.metadata END" AK_WHERE_AS_READ,
-							14,
-							{UUIDOID, INT8OID, BOOLARRAYOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID, TIMESTAMPTZOID,
-							 CIDRARRAYOID, INT4OID, INTERVALOID, INT8OID, TEXTOID, JSONBOID},
-							NULL};
 	AkFoundKey key;
 	AkRow wanted;
-	Datum args[3 + COLUMNS];
-	char nulls[3 + COLUMNS];
-	Datum changed[COLUMNS];
 
-	memset(nulls, ' ', sizeof(nulls));
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -268,16 +239,6 @@ ak_update_key(PG_FUNCTION_ARGS)
 			ak_check_seen(&key);
 			break;
 		}
-		for (int i = 0; i < COLUMNS; i++)
-		{
-			AttrNumber column = i == 0 ? Anum_key_name : i == 1 ? Anum_key_apis : ak_common_columns[i - 2];
-
-			changed[i] = BoolGetDatum(ak_column_changed(&key.row, &wanted, column));
-			nulls[3 + i] = !DatumGetBool(changed[i]) || AK_IS_NULL(&wanted, column) ? 'n' : ' ';
-			args[3 + i] = AK_VALUE(&wanted, column);
-		}
-		args[2] = PointerGetDatum(construct_array(changed, COLUMNS, BOOLOID, 1, true, TYPALIGN_CHAR));
-	} while (!ak_change_key(&key, NULL, &query, args, nulls, &wanted));
+	} while (!ak_change_key(&key, NULL, &wanted));
 	return ak_return_key(fcinfo, &key.row);
-#undef COLUMNS
 }

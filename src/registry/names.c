@@ -77,18 +77,12 @@ ak_refuse_unknown_api(const char *api)
 /*
  * Keeps a workspace from being removed until the end of the transaction, which
  * adds something to it, and returns its settings.  Raises 42704 if it does not
- * exist.
+ * exist; the error releases the lock.
  */
 void
 ak_hold_workspace(const char *workspace, AkWorkspace *settings)
 {
-	bool exists = ak_workspace_settings(workspace, settings);
-
-	if (exists)
-	{
-		ak_lock_object(AK_WORKSPACE, workspace, ShareLock);
-		exists = ak_workspace_settings(workspace, settings);
-	}
-	if (!exists)
+	ak_lock_object(AK_WORKSPACE, workspace, ShareLock);
+	if (!ak_workspace_settings(workspace, settings))
 		ak_not_found(errmsg("workspace \"%s\" does not exist", ak_quoted(workspace)));
 }

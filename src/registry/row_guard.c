@@ -47,11 +47,8 @@ PG_FUNCTION_INFO_V1(ak_make_way);
 static void
 stamp_row(AkRow *row, AttrNumber at, AttrNumber by, const char *workspace)
 {
-	AkActor actor;
-
-	ak_current_actor(workspace, &actor);
 	ak_row_set(row, at, TimestampTzGetDatum(GetCurrentTimestamp()));
-	ak_row_set_text(row, by, actor.actor);
+	ak_row_set_text(row, by, ak_current_actor_name(workspace));
 }
 
 /* Raises 55000 if one of these columns changed. */

@@ -148,42 +148,44 @@ ak_check_expiry(const AkRow *key, const AkWorkspace *settings, TimestampTz now)
 						  : errhint("Set an earlier expires_at."));
 }
 
-/* Returns the key limit of a workspace, which exists, as of the latest commit; 0: none. */
-static int
-key_limit(const char *workspace)
+/*
+ * Locks the number of keys of a workspace, which is held, for one more, and
+ * reads its settings again: what they were before decides how it is locked.
+ */
+static void
+lock_count(const char *workspace, AkWorkspace *settings)
 {
-	AkWorkspace settings;
+	/* a blank, which no workspace's id has */
+	char *lock = psprintf("keys of %s", workspace);
+	bool limited;
 
-	return ak_workspace_settings(workspace, &settings) ? settings.key_limit : 0;
+	do
+	{
+		limited = settings->key_limit != 0;
+		ak_lock_object(AK_WORKSPACE, lock, limited ? ExclusiveLock : ShareLock);
+		(void) ak_workspace_settings(workspace, settings);
+	} while (settings->key_limit != 0 && !limited);
 }
 
 /*
- * To be called for a new key, with the workspace held: locks the number of keys
- * there.  Raises 23514 with constraint name key_limit if there are as many as
- * the limit allows.
+ * To be called for a new key, after ak_hold_workspace(): locks the number of
+ * keys in its workspace, and gives the settings as they are then.  Raises 23514
+ * with constraint name key_limit if there are as many as the limit allows.
  */
 void
-ak_take_place(const char *workspace)
+ak_take_place(const char *workspace, AkWorkspace *settings)
 {
 	static AkQuery query = {"SELECT count(*) FROM (SELECT FROM apikeys.key WHERE workspace = $1 "
 							"AND archived_at IS NULL LIMIT $2) AS k",
 							2,
 							{TEXTOID, INT8OID},
 							NULL};
-	/* a blank, which no workspace's id has */
-	char *lock = psprintf("keys of %s", workspace);
 	Datum args[2];
-	int limit = key_limit(workspace);
+	int limit;
 	bool isnull;
 
-	if (limit == 0)
-	{
-		ak_lock_object(AK_WORKSPACE, lock, ShareLock);
-		if (key_limit(workspace) == 0)
-			return;
-	}
-	ak_lock_object(AK_WORKSPACE, lock, ExclusiveLock);
-	limit = key_limit(workspace);
+	lock_count(workspace, settings);
+	limit = settings->key_limit;
 	if (limit == 0)
 		return;
 	args[0] = CStringGetTextDatum(workspace);

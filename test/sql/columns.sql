@@ -104,6 +104,20 @@ SELECT * FROM pg_temp.refused(format('SELECT apikeys.update_key(%L, team => ''x'
 ALTER TABLE apikeys.key DROP COLUMN wanted;
 SELECT code FROM apikeys.validate_key(:'secret');
 
+-- A trigger of certain columns sees what the functions change, and another one refuses it.
+CREATE FUNCTION tell_owner() RETURNS trigger LANGUAGE plpgsql AS
+	$$ BEGIN RAISE NOTICE 'owner was %, is %', OLD.owner, NEW.owner; RETURN NULL; END $$;
+CREATE TRIGGER z_owner AFTER UPDATE OF owner ON apikeys.key FOR EACH ROW EXECUTE FUNCTION tell_owner();
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER z_refuse BEFORE UPDATE OF team ON apikeys.key FOR EACH ROW EXECUTE FUNCTION refuse();
+SELECT owner, rate_limit FROM apikeys.update_key(:'key_id', rate_limit => 7);
+SELECT owner, rate_limit FROM apikeys.update_key(:'key_id', owner => 'me');
+SELECT pg_temp.refused(format('SELECT apikeys.update_key(%L, owner => ''you'', team => ''theirs'')', :'key_id'));
+SELECT owner, team FROM apikeys.key_details(:'key_id');
+DROP TRIGGER z_owner ON apikeys.key;
+DROP TRIGGER z_refuse ON apikeys.key;
+DROP FUNCTION tell_owner(), refuse();
+
 -- What comes out of a dump that knows nothing of them.
 CREATE TEMP TABLE dumped AS SELECT * FROM apikeys.key WHERE name = 'imported 3';
 ALTER TABLE apikeys.key DISABLE TRIGGER USER;
