@@ -283,6 +283,7 @@ ak_audit(PG_FUNCTION_ARGS)
 			entry.subject = ak_row_subject(tables[i].relation, (new ? new : old)->values, (new ? new : old)->nulls);
 		}
 	Assert(entry.entity != NULL);
+	entry.actor = action->actor;
 	if (new != NULL)
 		entry.time = time_of_change(rel, old, new);
 	if (action->why != NULL)

@@ -7,7 +7,8 @@
  * somebody chose.  Then everything that belongs to it goes in one transaction:
  * archived keys, team members, accesses with the privileges that only they
  * needed, and the workspace itself.  Each writes the entry that direct SQL would
- * write; the last one names the keys, as an archive limit does.  The log stays.
+ * write, and all tell the same actor and team; the last one names the keys, as an
+ * archive limit does.  The log stays.
  *
  * Locks, until the end of the transaction: the roles that have access there, as
  * grant_access() takes them, then the workspace, which keeps new keys, members
@@ -71,7 +72,7 @@ find_roles(Datum workspace, MemoryContext context, int *count)
 
 /* Removes team members and accesses of a workspace, and the privileges that these gave. */
 static void
-remove_people(Datum workspace, MemoryContext context, Oid userid)
+remove_people(Datum workspace, const AkActor *actor, MemoryContext context, Oid userid)
 {
 	static AkQuery members = {"DELETE FROM apikeys.team_member WHERE workspace = $1", 1, {TEXTOID}, NULL};
 	static AkQuery accesses = {"WITH gone AS (DELETE FROM apikeys.access WHERE workspace = $1 RETURNING grant_id) "
@@ -79,8 +80,8 @@ remove_people(Datum workspace, MemoryContext context, Oid userid)
 							   1,
 							   {TEXTOID},
 							   NULL};
-	static const AkAction of_members = {.table = AK_TEAM_MEMBER, .why = "went with the workspace"};
-	static const AkAction of_accesses = {.table = AK_ACCESS, .why = "went with the workspace"};
+	AkAction of_members = {.table = AK_TEAM_MEMBER, .why = "went with the workspace", .actor = actor};
+	AkAction of_accesses = {.table = AK_ACCESS, .why = "went with the workspace", .actor = actor};
 	AkLosing *roles;
 	int count;
 
@@ -145,6 +146,7 @@ ak_drop_workspace(PG_FUNCTION_ARGS)
 	MemoryContext context = CurrentMemoryContext;
 	AkAction action = {.table = AK_WORKSPACE};
 	AkWorkspace settings;
+	AkActor actor;
 	AkCaller caller;
 	AkLosing *roles;
 	Datum args[1];
@@ -160,6 +162,9 @@ ak_drop_workspace(PG_FUNCTION_ARGS)
 	ak_check_workspace_argument(workspace);
 	ak_require_workspace_settings(AK_ADMIN, workspace, &settings);
 	ak_refuse_prepare("drop_workspace");
+	/* the membership that gives the actor a team goes, too */
+	ak_current_actor(workspace, &actor);
+	action.actor = &actor;
 
 	ak_owner_begin(&caller, AK_TO_MANAGE);
 	SPI_connect();
@@ -175,7 +180,7 @@ ak_drop_workspace(PG_FUNCTION_ARGS)
 								   "It has " INT64_FORMAT " keys that are not archived.", active, active),
 				  errhint("Archive them first, with apikeys.archive_key()."));
 	action.details = remove_keys(args[0], context);
-	remove_people(args[0], context, caller.userid);
+	remove_people(args[0], &actor, context, caller.userid);
 	ak_act(&action, &query, args, NULL, AK_SEE_LATEST);
 	if (SPI_processed == 0)
 	{

@@ -34,10 +34,14 @@ SELECT apikeys.drop_workspace('acme');
 SELECT code FROM apikeys.validate_key(:'one');
 ROLLBACK;
 SELECT workspace, name, state FROM apikeys.key_details(:'one_id');
+-- who drops it loses a team by that, and all entries tell the same actor and team
+SET apikeys.actor = 'carol';
+SELECT apikeys.add_team_member('carol', 'Platform', 'acme') \g /dev/null
 SELECT max(audit_id) AS before FROM apikeys.audit_logs \gset
 SELECT apikeys.drop_workspace('acme'), apikeys.drop_workspace('empty');
-SELECT entity, action, activity, workspace, subject - 'grant_id' AS subject FROM apikeys.audit_logs WHERE audit_id > :before AND entity <> 'Workspaces' ORDER BY activity COLLATE "C";
-SELECT activity, workspace, (SELECT jsonb_agg(e->>'name' ORDER BY e->>'name') FROM jsonb_array_elements(changes->'evicted') AS e) AS evicted FROM apikeys.audit_logs WHERE audit_id > :before AND entity = 'Workspaces' ORDER BY activity COLLATE "C";
+RESET apikeys.actor;
+SELECT actor, team, entity, action, activity, workspace, subject - 'grant_id' AS subject FROM apikeys.audit_logs WHERE audit_id > :before AND entity <> 'Workspaces' ORDER BY activity COLLATE "C";
+SELECT actor, team, activity, workspace, (SELECT jsonb_agg(e->>'name' ORDER BY e->>'name') FROM jsonb_array_elements(changes->'evicted') AS e) AS evicted FROM apikeys.audit_logs WHERE audit_id > :before AND entity = 'Workspaces' ORDER BY activity COLLATE "C";
 SELECT workspace FROM apikeys.workspaces;
 SELECT count(*) FROM apikeys.team_members WHERE workspace = 'acme';
 SELECT role, capability, workspace FROM apikeys.accesses;

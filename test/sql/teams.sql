@@ -131,13 +131,21 @@ SELECT pg_temp.refused($$SELECT apikeys.create_key('bad', '{data}')$$);
 RESET apikeys.team;
 SET apikeys.client = 'nonsense';
 SELECT pg_temp.refused($$SELECT apikeys.create_key('bad', '{data}')$$);
-SELECT pg_temp.refused($$UPDATE apikeys.key SET team = 'x'$$);
+SELECT pg_temp.refused($$UPDATE apikeys.key SET team = 'x' WHERE archived_at IS NULL$$);
 RESET apikeys.client;
 SET apikeys.actor = 'an actor of exactly one hundred characters ..................................................... end';
 SELECT length(current_setting('apikeys.actor'));
 SELECT count(*) FROM apikeys.create_key('17', '{data}');
 RESET apikeys.actor;
 SELECT action, activity FROM pg_temp.entries();
+
+-- who changes the own membership acts for the team of before
+SET apikeys.actor = 'eve';
+SELECT apikeys.add_team_member('eve', 'One') \g /dev/null
+SELECT apikeys.add_team_member('eve', 'Two') \g /dev/null
+SELECT apikeys.remove_team_member('eve') \g /dev/null
+RESET apikeys.actor;
+SELECT team, activity FROM apikeys.audit_logs ORDER BY audit_id DESC LIMIT 3;
 
 -- the real database user is recorded, whoever acts; SET ROLE does not change who that is
 CREATE ROLE regress_ak_app LOGIN;
