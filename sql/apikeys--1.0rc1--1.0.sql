@@ -3,6 +3,14 @@
 
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+/* what would be parsed for each statement: the trigger functions tell themselves whether they have to act */
+ALTER TABLE apikeys.key DROP CONSTRAINT key_key_hash_check, DROP CONSTRAINT key_old_key_hash_check;
+DROP TRIGGER archive_limit ON apikeys.key;
+CREATE TRIGGER archive_limit AFTER UPDATE ON apikeys.key FOR EACH ROW EXECUTE FUNCTION apikeys_internal.archive_limit();
+DROP TRIGGER a_unique_hash_again ON apikeys.key;
+DROP TRIGGER a_unique_hash ON apikeys.key;
+CREATE TRIGGER a_unique_hash AFTER INSERT OR UPDATE ON apikeys.key FOR EACH ROW EXECUTE FUNCTION apikeys_internal.unique_hash();
+
 COMMENT ON COLUMN apikeys.key_usage.valid IS 'how many requests were valid';
 COMMENT ON COLUMN apikeys.usage_history.valid IS 'how many requests were valid';
 COMMENT ON COLUMN apikeys.usage_daily.valid IS 'how many requests were valid';
