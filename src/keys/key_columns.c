@@ -160,12 +160,15 @@ normalize_networks(AkRow *row)
 				   PointerGetDatum(construct_array(elements, count, CIDROID, -1, false, TYPALIGN_INT)));
 }
 
+/* No metadata is {}, and JSON's null, which some clients send for a value that they do not have. */
 static void
 normalize_metadata(AkRow *row)
 {
 	Jsonb *metadata = DatumGetJsonbP(AK_VALUE(row, Anum_key_metadata));
+	JsonbValue scalar;
 
-	if (JB_ROOT_IS_OBJECT(metadata) && JB_ROOT_COUNT(metadata) == 0)
+	if ((JB_ROOT_IS_OBJECT(metadata) && JB_ROOT_COUNT(metadata) == 0) ||
+		(JB_ROOT_IS_SCALAR(metadata) && JsonbExtractScalar(&metadata->root, &scalar) && scalar.type == jbvNull))
 		ak_row_clear(row, Anum_key_metadata);
 	else if (VARSIZE(metadata) > METADATA_MAX)
 		ak_bad_argument("metadata", errmsg("metadata is too large"),

@@ -43,6 +43,10 @@ SELECT expires_at FROM apikeys.update_key(pg_temp.id(), expires_at => 'infinity'
 SELECT allowed_cidrs FROM apikeys.update_key(pg_temp.id(), allowed_cidrs => '{}');
 SELECT rate_limit, rate_window FROM apikeys.update_key(pg_temp.id(), rate_limit => 0);
 SELECT metadata FROM apikeys.update_key(pg_temp.id(), metadata => '{}');
+-- and JSON's null, which some clients send for nothing, is nothing
+SELECT metadata IS NULL AS none FROM apikeys.update_key(pg_temp.id(), metadata => 'null');
+SELECT metadata FROM apikeys.update_key(pg_temp.id(), metadata => '[null]');
+SELECT metadata IS NULL AS none FROM apikeys.update_key(pg_temp.id(), metadata => 'null');
 SELECT count(*) FROM apikeys.update_key(pg_temp.id(), team => '', expires_at => 'infinity', allowed_cidrs => '{}', rate_limit => 0, metadata => '{}');
 SELECT * FROM pg_temp.entries() \gx
 SELECT rate_limit, rate_window FROM apikeys.update_key(pg_temp.id(), rate_limit => 7);
