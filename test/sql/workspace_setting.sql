@@ -49,6 +49,20 @@ SELECT pg_temp.refused(format('SELECT apikeys.regenerate_key(%L)', :'d_id'));
 SELECT pg_temp.refused(format('SELECT apikeys.end_overlap(%L)', :'r_id'));
 SELECT pg_temp.refused(format('SELECT apikeys.archive_key(%L)', :'r_id'));
 SELECT pg_temp.refused($$SELECT apikeys.key_id('R')$$);
+-- every function that takes a key_id, but the search, for which it is a filter
+CREATE TEMPORARY TABLE by_id AS SELECT p.proname::text AS function, format('SELECT apikeys.%I(%%L)', p.proname) AS call FROM pg_proc p WHERE p.pronamespace = 'apikeys'::regnamespace AND p.proargnames[1] = 'key_id' AND p.proargtypes[0] = 'uuid'::regtype;
+SELECT string_agg(function, ' ' ORDER BY function COLLATE "C") FROM by_id;
+SELECT function, id, r AS says FROM by_id, (VALUES ('another''s', :'r_id'), ('archived', :'gone_id')) AS t (id, key_id), LATERAL pg_temp.sqlstate(format(call, key_id)) AS r WHERE r <> '42704';
+SELECT count(*) FROM apikeys.search_audit_logs(key_id => :'r_id');
+-- and every function that takes a secret: it is nobody's
+SELECT apikeys.revoke_key(:'r') IS NULL AS revoked_none;
+SELECT apikeys.report_leak(jsonb_build_array(jsonb_build_object('token', :'r'))) -> 0 ->> 'label' AS leak;
+SELECT valid_checksum, key_id, workspace, name, state FROM apikeys.find_secrets(:'r');
+SELECT code FROM apikeys.authenticate('Basic ' || translate(encode(convert_to('rival:' || :'r', 'UTF8'), 'base64'), E'\n', ''));
+SELECT pg_temp.sqlstate(format('SELECT apikeys.require_key(%L)', :'r'));
+RESET apikeys.workspace;
+SELECT state FROM apikeys.key_details(:'r_id');
+SET apikeys.workspace = 'acme';
 -- an argument that disagrees
 CREATE TEMPORARY TABLE calls (call text);
 INSERT INTO calls VALUES ($$create_key('x', '{data}', :there)$$), ($$import_key('x', '{data}', sha256('x'), workspace => :there)$$), ($$key_id('R', :there)$$),
