@@ -132,6 +132,14 @@ SELECT pg_temp.codes(:'e', 20);
 UPDATE apikeys.workspace SET rate_limit = NULL, rate_window = NULL WHERE workspace = 'acme';
 SELECT pg_temp.rest(:'c', 0);
 
+-- where several refuse, retry_after is the longest of their waits; none where one of them never ends
+SELECT apikeys.create_workspace('by-day', rate_limit => 1, rate_window => '1 day'), apikeys.create_workspace('by-hour', rate_limit => 1, rate_window => '1 hour') \g /dev/null
+SELECT w, first.code, v.code, v.retry_after BETWEEN 86300 AND 86400 AS a_day, v.rate_window
+FROM (VALUES ('by-day', interval '1 hour'), ('by-hour', '1 day')) AS k (w, rate_window), LATERAL apikeys.create_key('G', '{data}', w, rate_limit => 1, rate_window => k.rate_window) AS g,
+	LATERAL apikeys.validate_key(g.key) AS first, LATERAL apikeys.validate_key(g.key, api => CASE WHEN first.valid THEN 'data' END) AS v;
+SELECT key_id AS g_id, key AS g FROM apikeys.create_key('H', '{data}', rate_limit => 1, rate_window => '1 hour', quota => 1, quota_period => 'total') \gset
+SELECT pg_temp.rest(:'g');
+SELECT code, retry_after, rate_remaining FROM apikeys.validate_key(:'g');
 -- a DISABLED key: both secrets, while the overlap's clock runs on; it is charged nothing
 SELECT key_id AS f_id, key AS f_old FROM apikeys.create_key('F', '{data}', rate_limit => 3, rate_window => '1 hour') \gset
 SELECT key AS f FROM apikeys.regenerate_key(:'f_id', '1 hour') \gset
