@@ -187,5 +187,14 @@ SELECT count(*) FROM apikeys.usage_chart(:'a_id', NULL);
 SELECT pg_temp.refused($$SELECT apikeys.usage_chart(gen_random_uuid())$$);
 SELECT pg_temp.refused($$SELECT apikeys.usage_chart(NULL)$$);
 
+-- a day is one of UTC, whatever the session's zone
+SELECT (now() AT TIME ZONE 'UTC')::date - 2 AS day \gset
+INSERT INTO apikeys_internal.usage_hour SELECT :'a_id', (:'day' || ' ' || hour || ':00+00')::timestamptz, 'data', 'VALID', false, 'default', 100 + hour, now(), NULL, 1, 1 FROM unnest('{0,12,23}'::integer[]) AS hour;
+SET TimeZone = 'Pacific/Kiritimati';
+SELECT day = :'day' AS that_day, valid FROM apikeys.usage_daily WHERE day BETWEEN :'day'::date - 1 AND :'day'::date + 1 AND valid BETWEEN 100 AND 999;
+SET TimeZone = 'Pacific/Pago_Pago';
+SELECT day = :'day' AS that_day, valid FROM apikeys.usage_daily WHERE day BETWEEN :'day'::date - 1 AND :'day'::date + 1 AND valid BETWEEN 100 AND 999;
+SET TimeZone = 'UTC';
+
 DROP OWNED BY regress_ak_app;
 DROP ROLE regress_ak_app;
