@@ -193,7 +193,7 @@ def submit(template, action, context):
     try:
         shown = context.get("load", dict)()
     except psycopg.Error:  # the database is away: the form shows what it was sent with
-        shown = {"key": context.get("stub"), "workspace": context.get("stub"), "members": [],
+        shown = {"key": context.get("stub"), "workspace": context.get("stub"), "members": [], "denied": [], "accesses": [],
                  "apis": [{"api": api} for api in request.form.getlist("apis")],
                  "workspaces": request.form.getlist("workspace")}
     page, status = form_page(template, status, errors=errors, problem=problem, form=request.form, **{**context, **shown})
@@ -458,6 +458,7 @@ def audit_page(asked, errors=None, problem=None, status=200):
         reports = connection.execute(
             "SELECT report_id, recipient, state, attempts, last_error FROM apikeys.reports "
             "LIMIT 5").fetchall()
+        offered["workspaces"] = [r["workspace"] for r in connection.execute("SELECT workspace FROM apikeys.workspaces")] if "view" in may() else []
     kept = {name: asked[name] for name in AUDIT_FIELDS if asked.get(name)}
     return render_template("audit.html", filters=kept, offered=offered, reports=reports, errors=errors or {}, problem=problem,
                            first="before" not in asked, form=request.form, **page), status
@@ -545,9 +546,15 @@ def email():
 
 # ---- Workspaces and teams
 
+# Refused requests by code; those without a workspace belong to no key, and are shown to who sees all workspaces.
+DENIED = "SELECT code, api, count, last_at, host(last_client) AS last_client FROM apikeys.denials WHERE workspace IS NOT DISTINCT FROM %s ORDER BY last_at DESC LIMIT 20"
+
+
 @app.get("/workspaces")
 def workspaces():
-    return render_template("workspaces.html", workspaces=rows("SELECT * FROM apikeys.workspaces"))
+    with operator_transaction() as connection:
+        return render_template("workspaces.html", workspaces=connection.execute("SELECT * FROM apikeys.workspaces").fetchall(),
+                               denied=connection.execute(DENIED, [None]).fetchall())
 
 
 def workspace_values():
@@ -582,9 +589,12 @@ def workspace_and_members(workspace_id):
         found = connection.execute("SELECT * FROM apikeys.workspaces WHERE workspace = %s", [workspace_id]).fetchone()
         members = connection.execute(
             "SELECT actor, team FROM apikeys.team_members WHERE workspace = %s", [workspace_id]).fetchall()
+        denied = connection.execute(DENIED, [workspace_id]).fetchall()
+        accesses = connection.execute("SELECT role, capability, workspace, in_force FROM apikeys.accesses WHERE workspace IN (%s, '*')",
+                                      [workspace_id]).fetchall() if "admin" in may() else []
     if found is None:
         abort(404)
-    return {"workspace": found, "members": members}
+    return {"workspace": found, "members": members, "denied": denied, "accesses": accesses}
 
 
 @app.get("/workspaces/<workspace_id>")
