@@ -53,7 +53,7 @@
 	ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED), \
 					errmsg("function \"%s\" must be called as %s", function, what)))
 
-/* 09000: a trigger of a user on that table of ours returned NULL, so that a row was not written or deleted */
+/* 09000: a trigger of a user on that table of ours returned NULL, so that a row was not written or deleted: see ak_write_rows() */
 #define ak_refused_by_trigger(table, what)                       \
 	ereport(ERROR, (errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION), \
 					errmsg("a trigger of table \"%s\" refused the %s", table, what)))

@@ -276,7 +276,56 @@ ak_run_as_owner(AkPurpose purpose, AkQuery *query, Datum *args, const char *null
 }
 
 /*
- * The same for a statement that reads one value, of a type passed by value.
+ * The same for a statement that must write "count" rows.  Raises 09000, which names
+ * the table and what was refused, if it wrote fewer: a trigger of a user returned
+ * NULL.
+ */
+void
+ak_write_rows(AkPurpose purpose, AkQuery *query, Datum *args, const char *nulls, AkSight sight, uint64 count,
+			  const char *table, const char *what)
+{
+	if (ak_run_as_owner(purpose, query, args, nulls, sight) < count)
+		ak_refused_by_trigger(table, what);
+}
+
+/*
+ * The same for a statement that changes rows which may not be there, and returns
+ * ak_rows_changed(): 0 if there were none.
+ */
+uint64
+ak_change_rows(AkQuery *query, Datum *args, const char *nulls, const char *table, const char *what)
+{
+	AkCaller caller;
+	uint64 rows;
+
+	ak_owner_begin(&caller, AK_TO_MANAGE);
+	SPI_connect();
+	ak_query(query, args, nulls, AK_SEE_TRANSACTION);
+	rows = ak_rows_changed(table, what);
+	SPI_finish();
+	ak_owner_end(&caller);
+	return rows;
+}
+
+/*
+ * To be called after a statement that locks the rows that it finds, changes these,
+ * and returns two numbers: of those that it found, and of those that it changed.
+ * Returns the number.  Raises 09000 as ak_write_rows() does if they differ.
+ */
+uint64
+ak_rows_changed(const char *table, const char *what)
+{
+	bool isnull;
+	uint64 found = DatumGetInt64(ak_query_result(0, 1, &isnull));
+
+	if (DatumGetInt64(ak_query_result(0, 2, &isnull)) < (int64) found)
+		ak_refused_by_trigger(table, what);
+	return found;
+}
+
+/*
+ * Runs a statement that reads one value, of a type passed by value, in an owner
+ * section of its own.
  * Returns it; *isnull is true for NULL, and where there is no row.
  */
 Datum

@@ -72,6 +72,10 @@ extern int ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sigh
 extern void ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Snapshot snapshot);
 extern Portal ak_query_cursor(AkQuery *query, Datum *args, const char *nulls);
 extern uint64 ak_run_as_owner(AkPurpose purpose, AkQuery *query, Datum *args, const char *nulls, AkSight sight);
+extern void ak_write_rows(AkPurpose purpose, AkQuery *query, Datum *args, const char *nulls, AkSight sight,
+						  uint64 count, const char *table, const char *what);
+extern uint64 ak_change_rows(AkQuery *query, Datum *args, const char *nulls, const char *table, const char *what);
+extern uint64 ak_rows_changed(const char *table, const char *what);
 extern Datum ak_read_value(AkQuery *query, Datum *args, const char *nulls, AkSight sight, bool *isnull);
 extern char *ak_read_text(AkQuery *query, Datum *args, const char *nulls, AkSight sight);
 extern Datum ak_query_result(int row, int column, bool *isnull);

@@ -179,14 +179,14 @@ write_batch(const AkPurge *purge, const int64 *gone, int gone_count, const AkSub
 	int count = 0;
 
 	args[0] = int8_array(gone, gone_count);
-	ak_run_as_owner(AK_TO_LOG, &delete_entries, args, NULL, AK_SEE_LATEST);
+	ak_write_rows(AK_TO_LOG, &delete_entries, args, NULL, AK_SEE_LATEST, gone_count, "apikeys.audit_log", "deletion");
 
 	args[0] = CStringGetTextDatum(purge->workspace);
 	for (int i = 0; i < subtrees->change_count; i++)
 		if (subtrees->changes[i].level < 0)
 			positions[count++] = subtrees->changes[i].position;
 	args[1] = int8_array(positions, count);
-	ak_run_as_owner(AK_TO_LOG, &delete_rows, args, NULL, AK_SEE_LATEST);
+	ak_write_rows(AK_TO_LOG, &delete_rows, args, NULL, AK_SEE_LATEST, count, "apikeys.audit_tree", "deletion");
 
 	count = 0;
 	for (int i = 0; i < subtrees->change_count; i++)
@@ -197,7 +197,7 @@ write_batch(const AkPurge *purge, const int64 *gone, int gone_count, const AkSub
 		}
 	args[1] = int8_array(positions, count);
 	args[2] = int8_array(levels, count);
-	ak_run_as_owner(AK_TO_LOG, &change_rows, args, NULL, AK_SEE_LATEST);
+	ak_write_rows(AK_TO_LOG, &change_rows, args, NULL, AK_SEE_LATEST, count, "apikeys.audit_tree", "change");
 }
 
 /* What a batch reads of each row of the tree */

@@ -329,7 +329,7 @@ append_leaves(const AkTaken *taken, int count)
 						   query.argtypes[i] == INT8ARRAYOID    ? INT8OID
 						   : query.argtypes[i] == BYTEAARRAYOID ? BYTEAOID
 																: TEXTOID);
-	ak_run_as_owner(AK_TO_LOG, &query, args, NULL, AK_SEE_LATEST);
+	ak_write_rows(AK_TO_LOG, &query, args, NULL, AK_SEE_LATEST, count, "apikeys.audit_tree", "leaf");
 }
 
 /*

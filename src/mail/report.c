@@ -316,7 +316,7 @@ ak_email_audit_logs(PG_FUNCTION_ARGS)
 	ARG(15, fits, PointerGetDatum(content));
 	ARG(16, true, CStringGetTextDatum(ak_report_origin()));
 #undef ARG
-	ak_run_as_owner(AK_TO_MAIL, &query, args, nulls, AK_SEE_TRANSACTION);
+	ak_write_rows(AK_TO_MAIL, &query, args, nulls, AK_SEE_TRANSACTION, 1, "apikeys_internal.report", "report");
 
 	if (fits)
 	{
@@ -430,7 +430,7 @@ ak_release_report(PG_FUNCTION_ARGS)
 	SPI_finish();
 	ak_require_mail_library();
 
-	ak_run_as_owner(AK_TO_MAIL, &release, args, NULL, AK_SEE_TRANSACTION);
+	ak_write_rows(AK_TO_MAIL, &release, args, NULL, AK_SEE_TRANSACTION, 1, "apikeys_internal.report", "change");
 	tell_export(id, texts[0], texts[2], texts[3], encrypted, psprintf("Released a report to \"%s\"", texts[2]));
 	ak_worker_wake_at_commit(AK_JOB_MAIL);
 	PG_RETURN_TEXT_P(cstring_to_text(DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)))));

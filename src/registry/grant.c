@@ -149,19 +149,30 @@ set_role(Datum grant_id, Oid role)
 	Datum args[2] = {grant_id, ObjectIdGetDatum(role)};
 
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
+	if (SPI_processed == 0)
+		ak_refused_by_trigger("apikeys_internal.access_role", "role of an access");
 }
 
 /*
- * Removes accesses of a role by a statement that returns capability, workspace
- * and grant_id of each; the entries' activity ends with "why".  SPI must be
- * connected, as the owner.
+ * The rest of a statement that begins with "WITH found AS", the grant_ids of
+ * accesses, locked: removes these, and returns ak_rows_changed().
  */
-static void
-remove_accesses(AkQuery *query, Datum *args, const char *why)
-{
-	AkAction action = {.table = AK_ACCESS, .why = why};
+#define REMOVE_FOUND                                                                                                   \
+	", removed AS (DELETE FROM apikeys.access a USING found WHERE a.grant_id = found.grant_id RETURNING a.grant_id), " \
+	"roles AS (DELETE FROM apikeys_internal.access_role r USING removed WHERE r.grant_id = removed.grant_id) "         \
+	"SELECT (SELECT count(*) FROM found), (SELECT count(*) FROM removed)"
 
-	ak_act(&action, query, args, NULL, AK_SEE_LATEST);
+/*
+ * Removes accesses by a statement that ends in REMOVE_FOUND, with an action or NULL,
+ * and returns their number.  Raises 09000 if a trigger of a user refuses it: an
+ * access that stays would be effective again with the next grant to the role.  SPI
+ * is connected, as the owner.
+ */
+static uint64
+remove_accesses(const AkAction *action, AkQuery *query, Datum *args, const char *nulls)
+{
+	ak_act(action, query, args, nulls, AK_SEE_LATEST);
+	return ak_rows_changed("apikeys.access", "deletion");
 }
 
 /*
@@ -203,14 +214,14 @@ rename_accesses(Oid role)
 	old_count = SPI_processed;
 	for (uint64 i = 0; i < old_count; i++)
 	{
-		AkAction action = {.table = AK_ACCESS};
+		AkAction action = {.table = AK_ACCESS, .why = psprintf("is now named \"%s\"", name)};
 		bool isnull;
 		Datum old_name = SPI_getbinval(old_names->vals[i], old_names->tupdesc, 1, &isnull);
 		SPITupleTable *ended;
 		uint64 ended_count;
 
 		args[1] = old_name;
-		remove_accesses(&end, args, psprintf("is now named \"%s\"", name));
+		ak_act(&action, &end, args, NULL, AK_SEE_LATEST);
 		ended = SPI_tuptable;
 		ended_count = SPI_processed;
 		action.why = psprintf("was named \"%s\" before", NameStr(*DatumGetName(old_name)));
@@ -225,6 +236,8 @@ rename_accesses(Oid role)
 				nulls[column] = isnull ? 'n' : ' ';
 			}
 			ak_act(&action, &begin, row, nulls, AK_SEE_LATEST);
+			if (SPI_processed == 0)
+				ak_refused_by_trigger("apikeys.access", "access");
 		}
 	}
 }
@@ -236,22 +249,20 @@ rename_accesses(Oid role)
 static void
 remove_dropped(Oid role, const char *name)
 {
-	static AkQuery query = {
-		"WITH gone AS (SELECT a.grant_id FROM apikeys_internal.access_role r "
-		"JOIN apikeys.access a ON a.grant_id = r.grant_id "
-		"WHERE (r.roleid = $1 OR a.role = $2) "
-		"AND NOT EXISTS (SELECT FROM pg_authid u WHERE u.oid = r.roleid) "
-		"FOR UPDATE OF a SKIP LOCKED), "
-		"roles AS (DELETE FROM apikeys_internal.access_role r USING gone WHERE r.grant_id = gone.grant_id) "
-		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id = gone.grant_id",
-		2,
-		{OIDOID, NAMEOID},
-		NULL};
+	static AkQuery query = {"WITH found AS (SELECT a.grant_id FROM apikeys_internal.access_role r "
+							"JOIN apikeys.access a ON a.grant_id = r.grant_id "
+							"WHERE (r.roleid = $1 OR a.role = $2) "
+							"AND NOT EXISTS (SELECT FROM pg_authid u WHERE u.oid = r.roleid) "
+							"FOR UPDATE OF a SKIP LOCKED)" REMOVE_FOUND,
+							2,
+							{OIDOID, NAMEOID},
+							NULL};
+	static const AkAction action = {.table = AK_ACCESS, .why = "was dropped"};
 	NameData old_name;
 	Datum args[2] = {ObjectIdGetDatum(role), NameGetDatum(&old_name)};
 
 	namestrcpy(&old_name, name);
-	remove_accesses(&query, args, "was dropped");
+	(void) remove_accesses(&action, &query, args, NULL);
 }
 
 /*
@@ -262,15 +273,13 @@ remove_dropped(Oid role, const char *name)
 static void
 remove_unheld(Oid role)
 {
-	static AkQuery query = {
-		"WITH gone AS (SELECT a.grant_id FROM apikeys_internal.access_role r "
-		"JOIN apikeys.access a ON a.grant_id = r.grant_id "
-		"WHERE r.roleid = $1 AND a.capability = $2 FOR UPDATE OF a SKIP LOCKED), "
-		"roles AS (DELETE FROM apikeys_internal.access_role r USING gone WHERE r.grant_id = gone.grant_id) "
-		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id = gone.grant_id",
-		2,
-		{OIDOID, TEXTOID},
-		NULL};
+	static AkQuery query = {"WITH found AS (SELECT a.grant_id FROM apikeys_internal.access_role r "
+							"JOIN apikeys.access a ON a.grant_id = r.grant_id "
+							"WHERE r.roleid = $1 AND a.capability = $2 FOR UPDATE OF a SKIP LOCKED)" REMOVE_FOUND,
+							2,
+							{OIDOID, TEXTOID},
+							NULL};
+	static const AkAction action = {.table = AK_ACCESS, .why = "no longer holds what it needs"};
 	int held = ak_capabilities_held(role);
 
 	for (int i = 0; i < AK_CAPABILITY_COUNT; i++)
@@ -278,7 +287,7 @@ remove_unheld(Oid role)
 		Datum args[2] = {ObjectIdGetDatum(role), CStringGetTextDatum(ak_capability_name(1 << i))};
 
 		if ((held & (1 << i)) == 0)
-			remove_accesses(&query, args, "no longer holds what it needs");
+			(void) remove_accesses(&action, &query, args, NULL);
 	}
 }
 
@@ -393,20 +402,19 @@ ak_grant_access(PG_FUNCTION_ARGS)
  * regrant_access(), and one of a dropped role of this name.  Errors: see
  * read_grant; 42704 for a role that neither exists nor is recorded.  Emits a
  * WARNING if there was nothing to revoke, as REVOKE of a membership does.
- * Waits as grant_access() does.  The transaction cannot be prepared.
+ * Raises 09000 if a trigger of a user refuses it.  Waits as grant_access() does.  The
+ * transaction cannot be prepared.
  */
 Datum
 ak_revoke_access(PG_FUNCTION_ARGS)
 {
 	static AkQuery remove = {
-		"WITH gone AS (SELECT a.grant_id FROM apikeys.access a "
+		"WITH found AS (SELECT a.grant_id FROM apikeys.access a "
 		"LEFT JOIN apikeys_internal.access_role r ON r.grant_id = a.grant_id "
 		"WHERE a.capability = $2 "
 		"AND COALESCE(a.workspace, '') = COALESCE($3, '') "
 		"AND (r.roleid = $4 OR a.role = $1 "
-		"AND NOT EXISTS (SELECT FROM pg_authid u WHERE u.oid = r.roleid))), "
-		"roles AS (DELETE FROM apikeys_internal.access_role r USING gone WHERE r.grant_id = gone.grant_id) "
-		"DELETE FROM apikeys.access a USING gone WHERE a.grant_id = gone.grant_id",
+		"AND NOT EXISTS (SELECT FROM pg_authid u WHERE u.oid = r.roleid)) FOR UPDATE OF a)" REMOVE_FOUND,
 		4,
 		{NAMEOID, TEXTOID, TEXTOID, OIDOID},
 		NULL};
@@ -422,8 +430,7 @@ ak_revoke_access(PG_FUNCTION_ARGS)
 	grant.args[3] = ObjectIdGetDatum(role);
 	ak_owner_begin(&caller, AK_TO_MANAGE);
 	SPI_connect();
-	ak_query(&remove, grant.args, grant.nulls, AK_SEE_LATEST);
-	if (SPI_processed == 0)
+	if (remove_accesses(NULL, &remove, grant.args, grant.nulls) == 0)
 	{
 		if (!OidIsValid(role))
 			(void) need_role(grant.role);

@@ -5,7 +5,7 @@
  *	  add_team_member(), remove_team_member().
  *
  * They check the caller and write a row; the rules of the tables are those of
- * row_guard.c.
+ * row_guard.c.  09000 in the comments below: a trigger of a user refused the row.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,7 +31,7 @@ PG_FUNCTION_INFO_V1(ak_remove_team_member);
  * register_api(api text, description text = NULL) -> text, the API
  *
  * Raises 42710 if it is registered already, 42501 without "admin" in all
- * workspaces, 22023 for an invalid name or description.
+ * workspaces, 22004 for a NULL name, 22023 for an invalid name or description, 09000.
  */
 Datum
 ak_register_api(PG_FUNCTION_ARGS)
@@ -55,8 +55,8 @@ ak_register_api(PG_FUNCTION_ARGS)
 	ak_lock_object(AK_API, api, ShareLock);
 	if (ak_api_ordinal(api) != 0)
 		ak_exists(errmsg("API \"%s\" already exists", ak_quoted(api)));
-	if (ak_run_as_owner(AK_TO_MANAGE, &query, args, PG_ARGISNULL(1) ? " n" : NULL, AK_SEE_TRANSACTION) == 0)
-		ak_refused_by_trigger("apikeys.api", "API");
+	ak_write_rows(AK_TO_MANAGE, &query, args, PG_ARGISNULL(1) ? " n" : NULL, AK_SEE_TRANSACTION, 1, "apikeys.api",
+				  "API");
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
@@ -64,24 +64,27 @@ ak_register_api(PG_FUNCTION_ARGS)
  * unregister_api(api text) -> text, the API
  *
  * Raises 42704 if it is not registered, 2BP01 while active keys have access to
- * it, 42501 without "admin" in all workspaces.  Waits for transactions that
- * give keys this API.
+ * it, 42501 without "admin" in all workspaces, 22004, 09000.  Waits for
+ * transactions that give keys this API.
  */
 Datum
 ak_unregister_api(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {"UPDATE apikeys.api SET unregistered_at = clock_timestamp() "
-							"WHERE api = $1 AND unregistered_at IS NULL",
-							1,
-							{TEXTOID},
-							NULL};
+	static AkQuery query = {
+		"WITH found AS (SELECT FROM apikeys.api WHERE api = $1 AND unregistered_at IS NULL FOR NO KEY UPDATE), "
+		"changed AS (UPDATE apikeys.api SET unregistered_at = clock_timestamp() "
+		"WHERE api = $1 AND unregistered_at IS NULL AND EXISTS (SELECT FROM found) RETURNING 1) "
+		"SELECT (SELECT count(*) FROM found), (SELECT count(*) FROM changed)",
+		1,
+		{TEXTOID},
+		NULL};
 	Datum args[1] = {PG_GETARG_DATUM(0)};
 	char *api;
 
 	ak_require(AK_ADMIN, NULL);
 	ak_refuse_read_only(fcinfo);
 	api = ak_text_argument(fcinfo, 0, "api");
-	if (ak_run_as_owner(AK_TO_MANAGE, &query, args, NULL, AK_SEE_TRANSACTION) == 0)
+	if (ak_change_rows(&query, args, NULL, "apikeys.api", "change") == 0)
 		ak_refuse_unknown_api(api);
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
@@ -101,8 +104,8 @@ team_workspace(FunctionCallInfo fcinfo, int n)
  * add_team_member(actor text, team text, workspace text = NULL) -> text, the actor
  *
  * An actor is in one team of a workspace; adding it to another team moves it.
- * Raises 42704 for an unknown workspace, 22023, 22004, and 42501 without
- * "admin".
+ * Raises 42704 for an unknown workspace, 22004, 22023 for an invalid name, 42501
+ * without "admin", 09000.
  */
 Datum
 ak_add_team_member(PG_FUNCTION_ARGS)
@@ -121,8 +124,7 @@ ak_add_team_member(PG_FUNCTION_ARGS)
 	args[0] = team_workspace(fcinfo, 2);
 	args[1] = PG_GETARG_DATUM(0);
 	args[2] = PG_GETARG_DATUM(1);
-	if (ak_run_as_owner(AK_TO_MANAGE, &query, args, NULL, AK_SEE_TRANSACTION) == 0)
-		ak_refused_by_trigger("apikeys.team_member", "team member");
+	ak_write_rows(AK_TO_MANAGE, &query, args, NULL, AK_SEE_TRANSACTION, 1, "apikeys.team_member", "team member");
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
@@ -130,15 +132,19 @@ ak_add_team_member(PG_FUNCTION_ARGS)
  * remove_team_member(actor text, workspace text = NULL) -> text, the actor
  *
  * Raises 42704 for an unknown workspace or an actor who is in no team of it,
- * 22004, and 42501 without "admin".
+ * 22004, 42501 without "admin", 09000.
  */
 Datum
 ak_remove_team_member(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {"DELETE FROM apikeys.team_member WHERE workspace = $1 AND actor = $2",
-							2,
-							{TEXTOID, TEXTOID},
-							NULL};
+	static AkQuery query = {
+		"WITH found AS (SELECT FROM apikeys.team_member WHERE workspace = $1 AND actor = $2 FOR UPDATE), "
+		"deleted AS (DELETE FROM apikeys.team_member WHERE workspace = $1 AND actor = $2 "
+		"AND EXISTS (SELECT FROM found) RETURNING 1) "
+		"SELECT (SELECT count(*) FROM found), (SELECT count(*) FROM deleted)",
+		2,
+		{TEXTOID, TEXTOID},
+		NULL};
 	Datum args[2];
 	char *actor;
 
@@ -147,7 +153,7 @@ ak_remove_team_member(PG_FUNCTION_ARGS)
 	actor = ak_text_argument(fcinfo, 0, "actor");
 	args[0] = team_workspace(fcinfo, 1);
 	args[1] = PG_GETARG_DATUM(0);
-	if (ak_run_as_owner(AK_TO_MANAGE, &query, args, NULL, AK_SEE_TRANSACTION) == 0)
+	if (ak_change_rows(&query, args, NULL, "apikeys.team_member", "deletion") == 0)
 		ak_not_found(
 			errmsg("actor \"%s\" is in no team of workspace \"%s\"", ak_quoted(actor), TextDatumGetCString(args[0])));
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));

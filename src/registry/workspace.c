@@ -244,19 +244,15 @@ check_policy_rights(FunctionCallInfo fcinfo, const char *workspace)
 					  errdetail("It bounds the workspace: the capability \"admin\" is needed, in all workspaces."));
 }
 
-/* Runs the query with the arguments of create_workspace or update_workspace. */
-static uint64
-run_with_workspace(FunctionCallInfo fcinfo, AkQuery *query)
+/* Copies the arguments of create_workspace or update_workspace for a query: WORKSPACE_ARGS values and nulls. */
+static void
+read_arguments(FunctionCallInfo fcinfo, Datum *args, char *nulls)
 {
-	Datum args[WORKSPACE_ARGS];
-	char nulls[WORKSPACE_ARGS];
-
 	for (int i = 0; i < WORKSPACE_ARGS; i++)
 	{
 		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
 		args[i] = PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i);
 	}
-	return ak_run_as_owner(AK_TO_MANAGE, query, args, nulls, AK_SEE_TRANSACTION);
 }
 
 /*
@@ -264,8 +260,8 @@ run_with_workspace(FunctionCallInfo fcinfo, AkQuery *query)
  *					key_limit integer = NULL, default_lifetime interval = NULL, max_lifetime interval = NULL,
  *					rate_limit integer = NULL, rate_window interval = NULL, leak_action text = NULL) -> text, the workspace
  *
- * Takes the same values as update_workspace.  Raises 42710 if it exists, 22023
- * for an invalid value, 42501 without "admin" for it, 09000.
+ * Takes the same values as update_workspace, and raises the same but 42704; and
+ * 42710 if the workspace exists.
  */
 Datum
 ak_create_workspace(PG_FUNCTION_ARGS)
@@ -279,6 +275,8 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 		"CASE WHEN $8 <> 0 THEN $8 END, "
 		"CASE WHEN $8 = 0 THEN NULL ELSE $9 END, $10)",
 		WORKSPACE_ARGS, WORKSPACE_ARG_TYPES, NULL};
+	Datum args[WORKSPACE_ARGS];
+	char nulls[WORKSPACE_ARGS];
 	char *workspace;
 
 	ak_require_anywhere(AK_ADMIN);
@@ -288,10 +286,10 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 	workspace = ak_text_argument(fcinfo, ARG_WORKSPACE, "workspace");
 	ak_check_workspace_argument(workspace);
 	ak_require(AK_ADMIN, ak_may_something(workspace) ? workspace : NULL);
+	read_arguments(fcinfo, args, nulls);
 	PG_TRY();
 	{
-		if (run_with_workspace(fcinfo, &query) == 0)
-			ak_refused_by_trigger("apikeys.workspace", "workspace");
+		ak_write_rows(AK_TO_MANAGE, &query, args, nulls, AK_SEE_TRANSACTION, 1, "apikeys.workspace", "workspace");
 	}
 	PG_CATCH();
 	{
@@ -312,24 +310,31 @@ ak_create_workspace(PG_FUNCTION_ARGS)
  *
  * NULL keeps a value; 0 clears key_limit, and rate_limit with its window, '0'
  * the lifetimes, '' the name; archive_limit 0 keeps no archived key.  Raises
- * 42704 for an unknown workspace, 22023 for an invalid value, 42501 without
- * "admin" for it, or in all workspaces for what bounds it.  A lower archive
- * limit waits for transactions that archive in this workspace.
+ * 42704 for an unknown workspace, 22004 for NULL as its id, 22023 for an invalid
+ * value, 42501 without "admin" for it, or in all workspaces for what bounds it, and
+ * 09000 if a trigger of a user refuses the change.  A lower archive limit waits for
+ * transactions that archive in this workspace.
  */
 Datum
 ak_update_workspace(PG_FUNCTION_ARGS)
 {
-	static AkQuery query = {"UPDATE apikeys.workspace SET name = COALESCE($2, name), prefix = COALESCE($3, prefix), "
-							"archive_limit = COALESCE($4, archive_limit), "
-							"key_limit = CASE WHEN $5 = 0 THEN NULL ELSE COALESCE($5, key_limit) END, "
-							"default_lifetime = CASE WHEN $6 = '0'::interval THEN NULL "
-							"ELSE COALESCE($6, default_lifetime) END, "
-							"max_lifetime = CASE WHEN $7 = '0'::interval THEN NULL "
-							"ELSE COALESCE($7, max_lifetime) END, "
-							"rate_limit = CASE WHEN $8 = 0 THEN NULL ELSE COALESCE($8, rate_limit) END, "
-							"rate_window = CASE WHEN $8 = 0 THEN NULL ELSE COALESCE($9, rate_window) END, "
-							"leak_action = COALESCE($10, leak_action) WHERE workspace = $1",
-							WORKSPACE_ARGS, WORKSPACE_ARG_TYPES, NULL};
+	static AkQuery query = {
+		"WITH found AS (SELECT FROM apikeys.workspace WHERE workspace = $1 FOR NO KEY UPDATE), changed AS ("
+		"UPDATE apikeys.workspace SET name = COALESCE($2, name), prefix = COALESCE($3, prefix), "
+		"archive_limit = COALESCE($4, archive_limit), "
+		"key_limit = CASE WHEN $5 = 0 THEN NULL ELSE COALESCE($5, key_limit) END, "
+		"default_lifetime = CASE WHEN $6 = '0'::interval THEN NULL "
+		"ELSE COALESCE($6, default_lifetime) END, "
+		"max_lifetime = CASE WHEN $7 = '0'::interval THEN NULL "
+		"ELSE COALESCE($7, max_lifetime) END, "
+		"rate_limit = CASE WHEN $8 = 0 THEN NULL ELSE COALESCE($8, rate_limit) END, "
+		"rate_window = CASE WHEN $8 = 0 THEN NULL ELSE COALESCE($9, rate_window) END, "
+		"leak_action = COALESCE($10, leak_action) "
+		"WHERE workspace = $1 AND EXISTS (SELECT FROM found) RETURNING 1) "
+		"SELECT (SELECT count(*) FROM found), (SELECT count(*) FROM changed)",
+		WORKSPACE_ARGS, WORKSPACE_ARG_TYPES, NULL};
+	Datum args[WORKSPACE_ARGS];
+	char nulls[WORKSPACE_ARGS];
 	char *workspace;
 
 	ak_require_anywhere(AK_ADMIN);
@@ -338,8 +343,9 @@ ak_update_workspace(PG_FUNCTION_ARGS)
 	ak_check_workspace_argument(workspace);
 	ak_require_workspace(AK_ADMIN, workspace);
 	check_policy_rights(fcinfo, workspace);
-	/* created after the transaction's snapshot */
-	if (run_with_workspace(fcinfo, &query) == 0)
+	read_arguments(fcinfo, args, nulls);
+	/* none, although it exists: it was created after the transaction's snapshot */
+	if (ak_change_rows(&query, args, nulls, "apikeys.workspace", "change") == 0)
 		ak_not_found(errmsg("workspace \"%s\" does not exist", ak_quoted(workspace)));
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }

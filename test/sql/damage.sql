@@ -27,6 +27,22 @@ SELECT * FROM pg_temp.with_trigger('apikeys.workspace', 'INSERT OR DELETE', 'SEL
 SELECT * FROM pg_temp.with_trigger('apikeys.api', 'INSERT', 'SELECT apikeys.register_api(''x'')');
 SELECT * FROM pg_temp.with_trigger('apikeys.team_member', 'INSERT', 'SELECT apikeys.add_team_member(''ann'', ''red'', ''acme'')');
 SELECT * FROM pg_temp.with_trigger('apikeys.access', 'INSERT', 'SELECT apikeys.grant_access(''regress_ak_role'', ''view'')');
+-- nor does one that would have changed or deleted it say that there is none
+BEGIN;
+SELECT apikeys.register_api('extra'), apikeys.add_team_member('bob', 'red', 'acme'), apikeys.add_team_member('bob', 'red', 'empty'), apikeys.grant_access('regress_ak_role', 'view'), apikeys.grant_access('regress_ak_role', 'view', 'empty') \g /dev/null
+SELECT * FROM pg_temp.with_trigger('apikeys.workspace', 'UPDATE', 'SELECT apikeys.update_workspace(''acme'', ''A'')', 'SELECT apikeys.update_workspace(''nowhere'', ''A'')');
+SELECT * FROM pg_temp.with_trigger('apikeys.api', 'UPDATE', 'SELECT apikeys.unregister_api(''extra'')', 'SELECT apikeys.unregister_api(''nowhere'')');
+SELECT * FROM pg_temp.with_trigger('apikeys.team_member', 'UPDATE OR DELETE', 'SELECT apikeys.add_team_member(''bob'', ''blue'', ''acme'')', 'SELECT apikeys.remove_team_member(''bob'', ''acme'')', 'SELECT apikeys.remove_team_member(''ann'', ''acme'')',
+	'SELECT apikeys.drop_workspace(''empty'')');
+SELECT * FROM pg_temp.with_trigger('apikeys.access', 'DELETE', 'SELECT apikeys.revoke_access(''regress_ak_role'', ''view'')', 'SELECT apikeys.drop_workspace(''empty'')');
+SELECT * FROM pg_temp.with_trigger('apikeys_internal.access_role', 'INSERT', 'SELECT apikeys.grant_access(''regress_ak_role'', ''manage'')');
+-- an access without its privileges, which the next grant would give again
+DROP OWNED BY regress_ak_role;
+SELECT * FROM pg_temp.with_trigger('apikeys.access', 'DELETE', 'SELECT apikeys.grant_access(''regress_ak_role'', ''audit'')');
+-- the new name of a role
+ALTER ROLE regress_ak_role RENAME TO regress_ak_renamed;
+SELECT * FROM pg_temp.with_trigger('apikeys.access', 'INSERT', 'SELECT apikeys.grant_access(''regress_ak_renamed'', ''view'')');
+ROLLBACK;
 -- nothing is done that no entry tells of
 SELECT * FROM pg_temp.with_trigger('apikeys.audit_log', 'INSERT', 'SELECT apikeys.create_workspace(''w'')', format('SELECT apikeys.disable_key(%L)', :'a_id'), 'SELECT apikeys.email_audit_logs(''ann@example.com'')', 'DELETE FROM apikeys.team_member; INSERT INTO apikeys.workspace (workspace) VALUES (''w'')');
 SELECT * FROM pg_temp.with_trigger('apikeys_internal.audit_pending', 'INSERT', 'SELECT apikeys.create_workspace(''w'')');
@@ -132,6 +148,25 @@ SELECT action, (detail).name, (detail).state FROM apikeys.key_history(:'a_id');
 UPDATE apikeys.audit_log SET "time" = 'infinity' WHERE key_id = :'a_id' AND action = 'Create';
 SELECT "time" FROM apikeys.key_history(:'a_id');
 SELECT count(*) FROM apikeys.search_audit_logs('infinity');
+ROLLBACK;
+
+-- An entry that does not get into its tree, a report that is not queued, entries that are not purged.
+CREATE TRIGGER zz BEFORE INSERT ON apikeys.audit_tree FOR EACH ROW EXECUTE FUNCTION public.refuse();
+SELECT apikeys.update_workspace('acme', 'Acme once more');
+CALL apikeys.sequence_audit_logs();
+DROP TRIGGER zz ON apikeys.audit_tree;
+CALL apikeys.sequence_audit_logs();
+SELECT count(*) AS pending FROM apikeys_internal.audit_pending;
+BEGIN;
+SELECT * FROM pg_temp.with_trigger('apikeys_internal.report', 'INSERT', 'SELECT apikeys.email_audit_logs(''ann@example.com'')');
+SELECT apikeys.email_audit_logs('ann@example.com') AS report \gset
+SET LOCAL session_replication_role = replica;
+UPDATE apikeys_internal.report SET state = 'failed';
+SET LOCAL session_replication_role = origin;
+SELECT * FROM pg_temp.with_trigger('apikeys_internal.report', 'UPDATE', format('SELECT apikeys.release_report(%L)', :'report'));
+SELECT * FROM pg_temp.with_trigger('apikeys.audit_log', 'DELETE', 'SELECT apikeys.purge_audit_logs(clock_timestamp(), ''acme'')');
+SELECT * FROM pg_temp.with_trigger('apikeys.audit_tree', 'DELETE', 'SELECT apikeys.purge_audit_logs(clock_timestamp(), ''acme'')');
+SELECT * FROM pg_temp.with_trigger('apikeys.audit_tree', 'UPDATE', 'SELECT apikeys.purge_audit_logs(clock_timestamp(), ''acme'')');
 ROLLBACK;
 
 SELECT pg_temp.wrong();
