@@ -19,7 +19,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE SCHEMA apikeys;
 COMMENT ON SCHEMA apikeys IS 'API keys: issue, validate, rotate, archive and audit them';
 CREATE SCHEMA apikeys_internal;
-COMMENT ON SCHEMA apikeys_internal IS 'what apikeys keeps for itself';
+COMMENT ON SCHEMA apikeys_internal IS 'internal tables, views and functions of the extension apikeys';
 
 /*
  * pgcrypto is a trusted extension: any role with CREATE on the database may

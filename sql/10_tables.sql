@@ -136,8 +136,8 @@ CREATE TABLE apikeys.access (
 );
 /* not unique: roles swap their names one after the other */
 CREATE INDEX access_role_capability ON apikeys.access (role, capability);
-COMMENT ON TABLE apikeys.access IS 'what each role may do, and in which workspace (NULL: in all); by name, so that a dump restores where a role is missing';
-COMMENT ON COLUMN apikeys.access.role IS 'the name of the role; which role that is, access_role says';
+COMMENT ON TABLE apikeys.access IS 'what each role may do, and in which workspace (NULL: in all); roles are named, so that a dump can be restored where one is missing';
+COMMENT ON COLUMN apikeys.access.role IS 'the name of the role; its OID is in apikeys_internal.access_role';
 
 /* Not dumped: where a dump is restored, the same oid may be another role's. */
 CREATE TABLE apikeys_internal.access_role (
@@ -146,9 +146,9 @@ CREATE TABLE apikeys_internal.access_role (
 	CONSTRAINT access_role_pkey PRIMARY KEY (grant_id)
 );
 CREATE INDEX access_role_roleid ON apikeys_internal.access_role (roleid);
-COMMENT ON TABLE apikeys_internal.access_role IS 'the role of each access: a renamed role keeps it, and no other role inherits it by its name; an access without its row here waits for apikeys.regrant_access()';
-COMMENT ON COLUMN apikeys_internal.access_role.grant_id IS 'of apikeys.access';
-COMMENT ON COLUMN apikeys_internal.access_role.roleid IS 'of pg_roles';
+COMMENT ON TABLE apikeys_internal.access_role IS 'the role of each access: a renamed role keeps its accesses, and no other role gets them by its name; an access without a row here waits for apikeys.regrant_access()';
+COMMENT ON COLUMN apikeys_internal.access_role.grant_id IS 'the grant_id of the access';
+COMMENT ON COLUMN apikeys_internal.access_role.roleid IS 'the oid of the role in pg_roles';
 
 CREATE TABLE apikeys.audit_log (
 	audit_id		bigint NOT NULL,
@@ -182,9 +182,9 @@ CREATE INDEX audit_log_subject ON apikeys.audit_log ((COALESCE(subject -> 'grant
 /* for a purge: the entries that record dropped keys */
 CREATE INDEX audit_log_evicted ON apikeys.audit_log (workspace, audit_id) WHERE changes ? 'evicted';
 COMMENT ON TABLE apikeys.audit_log IS 'who did what: one row for one action, never changed';
-COMMENT ON COLUMN apikeys.audit_log.subject IS 'what the entry tells of, as data: the columns that identify it';
-COMMENT ON COLUMN apikeys.audit_log.row_digest IS 'row_digest of the row as this action left it; NULL when it left none';
-COMMENT ON COLUMN apikeys.audit_log.digest IS 'the leaf''s hash in the tree: SHA-256 of a byte 0 and this entry''s canonical bytes';
+COMMENT ON COLUMN apikeys.audit_log.subject IS 'what the entry is about: the columns that identify it';
+COMMENT ON COLUMN apikeys.audit_log.row_digest IS 'row_digest of the row after this action; NULL if there is none';
+COMMENT ON COLUMN apikeys.audit_log.digest IS 'the hash of the leaf in the tree: SHA-256 of a byte 0 and the canonical bytes of this entry';
 
 CREATE TABLE apikeys.audit_tree (
 	workspace		text NOT NULL,
@@ -198,13 +198,13 @@ CREATE TABLE apikeys.audit_tree (
 CREATE UNIQUE INDEX audit_tree_audit_id ON apikeys.audit_tree (audit_id) WHERE audit_id IS NOT NULL;
 CREATE UNIQUE INDEX audit_tree_sequence ON apikeys.audit_tree (sequence);
 CREATE INDEX audit_tree_purged ON apikeys.audit_tree (workspace, position) WHERE audit_id IS NULL;
-COMMENT ON TABLE apikeys.audit_tree IS 'the Merkle tree (RFC 6962) of each workspace''s entries, one row a leaf; workspace '''' for what belongs to none';
-COMMENT ON COLUMN apikeys.audit_tree.workspace IS 'whose tree; '''': of what belongs to no workspace';
-COMMENT ON COLUMN apikeys.audit_tree.position IS 'of the leaf, from 0';
-COMMENT ON COLUMN apikeys.audit_tree.audit_id IS 'the entry; NULL: a subtree of purged entries ends here';
-COMMENT ON COLUMN apikeys.audit_tree.sequence IS 'its number in the feed, one sequence for the database';
-COMMENT ON COLUMN apikeys.audit_tree.level IS 'of the first hash: the row stands for 2^level leaves; 0 for an entry';
-COMMENT ON COLUMN apikeys.audit_tree.hashes IS 'of the complete subtrees that end with this leaf, from level upwards, 32 bytes each';
+COMMENT ON TABLE apikeys.audit_tree IS 'the Merkle trees (RFC 6962) of the entries of each workspace, with a row for each leaf';
+COMMENT ON COLUMN apikeys.audit_tree.workspace IS 'the workspace of the tree; '''': the tree of the entries that belong to none';
+COMMENT ON COLUMN apikeys.audit_tree.position IS 'the position of the leaf, from 0';
+COMMENT ON COLUMN apikeys.audit_tree.audit_id IS 'the entry; NULL: the row stands for a subtree of purged entries that ends here';
+COMMENT ON COLUMN apikeys.audit_tree.sequence IS 'the number of the leaf in apikeys.audit_feed(), unique in the database';
+COMMENT ON COLUMN apikeys.audit_tree.level IS 'the level of the first hash: the row stands for 2^level leaves; 0 for an entry';
+COMMENT ON COLUMN apikeys.audit_tree.hashes IS 'the hashes of the complete subtrees that end with this leaf, from level upwards, 32 bytes each';
 
 CREATE TABLE apikeys.audit_size (
 	workspace		text NOT NULL,
@@ -214,9 +214,9 @@ CREATE TABLE apikeys.audit_size (
 );
 /* for metrics() */
 CREATE INDEX audit_size_logged_at ON apikeys.audit_size (logged_at) WHERE logged_at IS NOT NULL;
-COMMENT ON TABLE apikeys.audit_size IS 'the sizes of trees for which there may be checkpoints: a purge leaves what these are confirmed by';
-COMMENT ON COLUMN apikeys.audit_size.workspace IS 'whose tree; '''': of what belongs to no workspace';
-COMMENT ON COLUMN apikeys.audit_size.size IS 'how many leaves the tree had';
+COMMENT ON TABLE apikeys.audit_size IS 'the sizes of trees for which checkpoints may exist: a purge keeps the hashes by which these are verified';
+COMMENT ON COLUMN apikeys.audit_size.workspace IS 'the workspace of the tree; '''': the tree of the entries that belong to none';
+COMMENT ON COLUMN apikeys.audit_size.size IS 'the number of leaves';
 COMMENT ON COLUMN apikeys.audit_size.logged_at IS 'when the checkpoint was written to the server log; NULL: it was not';
 
 /*
@@ -227,7 +227,7 @@ CREATE TABLE apikeys_internal.audit_pending (
 	audit_id		bigint NOT NULL,
 	CONSTRAINT audit_pending_pkey PRIMARY KEY (audit_id)
 );
-COMMENT ON TABLE apikeys_internal.audit_pending IS 'entries that are not in the tree yet; 0: entries that were restored or replicated may be missing here';
+COMMENT ON TABLE apikeys_internal.audit_pending IS 'entries that are not in a tree yet; 0: restored or replicated entries may be missing here';
 
 /* Not dumped: the tags of locks mean something in this database alone. */
 CREATE TABLE apikeys_internal.lock_salt (
@@ -263,11 +263,11 @@ CREATE TABLE apikeys_internal.report (
 );
 CREATE INDEX report_queue ON apikeys_internal.report (next_attempt_at) WHERE state = 'queued';
 COMMENT ON TABLE apikeys_internal.report IS 'audit logs to be mailed, and those that were';
-COMMENT ON COLUMN apikeys_internal.report.workspace IS 'whose entries; NULL: those of several, or of all';
+COMMENT ON COLUMN apikeys_internal.report.workspace IS 'the workspace of the entries; NULL: several, or all';
 COMMENT ON COLUMN apikeys_internal.report.scope IS 'the workspaces whose entries it may hold; NULL: all';
 COMMENT ON COLUMN apikeys_internal.report.size IS 'bytes of the CSV';
 COMMENT ON COLUMN apikeys_internal.report.id_domain IS 'what follows the @ in Message-ID; NULL before the first attempt';
-COMMENT ON COLUMN apikeys_internal.report.origin IS 'the database that queued it, as <system identifier>/<oid>: queued in another, it is held';
+COMMENT ON COLUMN apikeys_internal.report.origin IS 'the database that queued it, as <system identifier>/<oid>: in any other, the report is held';
 COMMENT ON COLUMN apikeys_internal.report.content IS 'the CSV, encrypted if that was asked for; NULL once it is sent';
 
 /*
@@ -285,8 +285,8 @@ CREATE TABLE apikeys_internal.usage (
 	last_client		inet,
 	CONSTRAINT usage_pkey PRIMARY KEY (key_id, api, code, old_secret)
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE apikeys_internal.usage IS 'how often requests of a key, for an API, ended with a code: in total, as far as flushed';
-COMMENT ON COLUMN apikeys_internal.usage.old_secret IS 'the requests came with the old secret';
+COMMENT ON TABLE apikeys_internal.usage IS 'requests by key, API and code: all of them, as of the last flush';
+COMMENT ON COLUMN apikeys_internal.usage.old_secret IS 'whether the requests came with the old secret';
 
 CREATE TABLE apikeys_internal.usage_hour (
 	key_id			uuid NOT NULL,
@@ -304,9 +304,9 @@ CREATE TABLE apikeys_internal.usage_hour (
 ) WITH (fillfactor = 70);
 /* rows come in the order of their hours */
 CREATE INDEX usage_hour_hour ON apikeys_internal.usage_hour USING brin (hour);
-COMMENT ON TABLE apikeys_internal.usage_hour IS 'the same by the hour in which it was counted';
-COMMENT ON COLUMN apikeys_internal.usage_hour.slot IS 'the slot in shared memory that was flushed here last';
-COMMENT ON COLUMN apikeys_internal.usage_hour.slot_count IS 'what that slot had counted then';
+COMMENT ON TABLE apikeys_internal.usage_hour IS 'requests by key, API, code and hour, as of the last flush';
+COMMENT ON COLUMN apikeys_internal.usage_hour.slot IS 'the number of the slot in shared memory that was last flushed into this row';
+COMMENT ON COLUMN apikeys_internal.usage_hour.slot_count IS 'the count of that slot at the time';
 
 /* What lists and metrics read, which must not add up the usage of all keys; written by the same flush. */
 CREATE TABLE apikeys_internal.key_use (
@@ -314,7 +314,7 @@ CREATE TABLE apikeys_internal.key_use (
 	last_used_at	timestamptz NOT NULL,
 	CONSTRAINT key_use_pkey PRIMARY KEY (key_id)
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE apikeys_internal.key_use IS 'when each key was valid last, as far as flushed';
+COMMENT ON TABLE apikeys_internal.key_use IS 'the last valid request with each key, as of the last flush';
 
 CREATE TABLE apikeys_internal.usage_total (
 	workspace		text NOT NULL,
@@ -326,7 +326,7 @@ CREATE TABLE apikeys_internal.usage_total (
 	last_client		inet,
 	CONSTRAINT usage_total_pkey PRIMARY KEY (workspace, api, code)
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE apikeys_internal.usage_total IS 'usage of all keys of a workspace together, also of those that were dropped since, as far as flushed';
+COMMENT ON TABLE apikeys_internal.usage_total IS 'requests by workspace, API and code, also with keys that were dropped since, as of the last flush';
 COMMENT ON COLUMN apikeys_internal.usage_total.old_secret IS 'how many of these requests came with the old secret';
 
 /* Not dumped: it is counted again. */
@@ -342,11 +342,11 @@ CREATE TABLE apikeys_internal.key_total (
 	expiring_30d	bigint NOT NULL,
 	CONSTRAINT key_total_pkey PRIMARY KEY (workspace)
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE apikeys_internal.key_total IS 'how many keys there were when the worker counted them last';
-COMMENT ON COLUMN apikeys_internal.key_total.workspace IS 'whose keys; empty: of all workspaces';
-COMMENT ON COLUMN apikeys_internal.key_total.counted_at IS 'of a workspace, when the figures changed last';
+COMMENT ON TABLE apikeys_internal.key_total IS 'the number of keys of each workspace, as the worker last counted them';
+COMMENT ON COLUMN apikeys_internal.key_total.workspace IS 'the workspace; '''': all workspaces together';
+COMMENT ON COLUMN apikeys_internal.key_total.counted_at IS 'when the keys were counted; of a single workspace, when a number last changed';
 COMMENT ON COLUMN apikeys_internal.key_total.active IS 'active, whether they have expired or not';
-COMMENT ON COLUMN apikeys_internal.key_total.expired IS 'of those that are active or disabled';
+COMMENT ON COLUMN apikeys_internal.key_total.expired IS 'those that are active or disabled, and have expired';
 
 /* What is used of quotas (quota.c): of each key that has one, in the period that is told. */
 CREATE TABLE apikeys_internal.quota_used (
@@ -356,7 +356,7 @@ CREATE TABLE apikeys_internal.quota_used (
 	used			bigint NOT NULL,
 	CONSTRAINT quota_used_pkey PRIMARY KEY (key_id)
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE apikeys_internal.quota_used IS 'how much of its quota a key has used, as far as flushed';
+COMMENT ON TABLE apikeys_internal.quota_used IS 'how much of its quota each key has used, as of the last flush';
 COMMENT ON COLUMN apikeys_internal.quota_used.period IS 'hour, day, week, month or total';
-COMMENT ON COLUMN apikeys_internal.quota_used.since IS 'when the period began that the figure is of; -infinity for total';
-COMMENT ON COLUMN apikeys_internal.quota_used.used IS 'valid requests, each as often as its cost';
+COMMENT ON COLUMN apikeys_internal.quota_used.since IS 'the beginning of the period; -infinity for total';
+COMMENT ON COLUMN apikeys_internal.quota_used.used IS 'the costs of the valid requests in the period, added up';

@@ -66,7 +66,7 @@ CREATE TYPE apikeys.issued_key AS (
 	archived_by		text,
 	last_used_at	timestamptz
 );
-COMMENT ON TYPE apikeys.issued_key IS 'what create_key and regenerate_key return: the only time that a secret is seen, and the key that it is of';
+COMMENT ON TYPE apikeys.issued_key IS 'what create_key and regenerate_key return: the secret, which is shown only this once, and its key';
 
 CREATE TYPE apikeys.listed_key AS (
 	total			bigint,
@@ -100,7 +100,7 @@ CREATE TYPE apikeys.listed_key AS (
 	archived_by		text,
 	last_used_at	timestamptz
 );
-COMMENT ON TYPE apikeys.listed_key IS 'a key in a list, with the number of keys that the whole list has';
+COMMENT ON TYPE apikeys.listed_key IS 'a key in a list, with the number of keys in the whole list';
 
 CREATE TYPE apikeys.verdict AS (
 	valid			boolean,
@@ -124,14 +124,14 @@ CREATE TYPE apikeys.verdict AS (
 	quota_reset		integer,
 	metadata		jsonb
 );
-COMMENT ON TYPE apikeys.verdict IS 'the answer to a request: show its client the http_status, keep the rest';
-COMMENT ON COLUMN apikeys.verdict.retry_after IS 'seconds until the request would be allowed; NULL unless http_status is 429, and where waiting does not help';
-COMMENT ON COLUMN apikeys.verdict.rate_limit IS 'the tighter of the rate limits of key and workspace, as the next three';
+COMMENT ON TYPE apikeys.verdict IS 'the answer to a request: show the client its http_status, and keep the rest';
+COMMENT ON COLUMN apikeys.verdict.retry_after IS 'seconds until the request would be allowed; NULL if http_status is not 429, or if waiting does not help';
+COMMENT ON COLUMN apikeys.verdict.rate_limit IS 'the tighter of the rate limits of key and workspace; so are the next three columns';
 COMMENT ON COLUMN apikeys.verdict.rate_window IS 'in seconds';
 COMMENT ON COLUMN apikeys.verdict.rate_remaining IS 'requests that are left at once, after this one';
-COMMENT ON COLUMN apikeys.verdict.rate_reset IS 'seconds until nothing of the limit is used up';
-COMMENT ON COLUMN apikeys.verdict.quota_remaining IS 'what is left of the quota in this period, after this request';
-COMMENT ON COLUMN apikeys.verdict.quota_reset IS 'seconds until the next period begins; NULL if none does';
+COMMENT ON COLUMN apikeys.verdict.rate_reset IS 'seconds until the limit is replenished';
+COMMENT ON COLUMN apikeys.verdict.quota_remaining IS 'what is left of the quota in the period, after this request';
+COMMENT ON COLUMN apikeys.verdict.quota_reset IS 'seconds until the period ends; NULL for total';
 
 CREATE TYPE apikeys.audit_verdict AS (
 	workspace		text,
@@ -141,8 +141,8 @@ CREATE TYPE apikeys.audit_verdict AS (
 	problem			text,
 	root			bytea
 );
-COMMENT ON TYPE apikeys.audit_verdict IS 'the outcome of verifying one workspace''s log; first_bad is an audit_id';
+COMMENT ON TYPE apikeys.audit_verdict IS 'the result of verifying the log of one workspace';
 
 /* a delta that leaves what an older library would misread drops it, and creates the next (catalog.h) */
 CREATE TYPE apikeys_internal.layout_1 AS ();
-COMMENT ON TYPE apikeys_internal.layout_1 IS 'the layout of tables and results, which the library must know';
+COMMENT ON TYPE apikeys_internal.layout_1 IS 'its name says which layout of tables and results the library must work with';

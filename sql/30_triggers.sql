@@ -8,29 +8,29 @@
 CREATE FUNCTION apikeys_internal.guard_key() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_key';
 COMMENT ON FUNCTION apikeys_internal.guard_key() IS 'trigger: the rules of the key table';
 CREATE FUNCTION apikeys_internal.unique_hash() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_unique_hash';
-COMMENT ON FUNCTION apikeys_internal.unique_hash() IS 'trigger: no new key_hash is the old_key_hash of a key';
+COMMENT ON FUNCTION apikeys_internal.unique_hash() IS 'trigger: refuses a new key_hash that is the old_key_hash of a key';
 CREATE FUNCTION apikeys_internal.archive_limit() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_archive_limit';
-COMMENT ON FUNCTION apikeys_internal.archive_limit() IS 'trigger: beyond the archive limit, drops the keys archived first';
+COMMENT ON FUNCTION apikeys_internal.archive_limit() IS 'trigger: drops the keys beyond the archive limit, those archived first';
 CREATE FUNCTION apikeys_internal.guard_row() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_row';
 COMMENT ON FUNCTION apikeys_internal.guard_row() IS 'trigger: the rules of workspace, api, team_member and access';
 CREATE FUNCTION apikeys_internal.guard_log() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_log';
-COMMENT ON FUNCTION apikeys_internal.guard_log() IS 'trigger: entries and trees are made by this extension or come out of a dump, and are never changed';
+COMMENT ON FUNCTION apikeys_internal.guard_log() IS 'trigger: entries and trees are written by the extension or come out of a dump, and are never changed';
 CREATE FUNCTION apikeys_internal.entry_arrived() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_entry_arrived';
-COMMENT ON FUNCTION apikeys_internal.entry_arrived() IS 'trigger: entries that come by replication get a place in a tree should this database take over, and its own come after them';
+COMMENT ON FUNCTION apikeys_internal.entry_arrived() IS 'trigger: notes that replicated entries are in no tree here, and numbers new entries after them, so that this database can take over';
 CREATE FUNCTION apikeys_internal.guard_truncate() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_truncate';
-COMMENT ON FUNCTION apikeys_internal.guard_truncate() IS 'trigger: no TRUNCATE';
+COMMENT ON FUNCTION apikeys_internal.guard_truncate() IS 'trigger: refuses TRUNCATE';
 CREATE FUNCTION apikeys_internal.make_way() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_make_way';
-COMMENT ON FUNCTION apikeys_internal.make_way() IS 'trigger: what the extension came with gives way to the restored or replicated row of the same name';
+COMMENT ON FUNCTION apikeys_internal.make_way() IS 'trigger: deletes a row that the extension came with before the restored or replicated row of the same name';
 CREATE FUNCTION apikeys_internal.audit() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_audit';
-COMMENT ON FUNCTION apikeys_internal.audit() IS 'trigger: writes the entry that tells of a change';
+COMMENT ON FUNCTION apikeys_internal.audit() IS 'trigger: writes the entry of a change';
 CREATE FUNCTION apikeys_internal.invalidate() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_invalidate';
-COMMENT ON FUNCTION apikeys_internal.invalidate() IS 'trigger: what every backend remembers of this table is outdated at commit';
+COMMENT ON FUNCTION apikeys_internal.invalidate() IS 'trigger: at commit, every backend forgets what it has cached of this table';
 
 CREATE FUNCTION apikeys_internal.keep_here() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_keep_here';
-COMMENT ON FUNCTION apikeys_internal.keep_here() IS 'trigger: what another database replicates into this table is left out';
+COMMENT ON FUNCTION apikeys_internal.keep_here() IS 'trigger: leaves out what another database replicates into this table';
 
 CREATE FUNCTION apikeys_internal.guard_report() RETURNS trigger LANGUAGE C AS 'MODULE_PATHNAME', 'ak_guard_report';
-COMMENT ON FUNCTION apikeys_internal.guard_report() IS 'trigger: a report that is restored or replicated is held; none is changed by hand';
+COMMENT ON FUNCTION apikeys_internal.guard_report() IS 'trigger: holds a restored or replicated report, and refuses changes by hand';
 
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON apikeys.key FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_key();
 /* triggers fire in the order of their names; what is before audit may add to the entry that it writes */

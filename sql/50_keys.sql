@@ -6,7 +6,7 @@ CREATE FUNCTION apikeys.create_key(name text, apis text[] = NULL, workspace text
 	rate_window interval = NULL, quota bigint = NULL, quota_period text = NULL, metadata jsonb = NULL)
 RETURNS apikeys.issued_key LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_create_key';
 COMMENT ON FUNCTION apikeys.create_key(text, text[], text, text, text, timestamptz, text[], integer, interval, bigint, text, jsonb) IS
-'creates a key with access to the named APIs; its secret, column key of the result, is seen this once';
+'creates a key with access to the named APIs; its secret, column key of the result, is shown only this once';
 
 CREATE FUNCTION apikeys.import_key(name text, apis text[], key_hash bytea, hint text = NULL, workspace text = NULL,
 	team text = NULL, owner text = NULL,
@@ -14,12 +14,12 @@ CREATE FUNCTION apikeys.import_key(name text, apis text[], key_hash bytea, hint 
 	rate_window interval = NULL, quota bigint = NULL, quota_period text = NULL, metadata jsonb = NULL)
 RETURNS apikeys.key_detail LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_import_key';
 COMMENT ON FUNCTION apikeys.import_key(text, text[], bytea, text, text, text, text, timestamptz, text[], integer, interval, bigint, text, jsonb) IS
-'adopts a key issued elsewhere from the SHA-256 of its whole text; its holder notices nothing';
+'adopts a key issued elsewhere, by the SHA-256 of its whole text; the key stays valid as it is';
 
 CREATE FUNCTION apikeys.regenerate_key(key_id uuid, overlap interval = '0', reason text = NULL)
 RETURNS apikeys.issued_key LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_regenerate_key';
 COMMENT ON FUNCTION apikeys.regenerate_key(uuid, interval, text) IS
-'gives a key a new secret; the old one is dead at commit, or valid for the overlap';
+'gives a key a new secret; the old one is invalid at commit, or valid for the overlap';
 
 CREATE FUNCTION apikeys.end_overlap(key_id uuid)
 RETURNS apikeys.key_detail LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_end_overlap';
@@ -31,7 +31,7 @@ CREATE FUNCTION apikeys.update_key(key_id uuid, name text = NULL, apis text[] = 
 	if_updated_at timestamptz = NULL)
 RETURNS apikeys.key_detail LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_update_key';
 COMMENT ON FUNCTION apikeys.update_key(uuid, text, text[], text, text, timestamptz, text[], integer, interval, bigint, text, jsonb, timestamptz) IS
-'edits a key; NULL keeps what is, '''' clears the team or owner, ''{}'' the addresses or the metadata, ''infinity'' the expiry, 0 the rate limit or quota; fails (40001) when the key was updated since if_updated_at, the updated_at or created_at that the caller has read';
+'edits a key; NULL keeps a value, '''' clears the team or owner, ''{}'' the addresses or the metadata, ''infinity'' the expiry, 0 the rate limit or quota; fails (40001) when the key was updated since if_updated_at, the updated_at or created_at that the caller has read';
 
 CREATE FUNCTION apikeys.disable_key(key_id uuid, reason text = NULL)
 RETURNS apikeys.key_detail LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_disable_key';
@@ -62,7 +62,7 @@ COMMENT ON FUNCTION apikeys.key_id(text, text) IS 'the id of the key of that nam
 CREATE FUNCTION apikeys.identify_key(key text)
 RETURNS SETOF apikeys.key_detail LANGUAGE C STABLE ROWS 1 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_identify_key';
 COMMENT ON FUNCTION apikeys.identify_key(text) IS
-'the key whose secret this is, current, old or archived; no row if it is no key''s; not counted as use';
+'the key whose secret this is, current, old or archived; no row if there is no such key; not counted as use';
 
 CREATE FUNCTION apikeys.list_keys(workspace text = NULL, search text = NULL, state text = NULL, api text = NULL, team text = NULL,
 	owner text = NULL, expires_before timestamptz = NULL, unused_since timestamptz = NULL, order_by text = 'created_at desc',

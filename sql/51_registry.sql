@@ -14,19 +14,19 @@ CREATE FUNCTION apikeys.create_workspace(workspace text, name text = NULL, prefi
 	rate_window interval = NULL, leak_action text = NULL)
 RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_create_workspace';
 COMMENT ON FUNCTION apikeys.create_workspace(text, text, text, integer, integer, interval, interval, integer, interval, text) IS
-'creates a workspace; prefix ak and archive limit 10 unless given, and no policy that is not';
+'creates a workspace; unless given, its prefix is ak, its archive limit 10, and it has no other limits';
 
 CREATE FUNCTION apikeys.update_workspace(workspace text, name text = NULL, prefix text = NULL, archive_limit integer = NULL,
 	key_limit integer = NULL, default_lifetime interval = NULL, max_lifetime interval = NULL, rate_limit integer = NULL,
 	rate_window interval = NULL, leak_action text = NULL)
 RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_update_workspace';
 COMMENT ON FUNCTION apikeys.update_workspace(text, text, text, integer, integer, interval, interval, integer, interval, text) IS
-'edits a workspace; NULL keeps what is, 0 clears key_limit or rate_limit, ''0'' a lifetime; a lower archive limit drops the keys archived first at once, 0 keeps none';
+'edits a workspace; NULL keeps a value, 0 clears key_limit or rate_limit, ''0'' a lifetime; a lower archive limit drops the keys archived first at once, 0 keeps none';
 
 CREATE FUNCTION apikeys.drop_workspace(workspace text)
 RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_drop_workspace';
 COMMENT ON FUNCTION apikeys.drop_workspace(text) IS
-'removes a workspace without keys that are not archived, with its archived keys, team members and accesses; its log stays and verifies';
+'removes a workspace with its archived keys, team members and accesses; fails while it has other keys; its log stays and verifies';
 
 CREATE FUNCTION apikeys.add_team_member(actor text, team text, workspace text = NULL)
 RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_add_team_member';

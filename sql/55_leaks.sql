@@ -5,7 +5,7 @@ CREATE FUNCTION apikeys.find_secrets(content text, OUT key text, OUT valid_check
 	OUT name text, OUT state text)
 RETURNS SETOF record LANGUAGE C STABLE ROWS 1 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_find_secrets';
 COMMENT ON FUNCTION apikeys.find_secrets(text) IS
-'the secrets of our shape in a text, in its order, and their keys; key_id and what follows is NULL for the secret of no key, or of one that the current user may not see; not counted as use';
+'what has the form of a secret in a text, in its order, with its key; key_id and the columns after it are NULL if there is no such key that the current user may see; not counted as use';
 
 CREATE FUNCTION apikeys.secret_pattern(workspace text = NULL)
 RETURNS text LANGUAGE C STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_secret_pattern';

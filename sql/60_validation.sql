@@ -9,13 +9,13 @@ CREATE FUNCTION apikeys.validate_key(key text, api text = NULL, client text = NU
 RETURNS apikeys.verdict LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10 SUPPORT apikeys_internal.validation_support
 AS 'MODULE_PATHNAME', 'ak_validate_key';
 COMMENT ON FUNCTION apikeys.validate_key(text, text, text, text, integer) IS
-'may the holder of this secret call that API from that address? As of the latest commit, whatever the isolation level; a valid request counts "cost" times against limits and quota';
+'whether the holder of this secret may call that API from that address, as of the latest commit, whatever the isolation level; a valid request counts "cost" times against limits and quota';
 
 CREATE FUNCTION apikeys.authenticate("authorization" text, api text = NULL, client text = NULL, cost integer = 1)
 RETURNS apikeys.verdict LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10 SUPPORT apikeys_internal.validation_support
 AS 'MODULE_PATHNAME', 'ak_authenticate';
 COMMENT ON FUNCTION apikeys.authenticate(text, text, text, integer) IS
-'validates the header Basic base64(workspace:key), Bearer key or the key alone, and makes a valid key the one that the transaction acts for; belongs in a statement of its own, before those that read';
+'validates the header Basic base64(workspace:key), Bearer key or the key alone, and makes a valid key the one that the transaction acts for; to be called in a statement of its own, before those that read';
 
 CREATE FUNCTION apikeys.require_key("authorization" text, api text = NULL, client text = NULL, cost integer = 1)
 RETURNS uuid LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10 SUPPORT apikeys_internal.validation_support
@@ -26,7 +26,7 @@ COMMENT ON FUNCTION apikeys.require_key(text, text, text, integer) IS
 CREATE FUNCTION apikeys.response_headers(verdict apikeys.verdict)
 RETURNS jsonb LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_response_headers';
 COMMENT ON FUNCTION apikeys.response_headers(apikeys.verdict) IS
-'the headers of HTTP for a response to a request with that verdict: WWW-Authenticate, Retry-After, RateLimit-Policy, RateLimit';
+'the headers of the HTTP response to a request with that verdict: WWW-Authenticate, Retry-After, RateLimit-Policy, RateLimit';
 
 CREATE FUNCTION apikeys.current_key()
 RETURNS uuid LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_current_key';
@@ -47,4 +47,4 @@ COMMENT ON FUNCTION apikeys.current_key_metadata() IS 'the metadata of the curre
 
 CREATE FUNCTION apikeys.current_key_allows(api text)
 RETURNS boolean LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ak_current_key_allows';
-COMMENT ON FUNCTION apikeys.current_key_allows(text) IS 'may the current key call that API? false without a key';
+COMMENT ON FUNCTION apikeys.current_key_allows(text) IS 'whether the current key may call that API; false without a key';

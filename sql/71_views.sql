@@ -32,7 +32,7 @@ SELECT	k.key_id, k.workspace, k.name,
 		k.created_at, k.created_by, k.updated_at, k.updated_by, k.regenerated_at, k.regenerated_by,
 		k.old_valid_until, k.disabled_at, k.disabled_by, k.archived_at, k.archived_by
 FROM	apikeys.key k;
-COMMENT ON VIEW apikeys_internal.key_rows IS 'every key as key_detail; what the other views and functions read, granted to nobody';
+COMMENT ON VIEW apikeys_internal.key_rows IS 'every key as key_detail; internal, for the views and functions of the extension';
 
 CREATE VIEW apikeys_internal.active_in_sight WITH (security_barrier) AS
 SELECT	k.*
@@ -54,7 +54,7 @@ FROM	((SELECT k.*
 		ORDER BY k.created_at DESC, k.key_id DESC)) AS k
 ORDER BY k.created_at DESC, k.key_id DESC
 OFFSET 0;
-COMMENT ON VIEW apikeys_internal.active_in_sight IS 'the keys that are not archived and that the current user may see; what active_keys reads, granted to nobody';
+COMMENT ON VIEW apikeys_internal.active_in_sight IS 'the keys that are not archived and that the current user may see; internal, for active_keys';
 
 CREATE VIEW apikeys.active_keys AS
 SELECT	k.*, apikeys_internal.last_use(k.key_id) AS last_used_at
@@ -82,7 +82,7 @@ FROM	((SELECT k.*
 		ORDER BY k.archived_at DESC, k.key_id DESC)) AS k
 ORDER BY k.archived_at DESC, k.key_id DESC
 OFFSET 0;
-COMMENT ON VIEW apikeys_internal.archived_in_sight IS 'the archived keys that the current user may see; what archived_keys reads, granted to nobody';
+COMMENT ON VIEW apikeys_internal.archived_in_sight IS 'the archived keys that the current user may see; internal, for archived_keys';
 
 CREATE VIEW apikeys.archived_keys AS
 SELECT	k.*, apikeys_internal.last_use(k.key_id) AS last_used_at
@@ -97,7 +97,7 @@ FROM	(SELECT k.* FROM apikeys_internal.active_in_sight k
 		SELECT k.* FROM apikeys_internal.archived_in_sight k) AS k
 ORDER BY k.created_at DESC, k.key_id DESC
 OFFSET 0;
-COMMENT ON VIEW apikeys_internal.all_in_sight IS 'the keys that the current user may see; what keys reads, granted to nobody';
+COMMENT ON VIEW apikeys_internal.all_in_sight IS 'the keys in every state that the current user may see; internal, for keys';
 
 CREATE VIEW apikeys.keys AS
 SELECT	k.*, apikeys_internal.last_use(k.key_id) AS last_used_at
@@ -114,7 +114,7 @@ FROM	(SELECT m.key_id, m.hour, m.api, m.code, m.old_secret, m.workspace,
 			AND h.api = m.api AND h.code = m.code
 			AND h.old_secret = m.old_secret) AS u
 WHERE	u.count <> 0;
-COMMENT ON VIEW apikeys_internal.usage_unflushed IS 'what shared memory has counted and the tables do not tell of yet; granted to nobody';
+COMMENT ON VIEW apikeys_internal.usage_unflushed IS 'what shared memory has counted and the tables do not have yet; internal, for other views';
 
 CREATE VIEW apikeys_internal.usage_live AS
 SELECT	u.key_id, u.api, u.code, u.old_secret, u.workspace, u.count, u.last_at, u.last_client
@@ -122,7 +122,7 @@ FROM	apikeys_internal.usage u
 UNION ALL
 SELECT	m.key_id, m.api, m.code, m.old_secret, m.workspace, m.count, m.last_at, m.last_client
 FROM	apikeys_internal.usage_unflushed m;
-COMMENT ON VIEW apikeys_internal.usage_live IS 'tables and memory, in total; several rows can tell of one figure; granted to nobody';
+COMMENT ON VIEW apikeys_internal.usage_live IS 'requests by key, API and code, up to now, in one or more rows to be added up; internal, for other views';
 
 CREATE VIEW apikeys_internal.usage_hours_live AS
 SELECT	h.key_id, h.hour, h.api, h.code, h.old_secret, h.workspace, h.count, h.last_at, h.last_client
@@ -130,7 +130,7 @@ FROM	apikeys_internal.usage_hour h
 UNION ALL
 SELECT	m.key_id, m.hour, m.api, m.code, m.old_secret, m.workspace, m.count, m.last_at, m.last_client
 FROM	apikeys_internal.usage_unflushed m;
-COMMENT ON VIEW apikeys_internal.usage_hours_live IS 'tables and memory, by hour; several rows can tell of one figure; granted to nobody';
+COMMENT ON VIEW apikeys_internal.usage_hours_live IS 'requests by key, API, code and hour, up to now, in one or more rows to be added up; internal, for other views';
 
 CREATE VIEW apikeys_internal.keys_in_sight AS
 SELECT	k.key_id, k.workspace, k.name
@@ -145,7 +145,7 @@ SELECT	k.key_id, k.workspace, k.name
 FROM	apikeys.key k
 WHERE	k.workspace = ANY ((SELECT apikeys_internal.several_workspaces('view'))::text[])
 AND		(SELECT apikeys_internal.several_workspaces('view')) IS NOT NULL;
-COMMENT ON VIEW apikeys_internal.keys_in_sight IS 'the keys that the current user may see; what other views read, granted to nobody';
+COMMENT ON VIEW apikeys_internal.keys_in_sight IS 'the keys that the current user may see; internal, for other views';
 
 CREATE VIEW apikeys.key_usage WITH (security_barrier) AS
 SELECT	k.workspace, k.key_id, k.name,
@@ -161,7 +161,7 @@ FROM	apikeys_internal.keys_in_sight k
 GROUP BY k.workspace, k.key_id, k.name, l.api
 ORDER BY k.workspace, k.name, k.key_id, l.api
 OFFSET 0;
-COMMENT ON VIEW apikeys.key_usage IS 'how often each key was used for each API, up to now; a key never used has one row';
+COMMENT ON VIEW apikeys.key_usage IS 'how often each key was used for each API, up to now; a key that was never used has one row';
 COMMENT ON COLUMN apikeys.key_usage.old_secret IS 'requests that came with the old secret, valid or not';
 COMMENT ON COLUMN apikeys.key_usage.last_used_at IS 'the last valid request';
 COMMENT ON COLUMN apikeys.key_usage.last_client IS 'the address that the last valid request named, if any did';
@@ -183,7 +183,7 @@ WHERE	((SELECT apikeys_internal.sees_everywhere('view'))
 AND		l.key_id <> '00000000-0000-0000-0000-000000000000'
 GROUP BY l.hour, l.workspace, l.key_id, k.name, l.api
 OFFSET 0;
-COMMENT ON VIEW apikeys.usage_history IS 'how often each key was used for each API in each hour, up to now; name is NULL when the key was dropped';
+COMMENT ON VIEW apikeys.usage_history IS 'how often each key was used for each API in each hour, up to now; name is NULL if the key was dropped';
 
 CREATE VIEW apikeys.usage_daily WITH (security_barrier) AS
 SELECT	(l.hour AT TIME ZONE 'UTC')::date AS day, l.workspace, l.key_id, k.name,
@@ -202,7 +202,7 @@ WHERE	((SELECT apikeys_internal.sees_everywhere('view'))
 AND		l.key_id <> '00000000-0000-0000-0000-000000000000'
 GROUP BY 1, l.workspace, l.key_id, k.name, l.api
 OFFSET 0;
-COMMENT ON VIEW apikeys.usage_daily IS 'how often each key was used for each API on each day of UTC, up to now; name is NULL when the key was dropped';
+COMMENT ON VIEW apikeys.usage_daily IS 'how often each key was used for each API on each day of UTC, up to now; name is NULL if the key was dropped';
 
 CREATE VIEW apikeys.denials WITH (security_barrier) AS
 SELECT	CASE WHEN l.workspace <> '' THEN l.workspace END AS workspace, l.code,

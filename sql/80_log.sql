@@ -26,19 +26,19 @@ COMMENT ON FUNCTION apikeys.audit_consistency_proof(text, bigint, bigint) IS
 CREATE FUNCTION apikeys.verify_audit_logs(workspace text = NULL, checkpoints text[] = NULL)
 RETURNS SETOF apikeys.audit_verdict LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_verify_audit_logs';
 COMMENT ON FUNCTION apikeys.verify_audit_logs(text, text[]) IS
-'proves every entry, its place in the tree, and that what there is is as its last entry left it; names the first bad entry of each workspace; checkpoints are notes of audit_checkpoint';
+'verifies every entry, its place in the tree, and that each row is as its last entry left it; names the first bad entry of each workspace; checkpoints are notes of audit_checkpoint';
 
 CREATE FUNCTION apikeys.audit_feed(after_sequence bigint = 0, workspace text = NULL, max_rows integer = 1000)
 RETURNS TABLE (sequence bigint, "time" timestamptz, team text, entity text, activity text, action text, actor text, ip inet,
 	workspace text, subject jsonb, key_id uuid, key_name text, changes jsonb, db_user text, audit_id bigint)
 LANGUAGE C STABLE ROWS 1000 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_audit_feed';
 COMMENT ON FUNCTION apikeys.audit_feed(bigint, text, integer) IS
-'entries in the log''s own order, for a reader that remembers the last sequence it has read; fails for one that is behind what was purged';
+'entries in the order of the log, for a reader that keeps the last sequence that it has read; fails if entries after it were purged';
 
 CREATE FUNCTION apikeys.purge_audit_logs(older_than timestamptz, workspace text)
 RETURNS bigint LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_purge_audit_logs';
 COMMENT ON FUNCTION apikeys.purge_audit_logs(timestamptz, text) IS
-'removes the older entries of a workspace, but for the last one of every thing that there is, and returns how many; the rest still verifies; an empty name stands for what belongs to none';
+'removes the older entries of a workspace, except the last one of everything that exists, and returns their number; the rest still verifies; an empty name stands for what belongs to none';
 
 CREATE VIEW apikeys_internal.tree_sizes AS
 WITH RECURSIVE w (workspace) AS (
@@ -50,7 +50,7 @@ WITH RECURSIVE w (workspace) AS (
 SELECT	w.workspace, (SELECT t."position" + 1 FROM apikeys.audit_tree t
 		WHERE t.workspace = w.workspace ORDER BY t."position" DESC LIMIT 1) AS size
 FROM	w WHERE w.workspace IS NOT NULL;
-COMMENT ON VIEW apikeys_internal.tree_sizes IS 'the trees of the audit log and their sizes; granted to nobody';
+COMMENT ON VIEW apikeys_internal.tree_sizes IS 'the trees of the audit log and their sizes; internal, for functions of the extension';
 
 CREATE VIEW apikeys.audit_logs WITH (security_barrier) AS
 SELECT	l.*
@@ -87,7 +87,7 @@ CREATE FUNCTION apikeys.key_history(key_id uuid, OUT "time" timestamptz, OUT act
 	OUT detail apikeys.key_detail)
 RETURNS SETOF record LANGUAGE C STABLE ROWS 20 PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_key_history';
 COMMENT ON FUNCTION apikeys.key_history(uuid) IS
-'what was done with a key, newest first, and the key after it, back to its creation or the oldest entry left; also of a key that was dropped';
+'what was done with a key, newest first, and the key as it was then, back to its creation or the oldest entry left; also of a key that was dropped';
 
 CREATE FUNCTION apikeys.export_audit_logs(search text = NULL, workspace text = NULL, teams text[] = NULL,
 	actions text[] = NULL, actors text[] = NULL, since timestamptz = NULL, until timestamptz = NULL,
@@ -99,4 +99,4 @@ COMMENT ON FUNCTION apikeys.export_audit_logs(text, text, text[], text[], text[]
 CREATE FUNCTION apikeys.audit_filters(workspace text = NULL, OUT teams text[], OUT actions text[], OUT actors text[], OUT entities text[])
 RETURNS record LANGUAGE C STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_audit_filters';
 COMMENT ON FUNCTION apikeys.audit_filters(text) IS
-'what the filters of search_audit_logs can be set to: the teams and actors that there are, and all actions and entities';
+'the values for filters of search_audit_logs: the teams and actors in the log, and all actions and entities';

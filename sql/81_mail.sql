@@ -6,7 +6,7 @@ CREATE FUNCTION apikeys.email_audit_logs(recipient text, search text = NULL, wor
 	entities text[] = NULL, key_id uuid = NULL, encrypt_to bytea = NULL)
 RETURNS uuid LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_email_audit_logs';
 COMMENT ON FUNCTION apikeys.email_audit_logs(text, text, text, text[], text[], text[], timestamptz, timestamptz, text[], uuid, bytea) IS
-'mails the entries that there are now as CSV, after commit; encrypt_to is an OpenPGP public key; returns the report''s id in view reports';
+'mails the present entries as CSV, after commit; encrypt_to is an OpenPGP public key; returns the report''s id in view reports';
 
 CREATE FUNCTION apikeys.release_report(report_id uuid)
 RETURNS text LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'ak_release_report';
