@@ -134,7 +134,7 @@ _PG_init(void)
 	ak_guc_init();
 	ak_catalog_init();
 	ak_subscriber_init();
-	ak_access_init();
+	ak_scope_init();
 	RegisterXactCallback(at_transaction_event, NULL);
 	RegisterSubXactCallback(at_subtransaction_event, NULL);
 	ak_shmem_init(ak_memory_layout());

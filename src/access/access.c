@@ -1,25 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * access.c
- *	  What a role may do, and in which workspaces.
+ *	  Check what the current role may do, and list the workspaces that it may see.
  *
- * PostgreSQL's privileges decide whether a role may call a function or read a
- * view at all; the table apikeys.access decides for which workspaces.  Both are
- * needed: a row of the table without the GRANT has no effect, and a GRANT
- * without a row is refused here.  The extension's owner, its members and
- * superusers may do everything.  Members of pg_monitor have the capability
- * "monitor" in all workspaces.
- *
- * The role of a row is recorded in apikeys_internal.access_role, by its OID.  A row
- * without that, out of a dump or from a publisher, allows nothing until it is
- * granted again (grant.c).  Nor does a row count if its role does not itself
- * hold USAGE on our schema, as after DROP OWNED: a new role that happens to get
- * the OID of a dropped one does not hold it.
- *
- * What the current user may do is cached per backend, because every validation
- * needs it.  The cache is invalidated by changes of apikeys.access and
- * access_role (a trigger invalidates the table's relation cache entry), of
- * roles, of memberships and of schemas, when they commit.
+ * What a role may do is in scope.c.  Here it is bounded to the setting
+ * apikeys.workspace, refused with an error, or listed.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,26 +13,12 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "catalog/pg_authid.h"
-#include "catalog/pg_namespace.h"
-#include "catalog/pg_type.h"
-#include "commands/trigger.h"
-#include "common/hashfn.h"
-#include "miscadmin.h"
-#include "port/pg_bitutils.h"
-#include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 
 #include "access/access.h"
-#include "access/accessrow.h"
 #include "access/context.h"
 #include "core/catalog.h"
-#include "core/compat.h"
 #include "core/errors.h"
 #include "core/textarray.h"
 
@@ -57,289 +28,8 @@ PG_FUNCTION_INFO_V1(ak_visible_workspaces_sql);
 PG_FUNCTION_INFO_V1(ak_sees_everywhere_sql);
 PG_FUNCTION_INFO_V1(ak_only_workspace);
 PG_FUNCTION_INFO_V1(ak_several_workspaces);
-PG_FUNCTION_INFO_V1(ak_invalidate);
 
-/* Capabilities by name, with all capabilities that each of them includes */
-static const struct
-{
-	const char *name;
-	int allows;
-} capabilities[] = {
-	{"validate", AK_VALIDATE},
-	{"view", AK_VIEW},
-	{"manage", AK_MANAGE | AK_VIEW | AK_VALIDATE},
-	{"audit", AK_AUDIT},
-	{"admin", AK_VALIDATE | AK_VIEW | AK_MANAGE | AK_AUDIT | AK_ADMIN | AK_MONITOR},
-	{"monitor", AK_MONITOR},
-};
-
-/* A workspace's id, not NUL-terminated */
-typedef struct AkScopedName
-{
-	const char *data;
-	size_t len;
-} AkScopedName;
-
-/* What one role may do in one workspace */
-typedef struct AkScopedWorkspace
-{
-	AkScopedName name;
-	int may;
-	char status; /* simplehash's own */
-} AkScopedWorkspace;
-
-#define SH_PREFIX            scoped
-#define SH_ELEMENT_TYPE      AkScopedWorkspace
-#define SH_KEY_TYPE          AkScopedName
-#define SH_KEY               name
-#define SH_HASH_KEY(tb, key) hash_bytes((const unsigned char *) (key).data, (int) (key).len)
-#define SH_EQUAL(tb, a, b)   ((a).len == (b).len && memcmp((a).data, (b).data, (a).len) == 0)
-#define SH_SCOPE             static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
-
-/* What one role may do: in all workspaces, and besides in single ones */
-typedef struct AkScope
-{
-	bool valid;
-	Oid userid;
-	int everywhere;
-	int anywhere;            /* everywhere, or in at least one workspace */
-	bool waiting;            /* an access waits for regrant_access() */
-	scoped_hash *workspaces; /* in scope_context; NULL: none */
-} AkScope;
-
-static AkScope kept_scope;
-static MemoryContext scope_context = NULL;
-static uint64 invalidation_count = 0; /* their number, for a reload to notice new ones */
-
-static void
-forget_scope(void)
-{
-	kept_scope.valid = false;
-	invalidation_count++;
-}
-
-static void
-access_changed(Oid relid)
-{
-	if (relid == InvalidOid || ak_is_relation(relid, AK_ACCESS) || ak_is_relation(relid, AK_ACCESS_ROLE))
-		forget_scope();
-}
-
-static void
-roles_changed(Datum arg, int cacheid, uint32 hashvalue)
-{
-	forget_scope();
-}
-
-/* Called once, from _PG_init. */
-void
-ak_access_init(void)
-{
-	ak_on_relation_change(access_changed);
-	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, roles_changed, (Datum) 0);
-	CacheRegisterSyscacheCallback(AUTHOID, roles_changed, (Datum) 0);
-	CacheRegisterSyscacheCallback(NAMESPACEOID, roles_changed, (Datum) 0);
-}
-
-/* Returns, as bits, all capabilities that the one of that name includes; 0 for an unknown name. */
-int
-ak_capability_allows(const char *name)
-{
-	for (int i = 0; i < (int) lengthof(capabilities); i++)
-		if (strcmp(capabilities[i].name, name) == 0)
-			return capabilities[i].allows;
-	return 0;
-}
-
-/* Returns the name of a capability; of several, that of the first. */
-const char *
-ak_capability_name(AkCapability capability)
-{
-	return capabilities[pg_rightmost_one_pos32(capability)].name;
-}
-
-/* Adds what an access row allows to the scope being loaded. */
-static void
-add_to_scope(AkScope *loaded, int may, const char *workspace)
-{
-	AkScopedName name = {.data = workspace};
-	AkScopedWorkspace *entry;
-	bool found;
-
-	loaded->anywhere |= may;
-	if (workspace == NULL)
-	{
-		loaded->everywhere |= may;
-		return;
-	}
-	if (loaded->workspaces == NULL)
-		loaded->workspaces = scoped_create(scope_context, 8, NULL);
-	name.len = strlen(workspace);
-	entry = scoped_insert(loaded->workspaces, name, &found);
-	if (!found)
-	{
-		entry->name.data = MemoryContextStrdup(scope_context, workspace);
-		entry->may = 0;
-	}
-	entry->may |= may;
-}
-
-/* Returns the ACL of our schema; NULL: only its owner has privileges. */
-static Acl *
-schema_acl(void)
-{
-	HeapTuple tuple = SearchSysCache1(NAMESPACENAME, CStringGetDatum("apikeys"));
-	Datum acl;
-	bool isnull;
-	Acl *result = NULL;
-
-	if (!HeapTupleIsValid(tuple))
-		return NULL;
-	acl = SysCacheGetAttr(NAMESPACENAME, tuple, Anum_pg_namespace_nspacl, &isnull);
-	if (!isnull)
-		result = DatumGetAclPCopy(acl);
-	ReleaseSysCache(tuple);
-	return result;
-}
-
-/* Returns true if the schema's USAGE was granted to the role itself, not only to one that it is a member of. */
-static bool
-holds_usage(const Acl *acl, Oid role)
-{
-	for (int i = 0; acl != NULL && i < ACL_NUM(acl); i++)
-		if (ACL_DAT(acl)[i].ai_grantee == role && (ACLITEM_GET_PRIVS(ACL_DAT(acl)[i]) & ACL_USAGE) != 0)
-			return true;
-	return false;
-}
-
-/*
- * Loads what the current user may do, as of the latest commit.
- */
-static void
-load_scope(Oid userid)
-{
-	AkScope loaded = {.userid = userid};
-	uint64 seen = invalidation_count;
-
-	kept_scope.valid = false;
-	if (scope_context == NULL)
-		scope_context = AllocSetContextCreate(TopMemoryContext, "apikeys access", ALLOCSET_SMALL_SIZES);
-	else
-		MemoryContextReset(scope_context);
-
-	if (superuser_arg(userid) || has_privs_of_role(userid, ak_extension_owner()))
-		loaded.everywhere = loaded.anywhere = ak_capability_allows("admin");
-	else
-	{
-		AkAccessScan accesses;
-		Acl *acl = schema_acl();
-
-		ak_begin_accesses(&accesses);
-		while (ak_next_access(&accesses))
-		{
-			if (!OidIsValid(accesses.role) || !has_privs_of_role(userid, accesses.role))
-				continue;
-			if (accesses.waiting)
-				loaded.waiting = true;
-			else if (holds_usage(acl, accesses.role))
-				add_to_scope(&loaded, ak_capability_allows(accesses.capability), accesses.workspace);
-		}
-		ak_end_accesses(&accesses);
-		if (has_privs_of_role(userid, ROLE_PG_MONITOR))
-			add_to_scope(&loaded, AK_MONITOR, NULL);
-	}
-
-	kept_scope = loaded;
-	kept_scope.valid = (seen == invalidation_count);
-}
-
-static inline const AkScope *
-last_scope(void)
-{
-	Oid userid = GetUserId();
-
-	if (unlikely(!kept_scope.valid || kept_scope.userid != userid))
-		load_scope(userid);
-	return &kept_scope;
-}
-
-static const AkScope *
-current_scope(void)
-{
-	/* so that a long transaction, too, notices a revoked access at once */
-	AcceptInvalidationMessages();
-	return last_scope();
-}
-
-static bool
-scope_allows(const AkScope *may, AkCapability capability, const char *workspace, size_t len)
-{
-	AkScopedName name = {workspace, len};
-	AkScopedWorkspace *entry;
-
-	if (may->everywhere & capability)
-		return true;
-	if (workspace == NULL || may->workspaces == NULL)
-		return false;
-	entry = scoped_lookup(may->workspaces, name);
-	return entry != NULL && (entry->may & capability) != 0;
-}
-
-/*
- * Returns true if the current user has the capability in that workspace; NULL:
- * in all workspaces.  As of the latest commit; ignores apikeys.workspace.
- */
-bool
-ak_may(AkCapability capability, const char *workspace)
-{
-	return scope_allows(current_scope(), capability, workspace, workspace ? strlen(workspace) : 0);
-}
-
-/*
- * The same for a workspace that is not NUL-terminated, as of the last check:
- * for a caller that has called ak_may() in the same SQL function call already.
- */
-bool
-ak_may_still(AkCapability capability, const char *workspace, size_t len)
-{
-	return scope_allows(last_scope(), capability, workspace, len);
-}
-
-/* Returns true if the current user has any capability in that workspace. */
-bool
-ak_may_something(const char *workspace)
-{
-	return ak_may(AK_VALIDATE, workspace) || ak_may(AK_VIEW, workspace) || ak_may(AK_AUDIT, workspace) ||
-		   ak_may(AK_MONITOR, workspace);
-}
-
-/*
- * Returns true if a role has access, itself, by membership or through a member,
- * where the current user is no admin.  An access that waits for
- * regrant_access() counts, and so does one whose privileges the role does not
- * hold: both may become effective again.
- */
-bool
-ak_has_access_elsewhere(Oid role)
-{
-	AkAccessScan accesses;
-	bool found = superuser_arg(role) || has_privs_of_role(role, ak_extension_owner());
-
-	(void) current_scope();
-	ak_begin_accesses(&accesses);
-	while (!found && ak_next_access(&accesses))
-		found = OidIsValid(accesses.role) &&
-				!scope_allows(last_scope(), AK_ADMIN, accesses.workspace,
-							  accesses.workspace ? strlen(accesses.workspace) : 0) &&
-				(is_member_of_role_nosuper(role, accesses.role) || is_member_of_role_nosuper(accesses.role, role));
-	ak_end_accesses(&accesses);
-	return found;
-}
-
-/* The same as ak_may(), but only within the setting apikeys.workspace. */
+/* Returns true if the current role has the capability in that workspace (NULL: in all), within apikeys.workspace. */
 bool
 ak_sees(AkCapability capability, const char *workspace)
 {
@@ -350,16 +40,15 @@ ak_sees(AkCapability capability, const char *workspace)
 	return ak_may(capability, workspace);
 }
 
-/* Returns the hint of how the current user can get the access that was refused. */
+/* Returns the hint of how the current role can get the access that was refused. */
 static const char *
 access_hint(void)
 {
-	return last_scope()->waiting
-			   ? "What was granted before a restore holds again when apikeys.regrant_access() says so."
-			   : "apikeys.grant_access() gives it.";
+	return ak_awaits_regrant() ? "What was granted before a restore holds again when apikeys.regrant_access() says so."
+							   : "apikeys.grant_access() gives it.";
 }
 
-/* Raises 42501 unless the current user has the capability in that workspace (NULL: in all). */
+/* Raises 42501 unless the current role has the capability in that workspace (NULL: in all). */
 void
 ak_require(AkCapability capability, const char *workspace)
 {
@@ -374,7 +63,7 @@ ak_require(AkCapability capability, const char *workspace)
 			  errhint("%s", access_hint()));
 }
 
-/* Returns the first of the workspaces in which the current user has any capability, for a hint. */
+/* Returns the first of the workspaces in which the current role has any capability, for a hint. */
 static char *
 some_workspaces(void)
 {
@@ -399,8 +88,8 @@ some_workspaces(void)
 }
 
 /*
- * The same for a workspace argument: raises 42704 if the workspace does not
- * exist or the caller has no capability in it, 42501 if it lacks this one.
+ * The same for an argument that names a workspace: raises 42704 if the workspace does
+ * not exist or the current role has no capability in it, 42501 if it lacks this one.
  */
 void
 ak_require_workspace(AkCapability capability, const char *workspace)
@@ -426,11 +115,11 @@ ak_require_workspace_settings(AkCapability capability, const char *workspace, Ak
 	ak_require(capability, workspace);
 }
 
-/* Raises 42501 unless the current user has the capability in at least one workspace. */
+/* Raises 42501 unless the current role has the capability in at least one workspace. */
 void
 ak_require_anywhere(AkCapability capability)
 {
-	if ((current_scope()->anywhere & capability) == 0)
+	if (!ak_may_anywhere(capability))
 		ak_denied(errmsg("permission denied in every workspace"),
 				  errdetail("The capability \"%s\" is needed.", ak_capability_name(capability)),
 				  errhint("%s", access_hint()));
@@ -442,13 +131,13 @@ capability_argument(const text *argument)
 {
 	char *name = text_to_cstring(argument);
 
-	for (int i = 0; i < (int) lengthof(capabilities); i++)
-		if (strcmp(capabilities[i].name, name) == 0)
+	for (int i = 0; i < AK_CAPABILITY_COUNT; i++)
+		if (strcmp(ak_capability_name(1 << i), name) == 0)
 			return 1 << i;
 	ak_bad_argument("capability", errmsg("unknown capability \"%s\"", ak_quoted(name)));
 }
 
-/* Returns true if the current user has the capability in all workspaces, and apikeys.workspace is not set. */
+/* Returns true if the current role has the capability in all workspaces, and apikeys.workspace is not set. */
 bool
 ak_sees_everywhere(AkCapability capability)
 {
@@ -456,41 +145,24 @@ ak_sees_everywhere(AkCapability capability)
 }
 
 /*
- * Returns the workspaces, as a list of text, in which the current user has the
+ * Returns the workspaces, as a list of text, in which the current role has the
  * capability, within apikeys.workspace; NIL if ak_sees_everywhere().
  */
 static List *
-single_workspaces(AkCapability capability)
+visible_list(AkCapability capability)
 {
 	const char *bound = ak_bound_workspace();
-	List *found = NIL;
 
 	if (bound != NULL)
-	{
-		if (ak_may(capability, bound))
-			found = lappend(found, cstring_to_text(bound));
-	}
-	else if (!ak_may(capability, NULL))
-	{
-		const AkScope *may = current_scope();
-		scoped_iterator each;
-		AkScopedWorkspace *entry;
-
-		if (may->workspaces == NULL)
-			return NIL;
-		scoped_start_iterate(may->workspaces, &each);
-		while ((entry = scoped_iterate(may->workspaces, &each)) != NULL)
-			if (entry->may & capability)
-				found = lappend(found, cstring_to_text_with_len(entry->name.data, (int) entry->name.len));
-	}
-	return found;
+		return ak_may(capability, bound) ? list_make1(cstring_to_text(bound)) : NIL;
+	return ak_may(capability, NULL) ? NIL : ak_single_workspaces(capability);
 }
 
 /*
- * Returns the workspace in which a function creates something: its argument, or
- * if that is NULL the setting's; without the setting the caller's only one, if
- * it has the capability in just one, else "default".  Raises 42501 if argument
- * and setting disagree.
+ * Returns the workspace in which a function creates something: its argument, or if
+ * that is NULL, that of the setting; without the setting, the only one in which the
+ * current role has the capability; else "default".  Raises 42501 if argument and
+ * setting differ.
  */
 char *
 ak_target_workspace(AkCapability capability, const char *workspace)
@@ -502,7 +174,7 @@ ak_target_workspace(AkCapability capability, const char *workspace)
 		return pstrdup(workspace);
 	if (ak_bound_workspace() != NULL)
 		return pstrdup(ak_bound_workspace());
-	found = single_workspaces(capability);
+	found = visible_list(capability);
 	return list_length(found) == 1 ? text_to_cstring(linitial(found)) : pstrdup("default");
 }
 
@@ -531,14 +203,14 @@ sorted_array(List *texts)
 }
 
 /*
- * Returns the workspaces, a text[], in which the current user has a capability,
+ * Returns the workspaces, a text[], in which the current role has a capability,
  * within apikeys.workspace; '' stands for rows without a workspace.  As of the
  * latest commit.
  */
 Datum
 ak_visible_workspaces(AkCapability capability)
 {
-	List *found = single_workspaces(capability);
+	List *found = visible_list(capability);
 
 	if (ak_sees_everywhere(capability))
 	{
@@ -586,7 +258,7 @@ ak_sees_everywhere_sql(PG_FUNCTION_ARGS)
 Datum
 ak_only_workspace(PG_FUNCTION_ARGS)
 {
-	List *found = single_workspaces(capability_argument(PG_GETARG_TEXT_PP(0)));
+	List *found = visible_list(capability_argument(PG_GETARG_TEXT_PP(0)));
 
 	if (list_length(found) != 1)
 		PG_RETURN_NULL();
@@ -596,26 +268,9 @@ ak_only_workspace(PG_FUNCTION_ARGS)
 Datum
 ak_several_workspaces(PG_FUNCTION_ARGS)
 {
-	List *found = single_workspaces(capability_argument(PG_GETARG_TEXT_PP(0)));
+	List *found = visible_list(capability_argument(PG_GETARG_TEXT_PP(0)));
 
 	if (list_length(found) < 2)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(sorted_array(found));
-}
-
-/*
- * Row trigger of access, access_role and api: at commit, every backend drops
- * what it caches of the table.
- */
-Datum
-ak_invalidate(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigdata = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
-		ak_no_trigger_call("invalidate", "a row trigger");
-	CacheInvalidateRelcache(trigdata->tg_relation);
-	/* our own transaction sees its own change */
-	forget_scope();
-	PG_RETURN_POINTER(NULL);
 }

@@ -1,47 +1,24 @@
 /*-------------------------------------------------------------------------
  *
  * access.h
- *	  What a role may do, and in which workspaces.  See access.c.
+ *	  Check what the current role may do, and list the workspaces that it may see.
+ *	  See access.c.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef AK_ACCESS_H
 #define AK_ACCESS_H
 
-#include "fmgr.h"
-
 #include "access/context.h"
+#include "access/scope.h"
 
-/* Bits; capabilities[] in access.c is in this order */
-typedef enum AkCapability
-{
-	AK_VALIDATE = 1 << 0,
-	AK_VIEW = 1 << 1,
-	AK_MANAGE = 1 << 2,
-	AK_AUDIT = 1 << 3,
-	AK_ADMIN = 1 << 4,
-	AK_MONITOR = 1 << 5
-} AkCapability;
-
-#define AK_CAPABILITY_COUNT 6
-
-/* Of several, for functions that ask for at least one; each capability includes one of these */
-#define AK_ANY (AK_VALIDATE | AK_VIEW | AK_AUDIT | AK_MONITOR)
-
-extern void ak_access_init(void);
-extern Datum ak_visible_workspaces(AkCapability capability);
-extern bool ak_sees_everywhere(AkCapability capability);
-extern char *ak_target_workspace(AkCapability capability, const char *workspace);
-extern int ak_capability_allows(const char *name);
-extern const char *ak_capability_name(AkCapability capability);
-extern bool ak_may(AkCapability capability, const char *workspace);
-extern bool ak_may_still(AkCapability capability, const char *workspace, size_t len);
 extern bool ak_sees(AkCapability capability, const char *workspace);
-extern bool ak_has_access_elsewhere(Oid role);
-extern bool ak_may_something(const char *workspace);
-extern void ak_require_workspace(AkCapability capability, const char *workspace);
-extern void ak_require_workspace_settings(AkCapability capability, const char *workspace, AkWorkspace *settings);
+extern bool ak_sees_everywhere(AkCapability capability);
 extern void ak_require(AkCapability capability, const char *workspace);
 extern void ak_require_anywhere(AkCapability capability);
+extern void ak_require_workspace(AkCapability capability, const char *workspace);
+extern void ak_require_workspace_settings(AkCapability capability, const char *workspace, AkWorkspace *settings);
+extern char *ak_target_workspace(AkCapability capability, const char *workspace);
+extern Datum ak_visible_workspaces(AkCapability capability);
 
 #endif /* AK_ACCESS_H */
