@@ -23,16 +23,12 @@
  */
 #include "postgres.h"
 
-#include <sys/socket.h>
-
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
-#include "utils/inet.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"

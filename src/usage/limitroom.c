@@ -30,7 +30,6 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
 
 #include "core/query.h"
 #include "usage/flush.h"
