@@ -221,12 +221,12 @@ ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight)
 	return rc;
 }
 
-/* The same for a read-only statement, with the given snapshot. */
+/* The same for a read-only statement, with the given snapshot and no NULL among its arguments. */
 void
-ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Snapshot snapshot)
+ak_query_snapshot(AkQuery *query, Datum *args, Snapshot snapshot)
 {
 	int guc_level = begin_query();
-	int rc = SPI_execute_snapshot(plan_of(query), args, nulls, snapshot, InvalidSnapshot, true, false, 0);
+	int rc = SPI_execute_snapshot(plan_of(query), args, NULL, snapshot, InvalidSnapshot, true, false, 0);
 
 	if (rc < 0)
 		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(rc));

@@ -69,7 +69,7 @@ extern void ak_owner_abort(int level);
 extern void ak_refuse_foreign_actions(bool keys);
 
 extern int ak_query(AkQuery *query, Datum *args, const char *nulls, AkSight sight);
-extern void ak_query_snapshot(AkQuery *query, Datum *args, const char *nulls, Snapshot snapshot);
+extern void ak_query_snapshot(AkQuery *query, Datum *args, Snapshot snapshot);
 extern Portal ak_query_cursor(AkQuery *query, Datum *args, const char *nulls);
 extern uint64 ak_run_as_owner(AkPurpose purpose, AkQuery *query, Datum *args, const char *nulls, AkSight sight);
 extern void ak_write_rows(AkPurpose purpose, AkQuery *query, Datum *args, const char *nulls, AkSight sight,

@@ -105,7 +105,7 @@ refuse_behind(int64 after, Datum workspaces, Snapshot snapshot)
 	bool isnull;
 	int64 purged;
 
-	ak_query_snapshot(workspaces != 0 ? &of_some : &of_all, &workspaces, NULL, snapshot);
+	ak_query_snapshot(workspaces != 0 ? &of_some : &of_all, &workspaces, snapshot);
 	purged = DatumGetInt64(ak_query_result(0, 1, &isnull));
 	if (isnull || purged <= after)
 		return;
@@ -183,14 +183,14 @@ ak_audit_feed(PG_FUNCTION_ARGS)
 	{
 		args[0] = Int64GetDatum(after);
 		args[1] = Int64GetDatum(max_rows);
-		ak_query_snapshot(&of_all, args, NULL, snapshot);
+		ak_query_snapshot(&of_all, args, snapshot);
 	}
 	else
 	{
 		args[0] = workspaces;
 		args[1] = first_positions(workspaces, after, snapshot);
 		args[2] = Int64GetDatum(max_rows);
-		ak_query_snapshot(&of_some, args, NULL, snapshot);
+		ak_query_snapshot(&of_some, args, snapshot);
 	}
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{

@@ -230,7 +230,7 @@ workspace_of_key(Datum key_id, Snapshot snapshot)
 
 	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
-	ak_query_snapshot(&query, &key_id, NULL, snapshot);
+	ak_query_snapshot(&query, &key_id, snapshot);
 	workspace = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	if (workspace != NULL)
 		workspace = MemoryContextStrdup(context, workspace);
@@ -265,10 +265,10 @@ read_history(AkHistory *history, Snapshot snapshot)
 		NULL};
 	bool isnull;
 
-	ak_query_snapshot(&find_row, &history->key_id, NULL, snapshot);
+	ak_query_snapshot(&find_row, &history->key_id, snapshot);
 	if (SPI_processed > 0)
 		history->row = DatumGetJsonbPCopy(ak_query_result(0, 1, &isnull));
-	ak_query_snapshot(&find_entries, &history->key_id, NULL, snapshot);
+	ak_query_snapshot(&find_entries, &history->key_id, snapshot);
 	history->count = (int) SPI_processed;
 	history->entries = palloc0(sizeof(AkKeyEntry) * Max(1, history->count));
 	for (int i = 0; i < history->count; i++)
@@ -395,7 +395,7 @@ detail_as_row(AkHistory *history, int n, Snapshot snapshot)
 	Datum args[2] = {detail_as_json(history, n), history->entries[n].registered};
 	bool isnull;
 
-	ak_query_snapshot(&query, args, NULL, snapshot);
+	ak_query_snapshot(&query, args, snapshot);
 	return ak_query_result(0, 1, &isnull);
 }
 

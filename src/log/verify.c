@@ -186,7 +186,7 @@ read_purges(AkVerification *v)
 		{0},
 		NULL};
 
-	ak_query_snapshot(&query, NULL, NULL, v->snapshot);
+	ak_query_snapshot(&query, NULL, v->snapshot);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		bool isnull;
@@ -210,7 +210,7 @@ read_state(AkVerification *v)
 							NULL};
 	bool isnull;
 
-	ak_query_snapshot(&query, NULL, NULL, v->snapshot);
+	ak_query_snapshot(&query, NULL, v->snapshot);
 	v->may_lack = ak_is_subscriber() || DatumGetBool(ak_query_result(0, 1, &isnull));
 }
 
@@ -233,7 +233,7 @@ check_numbers(AkVerification *v)
 
 	if (!v->everywhere || log == NULL)
 		return;
-	ak_query_snapshot(&query, NULL, NULL, v->snapshot);
+	ak_query_snapshot(&query, NULL, v->snapshot);
 	last = ak_query_result(0, 1, &isnull);
 	if (!isnull)
 		ak_note(log, DatumGetInt64(last), "the numbers of new entries would not come after this one");

@@ -220,7 +220,7 @@ is_pending(const AkVerification *v, int64 audit_id)
 	Datum args[1] = {Int64GetDatum(audit_id)};
 	bool found;
 
-	ak_query_snapshot(&query, args, NULL, v->snapshot);
+	ak_query_snapshot(&query, args, v->snapshot);
 	found = SPI_processed > 0;
 	SPI_freetuptable(SPI_tuptable);
 	return found;
@@ -286,7 +286,7 @@ name_missing(const AkVerification *v, AkTreeReader *reader, AkLeafFinder *leaves
 		CHECK_FOR_INTERRUPTS();
 		if (row.audit_id == 0 || (log->problem != NULL && row.audit_id >= log->first_bad))
 			continue;
-		ak_query_snapshot(&query, args, NULL, v->snapshot);
+		ak_query_snapshot(&query, args, v->snapshot);
 		if (SPI_processed == 0)
 			ak_note(log, row.audit_id, "the entry is missing");
 		else if (ak_log_of_value(v, ak_query_result(0, 1, &isnull), false) != log)
@@ -313,7 +313,7 @@ note_lost_pending(AkVerification *v)
 
 	if (!v->everywhere || log == NULL)
 		return;
-	ak_query_snapshot(&query, NULL, NULL, v->snapshot);
+	ak_query_snapshot(&query, NULL, v->snapshot);
 	lost = ak_query_result(0, 1, &isnull);
 	if (!isnull)
 		ak_note(log, DatumGetInt64(lost), "an entry that was to enter a tree is missing");
