@@ -268,14 +268,17 @@ static const char *
 read_route(void)
 {
 	AkSmtpUrl url;
+	const char *problem PG_USED_FOR_ASSERTS_ONLY;
 	struct stat netrc;
 
 	delivery.url = pstrdup(ak_guc_smtp_url);
 	delivery.netrc = ak_guc_smtp_netrc[0] != '\0' ? pstrdup(ak_guc_smtp_netrc) : NULL;
 	delivery.ca = ak_guc_smtp_ca[0] != '\0' ? pstrdup(ak_guc_smtp_ca) : NULL;
 	delivery.timeout = ak_guc_smtp_timeout;
-	if (ak_smtp_url_parse(delivery.url, &url) != NULL)
-		return "apikeys.smtp_url is not valid";
+	/* the check hook of the setting refuses any other */
+	problem = ak_smtp_url_parse(delivery.url, &url);
+	Assert(problem == NULL);
+	/* a restored report may have any recipient */
 	if (!ak_addr_spec_valid(report.recipient, strlen(report.recipient)))
 		return "the recipient is not an email address";
 	if (url.implicit_tls || (delivery.netrc != NULL && !url.loopback))

@@ -462,6 +462,13 @@ $node->safe_psql('restored', "SELECT apikeys.release_report('$id')");
 wait_for($node, 'restored', "SELECT state = 'sent' FROM apikeys.reports WHERE report_id = '$id'");
 is(seen(2)->{id}, "<$id\@example.com>", 'until it is released');
 same_csv(file(2, 'attachment'), $expected, 'and is what was asked for before the dump');
+# a dump in which somebody has put a line behind the recipient
+my $forged = query($node, 'restored', "INSERT INTO apikeys_internal.report (report_id, recipient, encrypted, asked_at, asked_by, state, queued_at, content) "
+	  . "VALUES (gen_random_uuid(), E'ann\@example.org>\\r\\nBcc: <eve\@example.org', false, now(), 'ann', 'queued', now(), 'x') RETURNING report_id");
+is(query($node, 'restored', "SELECT state FROM apikeys.reports WHERE report_id = '$forged'"), 'held', 'one that is no email address is held, too');
+$node->safe_psql('restored', "SELECT apikeys.release_report('$forged')");
+wait_for($node, 'restored', "SELECT last_error IS NOT NULL FROM apikeys.reports WHERE report_id = '$forged'");
+is(query($node, 'restored', "SELECT last_error FROM apikeys.reports WHERE report_id = '$forged'"), 'the recipient is not an email address', 'released, it is not sent');
 
 #
 # A database in another encoding: what is mailed is UTF-8.
