@@ -110,8 +110,8 @@ end_write(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, MemoryCon
 
 /*
  * Inserts a row as INSERT would.  The first natts of our columns are given, the
- * others and those of users get their defaults.  Later commands of the transaction see the row.  Raises
- * what triggers and constraints raise.
+ * others and those of users get their defaults.  Later commands of the
+ * transaction see the row.  Raises what triggers and constraints raise.
  *
  * Returns a copy of the row as the triggers left it; NULL if one of them returned
  * NULL, which none of ours does.
@@ -156,13 +156,13 @@ lock_row(EState *estate, ResultRelInfo *target, HeapTuple row, TupleTableSlot *s
 
 /*
  * Updates a row as UPDATE would: "old", as a snapshot that is not older than
- * the active one saw it, so that no VACUUM has removed it since.  Our
- * columns are given, and which of them change; those of users keep their values.
+ * the active one saw it, so that no VACUUM has removed it since.  Our columns
+ * are given, and which of them change; those of users keep their values.
  *
  * Returns false if the row was changed or deleted since it was read: nothing
  * is done.  Otherwise true; *row is a copy of the row as the triggers left it,
- * NULL if one of them returned NULL.  Later commands of the transaction
- * see it.  Raises what triggers and constraints raise, and 40001 as lock_row().
+ * NULL if one of them returned NULL.  Later commands of the transaction see it.
+ * Raises what triggers and constraints raise, and 40001 as lock_row().
  */
 bool
 ak_update_row(Relation rel, HeapTuple old, const Datum *values, const bool *nulls, const bool *changed, HeapTuple *row)

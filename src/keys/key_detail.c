@@ -4,8 +4,8 @@
  *	  A key as people see it: the types key_detail and issued_key.
  *
  * The functions that write a key return it as the statement returned the row,
- * without reading it once more.  The view apikeys.key_rows computes the same columns in SQL for the other
- * views; test/sql/key_detail.sql compares both.
+ * without reading it once more.  The view apikeys_internal.key_rows computes the
+ * same columns in SQL for the other views; test/sql/key_detail.sql compares both.
  *
  *-------------------------------------------------------------------------
  */

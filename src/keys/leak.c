@@ -4,9 +4,9 @@
  *	  Leaked secrets: find_secrets() and secret_pattern().
  *
  * A secret is recognized by its shape and its checksum.  The pattern for
- * scanners tells the shape alone: a prefix in use, now or before, "_", 49 letters and digits,
- * between word boundaries.  It has no lookaround and no backreference, which
- * RE2, Hyperscan and Rust do not know.
+ * scanners tells the shape alone: a prefix in use, now or before, "_", 49 letters
+ * and digits, between word boundaries.  It has no lookaround and no
+ * backreference, which RE2, Hyperscan and Rust do not know.
  *
  *-------------------------------------------------------------------------
  */
