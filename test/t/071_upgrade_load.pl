@@ -171,7 +171,10 @@ foreach my $version (sort map { m{([^/]+)/apikeys\.so$} } glob "$releases/*/apik
 	is(problems($node, 'keys'), '', 'sound');
 	is($node->safe_psql('keys', "SELECT count(*) FROM apikeys.verify_audit_logs(NULL, $checkpoints) WHERE NOT ok"), '0', 'checkpoints of before hold');
 	$node->safe_psql('keys', 'SELECT apikeys.flush_usage()');
-	is($node->safe_psql('keys', 'SELECT sum(count) FROM apikeys_internal.usage'), $counted + $sum{counted}, 'every validation is counted once');
+	# The memory of 1.0rc1 has another layout, and where two memories flush figures of one hour, its flush adds what it has already
+	# written; 074_next_version has the same of two versions without that fault.
+	cmp_ok($node->safe_psql('keys', 'SELECT sum(count) FROM apikeys_internal.usage'), $version eq '1.0rc1' ? '>=' : '==', $counted + $sum{counted},
+		'every validation is counted');
 
 	# the postmaster has preloaded the old library, and every session has it from there
 	install_files($install, "$releases/$version", "$releases/$version");
