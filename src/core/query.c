@@ -325,8 +325,8 @@ ak_rows_changed(const char *table, const char *what)
 
 /*
  * Runs a statement that reads one value, of a type passed by value, in an owner
- * section of its own.
- * Returns it; *isnull is true for NULL, and where there is no row.
+ * section of its own.  Returns it; *isnull is true for NULL, and where there is no
+ * row.
  */
 Datum
 ak_read_value(AkQuery *query, Datum *args, const char *nulls, AkSight sight, bool *isnull)
