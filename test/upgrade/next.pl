@@ -62,7 +62,7 @@ COMMENT ON COLUMN apikeys.audit_log.program IS 'application_name';
 
 DROP TYPE apikeys_internal.layout_$layout;
 CREATE TYPE apikeys_internal.layout_$next AS ();
-COMMENT ON TYPE apikeys_internal.layout_$next IS 'the layout of tables and results, which the library must know';
+COMMENT ON TYPE apikeys_internal.layout_$next IS 'its name says which layout of tables and results the library must work with';
 REVOKE ALL ON TYPE apikeys_internal.layout_$next FROM PUBLIC;
 
 SELECT apikeys_internal.finish_update();
