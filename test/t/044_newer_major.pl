@@ -60,7 +60,7 @@ sub check_new
 #
 # Dump and restore, by the newer version's programs.
 #
-my $new = PostgreSQL::Test::Cluster->new('new', install_path => $newer);
+my $new = bare_node('new', $newer);
 $new->init;
 $new->start;
 $new->safe_psql('postgres', 'CREATE ROLE app; CREATE DATABASE restored TEMPLATE template0');
@@ -73,7 +73,7 @@ $new->stop;
 #
 # pg_upgrade.
 #
-my $upgraded = PostgreSQL::Test::Cluster->new('upgraded', install_path => $newer);
+my $upgraded = bare_node('upgraded', $newer);
 $upgraded->init(@alike);
 # what must go with the old cluster
 $old->stop;

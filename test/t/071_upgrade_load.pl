@@ -130,7 +130,7 @@ foreach my $version (sort map { m{([^/]+)/apikeys\.so$} } glob "$releases/*/apik
 	my $counted = $node->safe_psql('keys', 'SELECT coalesce(sum(count), 0) FROM apikeys_internal.usage');
 
 	$node->backup('copy');
-	my $standby = PostgreSQL::Test::Cluster->new("standby_$version", install_path => $install->{prefix});
+	my $standby = bare_node("standby_$version", $install->{prefix});
 	$standby->init_from_backup($node, 'copy', has_streaming => 1);
 	$standby->start;
 	my $on_standby = session($standby, 'keys');

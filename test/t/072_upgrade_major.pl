@@ -34,7 +34,7 @@ foreach my $version (map { m{/apikeys--(.*)\.sql$} ? $1 : () } glob "$upgrade/ap
 	my $before = contents($old, 'postgres');
 	$old->stop;
 
-	my $new = PostgreSQL::Test::Cluster->new("new_$version", install_path => $newer);
+	my $new = bare_node("new_$version", $newer);
 	$new->init(@alike);
 	$new->append_conf('postgresql.conf', $conf);
 	my $dir = PostgreSQL::Test::Utils::tempdir_short();

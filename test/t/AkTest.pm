@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 use Storable ();
 use Test::More;
 
-our @EXPORT = qw(new_node server_major run_ok run_code install_in query sequence checkpoints verdicts contents same_contents problems rows_problems index_problems
+our @EXPORT = qw(new_node bare_node server_major run_ok run_code install_in query sequence checkpoints verdicts contents same_contents problems rows_problems index_problems
   wait_for private_install catalog same_catalog newer_major
   have_extension session fork_clients);
 
@@ -21,14 +21,22 @@ our @EXPORT = qw(new_node server_major run_ok run_code install_in query sequence
 sub new_node
 {
 	my ($name, %args) = @_;
-	my @install = $args{install} ? (install_path => $args{install}{prefix}) : ();
-	# on PostgreSQL 14, new() takes no options
-	my $node = PostgresNode->can('get_new_node') ? PostgresNode->get_new_node($name, @install) : PostgreSQL::Test::Cluster->new($name, @install);
+	my $node = bare_node($name, $args{install} && $args{install}{prefix});
 
 	$node->init(%{ $args{init} // {} });
 	$node->append_conf('postgresql.conf', "max_connections = 40\nshared_buffers = 16MB\n" . ($args{conf} // ''));
 	$node->start;
 	return $node;
+}
+
+# A node that is not initialized yet, of the server that is tested or of the one below that path.
+sub bare_node
+{
+	my ($name, $path) = @_;
+	my @install = $path ? (install_path => $path) : ();
+
+	# on PostgreSQL 14, new() takes no options
+	return PostgresNode->can('get_new_node') ? PostgresNode->get_new_node($name, @install) : PostgreSQL::Test::Cluster->new($name, @install);
 }
 
 # The server's major version; pg_version() of its node does not exist on PostgreSQL 14.
