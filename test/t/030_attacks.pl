@@ -155,13 +155,15 @@ my $nobody = 'nobody|t|f';
 my $id = $node->safe_psql('shop', "SELECT apikeys.key_id('One')");
 my $forged = "$id\x1fdefault\x1fdata";
 (my $option = $forged) =~ s/([\\ ])/\\$1/g;
+# From a file: psql may have ended, refused by the server, before it has read its input.
 sub as_app
 {
 	my ($sql, %env) = @_;
-	my ($status, $stdout, $stderr);
+	my $file = PostgreSQL::Test::Utils::tempdir() . '/as_app.sql';
 
-	local %ENV = (%ENV, %env);
-	$status = $node->psql('shop', $sql, stdout => \$stdout, stderr => \$stderr, extra_params => [ '-U', 'app' ]);
+	PostgreSQL::Test::Utils::append_to_file($file, $sql);
+	my ($status, $stdout) = run_code([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-f', $file, '-U', 'app', '-d', $node->connstr('shop') ], env => \%env);
+	chomp $stdout;
 	return $stdout;
 }
 
