@@ -8,7 +8,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inet.h"
@@ -22,7 +21,6 @@
 #include "core/args.h"
 #include "core/catalog.h"
 #include "core/errors.h"
-#include "core/query.h"
 #include "keys/key_detail.h"
 #include "keys/key_lookup.h"
 #include "keys/key_write.h"

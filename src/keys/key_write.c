@@ -18,7 +18,6 @@
 
 #include "access/table.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -237,8 +236,7 @@ ak_change_key(AkFoundKey *key, const AkAction *action, const AkRow *wanted)
 	PG_END_TRY();
 	ak_owner_end(&caller);
 	if (found && row == NULL)
-		ereport(ERROR, (errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
-						errmsg("a trigger of table \"apikeys.key\" refused the change of key \"%s\"", key->name)));
+		ak_refused_by_trigger("apikeys.key", psprintf("change of key \"%s\"", key->name));
 	if (found)
 		ak_row_read(&key->row, rel, row);
 	table_close(rel, NoLock);

@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -24,7 +23,6 @@
 #include "core/args.h"
 #include "core/catalog.h"
 #include "core/errors.h"
-#include "core/query.h"
 #include "keys/key_columns.h"
 #include "keys/key_detail.h"
 #include "keys/key_lookup.h"
