@@ -215,7 +215,7 @@ ak_report_leak(PG_FUNCTION_ARGS)
 
 	ak_require_anywhere(AK_VALIDATE);
 	ak_need_argument(fcinfo, 0, "alerts");
-	PreventCommandIfReadOnly("report_leak()");
+	ak_refuse_read_only(fcinfo);
 	alerts = PG_GETARG_JSONB_P(0);
 	if (!JB_ROOT_IS_ARRAY(alerts) || JB_ROOT_IS_SCALAR(alerts))
 		ak_bad_argument(

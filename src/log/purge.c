@@ -478,7 +478,7 @@ ak_purge_audit_logs(PG_FUNCTION_ARGS)
 	else
 		ak_require_workspace(AK_ADMIN, workspace);
 
-	PreventCommandIfReadOnly("purge_audit_logs()");
+	ak_refuse_read_only(fcinfo);
 	/* what is not in the tree yet would stay */
 	ak_await_sequencer((Datum) 0);
 	ak_refuse_prepare("purge_audit_logs");

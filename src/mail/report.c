@@ -272,7 +272,7 @@ ak_email_audit_logs(PG_FUNCTION_ARGS)
 	Datum args[16];
 	char nulls[16];
 
-	PreventCommandIfReadOnly("email_audit_logs()");
+	ak_refuse_read_only(fcinfo);
 	read_scope(fcinfo, &scope);
 	recipient = read_recipient(fcinfo);
 	ak_require_mail_library();
@@ -388,7 +388,7 @@ ak_release_report(PG_FUNCTION_ARGS)
 
 	ak_require_anywhere(AK_AUDIT);
 	ak_need_argument(fcinfo, 0, "report_id");
-	PreventCommandIfReadOnly("release_report()");
+	ak_refuse_read_only(fcinfo);
 	id = DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)));
 	args[0] = PG_GETARG_DATUM(0);
 	args[1] = TimestampTzGetDatum(GetCurrentTimestamp());

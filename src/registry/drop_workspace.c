@@ -20,7 +20,6 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
@@ -157,7 +156,7 @@ ak_drop_workspace(PG_FUNCTION_ARGS)
 
 	ak_require(AK_ADMIN, NULL);
 	workspace = ak_text_argument(fcinfo, 0, "workspace");
-	PreventCommandIfReadOnly("drop_workspace()");
+	ak_refuse_read_only(fcinfo);
 	args[0] = PG_GETARG_DATUM(0);
 	ak_check_workspace_argument(workspace);
 	ak_require_workspace_settings(AK_ADMIN, workspace, &settings);

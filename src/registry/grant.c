@@ -40,6 +40,7 @@
 #include "access/context.h"
 #include "audit/action.h"
 #include "audit/entry.h"
+#include "core/args.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
@@ -374,7 +375,7 @@ ak_grant_access(PG_FUNCTION_ARGS)
 	AkCaller caller;
 	Oid role;
 
-	PreventCommandIfReadOnly("grant_access()");
+	ak_refuse_read_only(fcinfo);
 	read_grant(fcinfo, &grant);
 	(void) need_role(grant.role);
 	ak_refuse_prepare("grant_access");
@@ -422,7 +423,7 @@ ak_revoke_access(PG_FUNCTION_ARGS)
 	AkCaller caller;
 	Oid role;
 
-	PreventCommandIfReadOnly("revoke_access()");
+	ak_refuse_read_only(fcinfo);
 	read_grant(fcinfo, &grant);
 	ak_refuse_prepare("revoke_access");
 	role = lock_access(&grant);
@@ -505,7 +506,7 @@ ak_regrant_access(PG_FUNCTION_ARGS)
 	uint64 count;
 	StringInfoData roles;
 
-	PreventCommandIfReadOnly("regrant_access()");
+	ak_refuse_read_only(fcinfo);
 	ak_require(AK_ADMIN, NULL);
 	ak_refuse_prepare("regrant_access");
 	ak_owner_begin(&caller, AK_TO_MANAGE);

@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 
 #include "access/access.h"
+#include "core/args.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/guc.h"
@@ -344,7 +345,7 @@ ak_flush_usage(PG_FUNCTION_ARGS)
 
 	ak_require(AK_ADMIN, NULL);
 	PreventCommandDuringRecovery("flush_usage()");
-	PreventCommandIfReadOnly("flush_usage()");
+	ak_refuse_read_only(fcinfo);
 	ak_refuse_prepare("flush_usage");
 	(void) ak_worker_ensure();
 	ak_owner_begin(&caller, AK_TO_COUNT);
