@@ -17,7 +17,7 @@ my ($python) = grep { system("$_ -c 'import aiosmtpd' >/dev/null 2>&1") == 0 } '
 plan skip_all => 'no aiosmtpd for python3' if !defined $python;
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
-my $node = new_node('main', conf => "apikeys.mail_retry_pause = 10ms\napikeys.smtp_timeout = 60s\napikeys.flush_interval = 1s\n"
+my $node = new_node('main', conf => "apikeys.mail_retry_pause = 10ms\napikeys.smtp_timeout = 600s\napikeys.flush_interval = 1s\n"
 	  . "apikeys.mail_from = '\"Schlüssel & Söhne, Abteilung Ä\" <reports\@example.com>'\n");
 my $db = 'postgres';
 
@@ -37,16 +37,18 @@ if (!-e "$lib/apikeys_mail.so")
 my $zlib = slurp_file("$lib/apikeys_mail.so") =~ /deflateInit2_/;
 
 #
-# The mail server: started and stopped at will, always on the same port.
+# The mail server: started and stopped at will, always on the same port.  This socket does not listen; it keeps the port from others
+# while the server is down.
 #
-my %server;
+my $port_keeper = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'tcp', ReuseAddr => 1, ReusePort => 1) or die "no port: $@";
+my %server = (port => $port_keeper->sockport);
 my $boxes = 0;
 
 sub start_server
 {
 	my (@options) = @_;
 
-	%server = (dir => "$dir/box" . ++$boxes, pid => undef, port => $server{port} // 0);
+	%server = (dir => "$dir/box" . ++$boxes, pid => undef, port => $server{port});
 	mkdir $server{dir} or die;
 	restart_server(@options);
 	return;
@@ -71,7 +73,6 @@ sub restart_server
 		die 'the mail server does not start' if time > $before + 60;
 		sleep 0.05;
 	}
-	chomp($server{port} = slurp_file("$server{dir}/port"));
 	return;
 }
 
@@ -118,6 +119,7 @@ sub wait_log
 	return;
 }
 
+# When this returns, every worker knows the settings.
 sub configure
 {
 	my (%settings) = @_;
@@ -130,11 +132,16 @@ sub configure
 	{
 		wait_for($node, $db, "SELECT COALESCE(current_setting('apikeys.$name', true), '') = '$settings{$name}'");
 	}
+	# a worker reads them between two rounds of its jobs; its successor does so at its start, and then looks for reports at once
+	query($node, $db, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'");
 	return;
 }
 
 sub ask { my ($arguments) = @_; return query($node, $db, "SELECT apikeys.email_audit_logs($arguments)"); }
 sub state_of { my ($id) = @_; return query($node, $db, "SELECT state, attempts, COALESCE(last_error, '') FROM apikeys.reports WHERE report_id = '$id'"); }
+
+# The end of a report's file name: its id and the day on which it was asked for.
+sub file_name_end { my ($id) = @_; return query($node, $db, "SELECT report_id || to_char(asked_at AT TIME ZONE 'UTC', '_YYYY-MM-DD.csv') FROM apikeys.reports WHERE report_id = '$id'"); }
 
 # A test: the report comes to that state, with so many attempts and an error like that.
 sub comes_to
@@ -189,9 +196,8 @@ my $expected = expected_csv("workspace => 'Acme.Inc-1'");
 my $id = ask("'ann\@example.org', workspace => 'Acme.Inc-1'");
 comes_to($id, 'sent', 1, qr/^$/, 'a report');
 my $mail = seen(1);
-my $today = query($node, $db, "SELECT to_char(asked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') FROM apikeys.reports");
 same_csv(file(1, 'attachment'), $expected, 'the attachment is the CSV');
-is($mail->{'file name'}, "Acme.Inc-1_${id}_$today.csv", 'its name');
+is($mail->{'file name'}, 'Acme.Inc-1_' . file_name_end($id), 'its name');
 is($mail->{'file type'}, 'text/csv', 'its type');
 is($mail->{envelope}, 'reports@example.com -> ann@example.org', 'the envelope');
 is($mail->{from}, 'Schlüssel & Söhne, Abteilung Ä / reports@example.com', 'From');
@@ -212,10 +218,11 @@ foreach my $actor ('=1+1', '+1', '-1', '@SUM(1)', "a\"b,c'd")
 	$node->safe_psql($db, "BEGIN; SELECT apikeys.act_as(\$q\$$actor\$q\$, \$q\$$actor\$q\$); SELECT apikeys.update_workspace('Acme.Inc-1', \$q\$$actor\$q\$); COMMIT");
 }
 my $filters = "search => E'=1\\r\\nBcc: eve\@example.org\\r\\n\\r\\n'";
-comes_to(ask("'ann\@example.org', $filters"), 'sent', 1, qr/^$/, 'a search with line ends');
+$id = ask("'ann\@example.org', $filters");
+comes_to($id, 'sent', 1, qr/^$/, 'a search with line ends');
 is(seen(2)->{headers}, $mail->{headers}, 'no header from a search');
 is(seen(2)->{subject}, 'Audit log', 'Subject of all workspaces');
-like(seen(2)->{'file name'}, qr/^all_[-0-9a-f]{36}_$today\.csv$/, 'the name of a report of all');
+is(seen(2)->{'file name'}, 'all_' . file_name_end($id), 'the name of a report of all');
 is(file(2, 'attachment'), "Time,Team,Entity,Activity,Action,Actor,IP\r\n", 'a report of nothing');
 like(file(2, 'body'), qr/Bcc: eve/, 'the search is in the body');
 $expected = expected_csv("entities => '{Workspaces}', actions => '{Update}'");
@@ -271,31 +278,44 @@ $node->safe_psql($db, "SELECT apikeys.release_report('$id')");
 comes_to($id, 'sent', 2, qr/^$/, 'released; a login that is missing can be put right');
 is(seen(1)->{id}, "<$id\@example.com>", 'still the same Message-ID');
 
-# One that says nothing, and one that is not there.
+# One that says nothing, and one that is not there.  The pauses are long until the next attempt may be made: a shorter one, too, holds for
+# reports that wait already.
 start_server_anew();
-configure(smtp_timeout => '1s');
+configure(smtp_timeout => '1s', mail_retry_pause => '1h');
 script('mute');
 $id = ask("'ann\@example.org'");
+ok(wait_for($node, $db, "SELECT last_error IS NOT NULL FROM apikeys.reports WHERE report_id = '$id'"), 'silence ends an attempt');
+configure(smtp_timeout => '600s', mail_retry_pause => '10ms');
 comes_to($id, 'sent', 2, qr/^$/, 'silence');
 is(server_log(), 'mute, taken', 'it was silent');
 stop_server();
-configure(mail_retry_pause => '500ms');
+configure(mail_retry_pause => '1h');
 $id = ask("'ann\@example.org'");
-wait_for($node, $db, "SELECT attempts >= 2 FROM apikeys.reports WHERE report_id = '$id'");
-like(state_of($id), qr/^queued\|[234]\|.*onnect/, 'no server: it is queued still');
+wait_for($node, $db, "SELECT last_error IS NOT NULL FROM apikeys.reports WHERE report_id = '$id'");
+like(state_of($id), qr/^queued\|1\|.*onnect/, 'no server: it is queued still');
+configure(mail_retry_pause => '30min');
+wait_for($node, $db, "SELECT attempts = 2 FROM apikeys.reports WHERE report_id = '$id'");
+like(state_of($id), qr/^queued\|2\|.*onnect/, 'and after the next attempt');
 restart_server();
-ok(wait_for($node, $db, "SELECT state = 'sent' FROM apikeys.reports WHERE report_id = '$id'"), 'the server is back: it is sent');
 configure(mail_retry_pause => '10ms');
+comes_to($id, 'sent', 3, qr/^$/, 'the server is back');
 
 # A worker that dies in the middle, and a server that is restarted.
 start_server_anew();
 script('mute', 'mute');
-configure(smtp_timeout => '60s');
 $id = ask("'ann\@example.org'");
 wait_for($node, $db, "SELECT attempts = 1 FROM apikeys.reports WHERE report_id = '$id'");
 wait_log(qr/mute/);
-is(query($node, $db, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'apikeys worker' AND xact_start IS NOT NULL"), 0,
+# its other jobs have short ones
+ok(wait_for($node, $db, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'apikeys worker' AND xact_start IS NULL"),
 	'no transaction is open while it talks');
+SKIP:
+{
+	skip 'no /proc', 1 if !-r '/proc/self/maps';
+	# the one that talks: while it does, it does not end
+	like(slurp_file('/proc/' . query($node, $db, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'apikeys worker'") . '/maps'),
+		qr/libcurl/, 'the worker has libcurl');
+}
 my ($secret_key, $key_id) = split /\|/, query($node, $db, "SELECT key, key_id FROM apikeys.create_key('used meanwhile', '{data}')");
 query($node, $db, "SELECT apikeys.validate_key('$secret_key')");
 ok(wait_for($node, $db, "SELECT EXISTS (SELECT FROM apikeys_internal.usage_hour WHERE key_id = '$key_id')"), 'its other work goes on meanwhile');
@@ -321,7 +341,7 @@ $id = ask("'ann\@example.org', entities => '{Teams}'");
 comes_to($id, 'sent', 1, qr/^$/, 'a large report');
 if ($zlib)
 {
-	is(seen(1)->{'file name'}, "all_${id}_$today.csv.gz", 'is compressed');
+	is(seen(1)->{'file name'}, 'all_' . file_name_end($id) . '.gz', 'is compressed');
 	is(seen(1)->{'file type'}, 'application/gzip', 'and says so');
 	my ($code, $csv) = run_code([ 'gzip', '-dc' ], stdin => file(1, 'attachment'));
 	same_csv($csv, $expected, 'gzip gets the CSV out of it');
@@ -329,7 +349,7 @@ if ($zlib)
 }
 else
 {
-	is(seen(1)->{'file name'}, "all_${id}_$today.csv", 'without zlib, it comes as it is');
+	is(seen(1)->{'file name'}, 'all_' . file_name_end($id), 'without zlib, it comes as it is');
 	is(seen(1)->{'file type'}, 'text/csv', 'and says so');
 	same_csv(file(1, 'attachment'), $expected, 'all of it');
 	like(file(1, 'body'), qr/not compressed: apikeys was built without zlib\.\r\n/, 'and why');
@@ -362,7 +382,7 @@ SKIP:
 	$expected = expected_csv("workspace => 'Acme.Inc-1'");
 	$id = ask("'ann\@example.org', workspace => 'Acme.Inc-1', encrypt_to => convert_to('$key', 'UTF8')");
 	comes_to($id, 'sent', 1, qr/^$/, 'an encrypted report');
-	is(seen(1)->{'file name'}, "Acme.Inc-1_${id}_$today.csv.pgp", 'its name');
+	is(seen(1)->{'file name'}, 'Acme.Inc-1_' . file_name_end($id) . '.pgp', 'its name');
 	my ($status, $csv, $complaints) = run_code([ @gpg, '--decrypt' ], stdin => file(1, 'attachment'));
 	is($status, 0, 'GnuPG decrypts it') or diag($complaints);
 	same_csv($csv, $expected, 'to the CSV');
@@ -494,13 +514,10 @@ PostgreSQL::Test::Utils::system_or_bail('cp', "$lib/apikeys.so", "$dir/alone/api
 like($complaint, qr/ERROR:  0A000: .*not installed.*HINT:  Install that package; or libcurl/s, 'without libcurl, it says what is missing');
 
 # No backend but the worker has libcurl.
-is(query($node, $db, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"), 0, 'no other session');
-my @maps = map { -r "/proc/$_/maps" ? slurp_file("/proc/$_/maps") : '' } split /\n/,
-  query($node, $db, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'apikeys worker' AND datname = 'restored'");
+ok(wait_for($node, $db, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"), 'no other session');
 SKIP:
 {
-	skip 'no /proc', 2 if !@maps || $maps[0] eq '';
-	like($maps[0], qr/libcurl/, 'the worker has libcurl');
+	skip 'no /proc', 1 if !-r '/proc/self/maps';
 	unlike(query($node, $db, "SELECT string_agg(line, E'\\n') FROM (SELECT apikeys.email_audit_logs('ann\@example.org')) AS a, "
 		  . "regexp_split_to_table(pg_read_file('/proc/self/maps', 0, 1000000), E'\\n') AS line"), qr/libcurl/, 'a backend that asks for a report has not');
 }

@@ -169,6 +169,8 @@ def main():
         options["loop"] = asyncio.get_running_loop()
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # beside the socket that keeps the port for this server
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(("127.0.0.1", args.port))
         server = await asyncio.get_running_loop().create_server(
             lambda: Session(box, **options), sock=listener, ssl=context if args.smtps else None)
