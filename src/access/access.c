@@ -18,9 +18,9 @@
 
 #include "access/access.h"
 #include "access/context.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/errors.h"
-#include "core/textarray.h"
 
 #define WORKSPACES_LISTED 10 /* in a hint */
 
@@ -199,7 +199,7 @@ sorted_array(List *texts)
 	list_sort(texts, text_order);
 	foreach(cell, texts)
 		elements[count++] = PointerGetDatum(lfirst(cell));
-	return ak_text_array(elements, count);
+	return ak_array(elements, count, TEXTOID);
 }
 
 /*

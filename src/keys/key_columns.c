@@ -25,9 +25,9 @@
 #include "utils/timestamp.h"
 
 #include "access/label.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/errors.h"
-#include "core/textarray.h"
 #include "keys/key_columns.h"
 #include "pure/digest.h"
 #include "registry/workspace.h"
@@ -156,8 +156,7 @@ normalize_networks(AkRow *row)
 		changed = true;
 	}
 	if (changed)
-		ak_row_set(row, Anum_key_allowed_cidrs,
-				   PointerGetDatum(construct_array(elements, count, CIDROID, -1, false, TYPALIGN_INT)));
+		ak_row_set(row, Anum_key_allowed_cidrs, ak_array(elements, count, CIDROID));
 }
 
 /* No metadata is {}, and JSON's null, which some clients send for a value that they do not have. */

@@ -23,8 +23,8 @@
 #include "utils/uuid.h"
 
 #include "core/args.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
-#include "core/textarray.h"
 #include "keys/key_detail.h"
 #include "usage/figures.h"
 #include "usage/limit.h"
@@ -69,7 +69,7 @@ texts_from_cidrs(Datum cidrs)
 	deconstruct_array(DatumGetArrayTypeP(cidrs), CIDROID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
 	for (int i = 0; i < count; i++)
 		elements[i] = CStringGetTextDatum(DatumGetCString(DirectFunctionCall1(cidr_out, elements[i])));
-	return ak_text_array(elements, count);
+	return ak_array(elements, count, TEXTOID);
 }
 
 static const char *

@@ -31,12 +31,12 @@
 #include "access/context.h"
 #include "audit/action.h"
 #include "audit/sealed_row.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/errors.h"
 #include "core/keyindex.h"
 #include "core/lock.h"
 #include "core/query.h"
-#include "core/textarray.h"
 #include "keys/archive_limit.h"
 #include "keys/key_columns.h"
 #include "registry/names.h"
@@ -105,7 +105,7 @@ normalize_apis(AkRow *row)
 	for (int i = 0; i < count; i++)
 		if (i == 0 || strcmp(apis[i].name, apis[i - 1].name) != 0)
 			elements[kept++] = CStringGetTextDatum(apis[i].name);
-	ak_row_set(row, Anum_key_apis, ak_text_array(elements, kept));
+	ak_row_set(row, Anum_key_apis, ak_array(elements, kept, TEXTOID));
 }
 
 /* Checks and seals a new key, not one out of a dump. */

@@ -18,12 +18,12 @@
 
 #include "access/table.h"
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "audit/action.h"
 #include "audit/row_digest.h"
 #include "audit/sealed_row.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/errors.h"
 #include "core/query.h"
@@ -87,7 +87,7 @@ cidrs_from_text(ArrayType *array)
 			ak_null_argument("allowed_cidrs", errmsg("address list must not contain null"));
 		elements[i] = cidr_from_text(TextDatumGetCString(elements[i]));
 	}
-	return PointerGetDatum(construct_array(elements, count, CIDROID, -1, false, TYPALIGN_INT));
+	return ak_array(elements, count, CIDROID);
 }
 
 /*

@@ -22,11 +22,11 @@
 
 #include "access/access.h"
 #include "access/context.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/query.h"
-#include "core/textarray.h"
 #include "pure/digest.h"
 #include "pure/token.h"
 #include "validate/keystore.h"

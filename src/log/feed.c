@@ -26,10 +26,10 @@
 
 #include "access/access.h"
 #include "access/context.h"
+#include "core/arrays.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/query.h"
-#include "core/textarray.h"
 #include "log/tree.h"
 
 PG_FUNCTION_INFO_V1(ak_audit_feed);
@@ -131,7 +131,7 @@ first_positions(Datum workspaces, int64 after, Snapshot snapshot)
 		names[i] = Int64GetDatum(first_after(&reader, after));
 	}
 	ak_tree_end(&reader);
-	return PointerGetDatum(construct_array(names, count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return ak_array(names, count, INT8OID);
 }
 
 /*

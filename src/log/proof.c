@@ -29,13 +29,13 @@
 #include "access/context.h"
 #include "audit/row_digest.h"
 #include "core/args.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/columns.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/indexscan.h"
 #include "core/query.h"
-#include "core/textarray.h"
 #include "log/await.h"
 #include "log/checkpoint.h"
 #include "log/tree.h"
@@ -87,7 +87,7 @@ path_datum(const AkMerklePath *path)
 
 	for (int i = 0; i < path->count; i++)
 		elements[i] = ak_digest_datum(path->hashes[i]);
-	return PointerGetDatum(construct_array(elements, path->count, BYTEAOID, -1, false, TYPALIGN_INT));
+	return ak_array(elements, path->count, BYTEAOID);
 }
 
 /* Adds the checkpoint of one tree to the result. */

@@ -36,7 +36,6 @@
 #include "commands/sequence.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/guc.h"
@@ -51,6 +50,7 @@
 #include "access/context.h"
 #include "audit/entry.h"
 #include "core/args.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
@@ -143,19 +143,9 @@ read_sizes(const AkPurge *purge, int64 first, int64 last, int *count)
 	return sizes;
 }
 
-static Datum
-int8_array(const int64 *values, int count)
-{
-	Datum *elements = palloc(Max(count, 1) * sizeof(Datum));
-
-	for (int i = 0; i < count; i++)
-		elements[i] = Int64GetDatum(values[i]);
-	return PointerGetDatum(construct_array(elements, count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
-
 /* Removes entries, and changes the rows of the tree.  SPI is connected, as the owner. */
 static void
-write_batch(const AkPurge *purge, const int64 *gone, int gone_count, const AkSubtrees *subtrees)
+write_batch(const AkPurge *purge, Datum *gone, int gone_count, const AkSubtrees *subtrees)
 {
 	/* no joins with unnest(): the planner may take the few rows of old statistics first, and compare each with all of them */
 	static AkQuery delete_entries = {"DELETE FROM apikeys.audit_log WHERE audit_id = ANY ($1)",
@@ -173,30 +163,30 @@ write_batch(const AkPurge *purge, const int64 *gone, int gone_count, const AkSub
 		3,
 		{TEXTOID, INT8ARRAYOID, INT8ARRAYOID},
 		NULL};
-	int64 *positions = palloc(Max(subtrees->change_count, 1) * sizeof(int64));
-	int64 *levels = palloc(Max(subtrees->change_count, 1) * sizeof(int64));
+	Datum *positions = palloc(Max(subtrees->change_count, 1) * sizeof(Datum));
+	Datum *levels = palloc(Max(subtrees->change_count, 1) * sizeof(Datum));
 	Datum args[3];
 	int count = 0;
 
-	args[0] = int8_array(gone, gone_count);
+	args[0] = ak_array(gone, gone_count, INT8OID);
 	ak_write_rows(AK_TO_LOG, &delete_entries, args, NULL, AK_SEE_LATEST, gone_count, "apikeys.audit_log", "deletion");
 
 	args[0] = CStringGetTextDatum(purge->workspace);
 	for (int i = 0; i < subtrees->change_count; i++)
 		if (subtrees->changes[i].level < 0)
-			positions[count++] = subtrees->changes[i].position;
-	args[1] = int8_array(positions, count);
+			positions[count++] = Int64GetDatum(subtrees->changes[i].position);
+	args[1] = ak_array(positions, count, INT8OID);
 	ak_write_rows(AK_TO_LOG, &delete_rows, args, NULL, AK_SEE_LATEST, count, "apikeys.audit_tree", "deletion");
 
 	count = 0;
 	for (int i = 0; i < subtrees->change_count; i++)
 		if (subtrees->changes[i].level >= 0)
 		{
-			positions[count] = subtrees->changes[i].position;
-			levels[count++] = subtrees->changes[i].level;
+			positions[count] = Int64GetDatum(subtrees->changes[i].position);
+			levels[count++] = Int64GetDatum(subtrees->changes[i].level);
 		}
-	args[1] = int8_array(positions, count);
-	args[2] = int8_array(levels, count);
+	args[1] = ak_array(positions, count, INT8OID);
+	args[2] = ak_array(levels, count, INT8OID);
 	ak_write_rows(AK_TO_LOG, &change_rows, args, NULL, AK_SEE_LATEST, count, "apikeys.audit_tree", "change");
 }
 
@@ -240,7 +230,7 @@ entry_goes(const AkPurge *purge, SPITupleTable *found, int n, AkLastFinder *find
 
 /* Decides about each row of a batch; returns how many entries go. */
 static int
-decide_batch(AkPurge *purge, SPITupleTable *found, int rows, AkSubtrees *subtrees, int64 *gone)
+decide_batch(AkPurge *purge, SPITupleTable *found, int rows, AkSubtrees *subtrees, Datum *gone)
 {
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	AkLastFinder finder;
@@ -259,7 +249,7 @@ decide_batch(AkPurge *purge, SPITupleTable *found, int rows, AkSubtrees *subtree
 
 		purge->any_old |= old;
 		if (goes)
-			gone[count++] = audit_id;
+			gone[count++] = Int64GetDatum(audit_id);
 		if (goes || isnull)
 			ak_subtrees_add(subtrees, position, level, goes);
 		else
@@ -328,7 +318,7 @@ purge_batch(AkPurge *purge)
 	if (rows > 0)
 	{
 		AkSubtrees *subtrees = palloc0(sizeof(AkSubtrees));
-		int64 *gone = palloc(rows * sizeof(int64));
+		Datum *gone = palloc(rows * sizeof(Datum));
 		int64 first = load_subtrees(purge, subtrees);
 		int count;
 		bool isnull;

@@ -27,11 +27,11 @@
 #include "access/access.h"
 #include "access/context.h"
 #include "core/args.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
 #include "core/query.h"
-#include "core/textarray.h"
 #include "log/logscan.h"
 #include "log/logtext.h"
 #include "log/search.h"
@@ -334,7 +334,7 @@ name_array(const char *const *names)
 
 	for (; names[count] != NULL; count++)
 		elements[count] = CStringGetTextDatum(names[count]);
-	return ak_text_array(elements, count);
+	return ak_array(elements, count, TEXTOID);
 }
 
 /*
@@ -386,7 +386,7 @@ ak_audit_filters(PG_FUNCTION_ARGS)
 		names = palloc(Max(1, workspaces->count) * sizeof(Datum));
 		for (int i = 0; i < workspaces->count; i++)
 			names[i] = CStringGetTextDatum(workspaces->values[i]);
-		args[0] = ak_text_array(names, workspaces->count);
+		args[0] = ak_array(names, workspaces->count, TEXTOID);
 	}
 	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();

@@ -48,14 +48,15 @@
 #include "nodes/parsenodes.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "access/access.h"
 #include "audit/entry.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/clock.h"
 #include "core/compat.h"
@@ -267,14 +268,6 @@ taken_order(const void *a, const void *b)
 	return order != 0 ? order : x->audit_id < y->audit_id ? -1 : x->audit_id > y->audit_id;
 }
 
-static Datum
-array_of(Datum *elements, int count, Oid type)
-{
-	if (type == INT8OID)
-		return PointerGetDatum(construct_array(elements, count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	return PointerGetDatum(construct_array(elements, count, type, -1, false, TYPALIGN_INT));
-}
-
 /* Appends entries, which are in taken_order(), to their trees. */
 static void
 append_leaves(const AkTaken *taken, int count)
@@ -325,10 +318,7 @@ append_leaves(const AkTaken *taken, int count)
 	UnregisterSnapshot(snapshot);
 
 	for (int i = 0; i < 5; i++)
-		args[i] = array_of(columns[i], count,
-						   query.argtypes[i] == INT8ARRAYOID    ? INT8OID
-						   : query.argtypes[i] == BYTEAARRAYOID ? BYTEAOID
-																: TEXTOID);
+		args[i] = ak_array(columns[i], count, get_element_type(query.argtypes[i]));
 	ak_write_rows(AK_TO_LOG, &query, args, NULL, AK_SEE_LATEST, count, "apikeys.audit_tree", "leaf");
 }
 

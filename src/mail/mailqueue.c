@@ -22,13 +22,13 @@
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 #include "audit/sealed_row.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
@@ -62,8 +62,7 @@ latest_attempts(TimestampTz now)
 
 	for (int i = 0; i <= AK_REPORT_ATTEMPTS; i++)
 		latest[i] = TimestampTzGetDatum(TimestampTzPlusMilliseconds(now, pause_after(i)));
-	return PointerGetDatum(
-		construct_array(latest, lengthof(latest), TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return ak_array(latest, lengthof(latest), TIMESTAMPTZOID);
 }
 
 #define IS_DUE(now, latest)                             \

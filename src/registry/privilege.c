@@ -31,11 +31,11 @@
 #include "utils/snapmgr.h"
 
 #include "access/access.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/errors.h"
 #include "core/lock.h"
 #include "core/query.h"
-#include "core/textarray.h"
 #include "registry/privilege.h"
 
 PG_FUNCTION_INFO_V1(ak_finish_update);
@@ -196,7 +196,7 @@ read_privileges(Oid role, AkHeld *held)
 	for (int i = 0; i < (int) lengthof(objects); i++)
 		names[i] = CStringGetTextDatum(objects[i].object);
 	args[0] = ObjectIdGetDatum(role);
-	args[1] = ak_text_array(names, lengthof(objects));
+	args[1] = ak_array(names, lengthof(objects), TEXTOID);
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{

@@ -29,11 +29,11 @@
 #include "access/context.h"
 #include "audit/action.h"
 #include "audit/sealed_row.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/errors.h"
 #include "core/lock.h"
 #include "core/query.h"
-#include "core/textarray.h"
 #include "registry/names.h"
 #include "registry/workspace.h"
 
@@ -85,7 +85,7 @@ keep_former_prefix(const AkRow *old, AkRow *new)
 	for (int i = 0; i < count; i++)
 		all[i] = former[i];
 	all[count] = prefix;
-	ak_row_set(new, Anum_workspace_former_prefixes, ak_text_array(all, count + 1));
+	ak_row_set(new, Anum_workspace_former_prefixes, ak_array(all, count + 1, TEXTOID));
 }
 
 static void

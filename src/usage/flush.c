@@ -28,13 +28,13 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
-#include "utils/array.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "access/access.h"
 #include "core/args.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/guc.h"
@@ -415,8 +415,7 @@ delete_in_pieces(AkQuery *find, AkQuery *delete, Datum *args)
 			break;
 		for (uint64 i = 0; i < SPI_processed; i++)
 			ctids[i] = ak_query_result(i, 1, &isnull);
-		array = PointerGetDatum(
-			construct_array(ctids, SPI_processed, TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT));
+		array = ak_array(ctids, SPI_processed, TIDOID);
 		SPI_freetuptable(SPI_tuptable);
 		ak_query(delete, &array, NULL, AK_SEE_TRANSACTION);
 		pfree(DatumGetPointer(array));

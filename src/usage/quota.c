@@ -35,7 +35,6 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/fmgroids.h"
@@ -45,6 +44,7 @@
 #include "utils/timestamp.h"
 
 #include "access/access.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/query.h"
 #include "usage/limit.h"
@@ -320,13 +320,11 @@ write_piece(AkQuotaFigure *piece, int count)
 		elements[3 * count + i] = Int64GetDatum(copy->used);
 		elements[4 * count + i] = Int64GetDatum(copy->used - copy->flushed);
 	}
-	args[0] = PointerGetDatum(construct_array(elements, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
-	args[1] = PointerGetDatum(construct_array(elements + count, count, TEXTOID, -1, false, TYPALIGN_INT));
-	args[2] = PointerGetDatum(
-		construct_array(elements + 2 * count, count, TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	args[0] = ak_array(elements, count, UUIDOID);
+	args[1] = ak_array(elements + count, count, TEXTOID);
+	args[2] = ak_array(elements + 2 * count, count, TIMESTAMPTZOID);
 	for (int i = 3; i < 5; i++)
-		args[i] =
-			PointerGetDatum(construct_array(elements + i * count, count, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		args[i] = ak_array(elements + i * count, count, INT8OID);
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{

@@ -36,8 +36,8 @@
 #include "utils/guc.h"
 #include "utils/syscache.h"
 
+#include "core/arrays.h"
 #include "core/compat.h"
-#include "core/textarray.h"
 #include "validate/current.h"
 
 PG_FUNCTION_INFO_V1(ak_current_key);

@@ -28,11 +28,11 @@
 
 #include "access/access.h"
 #include "access/context.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/clock.h"
 #include "core/compat.h"
 #include "core/errors.h"
-#include "core/textarray.h"
 #include "pure/digest.h"
 #include "pure/httpauth.h"
 #include "pure/policy.h"

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * textarray.h
- *	  Arrays of text.  See textarray.c.
+ * arrays.h
+ *	  Arrays of PostgreSQL.  See arrays.c.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef AK_TEXTARRAY_H
-#define AK_TEXTARRAY_H
+#ifndef AK_ARRAYS_H
+#define AK_ARRAYS_H
 
 #include "catalog/pg_type.h"
 #include "utils/array.h"
@@ -33,7 +33,7 @@ ak_text_listed(const char *data, size_t len, ArrayType *list)
 }
 
 extern Datum *ak_text_elements(Datum list, int *count);
-extern Datum ak_text_array(Datum *elements, int count);
+extern Datum ak_array(Datum *elements, int count, Oid element_type);
 extern Datum ak_text_array_of(Datum element);
 
-#endif /* AK_TEXTARRAY_H */
+#endif /* AK_ARRAYS_H */
