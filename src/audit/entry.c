@@ -112,7 +112,7 @@ ak_write_entry(const AkEntry *entry)
 	SET_TEXT(db_user, actor.db_user);
 	if (entry->row_digest != 0)
 		SET(row_digest, entry->row_digest);
-	ak_entry_digest(row.columns, row.values, row.nulls, digest);
+	ak_row_digest(row.columns, row.values, row.nulls, digest);
 	SET(digest, ak_digest_datum(digest));
 
 #undef SET
@@ -150,7 +150,7 @@ ak_guard_log(PG_FUNCTION_ARGS)
 		AkRow row;
 
 		ak_row_read(&row, trigdata->tg_relation, trigdata->tg_trigtuple);
-		if (!is_entry || ak_entry_digest_right(row.columns, row.values, row.nulls))
+		if (!is_entry || ak_row_digest_right(row.columns, row.values, row.nulls))
 			return PointerGetDatum(trigdata->tg_trigtuple);
 	}
 	ak_wrong_state(errmsg("the audit log cannot be changed"),

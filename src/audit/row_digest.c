@@ -338,65 +338,42 @@ row_buffer(void)
 	return &buf;
 }
 
-/* Computes the digest of a row into "out" (32 bytes). */
+/* Computes the digest of a row into "out" (32 bytes); that of an entry is its leaf hash. */
 void
 ak_row_digest(const AkColumns *columns, const Datum *values, const bool *nulls, uint8 *out)
 {
 	StringInfo buf = row_buffer();
 
+	if (columns == ak_columns(AK_AUDIT_LOG))
+		appendStringInfoCharMacro(buf, '\0');
 	ak_row_bytes(buf, columns, values, nulls);
 	if (!ak_sha256(buf->data, buf->len, out))
 		ak_hash_failed();
 }
 
-/* Computes the digest of an entry, its leaf hash, into "out" (32 bytes). */
-void
-ak_entry_digest(const AkColumns *columns, const Datum *values, const bool *nulls, uint8 *out)
+/* Returns the 32 bytes of a bytea, or NULL if it is NULL or has another length. */
+const uint8 *
+ak_hash_bytes(Datum value, bool isnull)
 {
-	StringInfo buf = row_buffer();
+	bytea *bytes;
 
-	appendStringInfoCharMacro(buf, '\0');
-	ak_row_bytes(buf, columns, values, nulls);
-	if (!ak_sha256(buf->data, buf->len, out))
-		ak_hash_failed();
-}
-
-/* Returns the digest that a row holds; NULL if that is none. */
-static const uint8 *
-given_digest(const AkColumns *columns, const Datum *values, const bool *nulls)
-{
-	bytea *given;
-
-	if (nulls[columns->digest - 1])
+	if (isnull)
 		return NULL;
-	given = DatumGetByteaPP(values[columns->digest - 1]);
-	return VARSIZE_ANY_EXHDR(given) == AK_HASH_LEN ? (const uint8 *) VARDATA_ANY(given) : NULL;
+	bytes = DatumGetByteaPP(value);
+	return VARSIZE_ANY_EXHDR(bytes) == AK_HASH_LEN ? (const uint8 *) VARDATA_ANY(bytes) : NULL;
 }
 
-/* Returns true if a row's digest is right. */
+/* Returns true if the digest that a row or entry holds is right. */
 bool
 ak_row_digest_right(const AkColumns *columns, const Datum *values, const bool *nulls)
 {
-	const uint8 *given = given_digest(columns, values, nulls);
+	const uint8 *given = ak_hash_bytes(values[columns->digest - 1], nulls[columns->digest - 1]);
 	uint8 digest[AK_HASH_LEN];
 
 	/* a new row has none: nothing is computed for it */
 	if (given == NULL)
 		return false;
 	ak_row_digest(columns, values, nulls, digest);
-	return ak_hash_equal(digest, given);
-}
-
-/* The same for an entry. */
-bool
-ak_entry_digest_right(const AkColumns *columns, const Datum *values, const bool *nulls)
-{
-	const uint8 *given = given_digest(columns, values, nulls);
-	uint8 digest[AK_HASH_LEN];
-
-	if (given == NULL)
-		return false;
-	ak_entry_digest(columns, values, nulls, digest);
 	return ak_hash_equal(digest, given);
 }
 

@@ -17,8 +17,7 @@ pg_noreturn extern void ak_refuse_column_type(Oid type);
 extern void ak_row_bytes(StringInfo buf, const AkColumns *columns, const Datum *values, const bool *nulls);
 extern void ak_row_digest(const AkColumns *columns, const Datum *values, const bool *nulls, uint8 *out);
 extern bool ak_row_digest_right(const AkColumns *columns, const Datum *values, const bool *nulls);
-extern void ak_entry_digest(const AkColumns *columns, const Datum *values, const bool *nulls, uint8 *out);
-extern bool ak_entry_digest_right(const AkColumns *columns, const Datum *values, const bool *nulls);
+extern const uint8 *ak_hash_bytes(Datum value, bool isnull);
 extern Datum ak_digest_datum(const uint8 *digest);
 
 #endif /* AK_ROW_DIGEST_H */

@@ -124,18 +124,6 @@ ak_log_of_value(const AkVerification *v, Datum workspace, bool isnull)
 	return ak_log_of(v, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
 }
 
-/* Returns the 32 bytes of a bytea, or NULL if it is NULL or has another length. */
-const uint8 *
-ak_hash_bytes(Datum value, bool isnull)
-{
-	bytea *bytes;
-
-	if (isnull)
-		return NULL;
-	bytes = DatumGetByteaPP(value);
-	return VARSIZE_ANY_EXHDR(bytes) == AK_HASH_LEN ? (const uint8 *) VARDATA_ANY(bytes) : NULL;
-}
-
 /*
  * Reads the given checkpoints.  Raises 22004 for NULL, and 22023 for a text that
  * is none of ours.

@@ -61,6 +61,5 @@ extern void ak_note(AkLog *log, int64 audit_id, const char *problem);
 extern void ak_note_row(AkLog *log, int64 audit_id, const char *problem);
 extern AkLog *ak_log_of(const AkVerification *v, const char *name, int length);
 extern AkLog *ak_log_of_value(const AkVerification *v, Datum workspace, bool isnull);
-extern const uint8 *ak_hash_bytes(Datum value, bool isnull);
 
 #endif /* AK_VERIFY_H */

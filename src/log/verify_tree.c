@@ -244,7 +244,7 @@ verify_entry(AkVerification *v, AkRowProof *rows, AkLeafFinder *leaves, TupleTab
 	if (log == NULL)
 		return;
 	audit_id = DatumGetInt64(values[Anum_audit_log_audit_id - 1]);
-	ak_entry_digest(ak_columns(AK_AUDIT_LOG), values, nulls, digest);
+	ak_row_digest(ak_columns(AK_AUDIT_LOG), values, nulls, digest);
 	stored = ak_hash_bytes(values[Anum_audit_log_digest - 1], nulls[Anum_audit_log_digest - 1]);
 	if (stored == NULL || !ak_hash_equal(stored, digest))
 		ak_note(log, audit_id, "the entry was altered");
