@@ -269,7 +269,7 @@ ak_audit_inclusion_proof(PG_FUNCTION_ARGS)
 	if (!read_entry(audit_id, snapshot, &leaf, &workspace))
 		ak_not_found(errmsg("entry " INT64_FORMAT " does not exist", audit_id));
 
-	ak_leaves_begin(&leaves, snapshot);
+	ak_leaves_begin(&leaves, snapshot, false);
 	found = ak_leaf_of_entry(&leaves, audit_id, &row, &tree_workspace) &&
 			strcmp(TextDatumGetCString(tree_workspace), workspace) == 0;
 	ak_leaves_end(&leaves);

@@ -30,7 +30,13 @@ typedef struct AkTreeReader
 } AkTreeReader;
 
 /* Finds the leaves of entries */
-typedef AkIndexScan AkLeafFinder;
+typedef struct AkLeafFinder
+{
+	AkIndexScan rows;
+	bool in_order; /* by reading on, not by look-ups */
+	int64 at;      /* if in order: the entry whose leaf is in the slot, unless that is empty */
+	bool at_end;   /* there are no more */
+} AkLeafFinder;
 
 extern void ak_tree_begin(AkTreeReader *reader, const char *workspace, Snapshot snapshot);
 extern void ak_tree_change_workspace(AkTreeReader *reader, const char *workspace);
@@ -42,7 +48,7 @@ extern bool ak_tree_previous(AkTreeReader *reader, AkTreeRow *row);
 extern uint64 ak_tree_size(AkTreeReader *reader);
 extern bool ak_tree_node(void *reader, int level, uint64 index, uint8 out[AK_HASH_LEN]);
 extern AkMerkleResult ak_tree_open(AkTreeReader *reader, uint64 size, AkMerkleTree *tree);
-extern void ak_leaves_begin(AkLeafFinder *finder, Snapshot snapshot);
+extern void ak_leaves_begin(AkLeafFinder *finder, Snapshot snapshot, bool in_order);
 extern bool ak_leaf_of_entry(AkLeafFinder *finder, int64 audit_id, AkTreeRow *row, Datum *workspace);
 extern void ak_leaves_end(AkLeafFinder *finder);
 

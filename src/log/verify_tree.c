@@ -334,7 +334,7 @@ ak_verify_entries(AkVerification *v, AkRowProof *rows)
 	ScanKeyData key;
 
 	ak_index_begin(&scan, AK_AUDIT_LOG, v->one ? AK_AUDIT_LOG_WORKSPACE : AK_AUDIT_LOG_PKEY, v->snapshot, nkeys);
-	ak_leaves_begin(&leaves, v->snapshot);
+	ak_leaves_begin(&leaves, v->snapshot, v->everywhere);
 	if (v->one)
 		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(v->logs[0].workspace));
 	ak_index_seek(&scan, &key, nkeys);
@@ -348,8 +348,10 @@ ak_verify_entries(AkVerification *v, AkRowProof *rows)
 		MemoryContextReset(row_context);
 	}
 	ak_index_end(&scan);
+	ak_leaves_end(&leaves);
 
 	ak_tree_begin(&reader, "", v->snapshot);
+	ak_leaves_begin(&leaves, v->snapshot, false);
 	for (int i = 0; i < v->count; i++)
 		if (v->logs[i].met != v->logs[i].leaves)
 			name_missing(v, &reader, &leaves, &v->logs[i]);
