@@ -18,6 +18,10 @@
  * one on the role, so that its privileges agree with its accesses, and one on
  * all privileges, if any change: concurrent changes of a catalog row fail.
  *
+ * This library may be newer than the SQL of the database, until ALTER EXTENSION
+ * UPDATE.  What it lists and the database does not have yet is passed over: the
+ * update gives it to all roles that need it (finish_update()).
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -126,9 +130,10 @@ static const struct
 	{AK_ADMIN, "FUNCTION apikeys.regrant_access"},
 };
 
-/* Which of them the owner has granted to a role itself */
+/* Of a role: which of them the database has, and which the owner has granted to the role itself */
 typedef struct AkHeld
 {
+	bool exists[lengthof(objects)];
 	bool objects[lengthof(objects)];
 } AkHeld;
 
@@ -173,7 +178,7 @@ allowed_to_role(Oid role)
 static void
 read_privileges(Oid role, AkHeld *held)
 {
-	static AkQuery query = {"SELECT o.object FROM ("
+	static AkQuery query = {"SELECT o.object, count(a.grantee) > 0 FROM ("
 							"SELECT CASE p.prokind WHEN 'p' THEN 'PROCEDURE ' ELSE 'FUNCTION ' END "
 							"|| n.nspname || '.' || p.proname, p.proacl, p.proowner, 'EXECUTE' "
 							"FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
@@ -183,9 +188,9 @@ read_privileges(Oid role, AkHeld *held)
 							"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
 							"UNION ALL "
 							"SELECT 'SCHEMA ' || n.nspname, n.nspacl, n.nspowner, 'USAGE' FROM pg_namespace n"
-							") o (object, acl, owner, privilege), LATERAL aclexplode(o.acl) a "
-							"WHERE o.object = ANY ($2) AND a.grantee = $1 "
-							"AND a.grantor = o.owner AND a.privilege_type = o.privilege",
+							") o (object, acl, owner, privilege) LEFT JOIN LATERAL aclexplode(o.acl) a "
+							"ON a.grantee = $1 AND a.grantor = o.owner AND a.privilege_type = o.privilege "
+							"WHERE o.object = ANY ($2) GROUP BY o.object",
 							2,
 							{OIDOID, TEXTARRAYOID},
 							NULL};
@@ -202,9 +207,14 @@ read_privileges(Oid role, AkHeld *held)
 	{
 		bool isnull;
 		char *object = TextDatumGetCString(ak_query_result(row, 1, &isnull));
+		bool granted = DatumGetBool(ak_query_result(row, 2, &isnull));
 
 		for (int i = 0; i < (int) lengthof(objects); i++)
-			held->objects[i] |= strcmp(objects[i].object, object) == 0;
+			if (strcmp(objects[i].object, object) == 0)
+			{
+				held->exists[i] = true;
+				held->objects[i] = granted;
+			}
 	}
 }
 
@@ -238,7 +248,7 @@ set_privileges(Oid role, int give, int take, int remaining, bool look)
 	for (int i = 0; i < (int) lengthof(objects); i++)
 	{
 		int needed_for = objects[i].needed_for;
-		bool gives = !held.objects[i] && (needed_for & give) != 0;
+		bool gives = held.exists[i] && !held.objects[i] && (needed_for & give) != 0;
 		bool takes = held.objects[i] && (needed_for & take) != 0 && (needed_for & remaining) == 0;
 
 		any |= gives || takes;

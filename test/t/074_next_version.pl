@@ -20,6 +20,7 @@ my $upgrade = "$tree/test/upgrade";
 my ($from) = slurp_file("$tree/apikeys.control") =~ /^default_version = '(.*)'$/m;
 my ($layout) = slurp_file("$tree/src/core/catalog.h") =~ /^#define AK_LAYOUT (\d+)$/m;
 my $to = "${from}next";
+my $further = "${to}2";
 
 #
 # The tree of the next version.
@@ -313,6 +314,8 @@ $_->{node}->stop foreach values %subscriber;
 my $one = session($node, 'restored');
 $one->run('SELECT apikeys.flush_usage()');
 edit('src/worker/shmem.c', qr/^#define LAYOUT (\d+)$/m, sub { '#define LAYOUT ' . ($1 + 1) });
+# for the last part of this test
+edit(@$_) foreach further_version($to, $further);
 build();
 install_next($install);
 my $two = session($node, 'restored');
@@ -337,6 +340,30 @@ foreach my $table (qw(usage_hour usage_total))
 	is($node->safe_psql('restored', "SELECT sum(count) FROM apikeys_internal.$table WHERE code = 'VALID'"), $node->safe_psql('restored', $total), "$table tells the same");
 }
 $_->quit foreach $one, $two;
+
+#
+# A function and a view that are new: the library names them before the update makes them.  Grants go on, and leave them out; the update gives
+# them to all roles whose capabilities need them, and gives nothing else.
+#
+my $may = <<'SQL';
+SELECT string_agg(concat_ws(' ', replace(rolname, 'regress_ak_', ''), has_function_privilege(oid, 'apikeys.owner_count()', 'EXECUTE'), has_table_privilege(oid, 'apikeys.owners', 'SELECT'),
+	has_function_privilege(oid, 'apikeys.key_details(uuid)', 'EXECUTE')), ', ' ORDER BY rolname)
+FROM pg_roles WHERE rolname LIKE 'regress\_ak\_%'
+SQL
+$node->safe_psql('postgres', "CREATE ROLE regress_ak_$_") foreach qw(before late none);
+is($node->safe_psql('restored', 'SELECT apikeys.regrant_access()'), '5', 'regrant_access() by the newer library');
+is($node->safe_psql('restored', "SELECT apikeys.grant_access('regress_ak_before', 'view')"), 'regress_ak_before', 'grant_access()');
+is($node->safe_psql('restored', "SELECT apikeys.grant_access('regress_ak_late', 'manage', 'acme')"), 'regress_ak_late', 'in a workspace');
+is($node->safe_psql('restored', "SELECT apikeys.grant_access('regress_ak_none', 'view'); SELECT apikeys.revoke_access('regress_ak_none', 'view')"), "regress_ak_none\nregress_ak_none", 'revoke_access()');
+# by an admin of one workspace, at commit
+$node->safe_psql('restored', "SELECT apikeys.grant_access('regress_ak_before', 'admin', 'acme'); SELECT apikeys.revoke_access('regress_ak_before', 'view')");
+is($node->safe_psql('restored', "SET ROLE regress_ak_before; SELECT apikeys.grant_access('regress_ak_none', 'view', 'acme')"), 'regress_ak_none', 'by an admin of a workspace');
+is($node->safe_psql('restored', "SET ROLE regress_ak_none; SELECT count(*) > 0 FROM apikeys.keys"), 't', 'what is there already is given');
+# what the DBA took stays taken
+$node->safe_psql('restored', 'REVOKE EXECUTE ON FUNCTION apikeys.key_details(uuid) FROM regress_ak_late');
+$node->safe_psql('restored', "ALTER EXTENSION apikeys UPDATE TO '$further'");
+is(query($node, 'restored', $may), 'acme t t t, admin t t t, before t t t, gateway f f f, late t t f, none t t t, watch f f f', 'after the update: who may use what is new, and key_details()');
+is($node->safe_psql('restored', "SET ROLE regress_ak_none; SELECT apikeys.owner_count() > 0"), 't', 'it can be used');
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
 $node->stop;
 done_testing();

@@ -69,4 +69,25 @@ SELECT apikeys_internal.finish_update();
 SQL
 }
 
+# A version after that one, of the same layout: a function and a view for who has the capability view.
+sub further_version
+{
+	my ($from, $to) = @_;
+
+	return (
+		[ 'src/registry/privilege.c', qr/^\t\{AK_VIEW, "FUNCTION apikeys\.key_details"\},\n/m, sub { "$&\t{AK_VIEW, \"FUNCTION apikeys.owner_count\"},\n\t{AK_VIEW, \"TABLE apikeys.owners\"},\n" } ],
+		[ "sql/apikeys--$from--$to.sql", undef, <<"SQL" ]);
+\\echo Use "ALTER EXTENSION apikeys UPDATE" to load this file. \\quit
+
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE VIEW apikeys.owners WITH (security_barrier) AS SELECT DISTINCT owner FROM apikeys.keys;
+CREATE FUNCTION apikeys.owner_count() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT pg_catalog.count(*) FROM apikeys.owners';
+REVOKE ALL ON FUNCTION apikeys.owner_count() FROM PUBLIC;
+REVOKE ALL ON apikeys.owners FROM PUBLIC;
+
+SELECT apikeys_internal.finish_update('{FUNCTION apikeys.owner_count,TABLE apikeys.owners}');
+SQL
+}
+
 1;
