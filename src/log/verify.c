@@ -203,9 +203,28 @@ read_state(AkVerification *v)
 }
 
 /*
- * Notes that the sequence of the entries' numbers was set back, in the log of
- * what belongs to no workspace: new entries would not come after those that
- * there are.  SPI is connected, as the owner.
+ * When all workspaces are verified: notes a problem with the entry whose number
+ * a query returns, if it does, in the log of what belongs to no workspace.  SPI
+ * is connected, as the owner.
+ */
+void
+ak_note_found(AkVerification *v, AkQuery *query, const char *problem)
+{
+	AkLog *log = ak_log_of(v, "", 0);
+	bool isnull;
+	Datum found;
+
+	if (!v->everywhere || log == NULL)
+		return;
+	ak_query_snapshot(query, NULL, v->snapshot);
+	found = ak_query_result(0, 1, &isnull);
+	if (!isnull)
+		ak_note(log, DatumGetInt64(found), problem);
+}
+
+/*
+ * Notes that the sequence of the entries' numbers was set back: new entries
+ * would not come after those that there are.
  */
 static void
 check_numbers(AkVerification *v)
@@ -215,16 +234,8 @@ check_numbers(AkVerification *v)
 							0,
 							{0},
 							NULL};
-	AkLog *log = ak_log_of(v, "", 0);
-	bool isnull;
-	Datum last;
 
-	if (!v->everywhere || log == NULL)
-		return;
-	ak_query_snapshot(&query, NULL, v->snapshot);
-	last = ak_query_result(0, 1, &isnull);
-	if (!isnull)
-		ak_note(log, DatumGetInt64(last), "the numbers of new entries would not come after this one");
+	ak_note_found(v, &query, "the numbers of new entries would not come after this one");
 }
 
 /*

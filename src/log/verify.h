@@ -10,6 +10,7 @@
 
 #include "utils/snapshot.h"
 
+#include "core/query.h"
 #include "pure/digest.h"
 
 /* A checkpoint that a log must agree with */
@@ -59,6 +60,7 @@ typedef struct AkVerification
 
 extern void ak_note(AkLog *log, int64 audit_id, const char *problem);
 extern void ak_note_row(AkLog *log, int64 audit_id, const char *problem);
+extern void ak_note_found(AkVerification *v, AkQuery *query, const char *problem);
 extern AkLog *ak_log_of(const AkVerification *v, const char *name, int length);
 extern AkLog *ak_log_of_value(const AkVerification *v, Datum workspace, bool isnull);
 

@@ -307,16 +307,8 @@ note_lost_pending(AkVerification *v)
 		0,
 		{0},
 		NULL};
-	AkLog *log = ak_log_of(v, "", 0);
-	Datum lost;
-	bool isnull;
 
-	if (!v->everywhere || log == NULL)
-		return;
-	ak_query_snapshot(&query, NULL, v->snapshot);
-	lost = ak_query_result(0, 1, &isnull);
-	if (!isnull)
-		ak_note(log, DatumGetInt64(lost), "an entry that was to enter a tree is missing");
+	ak_note_found(v, &query, "an entry that was to enter a tree is missing");
 }
 
 /*
