@@ -124,17 +124,19 @@ ak_workspace_settings(const char *workspace, AkWorkspace *out)
 	return found;
 }
 
-/* Returns the team of an actor in a workspace, as the transaction sees it; NULL if none. */
+/* Returns the team of an actor in a workspace; NULL if none.  For the snapshot see ak_current_team(). */
 static char *
-team_of(const char *workspace, const char *actor)
+team_of(const char *workspace, const char *actor, Snapshot snapshot)
 {
 	const char *const values[] = {workspace, actor};
 	Relation rel = ak_table_open(AK_TEAM_MEMBER, AccessShareLock);
-	Snapshot snapshot = RegisterSnapshot(GetTransactionSnapshot());
-	SysScanDesc scan = ak_begin_lookup(rel, AK_TEAM_MEMBER_PKEY, snapshot, 2, values);
-	HeapTuple tuple = systable_getnext(scan);
+	SysScanDesc scan;
+	HeapTuple tuple;
 	char *team = NULL;
 
+	snapshot = RegisterSnapshot(snapshot ? snapshot : GetTransactionSnapshot());
+	scan = ak_begin_lookup(rel, AK_TEAM_MEMBER_PKEY, snapshot, 2, values);
+	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
 		bool isnull;
@@ -180,24 +182,25 @@ ak_current_actor_name(const char *workspace)
 }
 
 /*
- * Returns that actor's team, palloc'd; NULL: none.  Raises 22023 if the setting
- * is not a valid team.
+ * Returns that actor's team, palloc'd; NULL: none.  The team is read with a
+ * snapshot, or (NULL) as the transaction sees it now.  Raises 22023 if the
+ * setting is not a valid team.
  */
 char *
-ak_current_team(const char *workspace, const char *actor)
+ak_current_team(const char *workspace, const char *actor, Snapshot snapshot)
 {
 	if (!is_set(ak_guc_team))
-		return workspace != NULL ? team_of(workspace, actor) : NULL;
+		return workspace != NULL ? team_of(workspace, actor, snapshot) : NULL;
 	ak_check_label("team", "team", ak_guc_team);
 	return holds_secret("team", ak_guc_team, workspace) ? NULL : pstrdup(ak_guc_team);
 }
 
 /* The same with the actor's address.  Raises 22023 also if apikeys.client is no address. */
 void
-ak_current_actor(const char *workspace, AkActor *out)
+ak_current_actor(const char *workspace, Snapshot snapshot, AkActor *out)
 {
 	out->actor = ak_current_actor_name(workspace);
-	out->team = ak_current_team(workspace, out->actor);
+	out->team = ak_current_team(workspace, out->actor, snapshot);
 	out->ip = current_ip(&out->has_ip);
 	out->db_user = GetUserNameFromId(GetSessionUserId(), false);
 }

@@ -11,6 +11,7 @@
 
 #include "access/genam.h"
 #include "datatype/timestamp.h"
+#include "utils/snapshot.h"
 
 #include "access/label.h"
 #include "core/catalog.h"
@@ -42,8 +43,8 @@ extern SysScanDesc ak_begin_lookup(Relation rel, AkRelation index, Snapshot snap
 								   const char *const *values);
 extern bool ak_workspace_settings(const char *workspace, AkWorkspace *out);
 extern char *ak_current_actor_name(const char *workspace);
-extern char *ak_current_team(const char *workspace, const char *actor);
-extern void ak_current_actor(const char *workspace, AkActor *out);
+extern char *ak_current_team(const char *workspace, const char *actor, Snapshot snapshot);
+extern void ak_current_actor(const char *workspace, Snapshot snapshot, AkActor *out);
 extern const char *ak_bound_workspace(void);
 extern void ak_check_workspace_argument(const char *workspace);
 

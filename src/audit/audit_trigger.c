@@ -20,8 +20,10 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "access/context.h"
 #include "audit/action.h"
 #include "audit/changes.h"
 #include "audit/entry.h"
@@ -29,6 +31,7 @@
 #include "audit/subject.h"
 #include "core/catalog.h"
 #include "core/guc.h"
+#include "core/query.h"
 
 PG_FUNCTION_INFO_V1(ak_audit);
 
@@ -258,6 +261,7 @@ ak_audit(PG_FUNCTION_ARGS)
 	const char *details = NULL;
 	AkEntry entry = {0};
 	StringInfoData changes;
+	AkActor actor;
 	AkRow rows[2];
 	AkRow *old;
 	AkRow *new;
@@ -284,6 +288,12 @@ ak_audit(PG_FUNCTION_ARGS)
 		}
 	Assert(entry.entity != NULL);
 	entry.actor = action->actor;
+	if (entry.actor == NULL && ak_owner_purpose() == AK_TO_NOTHING)
+	{
+		/* direct SQL that changes the actor's membership: all its entries have the team of before */
+		ak_current_actor(entry.workspace, GetActiveSnapshot(), &actor);
+		entry.actor = &actor;
+	}
 	if (new != NULL)
 		entry.time = time_of_change(rel, old, new);
 	if (action->why != NULL)

@@ -81,7 +81,7 @@ ak_write_entry(const AkEntry *entry)
 	if (entry->actor != NULL)
 		actor = *entry->actor;
 	else
-		ak_current_actor(entry->workspace, &actor);
+		ak_current_actor(entry->workspace, NULL, &actor);
 
 	ak_row_begin(&row, log);
 

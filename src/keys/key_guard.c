@@ -136,7 +136,7 @@ guard_insert(AkRow *row)
 	actor = ak_current_actor_name(workspace);
 	if (AK_IS_NULL(row, Anum_key_team))
 	{
-		char *team = ak_current_team(workspace, actor);
+		char *team = ak_current_team(workspace, actor, NULL);
 
 		if (team != NULL)
 			ak_row_set_text(row, Anum_key_team, team);

@@ -280,7 +280,7 @@ ak_email_audit_logs(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(ARG_ENCRYPT_TO))
 		key = ak_pgp_read_key(PG_GETARG_BYTEA_PP(ARG_ENCRYPT_TO));
 	filters = read_filters(fcinfo);
-	ak_current_actor(scope.workspace, &actor);
+	ak_current_actor(scope.workspace, NULL, &actor);
 
 	initStringInfo(&csv);
 	appendStringInfoSpaces(&csv, VARHDRSZ);

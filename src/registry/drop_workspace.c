@@ -162,7 +162,7 @@ ak_drop_workspace(PG_FUNCTION_ARGS)
 	ak_require_workspace_settings(AK_ADMIN, workspace, &settings);
 	ak_refuse_prepare("drop_workspace");
 	/* the membership that gives the actor a team goes, too */
-	ak_current_actor(workspace, &actor);
+	ak_current_actor(workspace, NULL, &actor);
 	action.actor = &actor;
 
 	ak_owner_begin(&caller, AK_TO_MANAGE);

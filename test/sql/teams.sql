@@ -167,6 +167,15 @@ SELECT pg_temp.wrong();
 DROP OWNED BY regress_ak_app;
 DROP ROLE regress_ak_app;
 
+-- Direct SQL that changes memberships, the actor's own among them: all entries of a statement have the team of before.
+BEGIN;
+SET LOCAL apikeys.actor = 'erin';
+INSERT INTO apikeys.team_member (workspace, actor, team) SELECT 'default', a, 'Crew' FROM unnest('{dora,erin,fred}'::text[]) a;
+UPDATE apikeys.team_member SET team = 'Staff' WHERE team = 'Crew';
+DELETE FROM apikeys.team_member WHERE team = 'Staff';
+SELECT team, activity FROM (SELECT audit_id, team, activity FROM apikeys.audit_logs ORDER BY audit_id DESC LIMIT 9) AS l ORDER BY audit_id;
+ROLLBACK;
+
 -- act_as() lasts for a transaction: alone, it warns; not in a block, nor in a function.
 SELECT apikeys.act_as('ann');
 BEGIN; SELECT apikeys.act_as('ann'); COMMIT;
