@@ -262,7 +262,7 @@ flush_batch(uint32 *at)
 		ak_quota_flush();
 
 	/* the time of the flush is kept only if there is memory: a flush does not create it */
-	batch->clock = ak_memory(false) != NULL ? ak_usage_acquire(&clock, "", 0) : NULL;
+	batch->clock = ak_memory(false) != NULL ? ak_usage_acquire(&clock, "", 0, NULL) : NULL;
 	if (batch->clock != NULL)
 	{
 		batch->clock_number = batch->clock->number;

@@ -159,17 +159,21 @@ has_id(const AkLimit *item, const AkLimitId *id)
  * Returns the item with that id; makes it if there is none.  It is not locked, and
  * may be reused before the caller locks it.  Returns NULL if no item is free.  The
  * item counts for the share of the workspace, that of the key or ("shared") the
- * limited one itself.
+ * limited one itself.  It is looked for first, and noted, in "items", if that is not
+ * NULL.
  */
 static AkLimit *
-find_item(AkMemory *memory, const AkLimitId *id, bool shared, const char *workspace, size_t workspace_len)
+find_item(AkMemory *memory, const AkLimitId *id, bool shared, const char *workspace, size_t workspace_len,
+		  AkKeyItems *items)
 {
 	uint32 hash = hash_of_id(id);
-	uint32 number = ak_pool_peek(&ak_limits, hash, id);
+	uint32 guess = items != NULL ? pg_atomic_read_u32(&items->limit) : AK_POOL_NONE;
+	uint32 number = ak_pool_peek(&ak_limits, hash, id, guess);
 
-	if (likely(number != AK_POOL_NONE))
+	if (likely(number != AK_POOL_NONE && number == guess))
 		return ak_pool_item(&ak_limits, number);
-	number = ak_pool_find(&ak_limits, hash, id);
+	if (number == AK_POOL_NONE)
+		number = ak_pool_find(&ak_limits, hash, id);
 	if (number == AK_POOL_NONE)
 	{
 		AkNewLimit new = {.memory = memory, .id = *id, .shared = shared};
@@ -180,6 +184,8 @@ find_item(AkMemory *memory, const AkLimitId *id, bool shared, const char *worksp
 	}
 	if (number == AK_POOL_NONE || number == AK_POOL_BEYOND)
 		return NULL;
+	if (items != NULL)
+		pg_atomic_write_u32(&items->limit, number);
 	return ak_pool_item(&ak_limits, number);
 }
 
@@ -402,9 +408,9 @@ ak_charge(AkCharge *charge)
 	while (memory != NULL)
 	{
 		if (for_key)
-			key = find_item(memory, &key_id, false, charge->workspace, charge->workspace_len);
+			key = find_item(memory, &key_id, false, charge->workspace, charge->workspace_len, charge->items);
 		if (charge->shared != NULL)
-			shared = find_item(memory, &shared_id, true, charge->workspace, charge->workspace_len);
+			shared = find_item(memory, &shared_id, true, charge->workspace, charge->workspace_len, NULL);
 		/* read without the lock; lock_items() checks under it */
 		if (key != NULL && charge->quota >= 0 && !base.known && !is_period(key, charge, since))
 		{

@@ -13,6 +13,7 @@
 #include "storage/spin.h"
 #include "utils/uuid.h"
 
+#include "usage/usage.h"
 #include "worker/worker.h"
 
 /* At the ceiling, if less than 1/AK_LIMITS_LOW of the items is free, limits are given up until 1/AK_LIMITS_ENOUGH is */
@@ -77,6 +78,7 @@ typedef struct AkCharge
 	int64 quota; /* of the key, in "period"; -1: none */
 	AkPeriod period;
 	const AkSharedLimit *shared; /* NULL: none */
+	AkKeyItems *items;           /* of the key; NULL: not known */
 
 	/* out */
 	bool quota_refused;

@@ -76,7 +76,7 @@ static AkMemory *memory = NULL;
 Size
 ak_memory_layout(void)
 {
-	return sizeof(AkMemory) * 31 + sizeof(AkSlot) * 7 + sizeof(AkLimit) + FIRST_ITEMS;
+	return sizeof(AkMemory) * 31 + sizeof(AkSlot) * 7 + sizeof(AkLimit) + AK_HINT_SET_SIZE + FIRST_ITEMS;
 }
 
 /* Returns a pool's part of apikeys.usage_memory, in bytes. */

@@ -13,9 +13,8 @@
  * Items are in chains by their hash.  Each step brings new buckets, enough for
  * all items: the chains move to them partition by partition.
  *
- * A pool can also have room for the caller's hints to what is in the shared
- * buffers, zeroed at first.  A step that brings twice as many as there are
- * replaces them; the old ones are forgotten.
+ * Items are allocated in chunks.  A chunk can also have room for hints of the
+ * caller, zeroed at first: with the items, the room for hints grows.
  *
  * A process maps a step when it first meets it (ak_pool_attach()), in a
  * subtransaction, with no lock held.  If that fails, it cannot reach the items of
@@ -30,7 +29,6 @@
 #include "postgres.h"
 
 #include "port/atomics.h"
-#include "storage/bufmgr.h"
 #include "utils/memutils.h"
 
 #include "core/compat.h"
@@ -39,9 +37,6 @@
 
 /* After a failure to attach, the delay until the next attempt */
 #define RETRY_MS 10000
-
-/* The most hints for each shared buffer: about as many rows of keys fit beside their indexes */
-#define HINTS_PER_BUFFER 16
 
 /* Items of a chain that are looked at without its lock */
 #define PEEK_STEPS 64
@@ -97,17 +92,25 @@ bucket_at(const AkPool *pool, uint32 step, uint32 hash)
  * ------------------------------------------------------------------- sizes
  */
 
-/* Returns the number of hints in a step of that many buckets; 0 if those that the pool has are enough. */
-static uint32
-hint_count(const AkPool *pool, uint32 nbuckets)
+/* Returns the number of chunks for that number of items. */
+static inline uint32
+chunk_count(uint32 items)
 {
-	uint32 count = nbuckets;
+	return (items + AK_POOL_CHUNK - 1) / AK_POOL_CHUNK;
+}
 
-	while (count > (uint64) NBuffers * HINTS_PER_BUFFER)
-		count /= 2;
-	if (pool->hint_size == 0 || (pool->shared != NULL && count < 2 * pool->shared->nhints))
-		return 0;
-	return count;
+/* Returns the size of the hints of a chunk, which are before its items. */
+static inline Size
+hints_size(const AkPool *pool)
+{
+	return AK_POOL_CHUNK * pool->hint_size;
+}
+
+/* Returns the size of a chunk, if it is not the last one of its step. */
+static inline Size
+chunk_size(const AkPool *pool)
+{
+	return hints_size(pool) + AK_POOL_CHUNK * pool->item_size;
 }
 
 /* Returns the size in bytes of a step of that number of items, added to what the pool has. */
@@ -117,7 +120,7 @@ ak_pool_size(const AkPool *pool, uint32 items)
 	uint32 before = pool->shared != NULL ? pool->shared->capacity : 0;
 	uint32 nbuckets = bucket_count(before + items);
 
-	return ALIGNED(nbuckets * sizeof(uint32)) + ALIGNED(hint_count(pool, nbuckets) * pool->hint_size) +
+	return ALIGNED(nbuckets * sizeof(uint32)) + chunk_count(items) * hints_size(pool) +
 		   ALIGNED(items * pool->item_size);
 }
 
@@ -145,19 +148,14 @@ static void
 map_step(AkPool *pool, char *segment)
 {
 	const AkPoolStep *step = &pool->shared->steps[pool->attached];
-	uint32 nchunks = (step->first - 1 + step->count + AK_POOL_CHUNK - 1) / AK_POOL_CHUNK;
+	uint32 nchunks = chunk_count(step->first - 1 + step->count);
 
 	if (pool->chunks == NULL)
 		pool->chunks = MemoryContextAlloc(TopMemoryContext, nchunks * sizeof(char *));
 	else
 		pool->chunks = repalloc(pool->chunks, nchunks * sizeof(char *));
 	for (uint32 i = pool->nchunks; i < nchunks; i++)
-		pool->chunks[i] = segment + step->items + (Size) (i - pool->nchunks) * AK_POOL_CHUNK * pool->item_size;
-	if (step->nhints > 0)
-	{
-		pool->hints = segment + step->hints;
-		pool->nhints = step->nhints;
-	}
+		pool->chunks[i] = segment + step->chunks + (i - pool->nchunks) * chunk_size(pool) + hints_size(pool);
 	pool->segments[pool->attached] = segment;
 	pool->buckets = (uint32 *) (segment + step->buckets);
 	pool->nbuckets = step->nbuckets;
@@ -165,7 +163,7 @@ map_step(AkPool *pool, char *segment)
 	pool->attached++;
 }
 
-/* Fills in the description of the next step, and initializes its buckets. */
+/* Fills in the description of the next step, and initializes its buckets and hints. */
 static AkPoolStep *
 prepare_step(AkPool *pool, char *segment, Size offset, uint32 items)
 {
@@ -181,10 +179,10 @@ prepare_step(AkPool *pool, char *segment, Size offset, uint32 items)
 	step->fresh = 0;
 	step->nbuckets = bucket_count(shared->capacity + items);
 	step->buckets = offset;
-	step->hints = offset + ALIGNED(step->nbuckets * sizeof(uint32));
-	step->nhints = hint_count(pool, step->nbuckets);
-	step->items = step->hints + ALIGNED(step->nhints * pool->hint_size);
-	memset(segment + step->buckets, 0, step->items - step->buckets);
+	step->chunks = offset + ALIGNED(step->nbuckets * sizeof(uint32));
+	memset(segment + step->buckets, 0, step->chunks - step->buckets);
+	for (uint32 i = 0; i < chunk_count(items); i++)
+		memset(segment + step->chunks + i * chunk_size(pool), 0, hints_size(pool));
 	return step;
 }
 
@@ -197,7 +195,6 @@ publish_step(AkPoolShared *shared)
 	pg_write_barrier();
 	SpinLockAcquire(&shared->mutex);
 	shared->capacity += shared->steps[number].count;
-	shared->nhints = Max(shared->nhints, shared->steps[number].nhints);
 	pg_atomic_write_u32(&shared->nsteps, number + 1);
 	SpinLockRelease(&shared->mutex);
 }
@@ -399,16 +396,20 @@ take_free(AkPool *pool, uint32 reserve)
 /*
  * Looks for the item with that id and hash without a lock.  What it returns is a
  * hint: the caller locks the item, and checks that it still has that id.
- * AK_POOL_NONE: it was not found, although it may be there.
+ * AK_POOL_NONE: it was not found, although it may be there.  "guess" is the number
+ * of an item that most likely is the one, or AK_POOL_NONE.
  *
  * A chain that changes meanwhile may lead into another one, or into the list of
  * free items.  Each of them is an item, and only so many are looked at.
  */
 uint32
-ak_pool_peek(const AkPool *pool, uint32 hash, const void *id)
+ak_pool_peek(const AkPool *pool, uint32 hash, const void *id, uint32 guess)
 {
-	uint32 number = *(const volatile uint32 *) &pool->buckets[hash & (pool->nbuckets - 1)];
+	uint32 number;
 
+	if (guess != AK_POOL_NONE && is_mapped(pool, guess) && has_id(pool, guess, id))
+		return guess;
+	number = *(const volatile uint32 *) &pool->buckets[hash & (pool->nbuckets - 1)];
 	for (int i = 0; i < PEEK_STEPS && number != AK_POOL_NONE && is_mapped(pool, number); i++)
 	{
 		if (has_id(pool, number, id))

@@ -34,9 +34,7 @@ typedef struct AkPoolStep
 	uint32 fresh;      /* number of them that were taken at least once */
 	uint32 nbuckets;   /* a power of two */
 	Size buckets;      /* offset from the segment's beginning, in bytes */
-	Size hints;        /* room for nhints hints of the caller */
-	uint32 nhints;     /* 0, or a power of two */
-	Size items;
+	Size chunks;       /* offset of its chunks */
 } AkPoolStep;
 
 /* In shared memory */
@@ -47,7 +45,6 @@ typedef struct AkPoolShared
 	uint32 filling;   /* the step from which fresh items are taken */
 	uint32 capacity;  /* number of items of all steps */
 	uint32 used;      /* number of items taken */
-	uint32 nhints;    /* in the last step that has hints */
 	pg_atomic_uint32 nsteps;
 	AkPoolStep steps[AK_POOL_STEPS];
 	union
@@ -71,7 +68,7 @@ typedef struct AkPool
 	Size id_size;
 	uint32 (*hash_of)(const void *item);
 	void (*init_item)(void *item); /* initializes a fresh item's spinlock */
-	Size hint_size;                /* 0: no hints */
+	Size hint_size;                /* for each item, a chunk begins with room for a hint of this size; 0: none */
 
 	/* locations in memory */
 	AkPoolShared *shared; /* NULL: not attached */
@@ -81,8 +78,6 @@ typedef struct AkPool
 	uint32 nchunks;
 	uint32 *buckets; /* of the last step */
 	uint32 nbuckets;
-	char *hints; /* of the last step that has some */
-	uint32 nhints;
 	AkTicks retry_at; /* when to try again after a failure to attach */
 } AkPool;
 
@@ -93,13 +88,30 @@ ak_pool_item(const AkPool *pool, uint32 number)
 	return pool->chunks[(number - 1) >> AK_POOL_CHUNK_BITS] + ((number - 1) & (AK_POOL_CHUNK - 1)) * pool->item_size;
 }
 
+/* Prefetches an item, if there is one with that number and this process has mapped it. */
+static inline void
+ak_pool_prefetch(const AkPool *pool, uint32 number)
+{
+#ifdef __GNUC__
+	if (number != AK_POOL_NONE && ((number - 1) >> AK_POOL_CHUNK_BITS) < pool->nchunks)
+		__builtin_prefetch(ak_pool_item(pool, number), 1);
+#endif
+}
+
+/* Returns the room for the hints of a chunk, AK_POOL_CHUNK of them; "chunk" must be less than pool->nchunks. */
+static inline void *
+ak_pool_hints(const AkPool *pool, uint32 chunk)
+{
+	return pool->chunks[chunk] - AK_POOL_CHUNK * pool->hint_size;
+}
+
 extern Size ak_pool_size(const AkPool *pool, uint32 items);
 extern uint32 ak_pool_fit(const AkPool *pool, Size room);
 extern void ak_pool_make(AkPool *pool, AkPoolShared *shared, char *segment, Size offset, uint32 items, int tranche);
 extern void ak_pool_join(AkPool *pool, AkPoolShared *shared, char *segment);
 extern bool ak_pool_attach(AkPool *pool);
 extern void ak_pool_grow(AkPool *pool, uint32 items);
-extern uint32 ak_pool_peek(const AkPool *pool, uint32 hash, const void *id);
+extern uint32 ak_pool_peek(const AkPool *pool, uint32 hash, const void *id, uint32 guess);
 extern uint32 ak_pool_find(AkPool *pool, uint32 hash, const void *id);
 extern uint32 ak_pool_enter(AkPool *pool, uint32 hash, const void *id, uint32 reserve,
 							void (*fill)(void *item, void *arg), void *arg);

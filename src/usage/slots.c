@@ -35,6 +35,7 @@
 #include "utils/timestamp.h"
 
 #include "core/compat.h"
+#include "core/guc.h"
 #include "usage/memory.h"
 #include "usage/usage.h"
 
@@ -85,7 +86,7 @@ AkPool ak_counters = {.item_size = SLOT_SIZE,
 					  .id_size = sizeof(AkSlotId),
 					  .hash_of = hash_of,
 					  .init_item = init_slot,
-					  .hint_size = AK_KEY_HINT_SIZE};
+					  .hint_size = AK_HINT_SET_SIZE / AK_HINT_WAYS};
 
 /* Returns a slot by its number, from 1. */
 static inline AkSlot *
@@ -104,18 +105,31 @@ ak_usage_attach(void)
 }
 
 /*
- * Returns the room for hints to the rows of keys (keystore.c), AK_KEY_HINT_SIZE
- * bytes each, and their number, a power of two; NULL if memory cannot be had.
- * To be called in a transaction, with no lock held; does not raise.
+ * Returns the set of hints to keys (keystore.c) for a hash, or with neighbour = 1
+ * the set next to it: AK_HINT_SET_SIZE bytes, zeroed at first.  When memory grows,
+ * each hash gets another set.  NULL if memory cannot be had.  To be called in a
+ * transaction, with no lock held; does not raise.
  */
 void *
-ak_usage_key_hints(uint32 *count)
+ak_usage_hint_set(uint32 hash, uint32 neighbour)
 {
+	const uint32 per_chunk = AK_POOL_CHUNK / AK_HINT_WAYS;
+	uint32 set;
+
 	if (!ak_usage_attach())
 		return NULL;
 	(void) ak_pool_attach(&ak_counters);
-	*count = ak_counters.nhints;
-	return ak_counters.hints;
+	set = (uint32) ((uint64) hash * (ak_counters.nchunks * per_chunk) >> 32) ^ neighbour;
+	return (char *) ak_pool_hints(&ak_counters, set / per_chunk) + set % per_chunk * AK_HINT_SET_SIZE;
+}
+
+/* Prefetches what the last request with a key used. */
+void
+ak_usage_prefetch(AkKeyItems *items)
+{
+	if (ak_guc_track_usage)
+		ak_pool_prefetch(&ak_counters, pg_atomic_read_u32(&items->counter));
+	ak_pool_prefetch(&ak_limits, pg_atomic_read_u32(&items->limit));
 }
 
 /* Attaches the memory; returns false if it does not exist, or if this process cannot reach all counters. */
@@ -157,18 +171,20 @@ fill_slot(void *item, void *arg)
 /*
  * Returns the slot with that id, with its spinlock held; makes it if there is
  * none.  ak_usage_release() must follow within a few instructions.  The workspace
- * is that of the key.  Returns NULL if memory is full, or cannot be created or
- * attached.  To be called in a transaction, with no lock held; does not raise.
+ * is that of the key; the slot is looked for first, and noted, in "items", if that
+ * is not NULL.  Returns NULL if memory is full, or cannot be created or attached.
+ * To be called in a transaction, with no lock held; does not raise.
  */
 AkSlot *
-ak_usage_acquire(const AkSlotId *id, const char *workspace, size_t workspace_len)
+ak_usage_acquire(const AkSlotId *id, const char *workspace, size_t workspace_len, AkKeyItems *items)
 {
 	uint32 hash = hash_of_id(id);
+	uint32 guess = items != NULL ? pg_atomic_read_u32(&items->counter) : AK_POOL_NONE;
 	uint32 number;
 
 	if (!ak_usage_attach())
 		return NULL;
-	number = ak_pool_peek(&ak_counters, hash, id);
+	number = ak_pool_peek(&ak_counters, hash, id, guess);
 	for (;;)
 	{
 		if (likely(number != AK_POOL_NONE))
@@ -177,7 +193,11 @@ ak_usage_acquire(const AkSlotId *id, const char *workspace, size_t workspace_len
 
 			SpinLockAcquire(&slot->mutex);
 			if (likely(memcmp(&slot->id, id, sizeof(*id)) == 0))
+			{
+				if (items != NULL && number != guess)
+					pg_atomic_write_u32(&items->counter, number);
 				return slot;
+			}
 			SpinLockRelease(&slot->mutex);
 		}
 		number = ak_pool_find(&ak_counters, hash, id);

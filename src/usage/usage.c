@@ -120,7 +120,7 @@ ak_usage_count(const AkUsed *used)
 	identify_slot(used, &id);
 	read_client(used, &client);
 
-	slot = ak_usage_acquire(&id, used->workspace ? used->workspace : "", used->workspace_len);
+	slot = ak_usage_acquire(&id, used->workspace ? used->workspace : "", used->workspace_len, used->items);
 	if (unlikely(slot == NULL))
 	{
 		ak_memory_lost(AK_LOST_COUNT, 1);

@@ -9,6 +9,7 @@
 #define AK_USAGE_H
 
 #include "datatype/timestamp.h"
+#include "port/atomics.h"
 #include "storage/spin.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
@@ -60,6 +61,17 @@ typedef struct AkFigure
 	AkSlot *origin;
 } AkFigure;
 
+/*
+ * What the last request with a key used, in shared memory beside the hint to the
+ * key's row (keystore.c): the numbers of pool items, which are checked before use.
+ * 0: none.
+ */
+typedef struct AkKeyItems
+{
+	pg_atomic_uint32 counter; /* an AkSlot */
+	pg_atomic_uint32 limit;   /* an AkLimit */
+} AkKeyItems;
+
 /* A request to be counted */
 typedef struct AkUsed
 {
@@ -73,18 +85,21 @@ typedef struct AkUsed
 	size_t client_len;
 	bool old_secret;
 	TimestampTz now;
+	AkKeyItems *items; /* of the key; NULL: not known */
 } AkUsed;
 
 extern Oid ak_usage_relid(void);
 extern void ak_usage_count(const AkUsed *used);
 
-/* The size of a hint to the row of a key (keystore.c), in bytes */
-#define AK_KEY_HINT_SIZE 8
+/* Hints to keys are in sets (keystore.c): the number of hints, and the size, in bytes */
+#define AK_HINT_WAYS     8
+#define AK_HINT_SET_SIZE 128
 
 /* The slots; in slots.c */
 extern bool ak_usage_attach(void);
-extern void *ak_usage_key_hints(uint32 *count);
-extern AkSlot *ak_usage_acquire(const AkSlotId *id, const char *workspace, size_t workspace_len);
+extern void *ak_usage_hint_set(uint32 hash, uint32 neighbour);
+extern void ak_usage_prefetch(AkKeyItems *items);
+extern AkSlot *ak_usage_acquire(const AkSlotId *id, const char *workspace, size_t workspace_len, AkKeyItems *items);
 extern void ak_usage_release(AkSlot *slot);
 extern int32 ak_usage_made_hour(void);
 extern AkFigure *ak_usage_copy(bool unflushed, bool (*wanted)(const AkSlot *copy, void *arg), void *arg, uint32 *at,

@@ -33,9 +33,14 @@
  * A hint saves opening, locking and scanning the index: a validation takes 10,900
  * instructions instead of 25,900, whichever backend found the key before.  Hints
  * are in shared memory beside the counters of usage (slots.c), one word each, in a
- * set-associative table without locks.  When a step of that memory brings more
- * room for hints, the old ones are forgotten.  Only existing keys get hints, so
- * guessed keys evict none.
+ * set-associative table without locks.  When that memory grows, they are forgotten.
+ * Only existing keys get hints, so guessed keys evict none.
+ *
+ * Beside each hint is what the last request with that key used: its counter and its
+ * limit (AkKeyItems).  They are prefetched together with the row, and need not be
+ * looked for in a hash table afterwards.  With requests spread over 100,000 keys,
+ * that saves 12 % of a validation (1.31 -> 1.16 us, minimum of each of 40 batches of
+ * keys).
  *
  * Locks: AccessShareLock on the table and the scanned indexes, until the
  * look-up ends.  So a transaction that stays open after a validation blocks
@@ -59,7 +64,6 @@
 #include "core/compat.h"
 #include "core/keyindex.h"
 #include "pure/digest.h"
-#include "usage/usage.h"
 #include "validate/keystore.h"
 
 /*
@@ -74,9 +78,14 @@
 #define HINT_OFFSET(hint) ((OffsetNumber) ((hint) >> 32) & ((1 << HINT_OFFSET_BITS) - 1))
 #define HINT_TAG(hint)    ((uint32) ((hint) >> (32 + HINT_OFFSET_BITS)))
 
-#define HINT_WAYS 8 /* hints per set: a cache line */
+/* Hints are in sets by the hash.  Beside each is what the last request with that key used. */
+typedef struct AkHintSet
+{
+	pg_atomic_uint64 hints[AK_HINT_WAYS];
+	AkKeyItems items[AK_HINT_WAYS];
+} AkHintSet;
 
-StaticAssertDecl(sizeof(pg_atomic_uint64) == AK_KEY_HINT_SIZE, "the memory is made for hints of this size");
+StaticAssertDecl(sizeof(AkHintSet) == AK_HINT_SET_SIZE, "the memory is made for sets of this size");
 StaticAssertDecl(32 + HINT_OFFSET_BITS + HINT_TAG_BITS == 64, "a hint is a word");
 StaticAssertDecl(MaxHeapTuplesPerPage < (1 << HINT_OFFSET_BITS), "a hint holds any line pointer");
 
@@ -93,29 +102,36 @@ hint_tag(const uint8 *hash)
  * Returns the set of a hash, or with neighbour = 1 the set next to it, which
  * takes the hints that do not fit; NULL if there is no memory for hints.
  */
-static inline pg_atomic_uint64 *
+static inline AkHintSet *
 hint_set(const uint8 *hash, uint32 neighbour)
 {
-	uint32 count;
-	pg_atomic_uint64 *hints = ak_usage_key_hints(&count);
 	uint32 bits;
 
 	memcpy(&bits, hash, sizeof(bits));
-	return hints == NULL ? NULL : hints + (((bits & (count / HINT_WAYS - 1)) ^ neighbour) * HINT_WAYS);
+	return ak_usage_hint_set(bits, neighbour);
 }
 
-/* Returns the index of the tag's hint in a set, or of the first free one; HINT_WAYS if there is neither. */
+/* Returns the index of the tag's hint in a set, or of the first free one; AK_HINT_WAYS if there is neither. */
 static inline int
-place_in_set(pg_atomic_uint64 *set, uint32 tag)
+place_in_set(AkHintSet *set, uint32 tag)
 {
-	for (int i = 0; i < HINT_WAYS; i++)
+	for (int i = 0; i < AK_HINT_WAYS; i++)
 	{
-		uint64 hint = pg_atomic_read_u64(&set[i]);
+		uint64 hint = pg_atomic_read_u64(&set->hints[i]);
 
 		if (hint == 0 || HINT_TAG(hint) == tag)
 			return i;
 	}
-	return HINT_WAYS;
+	return AK_HINT_WAYS;
+}
+
+/* Copies a hint and what is beside it within a set. */
+static inline void
+move_hint(AkHintSet *set, int from, int to)
+{
+	pg_atomic_write_u64(&set->hints[to], pg_atomic_read_u64(&set->hints[from]));
+	pg_atomic_write_u32(&set->items[to].counter, pg_atomic_read_u32(&set->items[from].counter));
+	pg_atomic_write_u32(&set->items[to].limit, pg_atomic_read_u32(&set->items[from].limit));
 }
 
 /*
@@ -124,11 +140,11 @@ place_in_set(pg_atomic_uint64 *set, uint32 tag)
  * one of its set is dropped.
  */
 static void
-remember_place(const AkLookup *lookup, const uint8 *hash, const ItemPointerData *root)
+remember_place(AkLookup *lookup, const uint8 *hash, const ItemPointerData *root)
 {
 	const BufferHeapTupleTableSlot *slot = (const BufferHeapTupleTableSlot *) lookup->slot;
 	uint32 tag = hint_tag(hash);
-	pg_atomic_uint64 *set;
+	AkHintSet *set;
 	int place;
 
 	if (!TTS_IS_BUFFERTUPLE(lookup->slot) || !BufferIsValid(slot->buffer) || BufferIsLocal(slot->buffer))
@@ -137,38 +153,44 @@ remember_place(const AkLookup *lookup, const uint8 *hash, const ItemPointerData 
 	if (set == NULL)
 		return;
 	place = place_in_set(set, tag);
-	if (place == HINT_WAYS)
+	if (place == AK_HINT_WAYS)
 	{
-		pg_atomic_uint64 *neighbour = hint_set(hash, 1);
+		AkHintSet *neighbour = hint_set(hash, 1);
 
 		place = place_in_set(neighbour, tag);
-		if (place < HINT_WAYS)
+		if (place < AK_HINT_WAYS)
 			set = neighbour;
 		else
-			place = HINT_WAYS - 1;
+			place = AK_HINT_WAYS - 1;
 	}
 	for (; place > 0; place--)
-		pg_atomic_write_u64(&set[place], pg_atomic_read_u64(&set[place - 1]));
-	pg_atomic_write_u64(&set[0], (uint64) tag << (32 + HINT_OFFSET_BITS) |
-									 (uint64) ItemPointerGetOffsetNumber(root) << 32 | (uint32) slot->buffer);
+		move_hint(set, place - 1, place);
+	pg_atomic_write_u64(&set->hints[0], (uint64) tag << (32 + HINT_OFFSET_BITS) |
+											(uint64) ItemPointerGetOffsetNumber(root) << 32 | (uint32) slot->buffer);
+	lookup->items = &set->items[0];
+	pg_atomic_write_u32(&lookup->items->counter, 0);
+	pg_atomic_write_u32(&lookup->items->limit, 0);
 }
 
-/* Returns the hint for a hash; 0 if there is none. */
+/* Returns the hint for a hash, with lookup->items beside it; 0 if there is none. */
 static uint64
-find_hint(const uint8 *hash)
+find_hint(AkLookup *lookup, const uint8 *hash)
 {
 	uint32 tag = hint_tag(hash);
 
 	for (uint32 neighbour = 0; neighbour < 2; neighbour++)
 	{
-		pg_atomic_uint64 *set = hint_set(hash, neighbour);
+		AkHintSet *set = hint_set(hash, neighbour);
 
-		for (int i = 0; set != NULL && i < HINT_WAYS; i++)
+		for (int i = 0; set != NULL && i < AK_HINT_WAYS; i++)
 		{
-			uint64 hint = pg_atomic_read_u64(&set[i]);
+			uint64 hint = pg_atomic_read_u64(&set->hints[i]);
 
 			if (hint != 0 && HINT_TAG(hint) == tag)
+			{
+				lookup->items = &set->items[i];
 				return hint;
+			}
 		}
 	}
 	return 0;
@@ -243,6 +265,7 @@ search_indexes(AkLookup *lookup, Snapshot snapshot, const uint8 *hash)
 	ItemPointerData root;
 
 	lookup->snapshot = snapshot;
+	lookup->items = NULL;
 	if (ak_key_probe(lookup->key, snapshot, &lookup->slot, AK_KEY_HASH, Anum_key_key_hash, hash, &root))
 	{
 		remember_place(lookup, hash, &root);
@@ -318,10 +341,13 @@ detoast_texts(AkLookup *lookup)
 bool
 ak_keystore_find(AkLookup *lookup, const uint8 *hash)
 {
-	uint64 hint = find_hint(hash);
+	uint64 hint = find_hint(lookup, hash);
 
 	if (hint != 0)
+	{
 		fetch_early(hint);
+		ak_usage_prefetch(lookup->items);
+	}
 	begin_lookup(lookup);
 	if (hint != 0 && recall_key(lookup, hint, hash))
 		heap_deform_tuple(&lookup->tuple, head_desc(lookup->key), lookup->values, lookup->nulls);

@@ -14,6 +14,7 @@
 #include "utils/snapmgr.h"
 
 #include "core/catalog.h"
+#include "usage/usage.h"
 
 /* The columns that a look-up reads: the first ones, up to metadata */
 #define AK_LOOKUP_NATTS Anum_key_metadata
@@ -28,6 +29,7 @@ typedef struct AkLookup
 	Datum values[AK_LOOKUP_NATTS]; /* of the key found */
 	bool nulls[AK_LOOKUP_NATTS];
 	bool by_old_secret; /* the secret is the key's old one */
+	AkKeyItems *items;  /* what the last request with the key used; NULL: not known */
 	/* private to keystore.c */
 	Relation key;        /* apikeys.key */
 	HeapTupleData tuple; /* found by a hint; in "buffer" */

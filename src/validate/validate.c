@@ -200,6 +200,7 @@ set_used_key(AkUsed *used, const AkLookup *found)
 	used->workspace = VARDATA_ANY(workspace);
 	used->workspace_len = VARSIZE_ANY_EXHDR(workspace);
 	used->old_secret = found->by_old_secret;
+	used->items = found->items;
 }
 
 /*
@@ -221,7 +222,8 @@ charge_request(const AkRequest *request, const AkLookup *found, const AkUsed *us
 						 .now = used->now,
 						 .cost = request->cost,
 						 .quota = -1,
-						 .shared = shared};
+						 .shared = shared,
+						 .items = used->items};
 	if (!AK_FOUND_NULL(found, Anum_key_rate_limit))
 	{
 		charge->limit = DatumGetInt32(AK_FOUND(found, Anum_key_rate_limit));
