@@ -33,6 +33,9 @@ static const char base62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 
 #define BASE 62
 
+/* What follows the "_" of a secret */
+#define TAIL_LEN (AK_RANDOM_LEN + AK_CHECKSUM_LEN)
+
 /* Minimum lengths of a run that looks random, see ak_token_find() */
 #define CUT_MIN          33
 #define CUT_PREFIXED_MIN 28
@@ -67,22 +70,27 @@ is_alnum(char c)
 	return is_digit(c) || is_lower(c) || (c >= 'A' && c <= 'Z');
 }
 
+/* Returns true if a character is not in 0-9A-Za-z.  Without a branch, for tail_alnum(). */
+static inline bool
+is_other(unsigned char c)
+{
+	return ((unsigned char) (c - '0') > 9) & ((unsigned char) ((c | 0x20) - 'a') > 25);
+}
+
 /*
- * Returns true if all characters are in 0-9A-Za-z.  Without a branch per
- * character: in a random text about half of the branches would be mispredicted,
- * which would cost more than the rest of the function.
+ * Returns true if the 49 characters of a secret behind its prefix are in
+ * 0-9A-Za-z.  Without a branch per character: in a random text about half of the
+ * branches would be mispredicted, which would cost more than the rest of the
+ * function.  In bytes, and 48 of them in a loop, which compilers turn into vector
+ * instructions: 80 for 630.
  */
 static bool
-all_alnum(const char *text, size_t len)
+tail_alnum(const char *tail)
 {
-	unsigned other = 0;
+	unsigned char other = is_other(tail[TAIL_LEN - 1]);
 
-	for (size_t i = 0; i < len; i++)
-	{
-		unsigned char c = (unsigned char) text[i];
-
-		other |= ((unsigned char) (c - '0') > 9) & ((unsigned char) ((c | 0x20) - 'a') > 25);
-	}
+	for (int i = 0; i < TAIL_LEN - 1; i++)
+		other |= is_other(tail[i]);
 	return other == 0;
 }
 
@@ -90,15 +98,14 @@ all_alnum(const char *text, size_t len)
 static bool
 has_our_shape(const char *text, size_t len)
 {
-	const size_t tail = AK_RANDOM_LEN + AK_CHECKSUM_LEN;
 	size_t prefix_len;
 
-	if (len < 1 + 1 + tail || len > AK_SECRET_MAX)
+	if (len < 1 + 1 + TAIL_LEN || len > AK_SECRET_MAX)
 		return false;
 
 	/* the tail contains no '_', so there is only one way to split the text */
-	prefix_len = len - tail - 1;
-	return text[prefix_len] == '_' && all_alnum(text + prefix_len + 1, tail) && ak_prefix_valid(text, prefix_len);
+	prefix_len = len - TAIL_LEN - 1;
+	return text[prefix_len] == '_' && tail_alnum(text + prefix_len + 1) && ak_prefix_valid(text, prefix_len);
 }
 
 /*
@@ -165,10 +172,10 @@ looks_random(const char *run, size_t len)
 static bool
 ends_secret(const char *text, const char *run, size_t len)
 {
-	if (len < AK_RANDOM_LEN + AK_CHECKSUM_LEN)
+	if (len < TAIL_LEN)
 		return false;
 	for (const char *start = run - 2; start >= text && run - 1 - start <= AK_PREFIX_MAX; start--)
-		if (ak_token_classify(start, run - start + AK_RANDOM_LEN + AK_CHECKSUM_LEN) == AK_TOKEN_OURS)
+		if (ak_token_classify(start, run - start + TAIL_LEN) == AK_TOKEN_OURS)
 			return true;
 	return false;
 }
@@ -205,7 +212,7 @@ ak_token_find(const char *text, bool for_message)
 															 : CUT_MIN;
 
 		if ((len >= min && looks_random(run, len)) ||
-			(prefixed && (for_message ? len >= AK_RANDOM_LEN + AK_CHECKSUM_LEN : ends_secret(text, run, len))))
+			(prefixed && (for_message ? len >= TAIL_LEN : ends_secret(text, run, len))))
 			return run;
 		run += len;
 	}
@@ -227,7 +234,6 @@ ak_token_find(const char *text, bool for_message)
 size_t
 ak_token_scan(const char *text, size_t len, size_t from, size_t *found_len, bool *valid)
 {
-	const size_t tail = AK_RANDOM_LEN + AK_CHECKSUM_LEN;
 	size_t at = from;
 
 	while (at < len)
@@ -237,20 +243,20 @@ ak_token_scan(const char *text, size_t len, size_t from, size_t *found_len, bool
 
 		while (at < len && is_alnum(text[at]))
 			at++;
-		if (run > from && text[run - 1] == '_' && at - run >= tail)
+		if (run > from && text[run - 1] == '_' && at - run >= TAIL_LEN)
 		{
 			for (size_t start = run - 1; start-- > 0 && run - 1 - start <= AK_PREFIX_MAX;)
 			{
-				*found_len = run + tail - start;
+				*found_len = run + TAIL_LEN - start;
 				*valid = ak_token_classify(text + start, *found_len) == AK_TOKEN_OURS;
 				if (*valid)
 					return start;
 				if (start >= from && ak_prefix_valid(text + start, run - 1 - start))
 					longest = start;
 			}
-			if (longest < len && at - run == tail && (at == len || text[at] != '_'))
+			if (longest < len && at - run == TAIL_LEN && (at == len || text[at] != '_'))
 			{
-				*found_len = run + tail - longest;
+				*found_len = run + TAIL_LEN - longest;
 				return longest;
 			}
 		}
