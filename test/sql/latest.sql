@@ -76,8 +76,10 @@ WHERE k.name LIKE 'many 1%';
 SELECT v.code, count(*), count(*) FILTER (WHERE v.name IN (m.name, m.name || '.')) AS right_key
 FROM generate_series(1, 2) AS round, many AS m, LATERAL apikeys.validate_key(m.secret) AS v GROUP BY v.code;
 
--- All of it made anew.
+-- All of it made anew, the row type of the verdict, too.
+SELECT apikeys.response_headers(apikeys.validate_key('of nobody'));
 SET client_min_messages = warning; DROP EXTENSION apikeys CASCADE; CREATE EXTENSION apikeys; RESET client_min_messages;
+SELECT apikeys.response_headers(apikeys.validate_key('of nobody'));
 SELECT code FROM apikeys.validate_key(:'other');
 SELECT name FROM apikeys.import_key('adopted', '{data}', sha256(:'other'::bytea));
 SELECT code, name FROM apikeys.validate_key(:'other');
