@@ -1,4 +1,5 @@
-# The clock is set back by an hour: what was counted goes on being flushed, and mail goes on being tried.
+# The clock is set back by an hour: counts are still flushed, and mail is still tried.  Ten minutes later: the sequencer looks for entries
+# below its bound again.
 
 use strict;
 use warnings;
@@ -9,7 +10,7 @@ use AkTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# The server's wall clock is ours: so many seconds behind as a file says.
+# The server's clocks are ours: one file says by how many seconds the wall clock is behind, another by how many the monotonic one is ahead.
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my $shim = <<'C';
 #define _GNU_SOURCE
@@ -20,10 +21,10 @@ my $shim = <<'C';
 #include <time.h>
 #include <unistd.h>
 
-static long behind(void)
+static long seconds_in(const char *file)
 {
 	char text[32] = "";
-	int fd = open(getenv("AK_CLOCK_BEHIND"), O_RDONLY);
+	int fd = open(getenv(file), O_RDONLY);
 
 	if (fd < 0)
 		return 0;
@@ -38,7 +39,9 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 	long result = syscall(SYS_clock_gettime, clock, now);
 
 	if (clock == CLOCK_REALTIME)
-		now->tv_sec -= behind();
+		now->tv_sec -= seconds_in("AK_CLOCK_BEHIND");
+	if (clock == CLOCK_MONOTONIC)
+		now->tv_sec += seconds_in("AK_CLOCK_AHEAD");
 	return (int) result;
 }
 
@@ -55,13 +58,18 @@ C
 append_to_file("$dir/clock.c", $shim);
 plan skip_all => 'needs a C compiler' if (run_code([ 'cc', '-shared', '-fPIC', '-o', "$dir/clock.so", "$dir/clock.c" ]))[0] != 0;
 
+sub set_clock
+{
+	my ($file, $seconds) = @_;
+
+	append_to_file("$dir/$file.new", $seconds);
+	rename "$dir/$file.new", "$dir/$file" or die $!;
+	return;
+}
+
 sub set_clock_behind
 {
-	my ($seconds) = @_;
-
-	append_to_file("$dir/behind.new", $seconds);
-	rename "$dir/behind.new", "$dir/behind" or die $!;
-	return;
+	return set_clock('behind', @_);
 }
 
 # no hour ends while quotas are tested; waited for here, since a rate limit gives back while one waits
@@ -73,6 +81,7 @@ $node->append_conf('postgresql.conf',
 	"max_connections = 20\nshared_buffers = 16MB\napikeys.flush_interval = '1s'\napikeys.mail_retry_pause = '2s'\n");
 {
 	local $ENV{AK_CLOCK_BEHIND} = "$dir/behind";
+	local $ENV{AK_CLOCK_AHEAD} = "$dir/ahead";
 	local $ENV{LD_PRELOAD} = join ':', grep { $_ } $ENV{LD_PRELOAD}, "$dir/clock.so";
 	$node->start;
 }
@@ -138,5 +147,36 @@ ok(wait_for($node, 'postgres', 'SELECT attempts > 1 FROM apikeys.reports'), 'and
 set_clock_behind(7200);
 ok(wait_for($node, 'postgres', 'SELECT attempts > 2 FROM apikeys.reports'), 'also when the clock is set back between two attempts');
 }
+
+#
+# The sequencer's bound (src/log/sequencer.c), which lasts for ten minutes.  A superuser sets the sequence of the entries' numbers back into a gap, so
+# that an entry comes below the bound: it enters the tree when the bound has expired, without anybody asking for a checkpoint.
+#
+$node->append_conf('postgresql.conf', "apikeys.audit_checkpoint_interval = 0\n");
+$node->reload;
+my $pending = q{SELECT coalesce(string_agg(audit_id::text, ' '), 'none') FROM apikeys_internal.audit_pending};
+my $numbers = q{'apikeys_internal.audit_id_seq'};
+# the worker does not leave while there is another connection
+my $stays = session($node, 'postgres');
+my $gap = query($node, 'postgres', 'SELECT last_value FROM apikeys_internal.audit_id_seq') + 1;
+$stays->run("BEGIN; SELECT apikeys.add_team_member('gap', 'platform'); ROLLBACK");
+# one run notes the last number, a later one raises the bound above it
+foreach my $member (1 .. 4)
+{
+	$stays->run("SELECT apikeys.add_team_member('$member', 'platform')");
+	ok(wait_for($node, 'postgres', $pending, 'none'), "member $member is taken in");
+}
+$stays->run("SELECT setval($numbers, $gap - 1); SELECT apikeys.add_team_member('below', 'platform')");
+is(query($node, 'postgres', $pending), $gap, 'an entry below the bound');
+$stays->run("SELECT setval($numbers, (SELECT max(audit_id) FROM apikeys.audit_log))");
+foreach my $member (5, 6)
+{
+	$stays->run("SELECT apikeys.add_team_member('$member', 'platform')");
+	ok(wait_for($node, 'postgres', $pending, $gap), "member $member is taken in, that entry is not");
+}
+set_clock('ahead', 10 * 60 + 5);
+ok(wait_for($node, 'postgres', $pending, 'none'), 'ten minutes later it is');
+is(query($node, 'postgres', 'SELECT bool_and(ok) FROM apikeys.verify_audit_logs()'), 't', 'and the log verifies');
+$stays->quit;
 
 done_testing();
