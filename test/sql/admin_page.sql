@@ -1,6 +1,6 @@
--- A whole admin page, one call for each click, by roles that have what they need and no more: list, search, sort, create with
--- check boxes, details with usage, edit, pause, regenerate, archive, the archived list, the log with filters, export,
--- workspaces, teams, rights, monitoring. Each arrow is a click.
+-- A whole admin page, with one call for each click, by roles that have the capabilities they need and no more: list, search,
+-- sort, create with check boxes, details with usage, edit, pause, regenerate, archive, the archived list, the log with filters,
+-- export, workspaces, teams, rights, monitoring. Each arrow is a click.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = warning;

@@ -1,4 +1,4 @@
--- The registry of APIs: register_api, unregister_api, the view apis, and every mistake.
+-- The registry of APIs: register_api, unregister_api, the view apis, and all errors.
 \set ECHO none
 \i test/lib/regress.sql
 

@@ -1,4 +1,4 @@
--- archive_key: the end of a key, the limit, what falls off, lowering the limit, and every mistake.
+-- archive_key: the end of a key, the archive limit, which keys it drops, a lower limit, and all errors.
 \set ECHO none
 \i test/lib/regress.sql
 

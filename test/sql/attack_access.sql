@@ -1,5 +1,5 @@
--- Attack: to reach beyond what was granted. One role manages and audits workspace red, another is red's admin; blue is
--- somebody else's, and nothing of it may be seen, changed, or known to be there.
+-- Attack: reach beyond what was granted. One role manages and audits workspace red, another is red's admin. Workspace blue
+-- belongs to others: nothing in it may be seen or changed, nor be known to exist.
 SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; RESET client_min_messages;
 \set SHOW_CONTEXT never
 

@@ -1,5 +1,5 @@
--- Attack: on what a request costs. A client and a tenant who try to overflow it, to have it back, or to spend what is
--- another's.
+-- Attack: what a request is charged. A client and a tenant try to make counters overflow, to get charges back, and to use up
+-- what belongs to others.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = warning;

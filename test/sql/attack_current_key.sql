@@ -1,5 +1,5 @@
--- Attack: to be taken for a key that authenticate() did not find valid, to keep one longer than its transaction, and to
--- gain rights by one. What it is otherwise is in current_key.
+-- Attack: the current key. Set one that authenticate() did not find valid, keep one after its transaction, gain rights by one.
+-- What it does in ordinary use is in current_key.
 SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CREATE EXTENSION apikeys CASCADE; RESET client_min_messages;
 \set SHOW_CONTEXT never
 

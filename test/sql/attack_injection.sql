@@ -1,5 +1,5 @@
--- Attack: text that means something to somebody - SQL, LIKE, format strings, JSON, CSV, HTML, the shell, bidirectional
--- writing - in every text that is stored, and in every setting. It is text: what went in comes out, once, everywhere.
+-- Attack: text that has a meaning elsewhere (SQL, LIKE, format strings, JSON, CSV, HTML, the shell, bidirectional writing), in
+-- every text that is stored and in every setting. It stays text: it comes out as it went in, once, everywhere.
 SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CREATE EXTENSION apikeys CASCADE; RESET client_min_messages;
 \set SHOW_CONTEXT never
 

@@ -1,5 +1,5 @@
--- Attack: in a transaction that acted for one key, authenticate another in the statement that reads a table. However that is
--- planned, its policies never see the key of before.
+-- Attack: in a transaction that has a current key, authenticate another key in the statement that reads a table. With every
+-- plan, the table's policies never use the previous key.
 \set ECHO none
 \i test/lib/regress.sql
 \set ECHO all

@@ -1,5 +1,5 @@
--- Attack: with secrets in hand. By a webhook and a tenant who send find_secrets(), report_leak(), revoke_key(), disable_key()
--- and the headers of a response what is meant to be slow, to be believed, or to be repeated.
+-- Attack: a webhook and a tenant who know secrets. What they send to find_secrets(), report_leak(), revoke_key(), disable_key()
+-- and response_headers() is meant to take long, to be believed, or to be repeated in an answer.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = warning;

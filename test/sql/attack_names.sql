@@ -1,5 +1,5 @@
--- Names like ours, made by somebody who may create in the database: they count for nothing, whatever is loaded. What he puts in
--- place while the extension is being dropped is in test/specs/attack_drop.
+-- Attack: objects with names like ours, made by a role with CREATE on the database. They have no effect, whatever is loaded.
+-- What such a role can do while the extension is being dropped is in test/specs/attack_drop.
 \set ECHO none
 \i test/lib/regress.sql
 \set ECHO all

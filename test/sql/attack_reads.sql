@@ -1,5 +1,5 @@
--- Attack: what the functions and views that read tell of another tenant: plans and cursors made with other rights, settings
--- changed while a statement runs, casts and types of the attacker's, numbers and lists out of all bounds.
+-- Attack: learn about another tenant from the functions and views that read, by plans and cursors made with other rights,
+-- settings changed while a statement runs, casts and types of the attacker, numbers and lists out of range.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = warning;

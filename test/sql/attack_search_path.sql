@@ -1,5 +1,5 @@
--- Attack: functions, operators, types, relations of the attacker's own that stand first in search_path, while the
--- extension's code runs as its owner, a superuser.  Every one of them shouts when it is reached.
+-- Attack: functions, operators, types and relations of the attacker come first in search_path while the extension's code runs
+-- as its owner, a superuser. Each of them reports when it is used.
 SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; RESET client_min_messages;
 \set SHOW_CONTEXT never
 

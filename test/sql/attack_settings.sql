@@ -1,5 +1,5 @@
--- Attack: by the caller's own settings. Any role may change those of the context "user"; under each of them, a scenario of
--- everything leaves and tells the same.
+-- Attack: the caller's own settings. Any role may change settings of the context "user". With each of them, a scenario that
+-- uses all functions must leave the same rows and give the same answers.
 \set ECHO none
 \i test/lib/regress.sql
 CREATE ROLE regress_ak_mallory;

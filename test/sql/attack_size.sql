@@ -1,5 +1,5 @@
--- Attack: by size. Nothing a client can send takes long, whatever its length; nothing a manager can write makes others
--- slow; no message repeats megabytes, and none a secret that stands where a name belongs.
+-- Attack: size. Nothing that a client can send takes long, whatever its length; nothing that a manager can write slows others
+-- down; no message repeats megabytes, or a secret that was given in place of a name.
 SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CREATE EXTENSION apikeys CASCADE; RESET client_min_messages;
 -- what is internal must hold where its schema does not keep roles out
 GRANT USAGE ON SCHEMA apikeys_internal TO PUBLIC;

@@ -1,5 +1,5 @@
--- audit_filters(): what the drop-downs of a log offer, each caller's own; each value finds something, but for actions and
--- entities that did not happen yet.
+-- audit_filters(): the values for the drop-down lists of a log page, for each caller. Each value finds an entry, except actions
+-- and entities that have not happened yet.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = warning;

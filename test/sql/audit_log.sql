@@ -1,4 +1,4 @@
--- The audit log: every entity and action with all that its entry holds.
+-- The audit log: every entity and action, with all columns of its entry.
 \set ECHO none
 \i test/lib/regress.sql
 

@@ -1,4 +1,4 @@
--- authenticate: HTTP Authorization headers, as they come from the network.
+-- authenticate: HTTP Authorization headers as they come from the network.
 \set ECHO none
 \i test/lib/regress.sql
 

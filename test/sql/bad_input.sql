@@ -1,5 +1,6 @@
--- Bad input, by the catalog: every function with NULL in every place, and with what is hostile to each type. Validation
--- answers; whatever else is refused with an SQLSTATE that callers may rely on, and the name of the argument; and nothing changes that has no entry.
+-- Bad input, generated from the catalog: every function with NULL for each argument, and with hostile values for each type.
+-- Validation answers; all else is refused with an SQLSTATE that callers may rely on and the name of the argument; and nothing
+-- changes without an entry.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = error;

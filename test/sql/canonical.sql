@@ -1,5 +1,5 @@
--- The canonical bytes of rows and entries, computed once more from their description in canonical.c, by means of SQL: every
--- digest in the tables is their SHA-256, that of an entry behind a byte 0.
+-- The canonical bytes of rows and entries, computed a second time in SQL from their description in canonical.c: every digest in
+-- the tables is their SHA-256; that of an entry has a byte 0 before them.
 \set ECHO none
 \i test/lib/regress.sql
 

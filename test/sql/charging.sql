@@ -1,4 +1,4 @@
--- Charging: what a valid request costs a quota, the key's limit and the workspace's; together, or none of them.
+-- Charging: what a valid request costs a quota, the key's limit and the workspace's. It is charged to all of them, or to none.
 \set ECHO none
 \i test/lib/regress.sql
 

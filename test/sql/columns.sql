@@ -1,4 +1,4 @@
--- Columns that somebody added to our tables, or dropped: they are nobody's, and stop nothing.
+-- Columns that users added to our tables, and dropped again: they are not ours, and everything works as without them.
 \set ECHO none
 \i test/lib/regress.sql
 

@@ -1,5 +1,5 @@
--- Whatever people see in schema apikeys says what it is: \d+, \df+ and the tools that show comments. A new column says it in
--- sql/89_comments.sql, or where its table, view or type is made.
+-- Everything that people see in schema apikeys has a comment, for \d+, \df+ and the tools that show comments. The comment of a
+-- new column is in sql/89_comments.sql, or where its table, view or type is made.
 SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CREATE EXTENSION apikeys CASCADE; RESET client_min_messages;
 
 SELECT c.oid::regclass AS relation, a.attname

@@ -1,4 +1,4 @@
--- Every way to end a transaction: each entry is linked at its commit, and what was rolled back leaves none.
+-- Every way to end a transaction: an entry enters its tree after the commit, and a rollback leaves no entry.
 \set ECHO none
 \i test/lib/regress.sql
 

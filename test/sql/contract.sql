@@ -1,5 +1,5 @@
--- test/contract.md maps what callers may rely on to tests: every function and view of the face stands in it, and every file
--- that it names is there.
+-- test/contract.md maps what callers may rely on to tests: it names every function and view of schema apikeys, and every file
+-- that it names exists.
 \set ECHO none
 \i test/lib/regress.sql
 \set doc `cat test/contract.md`

@@ -1,4 +1,4 @@
--- create_key: what it gives, and every mistake.
+-- create_key: what it returns, and all errors.
 \set ECHO none
 \i test/lib/regress.sql
 

@@ -1,4 +1,4 @@
--- The key that a transaction acts for: set by authenticate alone, as by SET LOCAL. How nobody forges it or gains by it is in
+-- The key that a transaction acts for: only authenticate and require_key set it, as SET LOCAL does. Attacks on it are in
 -- attack_current_key.
 \set ECHO none
 \i test/lib/regress.sql

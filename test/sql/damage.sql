@@ -1,5 +1,5 @@
--- What a superuser did to our tables: triggers of his that refuse rows, columns and rows taken away, entries that are none.
--- Each function says what is wrong, and nothing is done in silence. (What verify_audit_logs() finds is in tamper.sql.)
+-- What a superuser can do to our tables: triggers that refuse rows, columns and rows taken away, false entries. Each function
+-- says what is wrong, and none fails silently. (What verify_audit_logs() finds is in tamper.sql.)
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = warning;

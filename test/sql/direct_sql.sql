@@ -1,4 +1,4 @@
--- Triggers are the law: what the owner may do with direct SQL, and what nobody may.
+-- The triggers enforce the rules: what the owner may do by direct SQL, and what nobody may.
 \set ECHO none
 \i test/lib/regress.sql
 

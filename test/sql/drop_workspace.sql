@@ -1,4 +1,4 @@
--- drop_workspace(): what it refuses, what goes with the workspace, and that its log stays and verifies.
+-- drop_workspace(): what it refuses, what it removes with the workspace, and that the log stays and verifies.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = warning;

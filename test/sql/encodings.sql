@@ -1,5 +1,5 @@
--- Databases that are not in UTF-8. What a key is has the same bytes in all of them, and any bytes that the encoding lets in
--- get an answer.
+-- Databases that are not in UTF-8. A secret has the same bytes in all of them, and whatever bytes the encoding allows get an
+-- answer.
 \set ECHO none
 \set main :DBNAME
 CREATE DATABASE regress_ak_latin1 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0;

@@ -1,5 +1,5 @@
--- What a role may not see can't be estimated, nor counted by EXPLAIN ANALYZE: for a value of another tenant, a plan says
--- what it says for a value that nobody has. Walks through prefixes and values, with every way of the planner turned off.
+-- What a role may not see can be neither estimated nor counted by EXPLAIN ANALYZE: for a value of another tenant, a plan says
+-- what it says for a value that does not exist. Tries prefixes and values, with each kind of plan turned off in turn.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = warning;

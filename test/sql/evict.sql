@@ -1,4 +1,5 @@
--- Archiving ends a key that leaked, whatever stands in the way of dropping another one: foreign keys and triggers of others.
+-- Archiving a leaked key works, whatever prevents the archive limit from dropping another key: foreign keys and triggers of
+-- users.
 \set ECHO none
 \i test/lib/regress.sql
 

@@ -1,4 +1,4 @@
--- export_audit_logs: RFC 4180, the same as COPY of the same columns, without formulas.
+-- export_audit_logs: RFC 4180, the same as COPY of the same columns, with no cell that a spreadsheet takes for a formula.
 SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CREATE EXTENSION apikeys CASCADE; RESET client_min_messages;
 SET TimeZone = 'Asia/Kathmandu'; SET DateStyle = 'German';
 

@@ -1,4 +1,4 @@
--- grant_access and revoke_access: what they record and grant, membership, and every mistake.
+-- grant_access and revoke_access: what they record and grant, membership, and all errors.
 \set ECHO none
 \i test/lib/regress.sql
 

@@ -1,4 +1,4 @@
--- import_key: keys issued elsewhere, adopted from their SHA-256.
+-- import_key: keys issued elsewhere are adopted by their SHA-256.
 \set ECHO none
 \i test/lib/regress.sql
 

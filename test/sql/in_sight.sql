@@ -1,4 +1,4 @@
--- Every view, for every capability with a workspace: no row of another workspace, nor of what belongs to none.
+-- Every view, with every capability in one workspace: no row of another workspace, and none of what belongs to no workspace.
 \set ECHO none
 \i test/lib/regress.sql
 

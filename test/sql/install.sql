@@ -1,4 +1,4 @@
--- The extension comes and goes whole, again and again in one session, and its schema is its own.
+-- The extension is created and dropped several times in one session and leaves nothing behind; its schema is its own.
 SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CREATE EXTENSION apikeys CASCADE; RESET client_min_messages;
 
 SELECT extversion = default_version AS newest, extrelocatable, nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace

@@ -1,4 +1,5 @@
--- A key as people see it is the same wherever it is seen: in what wrote it, in key_details() and identify_key(), and in the view.
+-- A key looks the same everywhere: in the result of the function that wrote it, in key_details() and identify_key(), and in the
+-- view.
 \set ECHO none
 \i test/lib/regress.sql
 SELECT apikeys.create_workspace('acme', prefix => 'acme');

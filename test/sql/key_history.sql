@@ -1,4 +1,4 @@
--- key_history(): every state that a key ever had, as key_details() showed it then.
+-- key_history(): every state that a key has had, as key_details() showed it then.
 \set ECHO none
 \i test/lib/regress.sql
 

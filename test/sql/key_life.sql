@@ -1,4 +1,5 @@
--- A key's life between its making and its end: disabled, enabled, revoked by a holder, each with a reason; what is refused on the way.
+-- A key between its creation and its end: disabled, enabled, revoked by a holder of its secret, each with a reason; and what is
+-- refused.
 \set ECHO none
 \i test/lib/regress.sql
 CREATE FUNCTION pg_temp.said() RETURNS TABLE (action text, activity text, changes text) LANGUAGE sql AS

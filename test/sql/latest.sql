@@ -1,4 +1,4 @@
--- A backend that has validated a key remembers where it found it, and never what: every change is in the next verdict.
+-- A backend that has validated a key remembers where it found it, but none of its values: every change is in the next verdict.
 SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CREATE EXTENSION apikeys CASCADE; RESET client_min_messages;
 
 SELECT key AS secret, key_id FROM apikeys.create_key('first', '{data}') \gset

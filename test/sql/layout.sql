@@ -1,5 +1,5 @@
--- A session whose library does not know the layout of the tables says so, whatever it calls, and says what to do. (What happens when
--- an older library meets a newer version in earnest is in test/t/071_upgrade_load.pl.)
+-- A session whose library does not know the layout of the tables says so in every call, with what to do.
+-- (test/t/071_upgrade_load.pl runs a real older library with a newer version.)
 \set ECHO none
 \i test/lib/regress.sql
 SELECT key AS secret, key_id FROM apikeys.create_key('Key', '{data}') \gset

@@ -1,4 +1,4 @@
--- Secrets in texts: find_secrets(), and secret_pattern() for scanners, against two engines of regular expressions.
+-- Secrets in texts: find_secrets(); and the regular expression of secret_pattern(), which scanners use, in two engines.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = warning;

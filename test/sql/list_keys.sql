@@ -1,4 +1,4 @@
--- list_keys(): every filter and order against what the view keys says, pages, NULLs, mistakes, and who sees what.
+-- list_keys(): every filter and order, compared with the view keys; pages, NULLs, errors, and what each role sees.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = warning;

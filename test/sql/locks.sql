@@ -1,4 +1,4 @@
--- What is locked, for how long, and what pg_locks tells of it.
+-- What is locked, for how long, and what pg_locks shows of it.
 \set ECHO none
 \i test/lib/regress.sql
 

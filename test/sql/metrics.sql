@@ -1,4 +1,5 @@
--- metrics(): totals for a monitoring system, which hold no name, agree with the views, and cost the same for any number of keys.
+-- metrics(): totals for a monitoring system. They have no names of keys, agree with the views, and cost the same for any number
+-- of keys.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = warning;

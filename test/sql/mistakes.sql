@@ -1,5 +1,5 @@
--- Forty mistakes that a newcomer makes, and what each says: read them as one. SQLSTATE, message, detail, hint, and the fields
--- that a form reads.
+-- Forty mistakes that newcomers make, and the error of each, to be read together: SQLSTATE, message, detail, hint, and the
+-- fields that a form reads.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = warning;

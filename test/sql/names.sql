@@ -1,4 +1,4 @@
--- Names and other labels: no secret stands in them, nothing in them is invisible, and names that look the same are the same.
+-- Names and other labels: they contain no secret and nothing invisible, and names that look the same are the same.
 \set ECHO none
 \i test/lib/regress.sql
 \set VERBOSITY terse

@@ -1,4 +1,4 @@
--- A secret is returned once; after that it is nowhere: in no table, view, entry, error, notice or notification.
+-- A secret is returned once. After that it is in no table, view, entry, error, notice or notification.
 \set ECHO none
 \i test/lib/regress.sql
 

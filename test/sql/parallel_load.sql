@@ -1,5 +1,5 @@
--- apikeys.workspace, set before the library is loaded, holds where that happens in a parallel operation: in a worker, and in
--- the leader while one is under way.
+-- apikeys.workspace, set before the library is loaded, is in force where a parallel operation loads the library: in a worker,
+-- and in the leader during the operation.
 \set ECHO none
 \i test/lib/regress.sql
 SELECT apikeys.create_workspace('a'), apikeys.create_workspace('b') \g /dev/null

@@ -1,4 +1,5 @@
--- The policies of a workspace: default and maximum lifetime, key limit, shared rate limit; whoever sets them, and whom they bind.
+-- The policies of a workspace (default and maximum lifetime, key limit, shared rate limit) hold however they are set, and for every
+-- caller.
 \set ECHO none
 \i test/lib/regress.sql
 -- what a mistake says, with the fields that a form reads

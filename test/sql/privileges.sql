@@ -1,5 +1,5 @@
--- Every function, view, table, sequence and type, and what each capability and PUBLIC may do with it. A new object
--- without its row here fails.
+-- Every function, view, table, sequence and type, and what each capability and PUBLIC may do with it. An object without a row
+-- here fails the test.
 \set ECHO none
 \i test/lib/regress.sql
 -- as it is

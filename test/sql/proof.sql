@@ -1,4 +1,4 @@
--- The log's proofs: the sequencer, checkpoints, inclusion and consistency, the feed; and what each refuses.
+-- The log's proofs: the sequencer, checkpoints, inclusion and consistency proofs, the feed; and what each refuses.
 \set ECHO none
 \i test/lib/regress.sql
 \set VERBOSITY terse

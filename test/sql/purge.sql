@@ -1,4 +1,5 @@
--- purge_audit_logs: what it removes and keeps, that the rest verifies, and that nothing can hide behind it.
+-- purge_audit_logs: what it removes and keeps, that the rest verifies, and that tampering before a purge is still found after
+-- it.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = warning;

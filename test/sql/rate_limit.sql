@@ -1,4 +1,5 @@
--- Rate limits: exactly as many pass as may, and what uses a limit up. Windows are long, so that nothing comes back while this runs.
+-- Rate limits: the number of requests that pass is exact, and what counts against a limit. Windows are long, so that nothing is
+-- replenished during the test.
 \set ECHO none
 \i test/lib/regress.sql
 

@@ -1,4 +1,4 @@
--- regenerate_key and end_overlap: which secret is valid until when, and every mistake.
+-- regenerate_key and end_overlap: which secret is valid until when, and all errors.
 \set ECHO none
 \i test/lib/regress.sql
 

@@ -1,4 +1,4 @@
--- Reports by email: what is refused, what is queued, who sees and releases it, and what nobody may do to the queue.
+-- Reports by email: what is refused, what is queued, who sees and releases it, and which changes of the queue are refused.
 -- Nothing is mailed: whatever is queued here is rolled back.
 SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CREATE EXTENSION apikeys CASCADE; RESET client_min_messages;
 \set SHOW_CONTEXT never

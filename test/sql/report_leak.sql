@@ -1,4 +1,5 @@
--- report_leak(): a scanning partner's own payload and answer, each leak_action, dead and foreign secrets, malformed elements.
+-- report_leak(): a scanning partner's own payload and answer, each leak_action, dead secrets and secrets issued elsewhere,
+-- malformed elements.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = warning;

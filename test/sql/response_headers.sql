@@ -1,4 +1,4 @@
--- The headers of a response, for every code, and require_key's error as PostgREST reads it.
+-- The response headers for every code, and the error of require_key() as PostgREST reads it.
 \set ECHO none
 \i test/lib/regress.sql
 

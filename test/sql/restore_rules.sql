@@ -1,4 +1,5 @@
--- What a dump restores: rows that bring their right digest pass as they are, without an entry; anything else is new.
+-- How the triggers treat rows of a dump: a row that brings its right digest passes as it is, without an entry; any other row is
+-- new.
 \set ECHO none
 \i test/lib/regress.sql
 

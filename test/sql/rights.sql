@@ -1,5 +1,6 @@
--- The table of capabilities in docs/reference.md is what grant_access() gives: each function and view of the face stands in
--- exactly one row, and a role with one capability may use those of its row, of the rows that this includes, and of "any".
+-- The table of capabilities in docs/reference.md is what grant_access() gives: each function and view of schema apikeys is in
+-- exactly one row, and a role with one capability may use the objects of its row, of the rows that this row includes, and of
+-- "any".
 \set ECHO none
 \i test/lib/regress.sql
 \set doc `sed -n '/^| capability | includes/,/^$/p' docs/reference.md`

@@ -1,5 +1,5 @@
--- With a workspace, a capability reaches that workspace alone: another's keys and entries do not exist for the role.
--- Whatever it is told of them, it would be told of what is nowhere.
+-- A capability in a workspace reaches that workspace alone: for the role, keys and entries of another do not exist. It gets the
+-- same answer about them as about what does not exist.
 \set ECHO none
 \i test/lib/regress.sql
 

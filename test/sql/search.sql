@@ -1,4 +1,4 @@
--- search_audit_logs: every filter against an oracle, pages, what each role sees, bad input.
+-- search_audit_logs: every filter compared with an oracle, pages, what each role sees, bad input.
 SET client_min_messages = warning; DROP EXTENSION IF EXISTS apikeys CASCADE; CREATE EXTENSION apikeys CASCADE; RESET client_min_messages;
 SET TimeZone = 'UTC'; SET DateStyle = 'ISO';
 

@@ -1,4 +1,4 @@
--- The text of a secret: <prefix>_<43 characters><6 characters>, the last six by an arithmetic of our own here.
+-- The text of a secret: <prefix>_<43 characters><6 characters>. The test has its own computation of the last six, the checksum.
 \set ECHO none
 \i test/lib/regress.sql
 

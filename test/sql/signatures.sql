@@ -1,4 +1,4 @@
--- What callers may rely on: the signatures of the functions, the columns of what they return, and the settings.
+-- What callers may rely on: the signatures of the functions, the columns of their results, and the settings.
 \set ECHO none
 \i test/lib/regress.sql
 \pset format unaligned

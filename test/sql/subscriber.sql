@@ -1,4 +1,4 @@
--- A subscription stops management where keys come by it: when its owner may write to our tables, and nobody else's.
+-- A subscription that brings keys stops management, but only if its owner may write to our tables.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = error;

@@ -1,4 +1,4 @@
--- verify_audit_logs: whatever somebody who got past the triggers does is found, and the first bad entry named.
+-- verify_audit_logs: finds what somebody who got past the triggers has done, and names the first bad entry.
 \set ECHO none
 \i test/lib/regress.sql
 SET client_min_messages = warning;

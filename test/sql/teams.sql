@@ -1,4 +1,4 @@
--- Actor, team and client: act_as, the settings, team_member; who is told to have done what.
+-- Actor, team and client: act_as, the settings, team_member; and who the entries say has acted.
 \set ECHO none
 \i test/lib/regress.sql
 

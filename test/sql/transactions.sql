@@ -1,4 +1,5 @@
--- Transactions: an entry stands or falls with its action; entries enter the tree after the commit, under every isolation level.
+-- Transactions: an entry is committed or rolled back with its action; entries enter the tree after the commit, at every
+-- isolation level.
 \set ECHO none
 \i test/lib/regress.sql
 

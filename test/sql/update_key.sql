@@ -1,4 +1,4 @@
--- update_key: what it changes, what it keeps, and every mistake.
+-- update_key: what it changes, what it keeps, and all errors.
 \set ECHO none
 \i test/lib/regress.sql
 

@@ -1,5 +1,5 @@
--- What is counted, how it is shown, and that a flush changes no figure. Whether the worker has flushed meanwhile does not matter
--- to anything here.
+-- What is counted, how it is shown, and that a flush changes no count. No result here depends on whether the worker has
+-- flushed.
 \set ECHO none
 \i test/lib/regress.sql
 

@@ -1,4 +1,4 @@
--- A verdict in FROM, wherever the planner puts the call: one call is one validation.
+-- A verdict in FROM: one call is one validation, wherever the planner puts it.
 \set ECHO none
 \i test/lib/regress.sql
 \set ECHO all

@@ -1,4 +1,5 @@
--- The setting apikeys.workspace bounds everything: functions, views and validation; an argument must be NULL or agree.
+-- The setting apikeys.workspace restricts functions, views and validation to one workspace; a workspace argument must be NULL
+-- or name the same one.
 \set ECHO none
 \i test/lib/regress.sql
 

@@ -1,4 +1,4 @@
--- create_workspace and update_workspace, the rules of ids, prefixes and limits, and every mistake.
+-- create_workspace and update_workspace, the rules for ids, prefixes and limits, and all errors.
 \set ECHO none
 \i test/lib/regress.sql
 

@@ -1,5 +1,5 @@
-# Dump and restore: silent and exact in every mode, without an entry; what was issued before goes on working, and life
-# goes on.
+# Dump and restore in every mode: exact, without messages and without new entries. Secrets issued before stay valid, and
+# management works on.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# A hot standby validates, and refuses what it has replayed the end of; it reads and searches what the primary does, manages nothing,
-# and once it is promoted goes on where the primary was.
+# A hot standby validates keys, and refuses a key as soon as it has replayed its end. It reads and searches like the primary,
+# and manages nothing. After promotion it continues where the primary stopped.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# Prepared transactions: nobody waits for them because of the log, their entries come into the tree once they are committed,
-# and a crash in between changes nothing of that.
+# Prepared transactions: the log makes nobody wait for them, and their entries enter the tree once they are committed, also when
+# the server crashes in between.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# Usage through restarts, crashes and whatever happens to the worker: no figure is lost or counted twice.
+# Usage through restarts, crashes and failures of the worker: no request is lost or counted twice.
 
 use strict;
 use warnings;

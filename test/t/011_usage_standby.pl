@@ -1,4 +1,4 @@
-# Usage on a standby: counted and shown, never flushed; promoted, it is flushed.
+# Usage on a standby is counted and shown, but not flushed; after promotion it is flushed.
 
 use strict;
 use warnings;

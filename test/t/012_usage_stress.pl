@@ -1,5 +1,5 @@
-# Sixteen clients at once: the sum of what was counted is the number of calls, and a limit lets exactly as many pass as it says,
-# whatever flushes meanwhile. USAGE_CALLS is the number of calls of each client.
+# Sixteen clients at once: the counts add up to the number of calls, and a limit lets pass exactly as many requests as it says,
+# also while counts are flushed. USAGE_CALLS is the number of calls of each client.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# The background worker: what wakes it, and whose rights it has.
+# The background worker: what wakes it, and with whose rights it runs.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# The shared memory of usage and limits, with default settings unless a test is of a ceiling: it grows before it is full, and
-# what it has no room for is told. APIKEYS_LONG (make check LONG=1): a million keys.
+# The shared memory of usage and limits, with default settings except where a maximum is tested: it grows before it is full, and
+# what finds no room in it is reported. APIKEYS_LONG (make check LONG=1): a million keys.
 
 use strict;
 use warnings;

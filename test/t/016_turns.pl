@@ -1,4 +1,4 @@
-# More databases than workers: they are served in turn, and a clean stop loses no count of any.
+# More databases than workers: the workers serve them in turn, and a clean stop of the server loses no counts of any database.
 
 use strict;
 use warnings;

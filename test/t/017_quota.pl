@@ -1,5 +1,5 @@
-# Quotas and shared limits in memory: exact under many clients, and through restarts, crashes, want of memory, a standby and
-# its promotion.
+# Quotas and shared limits in memory: exact with many clients, after restarts and crashes, when memory is short, on a standby
+# and after its promotion.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# A system that gives no shared memory: requests are answered all the same, what is not counted or limited is told, and all of
-# it works once there is some. The server's dynamic shared memory is in files here, in a folder that is made read-only.
+# A system that gives no shared memory: requests are still answered, what is not counted or limited is reported, and all of it
+# works as soon as there is memory. The server's dynamic shared memory is in files here, in a directory that is made read-only.
 
 use strict;
 use warnings;

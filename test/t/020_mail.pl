@@ -1,5 +1,5 @@
-# Reports by email, against a real mail server on loopback: what arrives is what was asked for, byte for byte; servers
-# that hang up, refuse, fall silent or are not there; logins, TLS, OpenPGP; restarts and restores.
+# Reports by email, sent to a real mail server on loopback: what arrives is what was asked for, byte for byte; servers that hang
+# up, refuse, do not answer or are not there; logins, TLS, OpenPGP; restarts and restores.
 
 use strict;
 use warnings;

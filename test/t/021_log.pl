@@ -1,4 +1,4 @@
-# The log beyond SQL: NOTIFY as a gateway hears it, and retention by the worker.
+# What SQL alone does not show of the log: NOTIFY as a gateway receives it, and retention by the worker.
 
 use strict;
 use warnings;

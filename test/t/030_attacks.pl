@@ -1,5 +1,5 @@
-# Attacks that need a server of their own: secrets in logs and statistics, forged settings that are there before the
-# library is, cancellation at any moment.
+# Attacks that need a server of their own: secrets in logs and statistics, settings forged before the library is loaded,
+# cancellation at any moment.
 
 use strict;
 use warnings;

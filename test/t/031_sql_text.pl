@@ -1,4 +1,4 @@
-# The text of our source, where a rule cannot be tested by running it.
+# Rules for the text of our source that cannot be tested by running it.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# What people paste: the SQL of README, docs/, hints, details and comments, much of it run by superusers.  In a database whose
-# owner has put functions and operators into schema public that fit better than PostgreSQL's own, none of them is called.
+# The SQL that people paste from README, docs/, hints, details and comments, often as superusers. The owner of the database has
+# put functions and operators into schema public that match better than PostgreSQL's own: none of them is called.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# README and docs/ hold what they promise: the first steps and the row-level security of README are run as they stand there
-# and give what stands beside them, README is short, and all links lead somewhere.
+# README and docs/ are true: the first steps and the row-level security of README are run as they are written, and give the
+# output beside them; README is short, and all links lead somewhere.
 
 use strict;
 use warnings;

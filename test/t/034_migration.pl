@@ -1,5 +1,5 @@
-# docs/migration.md: its statements, as they stand there, move keys of other systems. The tables of test/lib/migration.sql were
-# filled by those systems; every original secret is valid afterwards, for what it was allowed, and nothing else is.
+# The statements of docs/migration.md, run as they are written, move keys of other systems, which filled the tables of
+# test/lib/migration.sql. Every original secret is then valid for what it was allowed before, and no other secret is valid.
 
 use strict;
 use warnings;

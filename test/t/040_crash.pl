@@ -1,9 +1,9 @@
-# Kill -9 at random moments, under load: whatever was acknowledged is there afterwards, and nothing half done.
+# kill -9 at random moments, under load: what was acknowledged is there afterwards, and no change is half done.
 #
-# Eight clients create, change, regenerate, archive and validate keys of several workspaces, each its own keys, so that each
-# knows what was acknowledged and which one change was under way when its connection broke.  That one may have happened or
-# not, as a whole.  Meanwhile the worker and one more client take entries into the trees; what that client has seen of them, a
-# checkpoint, must hold afterwards.  10 rounds; APIKEYS_LONG=1: 200.  APIKEYS_SEED repeats the random choices of a run (not its timing).
+# Eight clients create, change, regenerate, archive and validate keys of several workspaces. Each has its own keys, so it knows
+# what was acknowledged, and which one change was under way when its connection broke: that change may have happened or not, but
+# as a whole. Meanwhile the worker and one more client take entries into the trees; the checkpoints that this client has read
+# must hold afterwards. 10 rounds; APIKEYS_LONG=1: 200. APIKEYS_SEED repeats the random choices of a run (not its timing).
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# A standby with synchronous_commit = remote_apply: once the call that ends a key has returned, no server accepts it, however
-# hard the standby is asked meanwhile.  A fail-over loses nothing that was acknowledged.
+# A standby with synchronous_commit = remote_apply: once the call that ends a key has returned, no server accepts the key,
+# although both are queried all the time. A fail-over loses nothing that was acknowledged.
 
 use strict;
 use warnings;

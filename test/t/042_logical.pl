@@ -1,5 +1,5 @@
-# Logical replication: two subscribers validate by themselves, and hold what the publisher holds, once, from the first sync
-# on, which runs under load.  They manage nothing, and take over the publisher's trees, until one of them takes its place.
+# Logical replication: two subscribers validate by themselves, and hold each row of the publisher once, from the first sync on,
+# which runs under load. They manage nothing, and take over the publisher's trees, until one of them replaces the publisher.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# pgbouncer in transaction pooling: many clients share one connection of the server, and none of them finds what the one
-# before it left: neither the actor nor the key that its transaction acted for.
+# pgbouncer with transaction pooling: many clients share one connection to the server, and none finds the actor or the current
+# key of the client before it.
 
 use strict;
 use warnings;

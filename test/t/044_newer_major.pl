@@ -1,6 +1,6 @@
-# Dump and restore into a newer PostgreSQL, and pg_upgrade to it, where one is installed that has the extension.
+# Dump and restore into a newer PostgreSQL, and pg_upgrade to it, if one is installed that has the extension.
 #
-# APIKEYS_NEWER=/usr/lib/postgresql/18 names it; else the newest of those beside Debian's usual place is taken.
+# APIKEYS_NEWER=/usr/lib/postgresql/18 names it; by default it is the newest one in /usr/lib/postgresql.
 
 use strict;
 use warnings;

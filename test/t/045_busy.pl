@@ -1,6 +1,6 @@
-# Validation waits for nobody: while transactions that edit keys stay open, while a key is edited without pause, and under an
-# old snapshot that keeps every version of it.  What that leaves behind VACUUM takes away.  APIKEYS_LONG=1: 1,000,000
-# validations instead of 20,000.
+# Validation does not wait: for open transactions that edit keys, for a key that is edited without pause, or because of an old
+# snapshot that keeps every version of a key. VACUUM then removes these versions. APIKEYS_LONG=1: 1,000,000 validations instead
+# of 20,000.
 
 use strict;
 use warnings;

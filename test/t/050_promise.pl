@@ -1,7 +1,7 @@
-# The promise itself: a key that is archived, regenerated or narrowed is refused by every call that begins after that has
-# returned, in every form of call, at every isolation level, and on a standby that remote_apply waits for.  And the checker sees
-# what it looks for: with synchronous_commit = local, and a validator that remembers, it finds what must not be.
-# test/model/promise.py does it, see there.  APIKEYS_LONG=1: minutes, and a million validations.
+# The main promise: a key that was archived, regenerated or narrowed is refused by every call that begins after the change has
+# returned, in every form of call, at every isolation level, and on a standby with remote_apply. The checker is tested, too:
+# with synchronous_commit = local, and with a validator that caches, it must find violations. test/model/promise.py does the
+# work. APIKEYS_LONG=1: minutes, and a million validations.
 
 use strict;
 use warnings;

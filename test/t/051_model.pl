@@ -1,5 +1,5 @@
-# Random operations, compared with a model of the contract after each: test/model/random_test.py and contract.py, see there.
-# A fixed seed and a random one; APIKEYS_SEED names the latter.  APIKEYS_LONG=1: twenty of 5,000 steps.
+# Random operations, each compared with a model of the contract: test/model/random_test.py and contract.py. One run has a fixed
+# seed and one a random seed, which APIKEYS_SEED sets. APIKEYS_LONG=1: twenty runs of 5,000 steps.
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# The audit log's tree: the arithmetic against a second implementation; the sequencer beside writers, long and prepared
-# transactions, kills and crashes; proofs and signatures checked by programs that are not ours.
+# The audit log's tree: its arithmetic, compared with a second implementation; the sequencer together with writers, long and
+# prepared transactions, kills and crashes; proofs and signatures, checked by programs that are not ours.
 
 use strict;
 use warnings;

@@ -1,8 +1,8 @@
-# From the versions before to this one: ALTER EXTENSION UPDATE and restores of a dump of then; and what is in the catalog after an
-# update is what CREATE EXTENSION makes.
+# From every earlier version to this one: ALTER EXTENSION UPDATE, and the restore of a dump. After an update, the catalog is
+# what CREATE EXTENSION makes.
 #
-# test/upgrade holds of each version its install script and a dump of the rows of rows.sql (CONTRIBUTING.md, "Releases").  The old
-# script is installed in a copy of the server.
+# test/upgrade holds, for each version, its install script and a dump of the rows of rows.sql (CONTRIBUTING.md, "Releases"). The
+# old script is installed in a copy of the server.
 
 use strict;
 use warnings;

@@ -1,9 +1,9 @@
-# ALTER EXTENSION UPDATE while keys are validated and managed: sessions that loaded the old library and go on, sessions that find the
-# new one before the update and after it, the worker, a standby, a postmaster that preloaded the old library.
+# ALTER EXTENSION UPDATE while keys are validated and managed: by sessions that keep the old library, by sessions that load the
+# new one before or after the update, by the worker, on a standby, and under a postmaster that preloaded the old library.
 #
-# Whatever a session meets, it must give the right verdict or one of the errors that say what to do; nothing that succeeded may be
-# missing in the log.  The old library is built from the commit of its release (scripts/release-library, as make check does):
-# APIKEYS_RELEASES is the directory with it.  In CI that must not be missing.
+# Every session must get the right verdict or one of the errors that say what to do, and every change that succeeded must be in
+# the log. The old library is built from the commit of its release (scripts/release-library, as make check does).
+# APIKEYS_RELEASES is the directory with it; CI must have it.
 
 use strict;
 use warnings;

@@ -1,7 +1,8 @@
-# pg_upgrade of a database with a version before, to the newest PostgreSQL that has this one, and then ALTER EXTENSION UPDATE.
+# pg_upgrade of a database with an earlier version, to the newest PostgreSQL that has this version, and then ALTER EXTENSION
+# UPDATE.
 #
-# APIKEYS_NEWER=/usr/lib/postgresql/18 names it; else the newest of those beside Debian's usual place is taken.  pg_upgrade makes the
-# extension of the old version from its catalog, so that the new server needs no old script.
+# APIKEYS_NEWER=/usr/lib/postgresql/18 names it; by default it is the newest one in /usr/lib/postgresql. pg_upgrade takes the
+# old version over from the catalog, so the new server does not need its script.
 
 use strict;
 use warnings;

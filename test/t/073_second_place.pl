@@ -1,5 +1,5 @@
-# Installed in a second place, which PostgreSQL 18's extension_control_path and dynamic_library_path name: the extension, its worker and
-# its library for mail are found there.
+# The extension is installed in a second place, which PostgreSQL 18's extension_control_path and dynamic_library_path name: the
+# extension, its worker and its mail library are found there.
 
 use strict;
 use warnings;

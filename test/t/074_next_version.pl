@@ -1,8 +1,9 @@
-# What a version after this one can do: it adds columns to sealed tables, in a database where a user had added some before.
+# What a later version can do: add columns to sealed tables, in a database where a user has added columns before, and add a
+# function and a view.
 #
-# The next version is made for real: a copy of the tree with the edits of test/upgrade/next.pl, built and installed beside.  Two things
-# need it that no other test has: two libraries of different layouts of tables, and (the next one with another layout of memory) two that count
-# in memory of their own.
+# The next version is built for real: a copy of the tree with the edits of test/upgrade/next.pl, installed beside this one. Only
+# this test has two libraries of different layouts of tables, and (the next one with another layout of memory) two libraries
+# that each count in their own memory.
 
 use strict;
 use warnings;

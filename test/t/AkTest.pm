@@ -1,4 +1,4 @@
-# What the TAP tests share: nodes, databases, comparing them, and the oracle.
+# What the TAP tests share: nodes, databases, comparisons of databases, and the oracle.
 
 package AkTest;
 
