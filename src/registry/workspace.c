@@ -277,6 +277,7 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 		WORKSPACE_ARGS, WORKSPACE_ARG_TYPES, NULL};
 	Datum args[WORKSPACE_ARGS];
 	char nulls[WORKSPACE_ARGS];
+	MemoryContext context = CurrentMemoryContext;
 	char *workspace;
 
 	ak_require_anywhere(AK_ADMIN);
@@ -293,8 +294,13 @@ ak_create_workspace(PG_FUNCTION_ARGS)
 	}
 	PG_CATCH();
 	{
+		ErrorData *error;
+
 		/* not ON CONFLICT, which fails if the other row is newer than the transaction's snapshot */
-		if (geterrcode() == ERRCODE_UNIQUE_VIOLATION)
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && error->constraint_name != NULL &&
+			strcmp(error->constraint_name, "workspace_pkey") == 0)
 		{
 			FlushErrorState();
 			ak_exists(errmsg("workspace \"%s\" already exists", workspace));

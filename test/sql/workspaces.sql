@@ -60,3 +60,13 @@ SELECT count(*) FROM unnest('{default,Acme,DEFAULT}'::text[]) AS w, apikeys.crea
 SELECT workspace, name FROM apikeys.active_keys WHERE name = 'same name' ORDER BY workspace COLLATE "C";
 
 SELECT pg_temp.wrong();
+
+-- a unique constraint of a user's own, which a trigger meets, is not taken for that of workspaces
+CREATE TABLE public.regress_ak_label (label text UNIQUE);
+CREATE FUNCTION public.regress_ak_label() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.regress_ak_label VALUES ('the same'); RETURN NULL; END $$;
+CREATE TRIGGER label AFTER INSERT ON apikeys.workspace FOR EACH ROW EXECUTE FUNCTION public.regress_ak_label();
+SELECT apikeys.create_workspace('label-1');
+SELECT pg_temp.refused($$SELECT apikeys.create_workspace('label-2')$$);
+DROP TRIGGER label ON apikeys.workspace;
+DROP FUNCTION public.regress_ak_label();
+DROP TABLE public.regress_ak_label;
