@@ -25,18 +25,26 @@ ak_text_elements(Datum list, int *count)
 }
 
 /*
- * Returns an array of these elements, without NULLs.  It looks the type up: not
- * for the request path.
+ * Returns an array of these elements; "nulls" may be NULL.  It looks the type
+ * up: not for the request path.
  */
 Datum
-ak_array(Datum *elements, int count, Oid element_type)
+ak_array_with_nulls(Datum *elements, bool *nulls, int count, Oid element_type)
 {
+	int lower = 1;
 	int16 len;
 	bool by_value;
 	char align;
 
 	get_typlenbyvalalign(element_type, &len, &by_value, &align);
-	return PointerGetDatum(construct_array(elements, count, element_type, len, by_value, align));
+	return PointerGetDatum(construct_md_array(elements, nulls, 1, &count, &lower, element_type, len, by_value, align));
+}
+
+/* The same without NULLs. */
+Datum
+ak_array(Datum *elements, int count, Oid element_type)
+{
+	return ak_array_with_nulls(elements, NULL, count, element_type);
 }
 
 /* Returns a text[] with a single element. */

@@ -34,6 +34,7 @@ ak_text_listed(const char *data, size_t len, ArrayType *list)
 
 extern Datum *ak_text_elements(Datum list, int *count);
 extern Datum ak_array(Datum *elements, int count, Oid element_type);
+extern Datum ak_array_with_nulls(Datum *elements, bool *nulls, int count, Oid element_type);
 extern Datum ak_text_array_of(Datum element);
 
 #endif /* AK_ARRAYS_H */

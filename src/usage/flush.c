@@ -28,6 +28,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -155,26 +156,11 @@ write_piece(const AkFigure *figures, int count)
 		{UUIDARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLARRAYOID, TEXTARRAYOID, INT8ARRAYOID,
 		 INT8ARRAYOID, TIMESTAMPTZARRAYOID, INETARRAYOID, INT8ARRAYOID},
 		NULL};
-	static const struct
-	{
-		int column; /* an AK_FIGURE_ column of figures.h */
-		Oid type;
-		int16 len;
-		bool byval;
-		char align;
-	} columns[WRITE_ARGS] = {
-		{AK_FIGURE_KEY_ID, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR},
-		{AK_FIGURE_HOUR, TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE},
-		{AK_FIGURE_API, TEXTOID, -1, false, TYPALIGN_INT},
-		{AK_FIGURE_CODE, TEXTOID, -1, false, TYPALIGN_INT},
-		{AK_FIGURE_OLD_SECRET, BOOLOID, 1, true, TYPALIGN_CHAR},
-		{AK_FIGURE_WORKSPACE, TEXTOID, -1, false, TYPALIGN_INT},
-		{AK_FIGURE_SLOT, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE},
-		{AK_FIGURE_COUNT, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE},
-		{AK_FIGURE_LAST_AT, TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE},
-		{AK_FIGURE_LAST_CLIENT, INETOID, -1, false, TYPALIGN_INT},
-		{AK_FIGURE_FLUSHED, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE},
-	};
+	/* of figures.h, in the order of the arguments */
+	static const int columns[WRITE_ARGS] = {AK_FIGURE_KEY_ID,      AK_FIGURE_HOUR,       AK_FIGURE_API,
+											AK_FIGURE_CODE,        AK_FIGURE_OLD_SECRET, AK_FIGURE_WORKSPACE,
+											AK_FIGURE_SLOT,        AK_FIGURE_COUNT,      AK_FIGURE_LAST_AT,
+											AK_FIGURE_LAST_CLIENT, AK_FIGURE_FLUSHED};
 	Datum args[WRITE_ARGS];
 	bool isnull;
 	Datum *values = palloc(count * AK_FIGURE_NATTS * sizeof(Datum));
@@ -186,15 +172,12 @@ write_piece(const AkFigure *figures, int count)
 		ak_figure_row(&figures[i], values + i * AK_FIGURE_NATTS, nulls + i * AK_FIGURE_NATTS);
 	for (int c = 0; c < WRITE_ARGS; c++)
 	{
-		int lower = 1;
-
 		for (int i = 0; i < count; i++)
 		{
-			elements[i] = values[i * AK_FIGURE_NATTS + columns[c].column];
-			element_nulls[i] = nulls[i * AK_FIGURE_NATTS + columns[c].column];
+			elements[i] = values[i * AK_FIGURE_NATTS + columns[c]];
+			element_nulls[i] = nulls[i * AK_FIGURE_NATTS + columns[c]];
 		}
-		args[c] = PointerGetDatum(construct_md_array(elements, element_nulls, 1, &count, &lower, columns[c].type,
-													 columns[c].len, columns[c].byval, columns[c].align));
+		args[c] = ak_array_with_nulls(elements, element_nulls, count, get_element_type(query.argtypes[c]));
 	}
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 	return DatumGetInt64(ak_query_result(0, 1, &isnull));
