@@ -367,6 +367,43 @@ lock_items(AkMemory *memory, AkLimit *key, const AkLimitId *key_id, AkLimit *sha
 }
 
 /*
+ * Finds or makes the items of a request, and locks them.  *key and *shared are NULL
+ * where the request has no such limit, or memory has no room for one.  "since" is the
+ * beginning of the quota's period.
+ */
+static inline void
+lock_for_request(const AkCharge *charge, TimestampTz since, AkLimit **key, AkLimit **shared)
+{
+	AkMemory *memory = ak_memory(true);
+	AkLimitId key_id = {.database = MyDatabaseId};
+	AkLimitId shared_id = {.database = MyDatabaseId};
+	AkBase base = {.known = false};
+
+	*key = *shared = NULL;
+	memcpy(key_id.id, charge->key_id->data, UUID_LEN);
+	if (charge->shared != NULL)
+		memcpy(shared_id.id, charge->shared->id, UUID_LEN);
+	while (memory != NULL)
+	{
+		if (charge->limit > 0 || charge->quota >= 0)
+			*key = find_item(memory, &key_id, false, charge->workspace, charge->workspace_len, charge->items);
+		if (charge->shared != NULL)
+			*shared = find_item(memory, &shared_id, true, charge->workspace, charge->workspace_len, NULL);
+		/* read without the lock; lock_items() checks under it */
+		if (*key != NULL && charge->quota >= 0 && !base.known && !is_period(*key, charge, since))
+		{
+			base.releases = pg_atomic_read_u64(&memory->releases);
+			pg_read_barrier();
+			base.standby = RecoveryInProgress();
+			base.used = ak_quota_flushed(charge->key_id, charge->period, since);
+			base.known = true;
+		}
+		if (likely(lock_items(memory, *key, &key_id, *shared, &shared_id, charge, since, &base)))
+			break;
+	}
+}
+
+/*
  * Charges a request that is valid but for its limits: its key's rate limit and
  * quota and its workspace's rate limit, or none of them if one refuses.  Fills in
  * the part "out" of *charge.
@@ -379,52 +416,26 @@ lock_items(AkMemory *memory, AkLimit *key, const AkLimitId *key_id, AkLimit *sha
 void
 ak_charge(AkCharge *charge)
 {
-	AkMemory *memory = ak_memory(true);
-	AkLimitId key_id = {.database = MyDatabaseId};
-	AkLimitId shared_id = {.database = MyDatabaseId};
-	AkLimit *key = NULL;
-	AkLimit *shared = NULL;
-	bool for_key = charge->limit > 0 || charge->quota >= 0;
+	AkLimit *key;
+	AkLimit *shared;
 	int64 now = ak_limit_now();
 	TimestampTz since = 0;
 	TimestampTz until = 0;
-	AkBase base = {.known = false};
 	AkRate key_rate = {.wait = 0};
 	AkRate shared_rate = {.wait = 0};
 	bool enough = true;
 	bool denied;
 	int missing;
 
-	memcpy(key_id.id, charge->key_id->data, UUID_LEN);
-	if (charge->shared != NULL)
-		memcpy(shared_id.id, charge->shared->id, UUID_LEN);
 	if (charge->quota >= 0)
 	{
 		/* to be flushed, whether usage is counted or not */
 		(void) ak_worker_ensure();
 		ak_period_bounds(charge->period, charge->now, &since, &until);
 	}
+	lock_for_request(charge, since, &key, &shared);
 
-	while (memory != NULL)
-	{
-		if (for_key)
-			key = find_item(memory, &key_id, false, charge->workspace, charge->workspace_len, charge->items);
-		if (charge->shared != NULL)
-			shared = find_item(memory, &shared_id, true, charge->workspace, charge->workspace_len, NULL);
-		/* read without the lock; lock_items() checks under it */
-		if (key != NULL && charge->quota >= 0 && !base.known && !is_period(key, charge, since))
-		{
-			base.releases = pg_atomic_read_u64(&memory->releases);
-			pg_read_barrier();
-			base.standby = RecoveryInProgress();
-			base.used = ak_quota_flushed(charge->key_id, charge->period, since);
-			base.known = true;
-		}
-		if (likely(lock_items(memory, key, &key_id, shared, &shared_id, charge, since, &base)))
-			break;
-	}
-
-	missing = (for_key && key == NULL) + (charge->shared != NULL && shared == NULL);
+	missing = (key == NULL && (charge->limit > 0 || charge->quota >= 0)) + (shared == NULL && charge->shared != NULL);
 	denied = missing > 0 && ak_guc_limits_when_full == AK_LIMITS_DENY;
 	if (key != NULL && charge->quota >= 0)
 		enough = charge->cost <= Max(charge->quota - key->used, 0);
