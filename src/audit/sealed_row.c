@@ -118,6 +118,7 @@ ak_row_text(const AkRow *row, AttrNumber column)
 	return AK_IS_NULL(row, column) ? NULL : TextDatumGetCString(AK_VALUE(row, column));
 }
 
+/* Sets a column; the value is not copied. */
 void
 ak_row_set(AkRow *row, AttrNumber column, Datum value)
 {
@@ -125,12 +126,14 @@ ak_row_set(AkRow *row, AttrNumber column, Datum value)
 	AK_IS_NULL(row, column) = false;
 }
 
+/* The same with a copy of a C string. */
 void
 ak_row_set_text(AkRow *row, AttrNumber column, const char *value)
 {
 	ak_row_set(row, column, CStringGetTextDatum(value));
 }
 
+/* Sets a column to NULL. */
 void
 ak_row_clear(AkRow *row, AttrNumber column)
 {

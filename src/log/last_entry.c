@@ -78,6 +78,7 @@ ak_last_of_thing(AkLastFinder *finder, Datum thing)
 	return find_last(&finder->by_subject, F_JSONB_EQ, thing);
 }
 
+/* Ends the scans. */
 void
 ak_last_end(AkLastFinder *finder)
 {

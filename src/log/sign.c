@@ -184,6 +184,7 @@ ak_signature_right(const AkSigningKeys *keys, int number, const void *data, size
 
 #else /* !AK_HAVE_SIGNATURES */
 
+/* Returns no keys.  Raises 0A000 if apikeys.audit_signing_key_file is set. */
 AkSigningKeys *
 ak_signing_keys(void)
 {
@@ -193,12 +194,14 @@ ak_signing_keys(void)
 	return palloc0(sizeof(AkSigningKeys));
 }
 
+/* Not called: there are no keys. */
 void
 ak_sign(const AkSigningKeys *keys, const void *data, size_t len, uint8 out[AK_NOTE_SIGNATURE_LEN])
 {
 	pg_unreachable();
 }
 
+/* Not called either. */
 bool
 ak_signature_right(const AkSigningKeys *keys, int number, const void *data, size_t len, const uint8 *signature,
 				   size_t signature_len)

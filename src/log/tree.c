@@ -84,6 +84,7 @@ ak_tree_change_workspace(AkTreeReader *reader, const char *workspace)
 	reader->workspace = CStringGetTextDatum(workspace);
 }
 
+/* Ends the scan. */
 void
 ak_tree_end(AkTreeReader *reader)
 {
@@ -120,6 +121,7 @@ ak_tree_first(AkTreeReader *reader, int64 position, AkTreeRow *row)
 	return find_row(reader, BTGreaterEqualStrategyNumber, F_INT8GE, position, ForwardScanDirection, row);
 }
 
+/* Reads the next row; returns false if there is none. */
 bool
 ak_tree_next(AkTreeReader *reader, AkTreeRow *row)
 {
@@ -133,6 +135,7 @@ ak_tree_last(AkTreeReader *reader, int64 before, AkTreeRow *row)
 	return find_row(reader, BTLessStrategyNumber, F_INT8LT, before, BackwardScanDirection, row);
 }
 
+/* Reads the previous row; returns false if there is none. */
 bool
 ak_tree_previous(AkTreeReader *reader, AkTreeRow *row)
 {
@@ -230,6 +233,7 @@ ak_leaf_of_entry(AkLeafFinder *finder, int64 audit_id, AkTreeRow *row, Datum *wo
 	return true;
 }
 
+/* Ends the scan. */
 void
 ak_leaves_end(AkLeafFinder *finder)
 {

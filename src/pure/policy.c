@@ -31,12 +31,14 @@ static const struct
 	[AK_VALID] = {"VALID", 200},
 };
 
+/* Returns the name of a code, as in column "code" of a verdict. */
 const char *
 ak_code_name(AkCode code)
 {
 	return codes[code].name;
 }
 
+/* Returns the HTTP status of a code. */
 int
 ak_code_http_status(AkCode code)
 {

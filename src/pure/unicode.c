@@ -176,6 +176,7 @@ ak_char_is_invisible(uint32 c)
 	return c >= 0xad && in_ranges(c, invisible, lengthof(invisible));
 }
 
+/* Returns true for a space, of any kind that Unicode has. */
 bool
 ak_char_is_space(uint32 c)
 {
