@@ -344,7 +344,7 @@ ak_row_digest(const AkColumns *columns, const Datum *values, const bool *nulls, 
 {
 	StringInfo buf = row_buffer();
 
-	if (columns == ak_columns(AK_AUDIT_LOG))
+	if (columns->table == AK_AUDIT_LOG)
 		appendStringInfoCharMacro(buf, '\0');
 	ak_row_bytes(buf, columns, values, nulls);
 	if (!ak_sha256(buf->data, buf->len, out))

@@ -104,6 +104,7 @@ ak_find_columns(Relation rel, AkRelation which)
 	Assert(known->natts <= AK_NATTS_MAX);
 	if (stored->natts < known->natts)
 		ak_wrong_version("table", ak_relation_name(which));
+	columns->table = which;
 	columns->natts = known->natts;
 	columns->digest = known->digest;
 	columns->in_place = true;

@@ -20,6 +20,7 @@
 /* Our columns of a table, in the order of its Anum_ enum */
 typedef struct AkColumns
 {
+	AkRelation table;
 	int natts;
 	AttrNumber digest;                /* of these, the one with the row's digest; 0: none */
 	bool in_place;                    /* each has this number in the table */
