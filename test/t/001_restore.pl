@@ -262,6 +262,10 @@ $node->append_conf('postgresql.conf', "apikeys.flush_interval = '1h'\n");
 $node->reload;
 make_database('pending', @source_settings);
 install_in($node, 'pending');
+# its worker runs the jobs once, and stays while there is another session
+my $other = session($node, 'pending');
+$other->run('SELECT apikeys.flush_usage()');
+wait_for_round($node, 'pending') or die 'no worker';
 $node->safe_psql('pending', "SELECT FROM apikeys.create_workspace('acme'); SELECT count(apikeys.create_key('in the tree ' || i, '{data}', w)) "
 	  . "FROM generate_series(1, 100) AS i, unnest('{default,acme}'::text[]) AS w");
 sequence($node, 'pending');
@@ -272,6 +276,7 @@ my $half = contents($node, 'pending');
 is(query($node, 'pending', $outside), '6000', 'entries in no tree');
 my %dump = (plain => [], data => ['--data-only'], custom => ['-Fc']);
 run_ok("pending: pg_dump, $_", [ 'pg_dump', @{ $dump{$_} }, '-f', "$dir/pending_$_", '-d', 'pending' ]) foreach sort keys %dump;
+$other->quit;
 foreach my $mode ([ 'plain', 'plain' ], [ '-Fc -j4', 'custom', ['-j4'] ], [ '--data-only', 'data', undef, 1 ],
 	[ '--data-only -j4', 'custom', [ '--data-only', '-j4' ], 1 ])
 {

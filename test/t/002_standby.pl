@@ -229,7 +229,7 @@ $primary->stop('immediate');
 is(problems($standby, 'postgres'), '', 'a prepared transaction is not seen');
 $standby->promote;
 is(verdicts($standby, 'postgres', @probe), 'VALID VALID REGENERATED VALID NOT_FOUND ARCHIVED ARCHIVED VALID', 'promoted: verdicts');
-is(failure($standby, "SET lock_timeout = '200ms'; SELECT apikeys.create_key('meanwhile', '{data}', 'acme')"), '',
+is(failure($standby, "SET lock_timeout = '5s'; SELECT apikeys.create_key('meanwhile', '{data}', 'acme')"), '',
 	'nobody waits for the prepared transaction');
 sequence($standby, 'postgres');
 $standby->safe_psql('postgres', "COMMIT PREPARED 'p'");

@@ -30,11 +30,11 @@ sub sql
 	return $node->safe_psql('postgres', $sql);
 }
 
-# Does it wait for somebody?  '' (it went through), or where.
+# Does it wait for a transaction that does not end?  '' (it went through), or where.
 sub waits
 {
 	my ($sql) = @_;
-	my ($code, $out, $err) = $node->psql('postgres', "SET lock_timeout = '200ms';\nBEGIN;\n$sql;\n\\warn done\nCOMMIT");
+	my ($code, $out, $err) = $node->psql('postgres', "SET lock_timeout = '5s';\nBEGIN;\n$sql;\n\\warn done\nCOMMIT");
 
 	return $err eq 'done' ? '' : $err =~ /lock timeout/ ? ($err =~ /^done$/m ? 'at commit' : 'at once') : $err;
 }

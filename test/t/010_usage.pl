@@ -56,7 +56,8 @@ $node->safe_psql('postgres', 'DROP DATABASE unused');
 my $key = make_database('one');
 ok(wait_for($node, 'postgres', $workers, '1'), 'the first entry starts a worker');
 is(validate('one', $key, 10), '10', 'the first requests');
-is(query($node, 'one', 'SELECT worker, tracking, reason IS NULL, counts_lost FROM apikeys.status()'), 'running|t|t|0', 'status() says so');
+# it is there before it knows that it is the worker
+ok(wait_for($node, 'one', 'SELECT worker, tracking, reason IS NULL, counts_lost FROM apikeys.status()', 'running|t|t|0'), 'status() says so');
 
 #
 # A clean stop loses nothing, not even what the last backend counted when it was told to go.
@@ -85,6 +86,8 @@ ok(wait_for($node, 'postgres', $workers, '1'), 'requests start a worker');
 is(query($node, 'one', 'SELECT apikeys.flush_usage() >= 0'), 't', 'flushed');
 $seen += 7;
 is(in_tables('one'), "$seen $seen", 'it is in the tables');
+# its first flush may be still to come
+my $held = hold_worker($node, 'one');
 validate('one', $key, 5);
 is(seen('one'), $seen + 5, 'and more in memory');
 ok(wait_for($node, 'postgres', $workers, '1'), 'there is a worker');
@@ -94,6 +97,7 @@ ok(wait_for($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE quer
 my $pid = query($node, 'postgres', "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(300)%' AND pid <> pg_backend_pid()");
 kill 'KILL', $pid;
 $victim->finish;
+release_worker($held);
 for (1 .. 300)
 {
 	last if (run_code([ 'psql', '-qXAt', '-d', $node->connstr('postgres'), '-c', "$workers AND pid <> $old_worker" ]))[1] eq "1\n";
@@ -114,6 +118,9 @@ $seen = seen('one');
 #
 $node->safe_psql('one', q{CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no flush today'; END $$;
 CREATE TRIGGER fail BEFORE INSERT ON apikeys_internal.usage FOR EACH ROW EXECUTE FUNCTION fail()});
+# while there is another session, the worker stays
+my $other = session($node, 'one');
+$other->run('SELECT 1');
 validate('one', $key, 11);
 $seen += 11;
 my ($code, undef, $message) = $node->psql('one', 'SELECT apikeys.flush_usage()');
@@ -122,10 +129,11 @@ is(seen('one'), $seen, 'and no figure changes');
 is(in_tables('one'), ($seen - 11) . ' ' . ($seen - 11), 'in no table');
 $node->safe_psql('one', 'DROP TRIGGER fail ON apikeys_internal.usage; DROP FUNCTION fail()');
 ok(wait_for($node, 'postgres', $workers, '1'), 'there is a worker');
-is(query($node, 'one', "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'"), 't', 'a worker that is told to go');
+is(query($node, 'one', "SELECT pg_terminate_backend(pid, 180000) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'"), 't', 'a worker that is told to go');
 is(seen('one'), $seen, 'no figure changed');
 is(in_tables('one'), "$seen $seen", 'it flushed before');
 ok(wait_for($node, 'postgres', $workers, '1'), 'and it comes back');
+$other->quit;
 
 # a flush in a transaction that is to be prepared
 validate('one', $key, 2);
@@ -148,10 +156,15 @@ is(in_tables('one'), "$seen $seen", 'and the next one makes it whole');
 # taken for something else.
 #
 my $key_two = make_database('two');
+my @stay = map { session($node, $_) } 'one', 'two';
+$_->run('SELECT 1') foreach @stay;
+validate('one', $key, 1);
+$seen++;
 validate('two', $key_two, 21);
 is(seen('two'), '21', 'a second database');
 is(seen('one'), $seen, 'the first one does not see it');
 ok(wait_for($node, 'postgres', $workers, '2'), 'each has a worker');
+$_->quit foreach @stay;
 run_ok('RENAME', [ 'psql', '-qX', '-d', $node->connstr('postgres'), '-c', 'ALTER DATABASE two RENAME TO deux' ]);
 is(seen('deux'), '21', 'the figures moved with it');
 validate('deux', $key_two, 1);
@@ -185,7 +198,8 @@ foreach my $round (1 .. 5)
 $node->safe_psql('drop', 'DROP EXTENSION apikeys');
 ok(wait_for($node, 'postgres', "$workers AND datname = 'drop'", '0'), 'without the extension, no worker');
 $node->safe_psql('postgres', 'DROP DATABASE drop');
-unlike(slurp_file($node->logfile, $log), qr/ (ERROR|FATAL|PANIC|WARNING):/, 'and nobody complained');
+# where the machine is slow, a job may wait longer for DROP EXTENSION than it waits for anything
+unlike(slurp_file($node->logfile, $log), qr/ (ERROR:  (?!canceling statement due to lock timeout)|FATAL:|PANIC:|WARNING:)/, 'and nobody complained');
 
 #
 # No slot for a worker: status() says so; sessions flush as they leave, and flush_usage() does its work.
@@ -243,15 +257,18 @@ FROM apikeys.key k, generate_series(3, 8) AS d WHERE k.name = 'one';
 INSERT INTO apikeys_internal.usage SELECT gen_random_uuid(), 'data', 'ADDRESS_NOT_ALLOWED', false, 'default', d, now() - d * interval '1 day', NULL FROM generate_series(3, 8) AS d;
 UPDATE apikeys_internal.usage SET last_at = now() - interval '1 year' WHERE key_id = apikeys.key_id('one');
 });
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'apikeys'\napikeys.usage_retention = '121h'");
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'apikeys'\napikeys.usage_retention = '130h'");
 $seen = seen('one');
 $node->restart;
+$other = session($node, 'one');
+$other->run('SELECT 1');
 ok(wait_for($node, 'postgres', "$workers AND datname = 'one'", '1'), 'preloaded, the worker comes with the server');
 ok(wait_for($node, 'postgres', $workers, '1'), 'where the extension is, and nowhere else');
 ok(wait_for($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'apikeys launcher'", '0'), 'the launcher is gone');
 my $kept = "SELECT string_agg(DISTINCT count::text, ' ' ORDER BY count::text) FROM apikeys_internal.usage WHERE last_at BETWEEN now() - interval '9 days' AND now() - interval '2 days'";
 ok(wait_for($node, 'one', $kept, '3 4 5'), 'totals of keys that are gone, older than the retention, are gone');
-is(query($node, 'one', "SELECT count(*) FROM apikeys_internal.usage_hour WHERE code = 'ADDRESS_NOT_ALLOWED'"), '3', 'and old hours');
+ok(wait_for($node, 'one', "SELECT count(*) FROM apikeys_internal.usage_hour WHERE code = 'ADDRESS_NOT_ALLOWED'", '3'), 'and old hours');
+$other->quit;
 is(seen('one'), $seen, 'the figures are there');
 validate('one', $key, 8);
 is(seen('one'), $seen + 8, 'counting goes on');

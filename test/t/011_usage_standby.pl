@@ -77,12 +77,15 @@ $primary->wait_for_catchup($standby);
 ok(wait_for($standby, 'postgres', "SELECT count(*) FROM pg_database WHERE datname = 'other'", '0'), 'DROP DATABASE is replayed');
 
 # what it counted is in memory alone until it is promoted, then it flushes by itself
+my $stays = session($standby, 'postgres');    # while it is there, the worker stays
+$stays->run('SELECT 1');
 my $worker = query($standby, 'postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = 'apikeys worker' AND datname = 'postgres'");
 $primary->stop;
 $standby->promote;
 ok(wait_for($standby, 'postgres', "SELECT coalesce(sum(count), 0) = 22 FROM apikeys_internal.usage WHERE code = 'VALID' AND key_id = apikeys.key_id('one')"), 'promoted, it flushes by itself');
 is(query($standby, 'postgres', $seen), 'one 22 1', 'no figure has changed');
 is(query($standby, 'postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = 'apikeys worker' AND datname = 'postgres'"), $worker, 'it is the same worker');
+$stays->quit;
 validate($standby, $key, 3);
 is(query($standby, 'postgres', $seen), 'one 25 1', 'and goes on counting');
 ok(wait_for($standby, 'postgres', "SELECT sum(count) = 25 FROM apikeys_internal.usage WHERE code = 'VALID' AND key_id = apikeys.key_id('one')"), 'and flushing');

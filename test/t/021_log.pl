@@ -19,7 +19,7 @@ my @connect = ('psql', '-qXAt', '-h', $node->host, '-p', $node->port, '-d', $db)
 # A gateway: a session that listens, and keeps what it cached until it hears of it.
 #
 my ($in, $out, $err) = ('', '', '');
-my $gateway = IPC::Run::start(\@connect, '<', \$in, '>', \$out, '2>', \$err, IPC::Run::timeout(180));
+my $gateway = IPC::Run::start(\@connect, '<', \$in, '>', \$out, '2>', \$err, IPC::Run::timeout(1800));
 
 # What the gateway heard since it was asked last: the payloads, in order.
 sub heard
@@ -48,7 +48,7 @@ is(heard(), $new, 'create_key, with the bare id');
 # in the cache until commit, and not after
 my %cache = ($id => 'VALID');
 my ($main_in, $main_out) = ('', '');
-my $main = IPC::Run::start([ @connect, '-v', 'ON_ERROR_STOP=1' ], '<', \$main_in, '>', \$main_out, IPC::Run::timeout(180));
+my $main = IPC::Run::start([ @connect, '-v', 'ON_ERROR_STOP=1' ], '<', \$main_in, '>', \$main_out, IPC::Run::timeout(1800));
 $main_in .= "$on BEGIN; SELECT 'state ' || state FROM apikeys.archive_key('$id');\n";
 $main->pump until $main_out =~ /^state archived$/m;
 delete @cache{ split / /, heard() };

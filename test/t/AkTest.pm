@@ -15,7 +15,7 @@ use Test::More;
 
 our @EXPORT = qw(new_node bare_node server_major run_ok run_code install_in query sequence checkpoints verdicts contents same_contents problems rows_problems index_problems
   wait_for private_install catalog same_catalog newer_major
-  have_extension session fork_clients);
+  have_extension session hold_worker release_worker wait_for_round fork_clients);
 
 # A server of its own, running.  conf: further lines of postgresql.conf; init: arguments of init(); install: of private_install().
 sub new_node
@@ -353,6 +353,38 @@ sub have_extension
 	my ($node, $db, $name) = @_;
 
 	return query($node, $db, "SELECT count(*) FROM pg_available_extensions WHERE name = '$name'");
+}
+
+# Keeps the worker of a database from running jobs until release_worker(): a job begins with a lock on the extension, which this session
+# has, and which everything waits for that writes or asks status(), but in this session.  A job that runs comes to its end before.  The log gets errors of jobs that waited two seconds.
+sub hold_worker
+{
+	my ($node, $db) = @_;
+	my $session = session($node, $db);
+	my ($status, $result) = $session->run("BEGIN; CREATE FUNCTION pg_temp.hold() RETURNS integer LANGUAGE sql AS 'SELECT 1'; "
+		  . 'ALTER FUNCTION pg_temp.hold() NO DEPENDS ON EXTENSION apikeys');
+
+	die "the worker is not held: $status $result" if $status ne 'ok';
+	return $session;
+}
+
+sub release_worker
+{
+	my ($session) = @_;
+
+	$session->run('ROLLBACK');
+	$session->quit;
+	return;
+}
+
+# Waits until the worker of a database has run all jobs once, as each does when it starts: false after three minutes.  The last of them is
+# the one that is idle for a while; who comes too late for that sees a worker that is not new.
+sub wait_for_round
+{
+	my ($node, $db) = @_;
+
+	return wait_for($node, 'postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'apikeys worker' AND datname = '$db' "
+		  . "AND state = 'idle' AND (query = 'checkpoint log' OR backend_start < clock_timestamp() - interval '15 s')");
 }
 
 # Runs a function in n children, each with its number (from 1) and a random seed that follows from "seed"; returns a function
