@@ -165,9 +165,11 @@ sub client
 	}
 }
 
-# The client that takes entries into the trees until its connection breaks, and gives back the last checkpoints that it saw.
+# The client that takes entries into the trees until its connection breaks, and gives back the last checkpoints that it saw.  The first
+# time that it saw some, it makes the file.
 sub sequencer
 {
+	my ($until, $file) = @_;
 	my $session = session($node, 'postgres');
 	my $checkpoints = 'NULL';
 
@@ -178,7 +180,8 @@ sub sequencer
 		($status, $result) = $session->run("SELECT format('%L::text[]', array_agg(note)) FROM apikeys.audit_checkpoint()");
 		return { checkpoints => $checkpoints, error => $status eq 'lost' ? '' : $result } if $status ne 'ok';
 		$checkpoints = $result if $result =~ /./;
-		return { checkpoints => $checkpoints, error => '' } if time > $_[0];
+		append_to_file($file, '.') if !-e $file && $result =~ /./;
+		return { checkpoints => $checkpoints, error => '' } if time > $until;
 	}
 }
 
@@ -327,6 +330,7 @@ SQL
 }
 
 my ($changes, $settled, $checkpointed) = (0, 0, 0);
+my $dir = PostgreSQL::Test::Utils::tempdir();
 foreach my $round (1 .. $rounds)
 {
 	if ($round % 20 == 0)
@@ -336,12 +340,16 @@ foreach my $round (1 .. $rounds)
 		set_up();
 	}
 	my $what = (qw(backend worker postmaster server))[ ($round + $seed) % 4 ];
+	my $last = 'SELECT last_value FROM apikeys_internal.audit_id_seq';
+	my $enough = 40 + query($node, 'postgres', $last);
 	my $wait = fork_clients($clients, $seed + $round, sub { client($known[ $_[0] ], $_[0]) });
 
 	# it may survive when another backend alone is killed by a signal that ends all: then it ends by itself
-	my $wait_sequencer = fork_clients(1, $seed + $round, sub { sequencer(time + 30) });
+	my $wait_sequencer = fork_clients(1, $seed + $round, sub { sequencer(time + 30, "$dir/$round") });
 
-	sleep 0.3 + rand 0.7;
+	wait_for($node, 'postgres', "SELECT ($last) > $enough") or die 'no load';
+	for (1 .. 1800) { last if -e "$dir/$round"; sleep 0.1; }
+	sleep rand 0.7;
 	my @pids = processes();
 	$kill{$what}->($seed + $round, \@pids) or die "found no $what";
 	my @results = $wait->();

@@ -85,7 +85,7 @@ sub gives
 }
 
 my ($one, $two, $up);
-for (1 .. 100)
+for (1 .. 1800)
 {
 	$one = client('app');
 	last if $up = gives($one, 'SELECT 1') eq '1';

@@ -71,7 +71,10 @@ $edits += $_->{done} foreach $editors->();
 cmp_ok($edits, '>', 10, "it was edited meanwhile: $edits times");
 is(join(' ', $old->run("SELECT code FROM apikeys.validate_key('$secret{archived}')")), 'ok ARCHIVED', 'the old snapshot does not see old keys');
 is(problems($node, 'postgres'), '', 'sound');
-unlike(slurp_file($node->logfile), qr/still waiting for (?!ExclusiveLock on (?:tuple|object)|ShareLock on transaction)/, 'nobody waited but who edited the same key');
+# a table that grows makes others wait, too, if whoever makes it grow does not get on
+my $waits = qr/still waiting for (?!ExclusiveLock on (?:tuple|object|extension of relation)|ShareLock on transaction)/;
+unlike(slurp_file($node->logfile), $waits, 'nobody waited but who edited the same key');
+unlike(slurp_file($node->logfile), qr/still waiting for .*\n(?:.*DETAIL: .*\n)?(?:.*CONTEXT: .*\n)?.*STATEMENT: .*validate_key/, 'and nobody who validated');
 
 #
 # Bloat: once nobody needs the versions, their room is used again.
@@ -81,10 +84,17 @@ my $edit = "DO \$\$ BEGIN FOR i IN 1 .. 500 LOOP PERFORM apikeys.update_key('$id
 $node->safe_psql('postgres', 'VACUUM apikeys.key');
 $node->safe_psql('postgres', $edit);
 my $size = "SELECT pg_table_size('apikeys.key'), pg_indexes_size('apikeys.key')";
-my $before = query($node, 'postgres', $size);
-$node->safe_psql('postgres', $edit);
-$node->safe_psql('postgres', 'VACUUM apikeys.key');
-is(query($node, 'postgres', $size), $before, 'a key that is edited again and again takes no more room');
+my ($before, $after) = query($node, 'postgres', $size);
+# a job of the worker may need versions that one round leaves behind; not those of each
+foreach my $round (1 .. 20)
+{
+	$node->safe_psql('postgres', $edit);
+	$node->safe_psql('postgres', 'VACUUM apikeys.key');
+	$after = query($node, 'postgres', $size);
+	last if $after eq $before || $round == 20;
+	$before = $after;
+}
+is($after, $before, 'a key that is edited again and again takes no more room');
 is(verdicts($node, 'postgres', $secret{busy}), 'VALID', 'and is found');
 is(index_problems($node, 'postgres'), '', 'indexes');
 $_->quit foreach @open, $old;

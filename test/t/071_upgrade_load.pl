@@ -49,6 +49,7 @@ sub validator
 
 		$seen{ $state eq 'ok' ? ($got eq $code ? 'right' : "WRONG: $got, not $code") : "$state $got" }++;
 		$seen{counted}++ if $state eq 'ok';
+		append_to_file("$stop.progress", '.') if $i % 50 == 0;
 		sleep 0.002;
 	}
 	return \%seen;
@@ -100,6 +101,21 @@ sub start_clients
 	});
 }
 
+# A phase: that long, and until the validators have got that many verdicts more.
+sub phase
+{
+	my $done = sub { return (-s "$stop.progress" // 0) * 50 };
+	my $start = $done->();
+
+	sleep $seconds;
+	for (1 .. 1800)
+	{
+		last if $done->() >= $start + 400;
+		sleep 0.1;
+	}
+	return;
+}
+
 foreach my $version (sort map { m{([^/]+)/apikeys\.so$} } glob "$releases/*/apikeys.so")
 {
 	my $install = private_install();
@@ -138,15 +154,15 @@ foreach my $version (sort map { m{([^/]+)/apikeys\.so$} } glob "$releases/*/apik
 
 	unlink $stop;
 	my @waits = start_clients($node, \@keys, 2, 2, 'old');
-	sleep $seconds;
+	phase();
 	install_files($install, $new, $new);
 	push @waits, start_clients($node, \@keys, 1, 1, 'between');
-	sleep $seconds;
+	phase();
 	my ($code, $out, $err) = $node->psql('keys', 'ALTER EXTENSION apikeys UPDATE');
 	is($err, '', 'the update says nothing');
 	is($code, 0, 'the update succeeds under load');
 	push @waits, start_clients($node, \@keys, 1, 1, 'after');
-	sleep $seconds;
+	phase();
 	is(join(' ', $on_standby->run("SELECT code FROM apikeys.validate_key('$keys[0][0]', 'data')")), 'ok VALID', 'the session of the standby goes on')
 	  if $node->wait_for_catchup($standby) || 1;
 	is($standby->safe_psql('keys', "SELECT code FROM apikeys.validate_key('$keys[0][0]', 'data')"), 'VALID', 'and so does a new one');
@@ -166,7 +182,7 @@ foreach my $version (sort map { m{([^/]+)/apikeys\.so$} } glob "$releases/*/apik
 	cmp_ok($sum{right}, '>', 500, 'and most were verdicts');
 
 	isnt($node->safe_psql('keys', 'SELECT version FROM apikeys.status()'), $version, 'it is of the new version');
-	like($node->safe_psql('keys', 'SELECT worker FROM apikeys.status()'), qr/^running/, 'there is a worker');
+	ok(wait_for($node, 'keys', "SELECT worker LIKE 'running%' FROM apikeys.status()"), 'there is a worker');
 	is($node->safe_psql('keys', 'SELECT count(*) FROM apikeys.audit_log'), $entries + $sum{entries}, 'every change has its entry');
 	is(problems($node, 'keys'), '', 'sound');
 	is($node->safe_psql('keys', "SELECT count(*) FROM apikeys.verify_audit_logs(NULL, $checkpoints) WHERE NOT ok"), '0', 'checkpoints of before hold');

@@ -293,7 +293,7 @@ is($first->{node}->safe_psql('postgres', "SELECT note FROM apikeys.key WHERE nam
 my $last = $subscriber{last};
 ok(wait_for($last->{node}, 'postgres', "SELECT count(*) = 0 FROM apikeys.key WHERE name = 'Made with it'"), 'the other one has not');
 my $log = '';
-for (1 .. 300)
+for (1 .. 1800)
 {
 	$log = slurp_file($last->{node}->logfile);
 	last if $log =~ /missing replicated column/;
