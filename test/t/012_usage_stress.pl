@@ -20,7 +20,6 @@ SELECT apikeys.create_workspace('w' || i) FROM generate_series(1, 3) AS i;
 CREATE TABLE secret AS SELECT i, k.* FROM generate_series(1, 2000) AS i, apikeys.create_key('k' || i, '{data,push}', 'w' || 1 + i % 3) AS k;
 CREATE TABLE limited AS SELECT * FROM apikeys.create_key('limited', '{data}', rate_limit => 1000, rate_window => '1 year');
 CREATE TABLE hot AS SELECT * FROM apikeys.create_key('hot', '{data}');
-CREATE TABLE result (code text, n bigint);
 });
 my $limited = query($node, 'postgres', 'SELECT key FROM limited');
 my $hot = query($node, 'postgres', 'SELECT key FROM hot');
@@ -56,17 +55,19 @@ SQL
 append_to_file("$dir/others.sql", $others);
 my ($out, $err) = ('', '');
 my $flushers = IPC::Run::start([ 'pgbench', '-n', '-c', 2, '-T', 600, '-f', "$dir/others.sql", '-d', $node->connstr('postgres') ], '>', \$out, '2>', \$err);
-my $watching = "DO \$\$ DECLARE last bigint := 0; now_is bigint; BEGIN LOOP "
+# It notes the longest time in which it did not get on.
+$node->safe_psql('postgres', 'CREATE TABLE pause (longest interval)');
+my $watching = "DO \$\$ DECLARE last bigint := 0; now_is bigint; was timestamptz := clock_timestamp(); longest interval := '0'; BEGIN LOOP "
   . "SELECT sum(valid) INTO now_is FROM apikeys.key_usage WHERE name = 'hot'; "
-  . "IF now_is < last THEN RAISE 'from % to %', last, now_is; END IF; last := now_is; EXIT WHEN last >= $clients * $calls; COMMIT; PERFORM pg_sleep(0.01); "
-  . "END LOOP; END \$\$";
+  . "IF now_is < last THEN RAISE 'from % to %', last, now_is; END IF; last := now_is; longest := greatest(longest, clock_timestamp() - was); was := clock_timestamp(); EXIT WHEN to_regclass('public.over') IS NOT NULL; COMMIT; PERFORM pg_sleep(0.01); "
+  . "END LOOP; INSERT INTO pause VALUES (longest); END \$\$";
 my ($watched, $complaints) = ('', '');
 my $watcher = IPC::Run::start([ 'psql', '-qXAt', '-d', $node->connstr('postgres'), '-c', $watching ], '>', \$watched, '2>', \$complaints);
 
 run_code([ 'pgbench', '-n', '-c', $clients, '-j', 2, '-t', $calls, '-f', $script, '-d', $node->connstr('postgres') ]);
 
 my $total = $clients * $calls;
-is(query($node, 'postgres', "SELECT sum(valid) FROM apikeys.key_usage WHERE name = 'hot'") + 0, $total, "one key for all: $total calls, and so many counted");
+query($node, 'postgres', 'CREATE TABLE public.over ()');
 $watcher->finish;
 is($complaints, '', 'and never less than before');
 $flushers->signal('TERM');
@@ -77,10 +78,18 @@ my $uncounted = query($node, 'postgres', 'SELECT counts_lost FROM apikeys.status
 is(query($node, 'postgres', 'SELECT bytes <= max_bytes, limits_not_kept, limits_given_up FROM apikeys.status()'), 't|0|0', 'memory is small, and limits have their own');
 my $passed = $total < 1000 ? $total : 1000;
 is(query($node, 'postgres', "SELECT valid FROM apikeys.key_usage WHERE name = 'limited'"), $passed, 'exactly as many as the limit says passed');
-is(query($node, 'postgres', "SELECT count FROM apikeys.denials WHERE code = 'NOT_FOUND' AND api = 'data'"), $total, 'nobody\'s calls');
+# What clients use without a pause keeps its place, though memory is full. What all of them did not use for a second, because the machine
+# stood still, may find none afterwards, which is told.
+my $hot_lost = $total - query($node, 'postgres', "SELECT sum(valid) FROM apikeys.key_usage WHERE name = 'hot'");
+my $nobody_lost = $total - query($node, 'postgres', "SELECT count FROM apikeys.denials WHERE code = 'NOT_FOUND' AND api = 'data'");
+my ($steady, $pause) = split /\|/, query($node, 'postgres', "SELECT longest < '900 ms', longest FROM pause");
+my $may_lose = $steady eq 't' ? 0 : $uncounted;
+note("the longest pause was $pause");
+ok($hot_lost >= 0 && $hot_lost <= $may_lose, "one key for all: $total calls, and so many counted") or diag("$hot_lost lost");
+ok($nobody_lost >= 0 && $nobody_lost <= $may_lose, 'nobody\'s calls') or diag("$nobody_lost lost");
 # memory may be full, too, when the first request is denied
-is(query($node, 'postgres', "SELECT sum(valid + denied) FROM apikeys.key_usage WHERE name ~ '^k' OR name = 'limited'") + $uncounted, 2 * $total,
-	"calls of many keys and those that the limit denied, of which $uncounted found no room");
+is(query($node, 'postgres', "SELECT sum(valid + denied) FROM apikeys.key_usage WHERE name ~ '^k' OR name = 'limited'") + $uncounted - $hot_lost - $nobody_lost, 2 * $total,
+	"calls of many keys and those that the limit denied; of all calls $uncounted found no room");
 like(query($node, 'postgres', "SELECT last_client FROM apikeys.key_usage WHERE name = 'hot'"), qr/^192\.0\.2\.\d+$/, 'the last client');
 
 # tables and memory agree, and so do totals and hours

@@ -23,7 +23,7 @@ sub logged
 {
 	my ($pattern, $offset) = @_;
 
-	for (1 .. 300)
+	for (1 .. 1800)
 	{
 		return 1 if slurp_file($node->logfile, $offset) =~ $pattern;
 		select undef, undef, undef, 0.1;

@@ -13,6 +13,9 @@ use PostgreSQL::Test::Utils;
 use Storable ();
 use Test::More;
 
+# what pg_ctl waits for may take long on a machine that is busy
+$ENV{PGCTLTIMEOUT} //= 300;
+
 our @EXPORT = qw(new_node bare_node server_major run_ok run_code install_in query sequence checkpoints verdicts contents same_contents problems rows_problems index_problems
   wait_for private_install catalog same_catalog newer_major
   have_extension session hold_worker release_worker wait_for_round fork_clients);
