@@ -47,7 +47,7 @@ def ask(expression):
     }
 
 
-def becomes(expression, want, seconds=40):
+def becomes(expression, want, seconds=180):
     """Waits until the answer is what is wanted, and returns the last one."""
     end = time.monotonic() + seconds
     while True:

@@ -82,7 +82,7 @@ stop_servers() {
 	while read -r file; do
 		pid=$(head -n 1 "$file") || continue
 		kill -QUIT "$pid" 2>/dev/null || continue
-		for _ in {1..100}; do
+		for _ in {1..600}; do
 			[ -e "$file" ] || break
 			sleep 0.1
 		done

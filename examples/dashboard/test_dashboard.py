@@ -123,7 +123,7 @@ class DashboardTest(unittest.TestCase):
         self.wait(lambda d: d.find_element(By.TAG_NAME, "html") != page and d.execute_script("return document.readyState") == "complete")
 
     def wait(self, what):
-        return WebDriverWait(self.d, 20, poll_frequency=0.05).until(what)
+        return WebDriverWait(self.d, 120, poll_frequency=0.05).until(what)
 
     def text(self, selector="main"):
         return self.d.find_element(By.CSS_SELECTOR, selector).text

@@ -11,6 +11,7 @@ import base64
 import http.client
 import json
 import os
+import random
 import secrets
 import socket
 import subprocess
@@ -46,9 +47,11 @@ class Process:
         self.folder, self.command, self.needs = folder, command, needs
 
     def start(self, database):
-        with socket.socket() as free:
-            free.bind((HOST, 0))
-            self.port = free.getsockname()[1]
+        # none that a connection of ours could be given meanwhile
+        for self.port in random.sample(range(20000, 32000), 100):
+            with socket.socket() as free:
+                if free.connect_ex((HOST, self.port)) != 0:
+                    break
 
         def url(role, form):
             return form.format(role=role, password=PASSWORD, host=HOST, port=PORT, database=database)
@@ -64,7 +67,7 @@ class Process:
         self.log = open(os.path.join(os.environ.get("TMPDIR", "/tmp"), f"{self.folder}.log"), "w+")
         self.process = subprocess.Popen(self.command, cwd=os.path.join(EXAMPLES, self.folder), env=environment,
                                         stdout=self.log, stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             try:
                 socket.create_connection((HOST, self.port), 1).close()
@@ -88,7 +91,7 @@ class Process:
             self.process.wait()
 
     def http(self, method, path, headers, body=None):
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=30)
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=180)
         try:
             connection.request(method, path, None if body is None else json.dumps(body),
                                dict(headers, **({} if body is None else {"Content-Type": "application/json"})))
