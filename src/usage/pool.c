@@ -10,8 +10,9 @@
  * a lock (ak_pool_peek()) may read the item: it is still an item, although it
  * may have been reused.
  *
- * Items are in chains by their hash.  Each step brings new buckets, enough for
- * all items: the chains move to them partition by partition.
+ * Items are in chains by their hash.  If there are fewer buckets than items, a
+ * step brings new ones, enough for all: the chains move to them partition by
+ * partition.
  *
  * Items are allocated in chunks.  A chunk can also have room for hints of the
  * caller, zeroed at first: with the items, the room for hints grows.
@@ -63,16 +64,6 @@ has_id(const AkPool *pool, uint32 number, const void *id)
 	return memcmp((char *) ak_pool_item(pool, number) + pool->id_offset, id, pool->id_size) == 0;
 }
 
-static uint32
-bucket_count(uint32 items)
-{
-	uint32 n = AK_POOL_PARTITIONS;
-
-	while (n < items)
-		n *= 2;
-	return n;
-}
-
 /* Returns the partition of a hash, which is also the number of its first bucket. */
 static inline uint32
 partition_of(uint32 hash)
@@ -91,6 +82,20 @@ bucket_at(const AkPool *pool, uint32 step, uint32 hash)
 /*
  * ------------------------------------------------------------------- sizes
  */
+
+/* Returns the number of buckets in a step of that number of items; 0 if those that the pool has are enough. */
+static uint32
+bucket_count(const AkPool *pool, uint32 items)
+{
+	uint32 before = pool->shared != NULL ? pool->shared->capacity : 0;
+	uint32 n = AK_POOL_PARTITIONS;
+
+	if (pool->shared != NULL && before + items <= pool->shared->nbuckets)
+		return 0;
+	while (n < before + items)
+		n *= 2;
+	return n;
+}
 
 /* Returns the number of chunks for that number of items. */
 static inline uint32
@@ -117,10 +122,7 @@ chunk_size(const AkPool *pool)
 Size
 ak_pool_size(const AkPool *pool, uint32 items)
 {
-	uint32 before = pool->shared != NULL ? pool->shared->capacity : 0;
-	uint32 nbuckets = bucket_count(before + items);
-
-	return ALIGNED(nbuckets * sizeof(uint32)) + chunk_count(items) * hints_size(pool) +
+	return ALIGNED(bucket_count(pool, items) * sizeof(uint32)) + chunk_count(items) * hints_size(pool) +
 		   ALIGNED(items * pool->item_size);
 }
 
@@ -157,8 +159,11 @@ map_step(AkPool *pool, char *segment)
 	for (uint32 i = pool->nchunks; i < nchunks; i++)
 		pool->chunks[i] = segment + step->chunks + (i - pool->nchunks) * chunk_size(pool) + hints_size(pool);
 	pool->segments[pool->attached] = segment;
-	pool->buckets = (uint32 *) (segment + step->buckets);
-	pool->nbuckets = step->nbuckets;
+	if (step->nbuckets > 0)
+	{
+		pool->buckets = (uint32 *) (segment + step->buckets);
+		pool->nbuckets = step->nbuckets;
+	}
 	pool->nchunks = nchunks;
 	pool->attached++;
 }
@@ -177,7 +182,7 @@ prepare_step(AkPool *pool, char *segment, Size offset, uint32 items)
 		step->first += TYPEALIGN(AK_POOL_CHUNK, step[-1].first - 1 + step[-1].count);
 	step->count = items;
 	step->fresh = 0;
-	step->nbuckets = bucket_count(shared->capacity + items);
+	step->nbuckets = bucket_count(pool, items);
 	step->buckets = offset;
 	step->chunks = offset + ALIGNED(step->nbuckets * sizeof(uint32));
 	memset(segment + step->buckets, 0, step->chunks - step->buckets);
@@ -195,6 +200,7 @@ publish_step(AkPoolShared *shared)
 	pg_write_barrier();
 	SpinLockAcquire(&shared->mutex);
 	shared->capacity += shared->steps[number].count;
+	shared->nbuckets = Max(shared->nbuckets, shared->steps[number].nbuckets);
 	pg_atomic_write_u32(&shared->nsteps, number + 1);
 	SpinLockRelease(&shared->mutex);
 }
@@ -317,7 +323,7 @@ ak_pool_grow(AkPool *pool, uint32 items)
 	dsm_pin_segment(segment);
 	dsm_pin_mapping(segment);
 	publish_step(pool->shared);
-	for (uint32 i = 0; i < AK_POOL_PARTITIONS; i++)
+	for (uint32 i = 0; i < AK_POOL_PARTITIONS && step->nbuckets > 0; i++)
 		move_partition(pool, i);
 }
 

@@ -25,14 +25,14 @@
 #define AK_POOL_NONE   0
 #define AK_POOL_BEYOND PG_UINT32_MAX
 
-/* An array of items, in one segment, with the hash table's buckets for all items so far */
+/* An array of items, in one segment, with the hash table's buckets for all items so far if there were too few */
 typedef struct AkPoolStep
 {
 	dsm_handle handle; /* DSM_HANDLE_INVALID: in the segment of the pool itself */
 	uint32 first;      /* number of its first item, from 1 */
 	uint32 count;      /* number of its items */
 	uint32 fresh;      /* number of them that were taken at least once */
-	uint32 nbuckets;   /* a power of two */
+	uint32 nbuckets;   /* a power of two; 0: there were enough */
 	Size buckets;      /* offset from the segment's beginning, in bytes */
 	Size chunks;       /* offset of its chunks */
 } AkPoolStep;
@@ -45,6 +45,7 @@ typedef struct AkPoolShared
 	uint32 filling;   /* the step from which fresh items are taken */
 	uint32 capacity;  /* number of items of all steps */
 	uint32 used;      /* number of items taken */
+	uint32 nbuckets;  /* of the last step that has some */
 	pg_atomic_uint32 nsteps;
 	AkPoolStep steps[AK_POOL_STEPS];
 	union
@@ -76,7 +77,7 @@ typedef struct AkPool
 	char *segments[AK_POOL_STEPS];
 	char **chunks; /* the items of each chunk */
 	uint32 nchunks;
-	uint32 *buckets; /* of the last step */
+	uint32 *buckets; /* of the last step that has some */
 	uint32 nbuckets;
 	AkTicks retry_at; /* when to try again after a failure to attach */
 } AkPool;

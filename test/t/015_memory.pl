@@ -143,6 +143,22 @@ while (my ($h, $m, $s) = splice @told, 0, 3) { push @seconds, $h * 3600 + $m * 6
 is(scalar(grep { ($seconds[$_] - $seconds[ $_ - 1 ]) % 86400 < 59 } 1 .. $#seconds), 0, 'once a minute');
 
 #
+# A small step: there are buckets enough for its items, and it brings no more. A new worker has read the setting.
+#
+restart("apikeys.usage_memory = '1250kB'\napikeys.track_usage = off");
+is(query($node, 'postgres', 'SELECT use_keys(1, 3900)'), 3900, '3,900 limits');
+my $bytes = status('bytes');
+$node->append_conf('postgresql.conf', "apikeys.usage_memory = '1500kB'");
+$node->reload;
+query($node, 'postgres', "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'");
+is(query($node, 'postgres', 'SELECT use_keys(3901, 4100)'), 200, 'some more');
+ok(wait_for($node, 'postgres', "SELECT bytes > $bytes FROM apikeys.status()"), 'memory grows');
+is(query($node, 'postgres', 'SELECT use_keys(4101, 4800)'), 700, 'and has room for them');
+is(query($node, 'postgres', 'SELECT use_keys(1, 4800)'), 0, 'each limit is kept');
+is(status('limits, limits_not_kept, limits_given_up'), '4800|0|0', 'none is lost');
+$node->append_conf('postgresql.conf', 'apikeys.track_usage = on');
+
+#
 # What is to become of a request whose limit has no place.
 #
 restart("max_worker_processes = 0\napikeys.usage_memory = '256kB'");
@@ -159,7 +175,7 @@ SKIP: {
 skip 'LONG=1 uses a million keys', 7 if !$long;
 
 my $million = 1_000_000;
-my $limited = 700_000;
+my $limited = 850_000;
 restart("max_worker_processes = 8\napikeys.usage_memory = '256MB'\napikeys.limits_when_full = allow");
 is(query($node, 'postgres', "SELECT make_keys(100001, $limited, 'many', 1, '1 day') + make_keys($limited + 1, $million, 'many', NULL, NULL)"),
 	$million - 100_000, 'a million keys');
@@ -167,7 +183,7 @@ my $before = query($node, 'postgres', 'SELECT sum(valid) FROM apikeys.key_usage'
 $start = time;
 is(query($node, 'postgres', "SELECT use_keys(1, $million)"), $million, 'each is used once');
 note sprintf '%d keys in %.2f s', $million, time - $start;
-# 256 MB hold about 895,000 counters and 725,000 limits
+# 256 MB hold about 925,000 counters and 865,000 limits
 my $lost = status('counts_lost');
 is(query($node, 'postgres', 'SELECT sum(valid) FROM apikeys.key_usage') - $before + $lost, $million, 'and counted, or told as lost');
 cmp_ok($lost, '<', $million / 20, "$lost were lost");
