@@ -81,10 +81,10 @@ CREATE FUNCTION bench.by_plpgsql(secret bytea) RETURNS text LANGUAGE plpgsql STA
 CREATE FUNCTION bench.by_spi(secret bytea) RETURNS text LANGUAGE C STABLE AS 'apikeys_bench', 'bench_by_spi';
 
 SET session_replication_role = origin;
-SELECT apikeys.grant_access('bench_app', 'validate') \g /dev/null
+SELECT apikeys.grant_access(role, 'validate') FROM unnest('{bench_app,bench_single}'::name[]) AS r (role) \g /dev/null
 SELECT count(apikeys.grant_access('bench_team', 'validate', workspace)) FROM apikeys.workspace \g /dev/null
-GRANT USAGE ON SCHEMA bench, plain TO bench_app, bench_scoped;
-GRANT SELECT ON ALL TABLES IN SCHEMA bench, plain TO bench_app, bench_scoped;
+GRANT USAGE ON SCHEMA bench, plain TO bench_app, bench_single, bench_scoped;
+GRANT SELECT ON ALL TABLES IN SCHEMA bench, plain TO bench_app, bench_single, bench_scoped;
 GRANT USAGE ON SEQUENCE bench.batch, bench.strange_batch TO bench_app;
 GRANT INSERT, TRUNCATE ON bench.timing TO bench_app, bench_scoped;
 GRANT USAGE ON SCHEMA apikeys_internal TO bench_app;
