@@ -84,6 +84,7 @@ SELECT call, count(DISTINCT (state, message, detail, hint)) AS answers FROM publ
 	HAVING count(DISTINCT (state, message, detail, hint)) > 1;
 SELECT DISTINCT call COLLATE "C" AS call, state, message FROM public.said ORDER BY 1, 2;
 
+CALL apikeys.sequence_audit_logs();
 -- The setting apikeys.workspace bounds, and never widens.
 SET ROLE regress_ak_red_admin;
 SET apikeys.workspace = 'blue';

@@ -110,6 +110,9 @@ BEGIN
 	END LOOP;
 END $$;
 
+RESET ROLE;
+CALL apikeys.sequence_audit_logs();
+SET ROLE regress_ak_app;
 SELECT workspace, ok, problem FROM apikeys.verify_audit_logs() WHERE NOT ok;
 RESET ROLE;
 SELECT count(*) FROM apikeys.active_keys;

@@ -120,6 +120,7 @@ SELECT s.name, s.value, d.what, d.has FROM attack.setting s, LATERAL (
 	(SELECT what, 'only under it' AS has FROM attack.said WHERE run = s.run EXCEPT ALL SELECT what, 'only under it' FROM attack.said WHERE run = 1)
 	UNION ALL (SELECT what, 'not under it' FROM attack.said WHERE run = 1 EXCEPT ALL SELECT what, 'not under it' FROM attack.said WHERE run = s.run)) AS d WHERE s.run > 1 ORDER BY s.run, d.has, d.what LIMIT 40;
 RESET ROLE;
+CALL apikeys.sequence_audit_logs();
 SELECT workspace, problem FROM apikeys.verify_audit_logs() WHERE NOT ok;
 SET client_min_messages = warning;
 DROP SCHEMA attack CASCADE;

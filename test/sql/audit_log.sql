@@ -68,6 +68,7 @@ SELECT count(*) FROM apikeys.audit_logs WHERE "time" NOT BETWEEN now() - interva
 SELECT count(*) FROM (SELECT audit_id, lag(audit_id) OVER () AS before FROM apikeys.audit_logs) AS s WHERE audit_id >= before;
 SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'apikeys.audit_logs'::regclass AND attnum > 0;
 
+CALL apikeys.sequence_audit_logs();
 -- reading is not an action
 SELECT (SELECT count(*) FROM apikeys.active_keys), (SELECT count(*) FROM apikeys.audit_logs) > 0, (SELECT count(*) FROM apikeys.verify_audit_logs()) > 0, (SELECT count(*) FROM apikeys.audit_checkpoint()) > 0,
 	(SELECT count(*) FROM apikeys.search_audit_logs()) > 0, (SELECT code FROM apikeys.validate_key('x')), (SELECT count(*) FROM apikeys.identify_key('x')) \g /dev/null

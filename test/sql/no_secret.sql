@@ -33,6 +33,7 @@ BEGIN
 	RETURN QUERY SELECT 'details', d::text FROM apikeys.key k, apikeys.key_details(k.key_id) AS d;
 END
 $$;
+CALL apikeys.sequence_audit_logs();
 SELECT count(DISTINCT place) > 10 AS many FROM pg_temp.places();
 SELECT place, count(*) FROM pg_temp.places(), secrets WHERE strpos(line, key) > 0 GROUP BY 1;
 -- nor half of one

@@ -102,6 +102,7 @@ SET ROLE regress_ak_one;
 SELECT statement, pg_temp.look_ups(statement) FROM look_ups ORDER BY n;
 RESET ROLE;
 
+CALL apikeys.sequence_audit_logs();
 -- looking for one key, and changing it
 SELECT statement, pg_temp.reads(statement) FROM (VALUES
     ('SELECT apikeys.key_id(''BIG 700'')'),

@@ -162,6 +162,7 @@ BEGIN READ ONLY;
 SELECT call, said FROM writes, pg_temp.said(call) WHERE said <> format('25006: cannot execute %s() in a read-only transaction', substring(call FROM '^\w+'));
 SELECT count(*) FROM writes, pg_temp.said(call) WHERE said LIKE '25006: %';
 ROLLBACK;
+CALL apikeys.sequence_audit_logs();
 BEGIN READ ONLY;
 SELECT ok FROM apikeys.verify_audit_logs('b');
 SELECT count(*) FROM apikeys.audit_checkpoint('b');

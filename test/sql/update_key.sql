@@ -125,4 +125,5 @@ SELECT key_id = :'large_id' AS updated FROM apikeys.update_key(:'large_id', meta
 SELECT changes FROM apikeys.audit_logs WHERE key_id = :'large_id' LIMIT 1;
 SELECT key_id = :'large_id' AS updated FROM apikeys.update_key(:'large_id', metadata => '{}');
 SELECT length(changes::text), changes->'metadata'->'new' AS new FROM apikeys.audit_logs WHERE key_id = :'large_id' LIMIT 1;
+CALL apikeys.sequence_audit_logs();
 SELECT ok FROM apikeys.verify_audit_logs() WHERE NOT ok;

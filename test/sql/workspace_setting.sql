@@ -84,6 +84,7 @@ SELECT DISTINCT r COLLATE "C" AS refused FROM calls, pg_temp.refused('SELECT api
 SELECT count(*) FROM apikeys.audit_logs WHERE workspace IS NULL;
 RESET apikeys.workspace;
 
+CALL apikeys.sequence_audit_logs();
 -- a workspace that there is none
 SET apikeys.workspace = 'nowhere';
 SELECT pg_temp.refused($$SELECT apikeys.create_key('x', '{data}')$$);
