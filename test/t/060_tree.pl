@@ -245,7 +245,14 @@ $blocker->quit;
 $waits->finish;
 is($answer, "t\n", 'the worker waited for a lock');
 sql("SELECT name FROM apikeys.create_key('wakes again', '{data}', 'w1')");
-is(join('|', $node->psql('postgres', $verify)), '0|t|', 'it works again at once');
+# it does not rest for the ten seconds that it would after so much work; verification waits for two, and once more if the worker failed meanwhile
+my @again;
+for (1, 2)
+{
+	@again = $node->psql('postgres', $verify);
+	last if $again[2] eq '';
+}
+is(join('|', @again), '0|t|', 'it works again at once');
 $node->append_conf('postgresql.conf', "apikeys.flush_interval = 100ms\n");
 $node->reload;
 
