@@ -133,7 +133,8 @@ sub configure
 		wait_for($node, $db, "SELECT COALESCE(current_setting('apikeys.$name', true), '') = '$settings{$name}'");
 	}
 	# a worker reads them between two rounds of its jobs; its successor does so at its start, and then looks for reports at once
-	query($node, $db, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'");
+	# (asked from elsewhere, since at its end it waits for sessions of its database)
+	query($node, 'template1', "SELECT count(pg_terminate_backend(pid, 180000)) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'");
 	return;
 }
 
