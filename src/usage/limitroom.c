@@ -29,8 +29,8 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 
+#include "core/arrays.h"
 #include "core/query.h"
 #include "usage/flush.h"
 #include "usage/limit.h"
@@ -245,7 +245,7 @@ give_back_unlimited(AkSeenLimit *seen, int count)
 
 	for (int i = 0; i < count; i++)
 		key_ids[i] = PointerGetDatum(seen[i].id.id);
-	args[0] = PointerGetDatum(construct_array(key_ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	args[0] = ak_array(key_ids, count, UUIDOID);
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		(void) give_back(&seen[DatumGetInt32(ak_query_result(i, 1, &isnull)) - 1]);
