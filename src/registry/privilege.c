@@ -415,10 +415,37 @@ close_row_types(void)
 }
 
 /*
+ * Raises 55000 if this library does not know an object that an update has made,
+ * and is not the one that is installed: the session was connected before, and
+ * would grant the object to nobody.  SPI is connected, as the owner.
+ */
+static void
+refuse_unknown_object(const char *object)
+{
+	static AkQuery query = {"SELECT default_version FROM pg_available_extensions WHERE name = 'apikeys'", 0, {0}, NULL};
+	char *installed;
+	bool isnull;
+
+	for (int i = 0; i < (int) lengthof(objects); i++)
+		if (strcmp(objects[i].object, object) == 0)
+			return;
+	ak_query(&query, NULL, NULL, AK_SEE_LATEST);
+	if (SPI_processed == 0)
+		return;
+	installed = TextDatumGetCString(ak_query_result(0, 1, &isnull));
+	if (strcmp(installed, AK_VERSION) != 0)
+		ak_wrong_state(
+			errmsg("version %s of extension \"%s\" is installed, and its library in this session is of version %s",
+				   installed, "apikeys", AK_VERSION),
+			errhint("Reconnect. If shared_preload_libraries names apikeys, restart the server."));
+}
+
+/*
  * apikeys_internal.finish_update(made text[] = '{}') -> void
  *
  * The last statement of a delta; also to be called after pg_upgrade.  Raises
- * 55000 if the tables are not as this library knows them.  "made" are the
+ * 55000 if the tables are not as this library knows them, or if the session has an
+ * older library that does not know what the delta created.  "made" are the
  * objects that the delta created, new or anew with another signature, as GRANT
  * names them; every role that has access gets what its capabilities need of
  * them.  At commit: what the script of an extension grants, pg_dump takes for
@@ -438,6 +465,8 @@ ak_finish_update(PG_FUNCTION_ARGS)
 	ak_check_tables();
 	ak_owner_begin(&caller, AK_TO_MANAGE);
 	SPI_connect();
+	for (int i = 0; i < made_count; i++)
+		refuse_unknown_object(TextDatumGetCString(made[i]));
 	ak_query(&find_roles, NULL, NULL, AK_SEE_LATEST);
 	roles = SPI_tuptable;
 	count = SPI_processed;

@@ -55,7 +55,8 @@ sub edit
 
 sub build
 {
-	my ($code, $out, $err) = run_code([ 'make', '-s', '-C', $work, '-j2', "PG_CONFIG=$pg_config", 'with_llvm=no', 'CURL_LIBS=', 'COPT=-O0 -g0', 'apikeys.so', "sql/apikeys--$to.sql" ],
+	my ($version) = @_;
+	my ($code, $out, $err) = run_code([ 'make', '-s', '-C', $work, '-j2', "PG_CONFIG=$pg_config", 'with_llvm=no', 'CURL_LIBS=', 'COPT=-O0 -g0', 'apikeys.so', "sql/apikeys--$version.sql" ],
 		env => { MAKEFLAGS => '', MAKELEVEL => '' });
 	is($code, 0, 'the next version is built') or BAIL_OUT("$out$err");
 	return;
@@ -76,7 +77,7 @@ sub install_next
 
 PostgreSQL::Test::Utils::system_or_bail('sh', '-c', 'cp -R "$1/Makefile" "$1/apikeys.control" "$1/src" "$1/sql" "$2" && find "$2" -name "*.o" -delete', 'sh', $tree, $work);
 edit(@$_) foreach next_version($from, $to, $layout);
-build();
+build($to);
 
 #
 # A database of this version with rows of all kinds, one like it in which a user has added columns, and two subscribers.
@@ -317,7 +318,7 @@ $one->run('SELECT apikeys.flush_usage()');
 edit('src/worker/shmem.c', qr/^#define LAYOUT (\d+)$/m, sub { '#define LAYOUT ' . ($1 + 1) });
 # for the last part of this test
 edit(@$_) foreach further_version($to, $further);
-build();
+build($further);
 install_next($install);
 my $two = session($node, 'restored');
 my $total = "SELECT sum(count) FROM apikeys_internal.usage WHERE code = 'VALID'";
@@ -340,7 +341,7 @@ foreach my $table (qw(usage_hour usage_total))
 {
 	is($node->safe_psql('restored', "SELECT sum(count) FROM apikeys_internal.$table WHERE code = 'VALID'"), $node->safe_psql('restored', $total), "$table tells the same");
 }
-$_->quit foreach $one, $two;
+$two->quit;
 
 #
 # A function and a view that are new: the library names them before the update makes them.  Grants go on, and leave them out; the update gives
@@ -362,7 +363,12 @@ is($node->safe_psql('restored', "SET ROLE regress_ak_before; SELECT apikeys.gran
 is($node->safe_psql('restored', "SET ROLE regress_ak_none; SELECT count(*) > 0 FROM apikeys.keys"), 't', 'what is there already is given');
 # what the DBA took stays taken
 $node->safe_psql('restored', 'REVOKE EXECUTE ON FUNCTION apikeys.key_details(uuid) FROM regress_ak_late');
-$node->safe_psql('restored', "ALTER EXTENSION apikeys UPDATE TO '$further'");
+# the older library would give the view to nobody
+is(join(' ', $one->run("$says SELECT pg_temp.says('ALTER EXTENSION apikeys UPDATE')")),
+	"ok 55000: version $further of extension \"apikeys\" is installed, and its library in this session is of version $to: Reconnect. If shared_preload_libraries names apikeys, restart the server.",
+	'an update from a session with the older library');
+$one->quit;
+$node->safe_psql('restored', 'ALTER EXTENSION apikeys UPDATE');
 is(query($node, 'restored', $may), 'acme t t t, admin t t t, before t t t, gateway f f f, late t t f, none t t t, watch f f f', 'after the update: who may use what is new, and key_details()');
 is($node->safe_psql('restored', "SET ROLE regress_ak_none; SELECT apikeys.owner_count() > 0"), 't', 'it can be used');
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');

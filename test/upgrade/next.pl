@@ -75,6 +75,7 @@ sub further_version
 	my ($from, $to) = @_;
 
 	return (
+		[ 'apikeys.control', qr/^default_version = '\Q$from\E'$/m, sub { "default_version = '$to'" } ],
 		[ 'src/registry/privilege.c', qr/^\t\{AK_VIEW, "FUNCTION apikeys\.key_details"\},\n/m, sub { "$&\t{AK_VIEW, \"FUNCTION apikeys.owner_count\"},\n\t{AK_VIEW, \"TABLE apikeys.owners\"},\n" } ],
 		[ "sql/apikeys--$from--$to.sql", undef, <<"SQL" ]);
 \\echo Use "ALTER EXTENSION apikeys UPDATE" to load this file. \\quit
