@@ -23,8 +23,8 @@ SELECT name, workspace FROM apikeys.create_key('C', '{data}', 'acme');
 SELECT name, workspace FROM apikeys.import_key('I', '{data}', sha256('i'));
 SELECT apikeys.add_team_member('ann', 'Acme team');
 SELECT workspace, actor, team FROM apikeys.team_member;
--- what reads
-SELECT * FROM pg_temp.seen_beside('acme');
+-- what reads; but for two internal views, which show a superuser what is flushed of all workspaces
+SELECT * FROM pg_temp.seen_beside('acme') WHERE seen_in NOT IN ('apikeys_internal.usage_live', 'apikeys_internal.usage_hours_live');
 SELECT workspace, name FROM apikeys.active_keys ORDER BY 2;
 SELECT count(*) FROM apikeys.archived_keys;
 SELECT DISTINCT workspace FROM apikeys.audit_logs;
