@@ -174,29 +174,47 @@ check_mail_from(char **newval, void **extra, GucSource source)
 	return false;
 }
 
-/* Defines a setting of the server, which a session cannot change. */
-static void
-define_server_text(const char *name, const char *description, char **variable, int flags, GucStringCheckHook check_hook)
-{
-	DefineCustomStringVariable(name, description, NULL, variable, "", PGC_SIGHUP, flags, check_hook, NULL, NULL);
-}
+/*
+ * The flag of all settings: one may have been set, in a session or in the
+ * configuration, before the library is loaded.  If it is loaded in a parallel
+ * operation, as by a function that a parallel query calls, only this flag keeps the
+ * value.  A session that lost its apikeys.workspace would see every workspace.
+ */
+#define FLAGS_OF_ALL GUC_ALLOW_IN_PARALLEL
 
 /* Defines a setting of a session. */
 static void
 define_text(const char *name, const char *description, char **variable, GucStringCheckHook check_hook)
 {
-	DefineCustomStringVariable(name, description, NULL, variable, "", PGC_USERSET, GUC_ALLOW_IN_PARALLEL, check_hook,
+	DefineCustomStringVariable(name, description, NULL, variable, "", PGC_USERSET, FLAGS_OF_ALL, check_hook, NULL,
+							   NULL);
+}
+
+/* Defines a setting of a session that only a superuser can change; its default is what the variable holds now. */
+static void
+define_switch(const char *name, const char *description, bool *variable)
+{
+	DefineCustomBoolVariable(name, description, NULL, variable, *variable, PGC_SUSET, FLAGS_OF_ALL, NULL, NULL, NULL);
+}
+
+/* Defines a setting of the server, which a session cannot change. */
+static void
+define_server_text(const char *name, const char *description, char **variable, int flags, GucStringCheckHook check_hook)
+{
+	DefineCustomStringVariable(name, description, NULL, variable, "", PGC_SIGHUP, FLAGS_OF_ALL | flags, check_hook,
 							   NULL, NULL);
 }
 
-/*
- * Called once, from _PG_init.
- *
- * A session's settings may have been set before the library is loaded.  If it
- * is loaded in a parallel operation, as by a function that a parallel worker
- * calls, only GUC_ALLOW_IN_PARALLEL keeps the value.  A session that lost its
- * apikeys.workspace would see every workspace.
- */
+/* The same for a number, in a unit (GUC_UNIT_) or 0; its default is what the variable holds now. */
+static void
+define_server_int(const char *name, const char *description, const char *more, int *variable, int min, int max,
+				  int unit)
+{
+	DefineCustomIntVariable(name, description, more, variable, *variable, min, max, PGC_SIGHUP, FLAGS_OF_ALL | unit,
+							NULL, NULL, NULL);
+}
+
+/* Called once, from _PG_init. */
 void
 ak_guc_init(void)
 {
@@ -213,43 +231,37 @@ ak_guc_init(void)
 					   &ak_guc_smtp_ca, 0, NULL);
 	define_server_text("apikeys.mail_from", "The sender of the reports by email.", &ak_guc_mail_from, 0,
 					   check_mail_from);
-	DefineCustomIntVariable("apikeys.smtp_timeout", "How long the mail server may be silent.", NULL,
-							&ak_guc_smtp_timeout, 60 * 1000, 1000, 600 * 1000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL,
-							NULL);
-	DefineCustomIntVariable("apikeys.mail_retry_pause", "The pause after the first attempt to send a report.",
-							"Each further pause is four times as long.", &ak_guc_mail_retry_pause, 60 * 1000, 1,
-							3600 * 1000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
-	DefineCustomIntVariable("apikeys.max_report_size", "The largest report that is mailed.", NULL,
-							&ak_guc_max_report_size, 20 * 1024, 1, 256 * 1024, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL,
-							NULL);
+	define_server_int("apikeys.smtp_timeout", "How long the mail server may be silent.", NULL, &ak_guc_smtp_timeout,
+					  1000, 600 * 1000, GUC_UNIT_MS);
+	define_server_int("apikeys.mail_retry_pause", "The pause after the first attempt to send a report.",
+					  "Each further pause is four times as long.", &ak_guc_mail_retry_pause, 1, 3600 * 1000,
+					  GUC_UNIT_MS);
+	define_server_int("apikeys.max_report_size", "The largest report that is mailed.", NULL, &ak_guc_max_report_size, 1,
+					  256 * 1024, GUC_UNIT_KB);
 
-	DefineCustomBoolVariable("apikeys.track_usage", "Counts validations.", NULL, &ak_guc_track_usage, true, PGC_SUSET,
-							 GUC_ALLOW_IN_PARALLEL, NULL, NULL, NULL);
-	DefineCustomIntVariable("apikeys.flush_interval", "How often counted usage is written to tables.", NULL,
-							&ak_guc_flush_interval, 10000, 100, 3600000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
-	DefineCustomIntVariable("apikeys.usage_memory", "The most shared memory for counters and rate limits.",
-							"It is taken in steps, as it is needed.", &ak_guc_usage_memory, 256 * 1024, 256,
-							64 * 1024 * 1024, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	define_switch("apikeys.track_usage", "Counts validations.", &ak_guc_track_usage);
+	define_server_int("apikeys.flush_interval", "How often counted usage is written to tables.", NULL,
+					  &ak_guc_flush_interval, 100, 3600000, GUC_UNIT_MS);
+	define_server_int("apikeys.usage_memory", "The most shared memory for counters and rate limits.",
+					  "It is taken in steps, as it is needed.", &ak_guc_usage_memory, 256, 64 * 1024 * 1024,
+					  GUC_UNIT_KB);
 	DefineCustomEnumVariable("apikeys.limits_when_full",
 							 "What becomes of a request whose rate limit finds no room in memory.", NULL,
-							 &ak_guc_limits_when_full, AK_LIMITS_ALLOW, limits_when_full_values, PGC_SIGHUP, 0, NULL,
-							 NULL, NULL);
-	DefineCustomIntVariable("apikeys.max_workers", "How many background workers serve the server's databases, in turn.",
-							NULL, &ak_guc_max_workers, 2, 1, 64, PGC_SIGHUP, 0, NULL, NULL, NULL);
-	DefineCustomIntVariable("apikeys.usage_retention", "For how long usage_history is kept.", "0 keeps it for ever.",
-							&ak_guc_usage_retention, 400 * 24 * 60, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL,
-							NULL);
-	DefineCustomIntVariable("apikeys.audit_retention", "Older entries of the audit log are purged.",
-							"0 turns that off.", &ak_guc_audit_retention, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL,
-							NULL, NULL);
+							 &ak_guc_limits_when_full, AK_LIMITS_ALLOW, limits_when_full_values, PGC_SIGHUP,
+							 FLAGS_OF_ALL, NULL, NULL, NULL);
+	define_server_int("apikeys.max_workers", "How many background workers serve the server's databases, in turn.", NULL,
+					  &ak_guc_max_workers, 1, 64, 0);
+	define_server_int("apikeys.usage_retention", "For how long usage_history is kept.", "0 keeps it for ever.",
+					  &ak_guc_usage_retention, 0, INT_MAX, GUC_UNIT_MIN);
+	define_server_int("apikeys.audit_retention", "Older entries of the audit log are purged.", "0 turns that off.",
+					  &ak_guc_audit_retention, 0, INT_MAX, GUC_UNIT_MIN);
 	define_server_text("apikeys.audit_signing_key_file", "The file of the key that signs checkpoints of the audit log.",
 					   &ak_guc_audit_signing_key_file, GUC_SUPERUSER_ONLY, NULL);
-	DefineCustomIntVariable("apikeys.audit_checkpoint_interval",
-							"How often checkpoints of the audit log are written to the server log.",
-							"0 turns that off.", &ak_guc_audit_checkpoint_interval, 3600 * 1000, 0, INT_MAX, PGC_SIGHUP,
-							GUC_UNIT_MS, NULL, NULL, NULL);
-	DefineCustomBoolVariable("apikeys.notify", "Sends NOTIFY apikeys with the key's id at every management action.",
-							 NULL, &ak_guc_notify, false, PGC_SUSET, GUC_ALLOW_IN_PARALLEL, NULL, NULL, NULL);
+	define_server_int("apikeys.audit_checkpoint_interval",
+					  "How often checkpoints of the audit log are written to the server log.", "0 turns that off.",
+					  &ak_guc_audit_checkpoint_interval, 0, INT_MAX, GUC_UNIT_MS);
+	define_switch("apikeys.notify", "Sends NOTIFY apikeys with the key's id at every management action.",
+				  &ak_guc_notify);
 
 	MarkGUCPrefixReserved_compat("apikeys");
 }
