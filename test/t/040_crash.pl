@@ -3,7 +3,7 @@
 # Eight clients create, change, regenerate, archive and validate keys of several workspaces. Each has its own keys, so it knows
 # what was acknowledged, and which one change was under way when its connection broke: that change may have happened or not, but
 # as a whole. Meanwhile the worker and one more client take entries into the trees; the checkpoints that this client has read
-# must hold afterwards. 10 rounds; APIKEYS_LONG=1: 200. APIKEYS_SEED repeats the random choices of a run (not its timing).
+# must hold afterwards. 10 rounds; APIKEYS_LONG=1: 200, with other random choices each time. APIKEYS_SEED repeats those of a run (not its timing).
 
 use strict;
 use warnings;
@@ -15,8 +15,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $rounds = $ENV{APIKEYS_LONG} ? 200 : 10;
-my $seed = $ENV{APIKEYS_SEED} // int(rand(1_000_000));
+my $long = $ENV{APIKEYS_LONG};
+my $rounds = $long ? 200 : 10;
+my $seed = $ENV{APIKEYS_SEED} // ($long ? int rand 1_000_000 : 1);
 my $clients = 8;
 my $max_keys = 12;                # of one client, alive
 my $archive_limit = 4;

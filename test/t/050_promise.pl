@@ -14,7 +14,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $long = $ENV{APIKEYS_LONG};
-my $seed = $ENV{APIKEYS_SEED} // int rand 1_000_000;
+my $seed = $ENV{APIKEYS_SEED} // ($long ? int rand 1_000_000 : 1);
 my $conf = "max_prepared_transactions = 10\nhot_standby_feedback = on\nmax_standby_streaming_delay = -1\nwal_receiver_status_interval = 1\n";
 my $primary = new_node('primary', init => { allows_streaming => 1 }, conf => $conf);
 install_in($primary, 'postgres');
