@@ -91,8 +91,9 @@ attach_anchor(void *arg)
 /*
  * Calls a function that may raise an error, in a subtransaction.  Returns false if
  * it raised one; unless "error" is NULL, the error is then copied to *error, in the
- * current context.  Outside of a transaction, errors are passed on.  To be called
- * with no LWLock or spinlock held.
+ * current context.  A cancel that arrives meanwhile is not taken for such an error:
+ * it waits.  Outside of a transaction, errors are passed on.  To be called with no
+ * LWLock or spinlock held.
  */
 bool
 ak_try(void (*call)(void *arg), void *arg, ErrorData **error)
@@ -110,7 +111,9 @@ ak_try(void (*call)(void *arg), void *arg, ErrorData **error)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
+		HOLD_INTERRUPTS();
 		call(arg);
+		RESUME_INTERRUPTS(); /* an error has done it, too */
 		ReleaseCurrentSubTransaction();
 		done = true;
 	}
