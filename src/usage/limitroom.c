@@ -11,7 +11,8 @@
  *	 so does the worker between its jobs.
  * - A key may no longer have a limit: it was archived, its creation was rolled
  *	 back, or its limit was removed.  The job looks for such keys in the key
- *	 table, and gives their items back.
+ *	 table, and gives their items back.  A transaction in progress can use a key
+ *	 that it has created or limited: what only it sees counts.
  * - At the ceiling, limits are given up before they are replenished, so that some
  *	 items stay free.  Only the workspaces that hold the most give some up, down
  *	 to the level at which enough items are free; limits that are replenished
@@ -26,11 +27,17 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/stratnum.h"
+#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
 
 #include "core/arrays.h"
+#include "core/catalog.h"
 #include "core/query.h"
 #include "usage/flush.h"
 #include "usage/limit.h"
@@ -229,6 +236,30 @@ ak_limits_make_room(void)
  * ------------------------------------------------------------ the job
  */
 
+/*
+ * Returns true if a key that is not archived has a limit or a quota, also by what a
+ * transaction in progress has written.
+ */
+static bool
+may_be_limited(Relation rel, const uint8 *key_id)
+{
+	TupleDesc desc = RelationGetDescr(rel);
+	SnapshotData dirty;
+	ScanKeyData scankey;
+	SysScanDesc scan;
+	HeapTuple tuple;
+	bool limited = false;
+
+	InitDirtySnapshot(dirty);
+	ScanKeyInit(&scankey, Anum_key_key_id, BTEqualStrategyNumber, F_UUID_EQ, PointerGetDatum(key_id));
+	scan = systable_beginscan(rel, ak_relid(AK_KEY_PKEY), true, &dirty, 1, &scankey);
+	while (!limited && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		limited = heap_attisnull(tuple, Anum_key_archived_at, desc) &&
+				  !(heap_attisnull(tuple, Anum_key_rate_limit, desc) && heap_attisnull(tuple, Anum_key_quota, desc));
+	systable_endscan(scan);
+	return limited;
+}
+
 /* Of some items of this database, gives back those whose key no longer has a limit.  SPI is connected, as the owner. */
 static void
 give_back_unlimited(AkSeenLimit *seen, int count)
@@ -241,14 +272,22 @@ give_back_unlimited(AkSeenLimit *seen, int count)
 							NULL};
 	Datum *key_ids = palloc(count * sizeof(Datum));
 	Datum args[1];
+	Relation rel;
 	bool isnull;
 
 	for (int i = 0; i < count; i++)
 		key_ids[i] = PointerGetDatum(seen[i].id.id);
 	args[0] = ak_array(key_ids, count, UUIDOID);
 	ak_query(&query, args, NULL, AK_SEE_LATEST);
+	rel = ak_table_open(AK_KEY, AccessShareLock);
 	for (uint64 i = 0; i < SPI_processed; i++)
-		(void) give_back(&seen[DatumGetInt32(ak_query_result(i, 1, &isnull)) - 1]);
+	{
+		AkSeenLimit *item = &seen[DatumGetInt32(ak_query_result(i, 1, &isnull)) - 1];
+
+		if (!may_be_limited(rel, item->id.id))
+			(void) give_back(item);
+	}
+	table_close(rel, AccessShareLock);
 	pfree(key_ids);
 }
 

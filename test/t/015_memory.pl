@@ -65,6 +65,7 @@ is(query($node, 'postgres', "SELECT make_keys(2000001, 2000001, 'honest', 3, '1 
 # a minute, and when a worker starts.
 #
 restart();
+my $new_worker = "SELECT pg_terminate_backend(pid, 180000) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'";
 my $held = hold_worker($node, 'postgres');
 is(join(' ', $held->run("UPDATE apikeys.workspace SET archive_limit = 1000 WHERE workspace = 'honest'; "
 		  . "SELECT make_keys(2000002, 2000100, 'honest', 1, '1 year'), use_keys(2000002, 2000100)")), 'ok 99|99', '99 keys');
@@ -75,8 +76,21 @@ is(join(' ', $held->run('SELECT limits FROM apikeys.status()')), 'ok 199', 'thei
 $held->run('COMMIT');
 $held->quit;
 ok(wait_for($node, 'postgres', $workers, '1'), 'there is a worker');
-query($node, 'postgres', "SELECT pg_terminate_backend(pid, 180000) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'");
+query($node, 'postgres', $new_worker);
 ok(wait_for($node, 'postgres', 'SELECT limits FROM apikeys.status()', '49'), 'and go');
+
+# What a transaction in progress has created or limited stays, though nobody else sees it yet.
+my $open = session($node, 'postgres');
+my $use = 'SELECT use_keys(3000101, 3000105), use_keys(2000051, 2000051)';
+$open->run("BEGIN; SELECT make_keys(3000101, 3000105, 'honest', 1, '1 year') FROM apikeys.update_key(apikeys.key_id('key 2000051', 'honest'), rate_limit => 1, rate_window => '1 year')");
+is(join(' ', $open->run($use)), 'ok 5|1', 'keys of a transaction in progress are used');
+query($node, 'postgres', $new_worker);
+ok(wait_for_round($node, 'postgres'), 'a worker has looked for limits to give back');
+is(join(' ', $open->run($use)), 'ok 0|0', 'their limits hold');
+$open->run('ROLLBACK');
+$open->quit;
+query($node, 'postgres', $new_worker);
+ok(wait_for($node, 'postgres', 'SELECT limits FROM apikeys.status()', '49'), 'and go when it is rolled back');
 query($node, 'postgres', "SELECT apikeys.update_key(apikeys.key_id('key 2000051', 'honest'), rate_limit => 1, rate_window => '1 year')");
 
 #
