@@ -29,7 +29,7 @@ SELECT name FROM apikeys.update_key(apikeys.key_id('Clé'), name => 'Clef', team
 SELECT key FROM apikeys.regenerate_key(apikeys.key_id('Clef'), '1 hour') \gset
 SELECT code, name, team, metadata FROM apikeys.validate_key(:'key');
 BEGIN;
-SELECT apikeys.act_as('É', 'Ü');
+SELECT apikeys.act_as('É', 'Ü', '192.0.2.7');
 SELECT name FROM apikeys.create_key('Ö', '{data}');
 COMMIT;
 SELECT regexp_replace(l, '^[^,]*', 'time') FROM apikeys.export_audit_logs(teams => '{Ü}') AS l;
@@ -48,7 +48,7 @@ SELECT activity, changes - 'hint' AS changes FROM apikeys.audit_logs;
 SELECT code FROM apikeys.validate_key('鍵', '鍵', '鍵');
 -- a formula in full width is one, too
 BEGIN;
-SELECT apikeys.act_as('＝鍵', '鍵');
+SELECT apikeys.act_as('＝鍵', '鍵', '192.0.2.7');
 SELECT name FROM apikeys.create_key('＝', '{data}');
 COMMIT;
 SELECT regexp_replace(l, '^[^,]*', 'time') FROM apikeys.export_audit_logs(teams => '{鍵}') AS l;
