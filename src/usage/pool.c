@@ -51,13 +51,6 @@ next_of(const AkPool *pool, uint32 number)
 	return (uint32 *) ((char *) ak_pool_item(pool, number) + pool->next_offset);
 }
 
-/* Returns true if this process has mapped the item. */
-static inline bool
-is_mapped(const AkPool *pool, uint32 number)
-{
-	return ((number - 1) >> AK_POOL_CHUNK_BITS) < pool->nchunks;
-}
-
 static inline bool
 has_id(const AkPool *pool, uint32 number, const void *id)
 {
@@ -346,7 +339,7 @@ find_in_chain(const AkPool *pool, uint32 hash, const void *id)
 	number = *bucket_at(pool, step, hash);
 	while (number != AK_POOL_NONE)
 	{
-		if (!is_mapped(pool, number))
+		if (!ak_pool_is_mapped(pool, number))
 			return AK_POOL_BEYOND;
 		if (has_id(pool, number, id))
 			break;
@@ -371,7 +364,7 @@ take_free(AkPool *pool, uint32 reserve)
 		if (shared->free_head != AK_POOL_NONE)
 		{
 			number = shared->free_head;
-			if (is_mapped(pool, number))
+			if (ak_pool_is_mapped(pool, number))
 				shared->free_head = *next_of(pool, number);
 			else
 				number = AK_POOL_BEYOND;
@@ -381,7 +374,7 @@ take_free(AkPool *pool, uint32 reserve)
 			while (shared->steps[shared->filling].fresh == shared->steps[shared->filling].count)
 				shared->filling++;
 			number = shared->steps[shared->filling].first + shared->steps[shared->filling].fresh;
-			if (is_mapped(pool, number))
+			if (ak_pool_is_mapped(pool, number))
 			{
 				/* no other process reads the item before it is counted as taken */
 				memset(ak_pool_item(pool, number), 0, pool->item_size);
@@ -413,10 +406,10 @@ ak_pool_peek(const AkPool *pool, uint32 hash, const void *id, uint32 guess)
 {
 	uint32 number;
 
-	if (guess != AK_POOL_NONE && is_mapped(pool, guess) && has_id(pool, guess, id))
+	if (guess != AK_POOL_NONE && ak_pool_is_mapped(pool, guess) && has_id(pool, guess, id))
 		return guess;
 	number = *(const volatile uint32 *) &pool->buckets[hash & (pool->nbuckets - 1)];
-	for (int i = 0; i < PEEK_STEPS && number != AK_POOL_NONE && is_mapped(pool, number); i++)
+	for (int i = 0; i < PEEK_STEPS && number != AK_POOL_NONE && ak_pool_is_mapped(pool, number); i++)
 	{
 		if (has_id(pool, number, id))
 			return number;
@@ -492,7 +485,7 @@ ak_pool_visit(AkPool *pool, uint32 hash, void (*visit)(void *item, void *arg), v
 	LWLockAcquire(&pool->shared->partitions[partition].lock, LW_SHARED);
 	step = pool->shared->partitions[partition].step;
 	if (step < pool->attached)
-		for (uint32 number = *bucket_at(pool, step, hash); number != AK_POOL_NONE && is_mapped(pool, number);
+		for (uint32 number = *bucket_at(pool, step, hash); number != AK_POOL_NONE && ak_pool_is_mapped(pool, number);
 			 number = *next_of(pool, number))
 			visit(ak_pool_item(pool, number), arg);
 	LWLockRelease(&pool->shared->partitions[partition].lock);
@@ -519,7 +512,7 @@ ak_pool_remove(AkPool *pool, uint32 number, bool (*clear)(void *item, void *arg)
 	if (step < pool->attached)
 	{
 		link = bucket_at(pool, step, hash);
-		while (*link != AK_POOL_NONE && *link != number && is_mapped(pool, *link))
+		while (*link != AK_POOL_NONE && *link != number && ak_pool_is_mapped(pool, *link))
 			link = next_of(pool, *link);
 	}
 	/* an item that is not in that chain was given back meanwhile, and perhaps reused */

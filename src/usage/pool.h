@@ -89,12 +89,19 @@ ak_pool_item(const AkPool *pool, uint32 number)
 	return pool->chunks[(number - 1) >> AK_POOL_CHUNK_BITS] + ((number - 1) & (AK_POOL_CHUNK - 1)) * pool->item_size;
 }
 
+/* Returns true if this process has mapped the item with that number, which must not be AK_POOL_NONE. */
+static inline bool
+ak_pool_is_mapped(const AkPool *pool, uint32 number)
+{
+	return ((number - 1) >> AK_POOL_CHUNK_BITS) < pool->nchunks;
+}
+
 /* Prefetches an item, if there is one with that number and this process has mapped it. */
 static inline void
 ak_pool_prefetch(const AkPool *pool, uint32 number)
 {
 #ifdef __GNUC__
-	if (number != AK_POOL_NONE && ((number - 1) >> AK_POOL_CHUNK_BITS) < pool->nchunks)
+	if (number != AK_POOL_NONE && ak_pool_is_mapped(pool, number))
 		__builtin_prefetch(ak_pool_item(pool, number), 1);
 #endif
 }
