@@ -30,9 +30,9 @@
  * After a restore.  apikeys_internal.audit_pending is not dumped; the install
  * script inserts a row 0, which says that the rows are to be derived: entries
  * without a leaf.  So does the trigger of entries that come by replication.  This
- * happens before the first batch, when there is another row, since then somebody
- * acts in this database and a restore is over, or when the procedure is called;
- * but not by the worker alone, which could do so between the COPYs of two tables.
+ * happens when there is another row, since then somebody acts in this database and
+ * a restore is over, or when the procedure is called; but not by the worker alone,
+ * which could do so between the COPYs of two tables.
  * The row stays until a run has taken in all that it derived: whatever ends that
  * run, the next one, in any process, derives again and forgets its bound.
  *
@@ -357,15 +357,21 @@ take_batch(int64 *from, bool all, bool called)
 	bound.next = bound.from;
 	if (*from == 0)
 	{
-		derived = must_derive(called);
-		if (derived)
-			derive_pending();
+		derived = false;
 		*from = bound.from;
 		/* before rows are read: what those transactions have left is seen then */
 		bound.ended = bound.noted > 0 && noted_ended();
 	}
 
 	taken = read_pending(*from, &last, &count, &done);
+	/* asked afterwards: a row that has been read is there, and row 0 does not stay behind it */
+	if (!derived && must_derive(called))
+	{
+		derive_pending();
+		derived = true;
+		*from = bound.from;
+		taken = read_pending(*from, &last, &count, &done);
+	}
 	if (count > 0)
 	{
 		qsort(taken, count, sizeof(AkTaken), taken_order);

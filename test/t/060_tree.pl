@@ -257,6 +257,26 @@ $node->append_conf('postgresql.conf', "apikeys.flush_interval = 100ms\n");
 $node->reload;
 
 #
+# The first entry of a new database is committed while a run looks for some. That run takes it in, and row 0 goes: while that is there,
+# entries may lack.
+#
+sql('CREATE DATABASE fresh');
+install_in($node, 'fresh');
+{
+	my $held = session($node, 'fresh');
+	my $worker = "FROM pg_stat_activity WHERE backend_type = 'apikeys worker' AND datname = 'fresh'";
+
+	# the first use starts the worker, which waits where it first reads the log
+	$held->run('BEGIN; LOCK TABLE apikeys.audit_log IN ACCESS EXCLUSIVE MODE');
+	$held->run("SELECT apikeys.validate_key('none')");
+	ok(wait_for($node, 'postgres', "SELECT count(*) = 1 $worker AND wait_event_type = 'Lock'"), 'a run has begun');
+	$held->run("SELECT name FROM apikeys.create_key('first', '{data}')");
+	$held->run('COMMIT');
+	$held->quit;
+	ok(wait_for($node, 'fresh', 'SELECT count(*) FROM apikeys_internal.audit_pending;', '0'), 'the first entry is taken in, and nothing may lack');
+}
+
+#
 # As after a restore, a call derives what is pending, and is stopped in the middle, while the worker has long known that
 # nothing so old can be pending any more.
 #
