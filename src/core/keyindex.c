@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * keyindex.c
- *	  Look up rows of apikeys.key by the hash of a secret, current or old.
+ *	  Look up rows of apikeys.key by the hash of a secret, current or old, or by
+ *	  key_id.
  *
  * Table privileges, row security and accesses are not checked: callers have done
  * so, or show nothing of what is found.
@@ -132,4 +133,18 @@ ak_hash_workspace(const uint8 *hash)
 	char *workspace = workspace_of(AK_KEY_HASH, Anum_key_key_hash, hash, SnapshotSelf);
 
 	return workspace != NULL ? workspace : workspace_of(AK_KEY_OLD_HASH, Anum_key_old_key_hash, hash, SnapshotSelf);
+}
+
+/*
+ * Starts to look for the row of a key, as systable_beginscan() does: systable_getnext()
+ * and systable_endscan() follow.  The caller has opened the table.  snapshot: NULL means
+ * as of the latest commit.
+ */
+SysScanDesc
+ak_key_scan(Relation key, Datum key_id, Snapshot snapshot)
+{
+	ScanKeyData scan_key;
+
+	ScanKeyInit(&scan_key, Anum_key_key_id, BTEqualStrategyNumber, F_UUID_EQ, key_id);
+	return systable_beginscan(key, ak_relid(AK_KEY_PKEY), true, snapshot, 1, &scan_key);
 }

@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * keyindex.h
- *	  Look up rows of apikeys.key by the hash of a secret.  See keyindex.c.
+ *	  Look up rows of apikeys.key by the hash of a secret, or by key_id.  See keyindex.c.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef AK_KEYINDEX_H
 #define AK_KEYINDEX_H
 
+#include "access/genam.h"
 #include "executor/tuptable.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
@@ -47,5 +48,6 @@ extern bool ak_key_probe(Relation key, Snapshot snapshot, TupleTableSlot **slot,
 						 const uint8 *hash, ItemPointer root);
 extern bool ak_hash_is_old(const uint8 *hash);
 extern char *ak_hash_workspace(const uint8 *hash);
+extern SysScanDesc ak_key_scan(Relation key, Datum key_id, Snapshot snapshot);
 
 #endif /* AK_KEYINDEX_H */

@@ -56,13 +56,11 @@ static bool
 read_key_under(Datum key_id, Snapshot snapshot, AkRow *key)
 {
 	Relation rel = ak_table_open(AK_KEY, AccessShareLock);
-	ScanKeyData scankey;
 	SysScanDesc scan;
 	HeapTuple tuple;
 	bool found;
 
-	ScanKeyInit(&scankey, Anum_key_key_id, BTEqualStrategyNumber, F_UUID_EQ, key_id);
-	scan = systable_beginscan(rel, ak_relid(AK_KEY_PKEY), true, snapshot, 1, &scankey);
+	scan = ak_key_scan(rel, key_id, snapshot);
 	tuple = systable_getnext(scan);
 	found = HeapTupleIsValid(tuple);
 	if (found)

@@ -366,6 +366,13 @@ lock_items(AkMemory *memory, AkLimit *key, const AkLimitId *key_id, AkLimit *sha
 	return false;
 }
 
+/* Returns true if the key of a request has a rate limit or a quota. */
+static inline bool
+key_is_limited(const AkCharge *charge)
+{
+	return charge->limit > 0 || charge->quota >= 0;
+}
+
 /*
  * Finds or makes the items of a request, and locks them.  *key and *shared are NULL
  * where the request has no such limit, or memory has no room for one.  "since" is the
@@ -385,7 +392,7 @@ lock_for_request(const AkCharge *charge, TimestampTz since, AkLimit **key, AkLim
 		memcpy(shared_id.id, charge->shared->id, UUID_LEN);
 	while (memory != NULL)
 	{
-		if (charge->limit > 0 || charge->quota >= 0)
+		if (key_is_limited(charge))
 			*key = find_item(memory, &key_id, false, charge->workspace, charge->workspace_len, charge->items);
 		if (charge->shared != NULL)
 			*shared = find_item(memory, &shared_id, true, charge->workspace, charge->workspace_len, NULL);
@@ -435,7 +442,7 @@ ak_charge(AkCharge *charge)
 	}
 	lock_for_request(charge, since, &key, &shared);
 
-	missing = (key == NULL && (charge->limit > 0 || charge->quota >= 0)) + (shared == NULL && charge->shared != NULL);
+	missing = (key == NULL && key_is_limited(charge)) + (shared == NULL && charge->shared != NULL);
 	denied = missing > 0 && ak_guc_limits_when_full == AK_LIMITS_DENY;
 	if (key != NULL && charge->quota >= 0)
 		enough = charge->cost <= Max(charge->quota - key->used, 0);

@@ -28,16 +28,15 @@
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/stratnum.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 
 #include "core/arrays.h"
 #include "core/catalog.h"
+#include "core/keyindex.h"
 #include "core/query.h"
 #include "usage/flush.h"
 #include "usage/limit.h"
@@ -245,14 +244,12 @@ may_be_limited(Relation rel, const uint8 *key_id)
 {
 	TupleDesc desc = RelationGetDescr(rel);
 	SnapshotData dirty;
-	ScanKeyData scankey;
 	SysScanDesc scan;
 	HeapTuple tuple;
 	bool limited = false;
 
 	InitDirtySnapshot(dirty);
-	ScanKeyInit(&scankey, Anum_key_key_id, BTEqualStrategyNumber, F_UUID_EQ, PointerGetDatum(key_id));
-	scan = systable_beginscan(rel, ak_relid(AK_KEY_PKEY), true, &dirty, 1, &scankey);
+	scan = ak_key_scan(rel, PointerGetDatum(key_id), &dirty);
 	while (!limited && HeapTupleIsValid(tuple = systable_getnext(scan)))
 		limited = heap_attisnull(tuple, Anum_key_archived_at, desc) &&
 				  !(heap_attisnull(tuple, Anum_key_rate_limit, desc) && heap_attisnull(tuple, Anum_key_quota, desc));

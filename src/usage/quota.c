@@ -46,6 +46,7 @@
 #include "access/access.h"
 #include "core/arrays.h"
 #include "core/catalog.h"
+#include "core/keyindex.h"
 #include "core/query.h"
 #include "usage/limit.h"
 #include "usage/memory.h"
@@ -206,12 +207,10 @@ key_in_sight(Datum key_id)
 {
 	Relation rel = ak_table_open(AK_KEY, AccessShareLock);
 	bool in_sight = false;
-	ScanKeyData scankey;
 	SysScanDesc scan;
 	HeapTuple tuple;
 
-	ScanKeyInit(&scankey, Anum_key_key_id, BTEqualStrategyNumber, F_UUID_EQ, key_id);
-	scan = systable_beginscan(rel, ak_relid(AK_KEY_PKEY), true, GetActiveSnapshot(), 1, &scankey);
+	scan = ak_key_scan(rel, key_id, GetActiveSnapshot());
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
