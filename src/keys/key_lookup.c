@@ -31,6 +31,7 @@
 #include "access/access.h"
 #include "access/context.h"
 #include "core/args.h"
+#include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/compat.h"
 #include "core/errors.h"
@@ -193,42 +194,37 @@ ak_key_details(PG_FUNCTION_ARGS)
 }
 
 /*
- * Finds the keys of a name that are not archived, as this transaction sees them, in
- * a workspace (NULL: in all in which the caller may view).  Returns their number, two
- * at most, and the key_id of one.
+ * Finds the keys of a name, folded, that are not archived, as this transaction sees
+ * them, in a workspace (0: in all).  Adds their number to *found, until it is two, and
+ * returns the key_id of one.
  */
-static int
-find_by_name(const char *name, const char *workspace, Datum *key_id)
+static void
+find_by_name(Datum folded, Datum workspace, Datum *key_id, int *found)
 {
 	Relation rel = ak_table_open(AK_KEY, AccessShareLock);
 	Snapshot snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	ScanKeyData scankey[2];
 	SysScanDesc scan;
 	HeapTuple tuple;
-	int found = 0;
 
 	/* keys that are archived are not in the index */
-	ScanKeyInit(&scankey[0], Anum_key_name_folded, BTEqualStrategyNumber, F_BYTEAEQ, ak_fold_name(ak_trim_name(name)));
-	if (workspace != NULL)
+	ScanKeyInit(&scankey[0], Anum_key_name_folded, BTEqualStrategyNumber, F_BYTEAEQ, folded);
+	if (workspace != 0)
 	{
-		ScanKeyInit(&scankey[1], Anum_key_workspace, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(workspace));
+		ScanKeyInit(&scankey[1], Anum_key_workspace, BTEqualStrategyNumber, F_TEXTEQ, workspace);
 		scankey[1].sk_collation = DEFAULT_COLLATION_OID; /* the column's */
 	}
-	scan = systable_beginscan(rel, ak_relid(AK_KEY_ACTIVE_NAME), true, snapshot, workspace == NULL ? 1 : 2, scankey);
-	while (found < 2 && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	scan = systable_beginscan(rel, ak_relid(AK_KEY_ACTIVE_NAME), true, snapshot, workspace == 0 ? 1 : 2, scankey);
+	while (*found < 2 && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool isnull;
-		Datum of = heap_getattr(tuple, Anum_key_workspace, RelationGetDescr(rel), &isnull);
 
-		if (!ak_sees(AK_VIEW, TextDatumGetCString(of)))
-			continue;
 		*key_id = datumCopy(heap_getattr(tuple, Anum_key_key_id, RelationGetDescr(rel), &isnull), false, UUID_LEN);
-		found++;
+		(*found)++;
 	}
 	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	table_close(rel, AccessShareLock);
-	return found;
 }
 
 /*
@@ -243,20 +239,33 @@ Datum
 ak_key_id(PG_FUNCTION_ARGS)
 {
 	char *name;
-	char *workspace = NULL;
+	Datum folded;
 	Datum key_id = (Datum) 0;
-	int found;
+	int found = 0;
 
 	ak_require_anywhere(AK_VIEW);
 	ak_need_argument(fcinfo, 0, "name");
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	folded = ak_fold_name(ak_trim_name(name));
 	if (!PG_ARGISNULL(1))
 	{
-		workspace = text_to_cstring(PG_GETARG_TEXT_PP(1));
+		char *workspace = text_to_cstring(PG_GETARG_TEXT_PP(1));
+
 		ak_check_workspace_argument(workspace);
 		ak_require_workspace(AK_VIEW, workspace);
+		find_by_name(folded, PG_GETARG_DATUM(1), &key_id, &found);
 	}
-	found = find_by_name(name, workspace, &key_id);
+	else if (ak_sees_everywhere(AK_VIEW))
+		find_by_name(folded, (Datum) 0, &key_id, &found);
+	else
+	{
+		/* not in all: who may not see other workspaces must not notice, by what is read, the names in them */
+		int count;
+		Datum *workspaces = ak_text_elements(ak_visible_workspaces(AK_VIEW), &count);
+
+		for (int i = 0; i < count && found < 2; i++)
+			find_by_name(folded, workspaces[i], &key_id, &found);
+	}
 	if (found == 0)
 		ak_not_found(errmsg("key \"%s\" does not exist", ak_quoted(name)),
 					 errhint(

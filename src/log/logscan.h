@@ -24,6 +24,7 @@ typedef struct AkTexts
 typedef struct AkLogFilter
 {
 	AkTexts *workspaces; /* NULL: all, also entries without a workspace */
+	bool apart;          /* the caller may not see other workspaces: read nothing of theirs */
 	AkTexts *teams;
 	AkTexts *actions;
 	AkTexts *actors;

@@ -14,6 +14,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/tableam.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -183,19 +184,27 @@ ak_audit_checkpoint(PG_FUNCTION_ARGS)
 }
 
 /*
- * Reads the canonical bytes of an entry, palloc'd, and its workspace ('' for
- * none).  Returns false if there is none that the caller may see.
+ * Finds an entry by an index whose last column is audit_id.  "workspace" is the
+ * value of the column before, 0 if there is none.  Returns false if there is no such
+ * entry, or the caller may not see it; otherwise the entry's canonical bytes and its
+ * workspace ('' for none), palloc'd.
  */
 static bool
-read_entry(int64 audit_id, Snapshot snapshot, bytea **bytes, char **workspace)
+find_entry(AkRelation index, Datum workspace, int64 audit_id, Snapshot snapshot, bytea **bytes, char **of)
 {
 	AkIndexScan scan;
-	ScanKeyData key;
+	ScanKeyData keys[2];
+	int nkeys = 0;
 	bool found;
 
-	ak_index_begin(&scan, AK_AUDIT_LOG, AK_AUDIT_LOG_PKEY, snapshot, 1);
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(audit_id));
-	ak_index_seek(&scan, &key, 1);
+	ak_index_begin(&scan, AK_AUDIT_LOG, index, snapshot, workspace != 0 ? 2 : 1);
+	if (workspace != 0)
+	{
+		ScanKeyInit(&keys[nkeys], nkeys + 1, BTEqualStrategyNumber, F_TEXTEQ, workspace);
+		keys[nkeys++].sk_collation = DEFAULT_COLLATION_OID; /* the column's */
+	}
+	ScanKeyInit(&keys[nkeys], nkeys + 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(audit_id));
+	ak_index_seek(&scan, keys, nkeys + 1);
 	found = ak_index_next(&scan, ForwardScanDirection);
 	if (found)
 	{
@@ -207,8 +216,8 @@ read_entry(int64 audit_id, Snapshot snapshot, bytea **bytes, char **workspace)
 
 		ak_slot_read(scan.slot, ak_columns(AK_AUDIT_LOG), values, nulls);
 		name = slot_getattr(scan.slot, Anum_audit_log_workspace, &isnull);
-		*workspace = isnull ? "" : TextDatumGetCString(name);
-		found = ak_sees(AK_AUDIT, isnull ? NULL : *workspace);
+		*of = isnull ? "" : TextDatumGetCString(name);
+		found = ak_sees(AK_AUDIT, isnull ? NULL : *of);
 		initStringInfo(&buf);
 		ak_row_bytes(&buf, ak_columns(AK_AUDIT_LOG), values, nulls);
 		*bytes = palloc(VARHDRSZ + buf.len);
@@ -218,6 +227,26 @@ read_entry(int64 audit_id, Snapshot snapshot, bytea **bytes, char **workspace)
 	}
 	ak_index_end(&scan);
 	return found;
+}
+
+/*
+ * The same by audit_id alone.  A caller who may not see all workspaces must not
+ * notice, by what is read, that others have an entry of that number: so it is looked
+ * for in each workspace that the caller may see.
+ */
+static bool
+read_entry(int64 audit_id, Snapshot snapshot, bytea **bytes, char **workspace)
+{
+	Datum *names;
+	int count;
+
+	if (ak_sees_everywhere(AK_AUDIT))
+		return find_entry(AK_AUDIT_LOG_PKEY, (Datum) 0, audit_id, snapshot, bytes, workspace);
+	names = ak_text_elements(ak_visible_workspaces(AK_AUDIT), &count);
+	for (int i = 0; i < count; i++)
+		if (find_entry(AK_AUDIT_LOG_WORKSPACE, names[i], audit_id, snapshot, bytes, workspace))
+			return true;
+	return false;
 }
 
 /* Returns a size argument, or the tree's present size if it is NULL.  Raises 22023 if it is not one of the tree. */

@@ -157,6 +157,7 @@ ak_filter_from_args(FunctionCallInfo fcinfo, int first)
 	};
 
 	filter->workspaces = readable_workspaces(fcinfo, first + WORKSPACE);
+	filter->apart = !ak_may(AK_AUDIT, NULL);
 	if (!PG_ARGISNULL(first + SEARCH))
 	{
 		filter->search = text_to_cstring(PG_GETARG_TEXT_PP(first + SEARCH));
