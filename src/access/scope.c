@@ -130,6 +130,8 @@ ak_scope_init(void)
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, roles_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, roles_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, roles_changed, (Datum) 0);
+	/* the owner of the database is a member of pg_database_owner */
+	CacheRegisterSyscacheCallback(DATABASEOID, roles_changed, (Datum) 0);
 }
 
 /* Returns, as bits, all capabilities that the one of that name includes; 0 for an unknown name. */

@@ -206,6 +206,27 @@ SET ROLE regress_ak_acme;
 SELECT code FROM apikeys.validate_key(:'other_key');
 RESET ROLE;
 
+-- the owner of the database has what pg_database_owner was granted, until the next owner has it
+CREATE ROLE regress_ak_last;
+CREATE ROLE regress_ak_next;
+SELECT apikeys.grant_access('pg_database_owner', 'validate', 'rival'), apikeys.grant_access(r::name, 'validate', 'acme') FROM unnest('{regress_ak_last,regress_ak_next}'::text[]) AS r \g /dev/null
+SELECT datdba::regrole AS owner FROM pg_database WHERE datname = current_database() \gset
+ALTER DATABASE :DBNAME OWNER TO regress_ak_last;
+SET ROLE regress_ak_last;
+SELECT code FROM apikeys.validate_key(:'other_key');
+RESET ROLE;
+ALTER DATABASE :DBNAME OWNER TO regress_ak_next;
+SET ROLE regress_ak_last;
+SELECT code FROM apikeys.validate_key(:'other_key');
+SET ROLE regress_ak_next;
+SELECT code FROM apikeys.validate_key(:'other_key');
+RESET ROLE;
+ALTER DATABASE :DBNAME OWNER TO :owner;
+SET ROLE regress_ak_next;
+SELECT code FROM apikeys.validate_key(:'other_key');
+RESET ROLE;
+SELECT apikeys.revoke_access('pg_database_owner', 'validate', 'rival');
+
 SELECT pg_temp.wrong();
-DROP OWNED BY regress_ak_acme;
-DROP ROLE regress_ak_acme;
+DROP OWNED BY regress_ak_acme, regress_ak_last, regress_ak_next;
+DROP ROLE regress_ak_acme, regress_ak_last, regress_ak_next;
