@@ -20,9 +20,12 @@
 
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "parser/parse_coerce.h"
 #include "rewrite/rewriteHandler.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -61,6 +64,10 @@ fill_slot(TupleTableSlot *slot, Relation rel, int natts, const Datum *values, co
 		if (attr->attisdropped || attr->attgenerated)
 			continue;
 		value = (Expr *) build_column_default(rel, i + 1);
+		/* a domain may refuse NULL */
+		if (value == NULL && get_typtype(attr->atttypid) == TYPTYPE_DOMAIN)
+			value = (Expr *) coerce_null_to_domain(attr->atttypid, attr->atttypmod, attr->attcollation, attr->attlen,
+												   attr->attbyval);
 		if (value != NULL)
 			slot->tts_values[i] =
 				ExecEvalExpr(ExecPrepareExpr(value, estate), GetPerTupleExprContext(estate), &slot->tts_isnull[i]);

@@ -124,6 +124,20 @@ DROP TRIGGER z_owner ON apikeys.key;
 DROP TRIGGER z_refuse ON apikeys.key;
 DROP FUNCTION tell_owner(), refuse();
 
+-- A domain that refuses NULL, as for INSERT.
+BEGIN;
+CREATE DOMAIN not_null AS text NOT NULL;
+CREATE DOMAIN not_empty AS text DEFAULT 'x' CHECK (VALUE <> '');
+ALTER TABLE apikeys.key ADD COLUMN filled not_empty;
+SELECT count(*) FROM apikeys.create_key('of a domain', '{data}');
+SELECT filled FROM apikeys.key WHERE name = 'of a domain';
+ALTER TABLE apikeys.key DISABLE TRIGGER USER;
+DELETE FROM apikeys.key;
+ALTER TABLE apikeys.key ENABLE TRIGGER USER;
+ALTER TABLE apikeys.key ADD COLUMN wanted not_null;
+SELECT pg_temp.refused($$SELECT apikeys.create_key('without', '{data}')$$);
+ROLLBACK;
+
 -- What comes out of a dump that knows nothing of them.
 CREATE TEMP TABLE dumped AS SELECT * FROM apikeys.key WHERE name = 'imported 3';
 ALTER TABLE apikeys.key DISABLE TRIGGER USER;
