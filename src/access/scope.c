@@ -43,6 +43,7 @@
 #include "access/accessrow.h"
 #include "access/scope.h"
 #include "core/catalog.h"
+#include "core/compat.h"
 #include "core/errors.h"
 
 PG_FUNCTION_INFO_V1(ak_invalidate);
@@ -316,9 +317,10 @@ ak_may_something(const char *workspace)
 
 /*
  * Returns true if a role, one that it is a member of, or a member of it has an
- * access where the current role is no admin.  An access that waits for
- * regrant_access() counts, and so does one whose privileges the role does not hold:
- * both may become effective again.
+ * access where the current role is no admin.  A membership that is only for
+ * granting does not count.  An access that waits for regrant_access() counts, and
+ * so does one whose privileges the role does not hold: both may become effective
+ * again.
  */
 bool
 ak_has_access_elsewhere(Oid role)
@@ -332,7 +334,7 @@ ak_has_access_elsewhere(Oid role)
 		found = OidIsValid(accesses.role) &&
 				!scope_allows(last_scope(), AK_ADMIN, accesses.workspace,
 							  accesses.workspace ? strlen(accesses.workspace) : 0) &&
-				(is_member_of_role_nosuper(role, accesses.role) || is_member_of_role_nosuper(accesses.role, role));
+				(can_use_role_compat(role, accesses.role) || can_use_role_compat(accesses.role, role));
 	ak_end_accesses(&accesses);
 	return found;
 }

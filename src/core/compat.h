@@ -26,6 +26,7 @@
 #include "parser/parse_relation.h"
 #include "storage/bufmgr.h"
 #include "storage/lwlock.h"
+#include "utils/acl.h"
 #include "utils/rel.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
@@ -213,6 +214,23 @@ current_timeline_compat(void)
 	return GetWALInsertionTimeLine();
 #else
 	return ThisTimeLineID;
+#endif
+}
+
+/*
+ * Returns true if a role has the privileges of another by membership, or can SET ROLE
+ * to it.  From 16 on, a membership may be for neither: who creates a role gets one that
+ * is only for granting it.  To be a superuser is no membership.
+ */
+static inline bool
+can_use_role_compat(Oid member, Oid role)
+{
+	if (!is_member_of_role_nosuper(member, role))
+		return false;
+#if PG_VERSION_NUM >= 160000
+	return has_privs_of_role(member, role) || member_can_set_role(member, role);
+#else
+	return true;
 #endif
 }
 

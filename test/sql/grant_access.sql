@@ -324,6 +324,25 @@ SELECT action, activity FROM pg_temp.entries();
 SELECT role, capability, workspace FROM apikeys.access WHERE role IN ('regress_ak_x', 'regress_ak_not_there') ORDER BY 1, 2, 3;
 SELECT apikeys.regrant_access();
 
+-- Who creates a role can grant it, from PostgreSQL 16 on as a member that neither has its privileges nor may SET ROLE to it:
+-- the creator's own access is not widened with the role's. A member that has or may is in the way.
+CREATE ROLE regress_ak_creator CREATEROLE;
+CREATE ROLE regress_ak_user;
+SELECT apikeys.grant_access('regress_ak_creator', 'admin'), apikeys.grant_access('regress_ak_user', 'view');
+SET ROLE regress_ak_creator;
+CREATE ROLE regress_ak_created;
+SET ROLE regress_ak_acme;
+SELECT apikeys.grant_access('regress_ak_created', 'view', 'acme');
+RESET ROLE;
+GRANT regress_ak_created TO regress_ak_user;
+SET ROLE regress_ak_acme;
+SELECT pg_temp.refused($$SELECT apikeys.grant_access('regress_ak_created', 'audit', 'acme')$$);
+RESET ROLE;
+SET client_min_messages = warning;
+DROP OWNED BY regress_ak_created, regress_ak_creator, regress_ak_user;
+DROP ROLE regress_ak_created, regress_ak_creator, regress_ak_user;
+RESET client_min_messages;
+
 -- superusers and members of the owner need no grant
 SELECT apikeys_internal.visible_workspaces('admin') @> '{acme,default,""}' AS everything;
 
