@@ -103,7 +103,7 @@ ak_await_sequencer(Datum workspaces)
 	{
 		AkWorkerState state = ak_worker_wake(workspaces != 0 ? AK_JOB_CHECKPOINT : AK_JOB_SEQUENCER);
 
-		if (state == AK_WORKER_NONE || state == AK_WORKER_NO_SLOT || ak_ticks() >= until)
+		if (state < AK_WORKER_WAITING || ak_ticks() >= until)
 			break;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOOK_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);

@@ -13,6 +13,10 @@
  * PG_TRY() catches: it is logged, and the exit goes on with the abort of the
  * transaction.  What was not flushed stays in memory.
  *
+ * Nor is any interrupt processed there: what such a session waits for, neither a
+ * timeout nor pg_terminate_backend() nor the server's stop can end.  So it waits for
+ * locks only for a while, and for no standby.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -33,9 +37,13 @@
 #include "usage/flush.h"
 #include "worker/worker.h"
 
+/* How long a session waits for locks as it ends, and how long if it was terminated: the server may be stopping */
+#define WAIT_MS      2000
+#define LAST_WAIT_MS 30000
+
 /* Flushes in a transaction, unless the extension is gone or about to be dropped.  Raises what a flush raises. */
 static void
-flush_in_transaction(void)
+flush_in_transaction(int wait_ms)
 {
 	AkCaller caller;
 	Oid extension;
@@ -44,6 +52,7 @@ flush_in_transaction(void)
 	/* whatever the session's defaults are */
 	XactReadOnly = false;
 	XactIsoLevel = XACT_READ_COMMITTED;
+	synchronous_commit = SYNCHRONOUS_COMMIT_LOCAL_FLUSH;
 	extension = get_extension_oid("apikeys", true);
 	if (OidIsValid(extension) && ConditionalLockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock) &&
 		get_extension_oid("apikeys", true) == extension)
@@ -51,7 +60,10 @@ flush_in_transaction(void)
 		PushActiveSnapshot(GetTransactionSnapshot());
 		ak_owner_begin(&caller, AK_TO_WORK);
 		SPI_connect();
-		ak_flush_here();
+		if (!ak_flush_here(wait_ms))
+			ereport(LOG_SERVER_ONLY,
+					(errcode(ERRCODE_LOCK_NOT_AVAILABLE), errmsg("usage was not flushed as a session ended"),
+					 errdetail("Another session has locked the tables of usage. The counts stay in memory.")));
 		SPI_finish();
 		ak_owner_end(&caller);
 		PopActiveSnapshot();
@@ -66,7 +78,7 @@ flush_at_exit(int code, Datum arg)
 	if (RecoveryInProgress() || !ak_worker_is_away(code != 0))
 		return;
 	AbortOutOfAnyTransaction();
-	flush_in_transaction();
+	flush_in_transaction(code != 0 ? LAST_WAIT_MS : WAIT_MS);
 }
 
 /*

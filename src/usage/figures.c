@@ -237,6 +237,8 @@ ak_worker_text(void)
 			return "waiting for its turn";
 		case AK_WORKER_NO_SLOT:
 			return "none: max_worker_processes are all in use; call flush_usage() from time to time";
+		case AK_WORKER_REFUSED:
+			return "none: it could not connect to the database, see the server log; call flush_usage() from time to time";
 		case AK_WORKER_NONE:
 			break;
 	}

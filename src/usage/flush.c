@@ -27,6 +27,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -62,6 +63,9 @@ PG_FUNCTION_INFO_V1(ak_flush_usage);
 
 /* Delay before another attempt while another flush holds the lock */
 #define BUSY_MS 1000
+
+/* How often a session that ends tries to get its locks */
+#define POLL_MS 10
 
 /* What this transaction flushed, applied to memory when it commits; in TopTransactionContext */
 typedef struct AkFlushed
@@ -341,12 +345,44 @@ ak_flush_usage(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(added);
 }
 
-/* Flushes as part of the current transaction; waits for a flush in progress.  SPI is connected, as the owner. */
-void
-ak_flush_here(void)
+/* Takes all locks of a flush that can be had without waiting; returns true if these are all. */
+static bool
+lock_now(void)
 {
-	(void) lock_flush(true);
+	static const char *const tables[] = {"usage_hour", "usage", "usage_total", "key_use", "quota_used"};
+	Oid schema = get_rel_namespace(ak_usage_relid());
+
+	if (!lock_flush(false))
+		return false;
+	for (int i = 0; i < (int) lengthof(tables); i++)
+	{
+		Oid table = get_relname_relid(tables[i], schema);
+
+		if (OidIsValid(table) && !ConditionalLockRelationOid(table, RowExclusiveLock))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Flushes as part of the current transaction, in a session that ends: no interrupt
+ * is processed there, neither a cancel nor a timeout.  So this waits for its locks
+ * by itself, for that long, and returns false if it does not get them.  SPI is
+ * connected, as the owner.
+ */
+bool
+ak_flush_here(int wait_ms)
+{
+	AkTicks until = ak_ticks() + AK_TICKS_OF_MS(wait_ms);
+
+	while (!lock_now())
+	{
+		if (ak_ticks() >= until)
+			return false;
+		pg_usleep(POLL_MS * 1000L);
+	}
 	(void) flush_batch(NULL);
+	return true;
 }
 
 /* The worker's job "flush usage": a BATCH in each transaction.  Tries again later if another flush has the lock. */

@@ -11,7 +11,7 @@
 #include "worker/worker.h"
 
 extern void ak_flush_init(void);
-extern void ak_flush_here(void);
+extern bool ak_flush_here(int wait_ms);
 extern AkJobNext ak_flush_job(void);
 extern AkJobNext ak_usage_retention_job(void);
 extern bool ak_is_dead_database(Oid database);

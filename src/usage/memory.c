@@ -296,13 +296,11 @@ void
 ak_memory_lost(AkLoss loss, uint64 times)
 {
 	AkAnchor *anchor = ak_anchor();
-	AkWorkerState worker;
 
 	if (anchor == NULL)
 		return;
 	pg_atomic_fetch_add_u64(loss_counter(anchor, loss), times);
-	worker = ak_worker_ensure();
-	if (worker == AK_WORKER_NONE || worker == AK_WORKER_NO_SLOT)
+	if (ak_worker_ensure() < AK_WORKER_WAITING)
 		log_losses(anchor, LOG_SERVER_ONLY);
 }
 

@@ -82,7 +82,6 @@ static struct
 
 static int running_job = -1; /* the job that is running */
 static AkCaller job_caller;
-static bool is_connected = false;
 
 static AkTicks job_due_at(int number);
 static void run_job(int number);
@@ -211,14 +210,6 @@ ak_job_acts(void)
 /*
  * -------------------------------------------------------------- the worker
  */
-
-/* Exits with 0 if connecting failed; otherwise PostgreSQL would restart the worker forever. */
-static void
-give_up_at_exit(int code, Datum arg)
-{
-	if (!is_connected)
-		_exit(0);
-}
 
 /*
  * Overrides settings of the server, the database (its owner may have made them)
@@ -516,9 +507,8 @@ ak_worker_main(Datum arg)
 
 	if (!ak_worker_register(database))
 		proc_exit(0);
-	on_proc_exit(give_up_at_exit, (Datum) 0);
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
-	is_connected = true;
+	ak_worker_connected();
 	fix_settings();
 	pgstat_report_activity(STATE_IDLE, NULL);
 

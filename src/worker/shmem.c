@@ -29,7 +29,7 @@
 #include "worker/shmem.h"
 
 /* Version of all structures in shared memory: increment it if a change does not change their size */
-#define LAYOUT 4
+#define LAYOUT 5
 
 /* Databases that have a worker or wait for one; the limit keeps the anchor small */
 #define WORKERS_MAX 64

@@ -23,6 +23,7 @@ typedef struct AkWorkerEntry
 	int pid;                       /* 0: not running yet */
 	AkTicks since;                 /* time of registration or start */
 	bool waiting;                  /* for its turn; if not, its worker runs or is being started */
+	bool refused;                  /* waiting, because the last worker could not connect, at "since" */
 	AkTicks due;                   /* while waiting: when the first of its jobs is due */
 	AkTicks job_due[AK_JOB_COUNT]; /* of each job, when the last worker left; 0: at once */
 	uint32 woken;                  /* the jobs requested by ak_worker_wake_at_commit(), as AK_JOB_BIT()s */

@@ -28,7 +28,9 @@
  * A worker that ends by itself exits with 0, so PostgreSQL does not restart it.
  * After pg_terminate_backend() it starts a successor.  After an error or a crash
  * PostgreSQL restarts it once a minute, forever, even if its library is gone.  So
- * if it cannot connect, because its database was dropped, it exits with 0 as well.
+ * if it cannot connect, it exits with 0 as well: its database was dropped, or does
+ * not allow connections any more.  Sessions may still use the latter; they try again
+ * to start a worker, but not with each request, and nobody else does.
  *
  * On a standby it runs, and runs its jobs after the promotion.
  *
@@ -57,7 +59,7 @@
 
 PGDLLEXPORT void ak_launcher_main(Datum arg);
 
-/* After a failure to start a worker, the delay until the next attempt */
+/* After a failure to start a worker, or its failure to connect, the delay until the next attempt */
 #define RETRY_MS 10000
 
 /* While the database waits for its turn, how often a session asks for a worker */
@@ -73,6 +75,7 @@ const AkWorkerPlan *ak_worker_plan;
 
 static AkAnchor *the_anchor = NULL;
 static bool am_worker = false;         /* this process is a worker */
+static bool is_connected = false;      /* this process is a worker, and connected to its database */
 static AkWorkerEntry *my_entry = NULL; /* this database's entry, as last seen */
 
 /*
@@ -102,6 +105,27 @@ entry_of(Oid database)
 	return NULL;
 }
 
+/*
+ * Returns the entry of a database, made if there was none; NULL if all are in use by
+ * others.  The entry of a database whose worker could not connect is not in use: the
+ * database may be gone.  The caller holds the lock.
+ */
+static AkWorkerEntry *
+entry_for(Oid database, AkTicks now)
+{
+	AkWorkerEntry *entry = entry_of(database);
+
+	if (entry != NULL)
+		return entry;
+	entry = entry_of(InvalidOid);
+	for (int i = 0; i < the_anchor->max_workers && entry == NULL; i++)
+		if (the_anchor->workers[i].refused)
+			entry = &the_anchor->workers[i];
+	if (entry != NULL)
+		*entry = (AkWorkerEntry){.database = database, .waiting = true, .due = now};
+	return entry;
+}
+
 /* Returns true if the entry's worker is being started. */
 static bool
 is_starting(const AkWorkerEntry *entry, AkTicks now)
@@ -122,7 +146,10 @@ count_workers(AkTicks now)
 	return count;
 }
 
-/* Returns the waiting database whose due time is the earliest; NULL if none waits.  The caller holds the lock. */
+/*
+ * Returns the waiting database whose due time is the earliest; NULL if none waits, but
+ * for those that refused their worker.  The caller holds the lock.
+ */
 static AkWorkerEntry *
 next_in_turn(void)
 {
@@ -132,7 +159,8 @@ next_in_turn(void)
 	{
 		AkWorkerEntry *entry = &the_anchor->workers[i];
 
-		if (entry->database != InvalidOid && entry->waiting && (next == NULL || entry->due < next->due))
+		if (entry->database != InvalidOid && entry->waiting && !entry->refused &&
+			(next == NULL || entry->due < next->due))
 			next = entry;
 	}
 	return next;
@@ -176,11 +204,11 @@ start_or_wake(Oid database, uint32 woken)
 	AkTicks now = ak_ticks();
 
 	LWLockAcquire(&the_anchor->lock, LW_EXCLUSIVE);
-	entry = entry_of(database);
-	if (entry == NULL && (entry = entry_of(InvalidOid)) != NULL)
-		*entry = (AkWorkerEntry){.database = database, .waiting = true, .due = now};
+	entry = entry_for(database, now);
 	if (entry != NULL)
 	{
+		if (entry->refused && now >= entry->since + AK_TICKS_OF_MS(RETRY_MS))
+			entry->refused = false;
 		/* it was started, but did not register in time */
 		if (entry->pid == 0 && !is_starting(entry, now))
 			entry->waiting = true;
@@ -196,6 +224,8 @@ start_or_wake(Oid database, uint32 woken)
 			start_waiting(now);
 		if (entry->pid != 0)
 			state = AK_WORKER_RUNNING;
+		else if (entry->refused)
+			state = AK_WORKER_REFUSED;
 		else if (!entry->waiting)
 			state = AK_WORKER_STARTING;
 		else if (count_workers(now) > 0)
@@ -229,8 +259,10 @@ ak_worker_ensure(void)
 	if (now < retry_at)
 		return state;
 	state = start_or_wake(MyDatabaseId, 0);
-	if (state == AK_WORKER_NO_SLOT || state == AK_WORKER_WAITING)
-		retry_at = now + AK_TICKS_OF_MS(state == AK_WORKER_WAITING ? LOOK_AGAIN_MS : RETRY_MS);
+	if (state == AK_WORKER_NO_SLOT)
+		retry_at = now + AK_TICKS_OF_MS(RETRY_MS);
+	else if (state == AK_WORKER_WAITING || state == AK_WORKER_REFUSED)
+		retry_at = now + AK_TICKS_OF_MS(LOOK_AGAIN_MS);
 	return state;
 }
 
@@ -413,10 +445,35 @@ ak_worker_succeed(void)
 	(void) start_or_wake(MyDatabaseId, 0);
 }
 
+/* Gives up this process's role as the worker before it was connected. */
+static void
+note_refusal(void)
+{
+	AkTicks now = ak_ticks();
+
+	LWLockAcquire(&the_anchor->lock, LW_EXCLUSIVE);
+	if (my_entry->pid == MyProcPid)
+		*my_entry =
+			(AkWorkerEntry){.database = my_entry->database, .waiting = true, .refused = true, .since = now, .due = now};
+	start_waiting(now);
+	LWLockRelease(&the_anchor->lock);
+}
+
 static void
 unregister_at_exit(int code, Datum arg)
 {
-	(void) ak_worker_unregister(false);
+	if (is_connected)
+		(void) ak_worker_unregister(false);
+	else
+		note_refusal();
+}
+
+/* Exits with 0 if connecting failed; otherwise PostgreSQL would restart the worker forever. */
+static void
+give_up_at_exit(int code, Datum arg)
+{
+	if (!is_connected)
+		_exit(0);
 }
 
 /*
@@ -434,13 +491,11 @@ ak_worker_register(Oid database)
 	if (the_anchor == NULL)
 		return false;
 	LWLockAcquire(&the_anchor->lock, LW_EXCLUSIVE);
-	entry = entry_of(database);
-	/* PostgreSQL has restarted this worker, and its entry is gone */
-	if (entry == NULL && (entry = entry_of(InvalidOid)) != NULL)
-		*entry = (AkWorkerEntry){.database = database, .waiting = true, .due = now};
+	/* there may be no entry: PostgreSQL has restarted this worker */
+	entry = entry_for(database, now);
 	if (entry != NULL && entry->pid == 0 && (is_starting(entry, now) || count_workers(now) < ak_guc_max_workers))
 	{
-		entry->waiting = false;
+		entry->waiting = entry->refused = false;
 		entry->since = now;
 		entry->latch = MyLatch;
 		entry->pid = MyProcPid;
@@ -450,8 +505,18 @@ ak_worker_register(Oid database)
 	LWLockRelease(&the_anchor->lock);
 	am_worker = true;
 	if (registered)
+	{
 		before_shmem_exit(unregister_at_exit, (Datum) 0);
+		on_proc_exit(give_up_at_exit, (Datum) 0);
+	}
 	return registered;
+}
+
+/* Notes that this worker is connected to its database. */
+void
+ak_worker_connected(void)
+{
+	is_connected = true;
 }
 
 /* Returns true if this process is a worker. */

@@ -96,11 +96,12 @@ typedef struct AkWorkerPlan
 	void (*unattended)(void);
 } AkWorkerPlan;
 
-/* State of the current database's worker */
+/* State of the current database's worker; before AK_WORKER_WAITING: there is none, and none will come soon */
 typedef enum AkWorkerState
 {
 	AK_WORKER_NONE,    /* not started: no shared memory, or a single-user server */
 	AK_WORKER_NO_SLOT, /* max_worker_processes, or the number of databases, is exhausted */
+	AK_WORKER_REFUSED, /* it could not connect to the database */
 	AK_WORKER_WAITING, /* apikeys.max_workers serve other databases */
 	AK_WORKER_STARTING,
 	AK_WORKER_RUNNING
@@ -118,6 +119,7 @@ extern void ak_worker_wake_at_commit(AkJobNumber job);
 /* For the worker's own process */
 extern bool ak_worker_is_me(void);
 extern bool ak_worker_register(Oid database);
+extern void ak_worker_connected(void);
 extern void ak_worker_first_due(AkTicks *job_due);
 extern bool ak_worker_others_wait(void);
 extern bool ak_worker_hand_over(const AkTicks *job_due);
