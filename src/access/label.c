@@ -22,6 +22,7 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "access/label.h"
@@ -46,6 +47,15 @@ as_utf8(const char *text, int len, int *encoding)
 		return pg_server_to_any(text, len, PG_UTF8);
 	*encoding = PG_UTF8;
 	return pg_verify_mbstr(PG_UTF8, text, len, true) ? text : NULL;
+}
+
+/* Returns true if a text has more than max characters; reads no more of them than it needs. */
+bool
+ak_text_longer(const char *text, int max)
+{
+	int len = strlen(text);
+
+	return pg_mbcharcliplen(text, len, max) < len;
 }
 
 /* The secrets that a text is checked for */
@@ -90,6 +100,7 @@ find_known(const char *text, const AkSuspect *suspect)
 
 		while (word += set ? strcspn(word, set) : strspn(word, " \t\r\n"), *word != '\0')
 		{
+			CHECK_FOR_INTERRUPTS(); /* the filters of a report have any number of words */
 			len = set ? strspn(word, set) : strcspn(word, " \t\r\n");
 			if ((word != text || word[len] != '\0') && is_secret(word, len, suspect))
 				return word;
@@ -151,14 +162,16 @@ ak_quoted(const char *text)
 	AkSuspect anybody = {0};
 	int len = strlen(text);
 	int kept = pg_mbcharcliplen(text, len, AK_LABEL_MAX);
-	const char *found = ak_token_find(text, true);
+	const char *found;
 	char *quoted;
 
+	/* our own secrets, in the part that is kept, and what follows of one that begins in it */
+	text = pnstrdup(text, pg_mbcharcliplen(text, len, AK_LABEL_MAX + AK_SECRET_MAX));
+	found = ak_token_find(text, true);
 	if (found != NULL)
 		kept = Min(kept, found - text);
-	/* foreign secrets, in the part that is kept */
-	if (kept < len)
-		text = pnstrdup(text, kept);
+	/* foreign ones, in the part that is kept */
+	text = pnstrdup(text, kept);
 	found = find_known(text, &anybody);
 	if (found != NULL)
 		kept = found - text;
@@ -170,6 +183,17 @@ ak_quoted(const char *text)
 }
 
 /*
+ * Raises 22023 for a text of more than max characters.  It is that of an argument or
+ * column; "what" names it in the message.
+ */
+void
+ak_check_length(const char *argument, const char *what, const char *text, int max)
+{
+	if (ak_text_longer(text, max))
+		ak_bad_argument(argument, errmsg("%s is too long", what), errdetail("At most %d characters are allowed.", max));
+}
+
+/*
  * Raises 22023 for a text that is not 1 to max characters long, or contains
  * control or invisible characters, or what looks like a secret.  The text is
  * that of an argument or column; "what" names it in the message.
@@ -177,15 +201,13 @@ ak_quoted(const char *text)
 void
 ak_check_text(const char *argument, const char *what, const char *text, int max)
 {
-	int len = strlen(text);
 	int encoding;
 	const char *utf8;
 
-	if (len == 0)
+	if (text[0] == '\0')
 		ak_bad_argument(argument, errmsg("%s must not be empty", what));
-	if (pg_mbstrlen_with_len(text, len) > max)
-		ak_bad_argument(argument, errmsg("%s is too long", what), errdetail("At most %d characters are allowed.", max));
-	utf8 = as_utf8(text, len, &encoding);
+	ak_check_length(argument, what, text, max);
+	utf8 = as_utf8(text, strlen(text), &encoding);
 	for (const char *p = utf8 ? utf8 : text, *end = p + strlen(p); p < end;)
 	{
 		uint32 c = (unsigned char) *p;
@@ -210,40 +232,50 @@ ak_check_label(const char *argument, const char *what, const char *text)
 /*
  * Returns a name as it is stored, palloc'd: without Unicode spaces at its ends,
  * and without U+FE0F, which is invisible and which telephones append to many
- * emoji.
+ * emoji.  Of a longer text, the first AK_TRIMMED_MAX characters and one more:
+ * longer than what is a name, and than what is searched for.
  */
 char *
 ak_trim_name(const char *text)
 {
 	int len = strlen(text);
-	char *result = palloc(len + 1);
-	int length = 0; /* of the result */
-	int kept = 0;   /* the same without the spaces at its end */
-	int encoding;
-	bool known = as_utf8(text, len, &encoding) != NULL;
+	StringInfoData result;
+	int count = 0; /* of the characters of the name so far */
+	int kept = 0;  /* length of the result without the spaces at its end */
+	int encoding = GetDatabaseEncoding();
+	bool known = encoding != PG_SQL_ASCII || as_utf8(text, len, &encoding) != NULL;
 
+	initStringInfo(&result);
 	for (const char *p = text, *end = text + len; p < end;)
 	{
 		int char_len = known ? Min(pg_encoding_mblen(encoding, p), end - p) : 1;
 		uint32 c = (unsigned char) *p;
+		bool space;
 
+		CHECK_FOR_INTERRUPTS();
 		if (known && c >= 0x80)
 		{
-			const char *utf8 = encoding == PG_UTF8 ? p : pg_server_to_any(p, char_len, PG_UTF8);
+			char *utf8 = encoding == PG_UTF8 ? unconstify(char *, p) : pg_server_to_any(p, char_len, PG_UTF8);
 
 			(void) ak_utf8_decode(utf8, utf8 + (utf8 == p ? char_len : (int) strlen(utf8)), &c);
+			if (utf8 != p)
+				pfree(utf8);
 		}
-		if (c != AK_EMOJI_STYLE && (length > 0 || !ak_char_is_space(c) || (c >= 0x80 && !known)))
+		space = ak_char_is_space(c) && (c < 0x80 || known);
+		if (c != AK_EMOJI_STYLE && (result.len > 0 || !space))
 		{
-			memcpy(result + length, p, char_len);
-			length += char_len;
-			if (!ak_char_is_space(c) || (c >= 0x80 && !known))
-				kept = length;
+			if (count <= AK_TRIMMED_MAX)
+				appendBinaryStringInfo(&result, p, char_len);
+			count++;
+			if (!space)
+				kept = result.len;
+			if (!space && count > AK_TRIMMED_MAX)
+				break;
 		}
 		p += char_len;
 	}
-	result[kept] = '\0';
-	return result;
+	result.data[kept] = '\0';
+	return result.data;
 }
 
 /*

@@ -8,8 +8,11 @@
 #ifndef AK_LABEL_H
 #define AK_LABEL_H
 
-#define AK_LABEL_MAX 100 /* characters of a name, a team, an actor */
+#define AK_LABEL_MAX   100  /* characters of a name, a team, an actor */
+#define AK_TRIMMED_MAX 1000 /* characters of a name that is looked for; decomposed, it is longer than the name */
 
+extern bool ak_text_longer(const char *text, int max);
+extern void ak_check_length(const char *argument, const char *what, const char *text, int max);
 extern void ak_check_label(const char *argument, const char *what, const char *text);
 extern void ak_check_text(const char *argument, const char *what, const char *text, int max);
 extern void ak_refuse_secret(const char *argument, const char *what, const char *text);

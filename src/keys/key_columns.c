@@ -17,7 +17,6 @@
 #include <sys/socket.h>
 
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inet.h"
@@ -68,7 +67,7 @@ ak_same_apis(Datum a, Datum b)
 	return !array_contains_nulls(x) && !array_contains_nulls(y) && apis_within(x, y) && apis_within(y, x);
 }
 
-/* Trims the name and folds it. */
+/* Trims the name and folds it.  Raises 22004, and 22023 if it is too long. */
 static void
 normalize_name(AkRow *row)
 {
@@ -77,6 +76,7 @@ normalize_name(AkRow *row)
 	if (AK_IS_NULL(row, Anum_key_name))
 		ak_null_argument("name", errmsg("key name must not be null"));
 	name = ak_trim_name(ak_row_text(row, Anum_key_name));
+	ak_check_length("name", "key name", name, AK_LABEL_MAX);
 	ak_row_set_text(row, Anum_key_name, name);
 	ak_row_set(row, Anum_key_name_folded, ak_fold_name(name));
 }
@@ -200,7 +200,7 @@ check_texts(const AkRow *old, const AkRow *new)
 	} texts[] = {{Anum_key_name, AK_LABEL_MAX, "name", "key name"},
 				 {Anum_key_team, AK_LABEL_MAX, "team", "team"},
 				 {Anum_key_owner, OWNER_MAX, "owner", "owner"},
-				 {Anum_key_hint, AK_LABEL_MAX, "hint", "hint"}};
+				 {Anum_key_hint, HINT_MAX, "hint", "hint"}};
 	const uint8 *hash = hash_of(new);
 	char *workspace = ak_row_text(new, Anum_key_workspace);
 	uint8 digest[AK_HASH_LEN];
@@ -212,13 +212,13 @@ check_texts(const AkRow *old, const AkRow *new)
 
 		if (text == NULL || (old != NULL && !ak_column_changed(old, new, texts[i].column)))
 			continue;
+		/* a secret in place of a hint is too long for one, too, but the error is to say what it is */
+		if (!ak_text_longer(text, AK_LABEL_MAX))
+			ak_refuse_secret(argument, texts[i].what, text);
 		ak_check_text(argument, texts[i].what, text, texts[i].max);
 		ak_refuse_known_secret(argument, texts[i].what, text, workspace, hash);
 		if (texts[i].column != Anum_key_hint)
 			continue;
-		if (pg_mbstrlen(text) > HINT_MAX)
-			ak_bad_argument("hint", errmsg("hint is too long"),
-							errdetail("At most %d characters are allowed.", HINT_MAX));
 		/* hints are taken from the secret: a short secret must not be its own hint */
 		if (hash != NULL && ak_sha256(text, strlen(text), digest) && ak_hash_equal(digest, hash))
 			ak_bad_argument("hint", errmsg("hint must not be the secret itself"));

@@ -228,6 +228,29 @@ find_by_name(Datum folded, Datum workspace, Datum *key_id, int *found)
 }
 
 /*
+ * find_by_name() in a workspace (0: in all in which the caller may view); returns
+ * the number of keys found.
+ */
+static int
+find_in_sight(Datum folded, Datum workspace, Datum *key_id)
+{
+	int found = 0;
+	int count;
+	Datum *workspaces;
+
+	if (workspace != 0 || ak_sees_everywhere(AK_VIEW))
+	{
+		find_by_name(folded, workspace, key_id, &found);
+		return found;
+	}
+	/* not in all: who may not see other workspaces must not notice, by what is read, the names in them */
+	workspaces = ak_text_elements(ak_visible_workspaces(AK_VIEW), &count);
+	for (int i = 0; i < count && found < 2; i++)
+		find_by_name(folded, workspaces[i], key_id, &found);
+	return found;
+}
+
+/*
  * key_id(name text, workspace text = NULL) -> uuid
  *
  * Returns the key_id of the key of that name that is not archived.  The name is
@@ -239,33 +262,26 @@ Datum
 ak_key_id(PG_FUNCTION_ARGS)
 {
 	char *name;
-	Datum folded;
+	char *trimmed;
+	Datum workspace = (Datum) 0;
 	Datum key_id = (Datum) 0;
 	int found = 0;
 
 	ak_require_anywhere(AK_VIEW);
 	ak_need_argument(fcinfo, 0, "name");
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	folded = ak_fold_name(ak_trim_name(name));
 	if (!PG_ARGISNULL(1))
 	{
-		char *workspace = text_to_cstring(PG_GETARG_TEXT_PP(1));
+		char *given = text_to_cstring(PG_GETARG_TEXT_PP(1));
 
-		ak_check_workspace_argument(workspace);
-		ak_require_workspace(AK_VIEW, workspace);
-		find_by_name(folded, PG_GETARG_DATUM(1), &key_id, &found);
+		ak_check_workspace_argument(given);
+		ak_require_workspace(AK_VIEW, given);
+		workspace = PG_GETARG_DATUM(1);
 	}
-	else if (ak_sees_everywhere(AK_VIEW))
-		find_by_name(folded, (Datum) 0, &key_id, &found);
-	else
-	{
-		/* not in all: who may not see other workspaces must not notice, by what is read, the names in them */
-		int count;
-		Datum *workspaces = ak_text_elements(ak_visible_workspaces(AK_VIEW), &count);
-
-		for (int i = 0; i < count && found < 2; i++)
-			find_by_name(folded, workspaces[i], &key_id, &found);
-	}
+	/* a longer text is cut, and nobody's name */
+	trimmed = ak_trim_name(name);
+	if (!ak_text_longer(trimmed, AK_TRIMMED_MAX))
+		found = find_in_sight(ak_fold_name(trimmed), workspace, &key_id);
 	if (found == 0)
 		ak_not_found(errmsg("key \"%s\" does not exist", ak_quoted(name)),
 					 errhint(

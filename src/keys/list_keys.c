@@ -23,7 +23,6 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
@@ -58,7 +57,6 @@ enum
 #define MAX_PARAMS       12
 
 /* A search text is compared with every key, so its length is limited */
-#define SEARCH_MAX 1000 /* characters */
 
 /* A statement being built, with its parameters */
 typedef struct AkListing
@@ -165,8 +163,7 @@ add_search(AkListing *listing, const char *search)
 
 	if (search[0] == '\0')
 		return;
-	if (pg_mbstrlen(search) > SEARCH_MAX)
-		ak_bad_argument("search", errmsg("search text must have at most %d characters", SEARCH_MAX));
+	ak_check_length("search", "search text", search, AK_TRIMMED_MAX);
 	folded = add_param(listing, BYTEAOID, ak_fold_name(search));
 	plain = add_param(listing, TEXTOID, CStringGetTextDatum(search));
 	appendStringInfo(&listing->conditions,

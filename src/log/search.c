@@ -17,7 +17,6 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
@@ -26,6 +25,7 @@
 
 #include "access/access.h"
 #include "access/context.h"
+#include "access/label.h"
 #include "core/args.h"
 #include "core/arrays.h"
 #include "core/catalog.h"
@@ -161,9 +161,7 @@ ak_filter_from_args(FunctionCallInfo fcinfo, int first)
 	if (!PG_ARGISNULL(first + SEARCH))
 	{
 		filter->search = text_to_cstring(PG_GETARG_TEXT_PP(first + SEARCH));
-		if (pg_mbstrlen(filter->search) > SEARCH_MAX)
-			ak_bad_argument("search", errmsg("search text is too long"),
-							errdetail("At most %d characters are allowed.", SEARCH_MAX));
+		ak_check_length("search", "search text", filter->search, SEARCH_MAX);
 	}
 	filter->teams = text_set(fcinfo, first + TEAMS, "teams", "team", NULL);
 	filter->actions = text_set(fcinfo, first + ACTIONS, "actions", "action", known_actions);

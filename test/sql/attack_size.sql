@@ -117,6 +117,29 @@ INSERT INTO apikeys.key (name, apis, workspace, key_hash, metadata) VALUES ('x',
 INSERT INTO apikeys.key (name, apis, workspace, key_hash, allowed_cidrs) VALUES ('x', '{data}', 'default', sha256('x'), array_fill('10.0.0.0/8'::cidr, ARRAY[1001]));
 \set VERBOSITY default
 
+-- What is refused by its length is not worked on, and work that the length of an argument sets ends when it is cancelled.
+-- Each of these took more than 10 s, or failed with XX000 when it allocated memory.
+SET statement_timeout = '10s';
+SELECT pg_temp.refusal('apikeys.key_id(repeat(''x'', 268435456))', 'other');
+SELECT pg_temp.refusal('apikeys.create_key(repeat(''x'', 268435456), ''{data}'')', 'other');
+SELECT pg_temp.refusal('apikeys.create_key(repeat(U&''\0301'', 30000000), ''{data}'')', 'other');
+SELECT pg_temp.refusal('apikeys.key_id(repeat(U&''a\0301'', 30000000))', 'other');
+SELECT pg_temp.refusal('apikeys.key_id(repeat(''ak_'', 60000000))', 'other');
+SELECT code FROM apikeys.validate_key('x', repeat('ak_', 60000000));
+-- a name that is longer decomposed is found; one that begins as another is not that one, and none is cut to a name
+SELECT key_id AS composed FROM apikeys.create_key(repeat('ä', 100), '{data}') \gset
+SELECT apikeys.key_id(repeat(U&' ', 2000) || repeat(U&'a\0308', 100) || repeat(' ', 2000)) = :'composed' AS found;
+SELECT pg_temp.refusal(format('apikeys.key_id(%L)', repeat('ä', 100) || repeat(' ', 2000) || 'b'), 'other');
+SELECT pg_temp.refusal(format('apikeys.create_key(%L, ''{data}'')', 'a' || repeat(' ', 2000) || 'b'), 'other');
+SELECT count(*) FROM apikeys.list_keys(search => ' ' || repeat('x', 1000) || ' ');
+SELECT pg_temp.refusal(format('apikeys.list_keys(search => %L)', repeat('x', 1000) || ' y'), 'other');
+RESET statement_timeout;
+SELECT clock_timestamp() AS start \gset
+SET statement_timeout = '100ms';
+SELECT apikeys.email_audit_logs('a@b.example', actors => array_fill(repeat('actor0123456789 0123456789abcdefg', 1000), ARRAY[1000]));
+RESET statement_timeout;
+SELECT clock_timestamp() < timestamptz :'start' + interval '5 s' AS soon;
+
 SELECT DISTINCT activity FROM apikeys.audit_logs WHERE entity = 'API Keys' ORDER BY activity;
 CALL apikeys.sequence_audit_logs();
 SELECT ok FROM apikeys.verify_audit_logs();
