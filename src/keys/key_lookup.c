@@ -75,10 +75,13 @@ read_key_under(Datum key_id, Snapshot snapshot, AkRow *key)
 bool
 ak_read_key(Datum key_id, AkRow *key)
 {
+	/* locked before the snapshot: to an older one, a table that ALTER TABLE has rewritten meanwhile is empty */
+	Relation rel = ak_table_open(AK_KEY, AccessShareLock);
 	Snapshot snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	bool found = read_key_under(key_id, snapshot, key);
 
 	UnregisterSnapshot(snapshot);
+	table_close(rel, AccessShareLock);
 	return found;
 }
 
@@ -160,7 +163,7 @@ ak_find_secret(const char *secret, size_t len, AkCapability capability, AkFoundK
 		return AK_SECRET_UNKNOWN;
 	if (!ak_sha256(secret, len, hash))
 		ak_hash_failed();
-	found = ak_keystore_find_seen(&lookup, hash, GetTransactionSnapshot());
+	found = ak_keystore_find_seen(&lookup, hash);
 	if (found)
 	{
 		key->workspace = TextDatumGetCString(AK_FOUND(&lookup, Anum_key_workspace));

@@ -64,7 +64,7 @@ put_secret(ReturnSetInfo *rsinfo, const char *secret, size_t len, bool valid)
 	}
 	if (!ak_sha256(secret, len, hash))
 		ak_hash_failed();
-	if (ak_keystore_find_seen(&lookup, hash, GetTransactionSnapshot()) &&
+	if (ak_keystore_find_seen(&lookup, hash) &&
 		ak_sees(AK_VIEW, TextDatumGetCString(AK_FOUND(&lookup, Anum_key_workspace))))
 	{
 		const char *state = !AK_FOUND_NULL(&lookup, Anum_key_archived_at)   ? "archived"

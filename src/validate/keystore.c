@@ -359,12 +359,12 @@ ak_keystore_find(AkLookup *lookup, const uint8 *hash)
 	return true;
 }
 
-/* The same under that snapshot: for showing keys, not for validating them. */
+/* The same as this transaction sees it: for showing keys, not for validating them. */
 bool
-ak_keystore_find_seen(AkLookup *lookup, const uint8 *hash, Snapshot snapshot)
+ak_keystore_find_seen(AkLookup *lookup, const uint8 *hash)
 {
 	begin_lookup(lookup);
-	if (!search_indexes(lookup, RegisterSnapshot(snapshot), hash))
+	if (!search_indexes(lookup, RegisterSnapshot(GetTransactionSnapshot()), hash))
 		return false;
 	read_slot(lookup);
 	detoast_texts(lookup);

@@ -43,7 +43,7 @@ typedef struct AkLookup
 #define AK_FOUND_NULL(lookup, column) ((lookup)->nulls[AttrNumberGetAttrOffset(column)])
 
 extern bool ak_keystore_find(AkLookup *lookup, const uint8 *hash);
-extern bool ak_keystore_find_seen(AkLookup *lookup, const uint8 *hash, Snapshot snapshot);
+extern bool ak_keystore_find_seen(AkLookup *lookup, const uint8 *hash);
 extern void ak_keystore_end(AkLookup *lookup);
 
 #endif /* AK_KEYSTORE_H */
