@@ -11,6 +11,7 @@
 
 extern void ak_subscriber_init(void);
 extern bool ak_is_subscriber(void);
+extern bool ak_takes_usage(void);
 extern void ak_refuse_on_subscriber(void);
 
 #endif /* AK_SUBSCRIBER_H */

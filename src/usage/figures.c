@@ -34,6 +34,7 @@
 #include "core/compat.h"
 #include "core/guc.h"
 #include "core/query.h"
+#include "core/subscriber.h"
 #include "usage/figures.h"
 #include "usage/memory.h"
 #include "usage/usage.h"
@@ -255,6 +256,8 @@ reason_text(const AkMemoryStatus *memory, bool worker)
 		return "there is no shared memory for it";
 	if (RecoveryInProgress())
 		return "a standby counts in memory alone";
+	if (ak_takes_usage())
+		return "a subscriber of the tables of usage counts in memory alone";
 	if (!worker)
 		return "without a worker, memory does not grow";
 	if (memory->refused)

@@ -39,9 +39,11 @@
 #include "core/arrays.h"
 #include "core/catalog.h"
 #include "core/compat.h"
+#include "core/errors.h"
 #include "core/guc.h"
 #include "core/lock.h"
 #include "core/query.h"
+#include "core/subscriber.h"
 #include "usage/figures.h"
 #include "usage/flush.h"
 #include "usage/limit.h"
@@ -321,8 +323,8 @@ ak_flush_init(void)
  * and counts the keys for metrics().  Returns the number of requests added.  Waits
  * for a flush in progress, and the next one waits for this transaction, which
  * cannot be prepared.  Raises 42501 without the capability "admin" in all
- * workspaces, since the flushes of all of them wait, and 25006 in a read-only
- * transaction or on a standby.
+ * workspaces, since the flushes of all of them wait, 25006 in a read-only transaction
+ * or on a standby, and 55000 on a subscriber of the tables of usage.
  */
 Datum
 ak_flush_usage(PG_FUNCTION_ARGS)
@@ -333,6 +335,10 @@ ak_flush_usage(PG_FUNCTION_ARGS)
 	ak_require(AK_ADMIN, NULL);
 	PreventCommandDuringRecovery("flush_usage()");
 	ak_refuse_read_only(fcinfo);
+	if (ak_takes_usage())
+		ak_wrong_state(errmsg("usage cannot be flushed here"),
+					   errdetail("The tables of usage are replicated from another database."),
+					   errhint("Leave them out of the publication, or end the subscription."));
 	ak_refuse_prepare("flush_usage");
 	(void) ak_worker_ensure();
 	ak_owner_begin(&caller, AK_TO_COUNT);
@@ -375,6 +381,8 @@ ak_flush_here(int wait_ms)
 {
 	AkTicks until = ak_ticks() + AK_TICKS_OF_MS(wait_ms);
 
+	if (ak_takes_usage())
+		return true;
 	while (!lock_now())
 	{
 		if (ak_ticks() >= until)
@@ -398,6 +406,11 @@ ak_flush_job(void)
 
 		if (!ak_job_begin())
 			return AK_JOB_IDLE;
+		if (ak_takes_usage())
+		{
+			ak_job_commit();
+			return AK_JOB_IDLE;
+		}
 		busy = !lock_flush(false);
 		if (!busy)
 			added += flush_batch(&at);

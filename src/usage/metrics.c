@@ -30,6 +30,7 @@
 #include "core/guc.h"
 #include "core/query.h"
 #include "core/subscriber.h"
+#include "core/subscriber.h"
 #include "usage/figures.h"
 #include "usage/memory.h"
 #include "usage/metrics.h"
@@ -100,7 +101,8 @@ ak_key_totals_job(void)
 
 	if (!ak_job_begin())
 		return AK_JOB_IDLE;
-	ak_count_keys();
+	if (!ak_takes_usage())
+		ak_count_keys();
 	ak_job_commit();
 	ak_key_totals_period_ms = (int) Max(PERIOD_MS, Min(PG_INT32_MAX, (ak_ticks() - start) / 1000 * REST));
 	return AK_JOB_IDLE;
