@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "access/context.h"
+#include "access/label.h"
 #include "core/args.h"
 #include "core/catalog.h"
 #include "core/compat.h"
@@ -178,7 +179,7 @@ ak_current_actor_name(const char *workspace)
 		if (!holds_secret("actor", ak_guc_actor, workspace))
 			return pstrdup(ak_guc_actor);
 	}
-	return GetUserNameFromId(GetSessionUserId(), false);
+	return ak_role_name(GetSessionUserId());
 }
 
 /*
@@ -202,7 +203,7 @@ ak_current_actor(const char *workspace, Snapshot snapshot, AkActor *out)
 	out->actor = ak_current_actor_name(workspace);
 	out->team = ak_current_team(workspace, out->actor, snapshot);
 	out->ip = current_ip(&out->has_ip);
-	out->db_user = GetUserNameFromId(GetSessionUserId(), false);
+	out->db_user = ak_role_name(GetSessionUserId());
 }
 
 /* Returns the setting apikeys.workspace; NULL if it is empty. */

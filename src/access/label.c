@@ -49,13 +49,52 @@ as_utf8(const char *text, int len, int *encoding)
 	return pg_verify_mbstr(PG_UTF8, text, len, true) ? text : NULL;
 }
 
+/*
+ * Returns true if a text is valid in the encoding of the database.  One that came as a
+ * value is.  One that came as a setting at the start of a session need not be, and a
+ * role's name may be of another database: in a table, it would make a dump that
+ * cannot be restored.
+ */
+bool
+ak_text_valid(const char *text, int len)
+{
+	return pg_verifymbstr(text, len, true);
+}
+
+/* Raises 22023 for a text that is not. */
+void
+ak_check_encoding(const char *argument, const char *what, const char *text, int len)
+{
+	if (!ak_text_valid(text, len))
+		ak_bad_argument(argument,
+						errmsg("%s is not valid in the encoding of the database, %s", what, GetDatabaseEncodingName()));
+}
+
+/*
+ * Returns the name of a role, palloc'd, as it is recorded: with \xHH for each byte
+ * beyond ASCII if it is not valid in the encoding of the database.
+ */
+char *
+ak_role_name(Oid role)
+{
+	char *name = GetUserNameFromId(role, false);
+	StringInfoData escaped;
+
+	if (ak_text_valid(name, strlen(name)))
+		return name;
+	initStringInfo(&escaped);
+	for (const unsigned char *c = (unsigned char *) name; *c != '\0'; c++)
+		appendStringInfo(&escaped, *c < 0x80 ? "%c" : "\\x%02x", *c);
+	return escaped.data;
+}
+
 /* Returns true if a text has more than max characters; reads no more of them than it needs. */
 bool
 ak_text_longer(const char *text, int max)
 {
 	int len = strlen(text);
 
-	return pg_mbcharcliplen(text, len, max) < len;
+	return len > max * MAX_MULTIBYTE_CHAR_LEN || pg_mbcharcliplen(text, len, max) < len;
 }
 
 /* The secrets that a text is checked for */
@@ -183,31 +222,38 @@ ak_quoted(const char *text)
 }
 
 /*
- * Raises 22023 for a text of more than max characters.  It is that of an argument or
- * column; "what" names it in the message.
+ * Raises 22023 for a text that is not valid in the encoding of the database, or has more
+ * than max characters.  It is that of an argument or column; "what" names it in the
+ * message.
  */
 void
 ak_check_length(const char *argument, const char *what, const char *text, int max)
 {
+	size_t len = strlen(text);
+
+	if (len <= (size_t) max * MAX_MULTIBYTE_CHAR_LEN)
+		ak_check_encoding(argument, what, text, len);
 	if (ak_text_longer(text, max))
 		ak_bad_argument(argument, errmsg("%s is too long", what), errdetail("At most %d characters are allowed.", max));
 }
 
 /*
- * Raises 22023 for a text that is not 1 to max characters long, or contains
- * control or invisible characters, or what looks like a secret.  The text is
+ * Raises 22023 for a text that is not 1 to max characters long, not valid in the
+ * encoding of the database, or contains control or invisible characters, or what
+ * looks like a secret.  The text is
  * that of an argument or column; "what" names it in the message.
  */
 void
 ak_check_text(const char *argument, const char *what, const char *text, int max)
 {
+	int len = strlen(text);
 	int encoding;
 	const char *utf8;
 
-	if (text[0] == '\0')
+	if (len == 0)
 		ak_bad_argument(argument, errmsg("%s must not be empty", what));
 	ak_check_length(argument, what, text, max);
-	utf8 = as_utf8(text, strlen(text), &encoding);
+	utf8 = as_utf8(text, len, &encoding);
 	for (const char *p = utf8 ? utf8 : text, *end = p + strlen(p); p < end;)
 	{
 		uint32 c = (unsigned char) *p;

@@ -159,9 +159,22 @@ normalize_networks(AkRow *row)
 		ak_row_set(row, Anum_key_allowed_cidrs, ak_array(elements, count, CIDROID));
 }
 
+/* Raises 22023 if a text in metadata is not valid in the encoding of the database. */
+static void
+check_metadata_texts(Jsonb *metadata)
+{
+	JsonbIterator *it = JsonbIteratorInit(&metadata->root);
+	JsonbValue value;
+	JsonbIteratorToken token;
+
+	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
+		if ((token == WJB_KEY || token == WJB_VALUE || token == WJB_ELEM) && value.type == jbvString)
+			ak_check_encoding("metadata", "metadata", value.val.string.val, value.val.string.len);
+}
+
 /* No metadata is {}, and JSON's null, which some clients send for a value that they do not have. */
 static void
-normalize_metadata(AkRow *row)
+normalize_metadata(const AkRow *old, AkRow *row)
 {
 	Jsonb *metadata = DatumGetJsonbP(AK_VALUE(row, Anum_key_metadata));
 	JsonbValue scalar;
@@ -172,6 +185,8 @@ normalize_metadata(AkRow *row)
 	else if (VARSIZE(metadata) > METADATA_MAX)
 		ak_bad_argument("metadata", errmsg("metadata is too large"),
 						errdetail("At most %d bytes are allowed.", METADATA_MAX));
+	else if (old == NULL || ak_column_changed(old, row, Anum_key_metadata))
+		check_metadata_texts(metadata);
 }
 
 /* Returns the hash of a key; NULL if that is none, which only a row can have that was written with the triggers off. */
@@ -213,7 +228,7 @@ check_texts(const AkRow *old, const AkRow *new)
 		if (text == NULL || (old != NULL && !ak_column_changed(old, new, texts[i].column)))
 			continue;
 		/* a secret in place of a hint is too long for one, too, but the error is to say what it is */
-		if (!ak_text_longer(text, AK_LABEL_MAX))
+		if (strlen(text) <= AK_LABEL_MAX)
 			ak_refuse_secret(argument, texts[i].what, text);
 		ak_check_text(argument, texts[i].what, text, texts[i].max);
 		ak_refuse_known_secret(argument, texts[i].what, text, workspace, hash);
@@ -265,6 +280,6 @@ ak_normalize_key(const AkRow *old, AkRow *new)
 	ak_normalize_rate(new, Anum_key_rate_limit, Anum_key_rate_window);
 	normalize_quota(new);
 	if (!AK_IS_NULL(new, Anum_key_metadata))
-		normalize_metadata(new);
+		normalize_metadata(old, new);
 	check_texts(old, new);
 }

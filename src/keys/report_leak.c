@@ -61,7 +61,7 @@ text_member(JsonbContainer *object, const char *name)
 	return value != NULL && value->type == jbvString ? pnstrdup(value->val.string.val, value->val.string.len) : NULL;
 }
 
-/* Appends a member of JSON, if there is a text, cut to TEXT_MAX and before what may be a secret. */
+/* Appends a member of JSON, if there is a text, cut to TEXT_MAX, unless it is or may be what must not be stored. */
 static void
 append_told(StringInfo json, const char *name, const char *text, const char *workspace)
 {
@@ -73,7 +73,9 @@ append_told(StringInfo json, const char *name, const char *text, const char *wor
 	if (json->len > 0 && json->data[json->len - 1] != '{')
 		appendStringInfoString(json, ", ");
 	appendStringInfo(json, "\"%s\": ", name);
-	if (ak_token_find(text, true) != NULL || ak_has_known_secret(text, workspace))
+	if (!ak_text_valid(text, len))
+		escape_json(json, "(left out: its encoding is not valid)");
+	else if (ak_token_find(text, true) != NULL || ak_has_known_secret(text, workspace))
 		escape_json(json, "(left out: it contains a secret)");
 	else
 		escape_json(json, pnstrdup(text, pg_mbcharcliplen(text, len, TEXT_MAX)));

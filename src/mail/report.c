@@ -130,7 +130,7 @@ refuse_too_many(const AkScopeOfReport *scope)
 /*
  * Returns the given filters as JSON, or NULL if there is none.  The workspace
  * is left out: it is stored separately.  Raises 22023 for a filter that
- * contains a secret, since filters are stored.
+ * contains a secret or is in no valid encoding, since filters are stored.
  */
 static char *
 read_filters(FunctionCallInfo fcinfo)
@@ -160,6 +160,7 @@ read_filters(FunctionCallInfo fcinfo)
 	if (!any)
 		return NULL;
 	json = ak_read_text(&query, args, nulls, AK_SEE_TRANSACTION);
+	ak_check_encoding("search", "filter", json, strlen(json));
 	ak_refuse_secret("search", "filter", json);
 	ak_refuse_known_secret("search", "filter", json, NULL, NULL);
 	return json;

@@ -209,6 +209,8 @@ rename_accesses(Oid role)
 	SPITupleTable *old_names;
 	uint64 old_count;
 
+	if (!ak_text_valid(name, strlen(name)))
+		return; /* not to be recorded; the name before stays */
 	namestrcpy(&new_name, name);
 	ak_query(&names, args, NULL, AK_SEE_LATEST);
 	old_names = SPI_tuptable;
@@ -530,7 +532,7 @@ ak_regrant_access(PG_FUNCTION_ARGS)
 		Oid role = waiting_role(waiting, i);
 		int give = 0;
 
-		escape_json(&roles, GetUserNameFromId(role, false));
+		escape_json(&roles, ak_role_name(role));
 		for (;; i++)
 		{
 			bool isnull;

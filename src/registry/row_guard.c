@@ -277,6 +277,7 @@ static void
 guard_access(const AkRow *old, AkRow *new)
 {
 	AkWorkspace settings;
+	const char *role;
 	char *capability;
 
 	if (new == NULL)
@@ -288,6 +289,8 @@ guard_access(const AkRow *old, AkRow *new)
 		ak_null_argument(capability == NULL ? "capability" : "role", errmsg("role and capability must not be null"));
 	if (ak_capability_allows(capability) == 0)
 		ak_bad_argument("capability", errmsg("unknown capability \"%s\"", ak_quoted(capability)));
+	role = NameStr(*DatumGetName(AK_VALUE(new, Anum_access_role)));
+	ak_check_encoding("role", "the role's name", role, strlen(role));
 	if (AK_IS_NULL(new, Anum_access_grant_id))
 		ak_row_set(new, Anum_access_grant_id, DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 	if (!AK_IS_NULL(new, Anum_access_workspace))
