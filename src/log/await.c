@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
@@ -118,9 +119,15 @@ ak_await_sequencer(Datum workspaces)
 								 "CALL apikeys.sequence_audit_logs() does it at once.")));
 }
 
-/* Returns the snapshot that an answer is given from, registered. */
+/*
+ * Returns the snapshot that an answer is given from, registered.  Locks the tables of
+ * the log until the transaction ends, with "keys" also those of what it tells of: to
+ * a snapshot from before, a table that ALTER TABLE rewrites would be empty.
+ */
 Snapshot
-ak_answer_snapshot(void)
+ak_answer_snapshot(bool keys)
 {
+	for (AkRelation table = keys ? AK_WORKSPACE : AK_AUDIT_LOG; table <= AK_AUDIT_SIZE; table++)
+		table_close(ak_table_open(table, AccessShareLock), NoLock);
 	return RegisterSnapshot(IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetLatestSnapshot());
 }

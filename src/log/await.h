@@ -11,6 +11,6 @@
 #include "utils/snapshot.h"
 
 extern void ak_await_sequencer(Datum workspaces);
-extern Snapshot ak_answer_snapshot(void);
+extern Snapshot ak_answer_snapshot(bool keys);
 
 #endif /* AK_AWAIT_H */

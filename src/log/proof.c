@@ -165,7 +165,7 @@ ak_audit_checkpoint(PG_FUNCTION_ARGS)
 		workspaces = checkpoint_workspaces(fcinfo);
 	names = ak_text_elements(workspaces, &count);
 	InitMaterializedSRF_compat(fcinfo);
-	snapshot = ak_answer_snapshot();
+	snapshot = ak_answer_snapshot(false);
 	ak_tree_begin(&reader, "", snapshot);
 	for (int i = 0; i < count; i++)
 	{
@@ -293,7 +293,7 @@ ak_audit_inclusion_proof(PG_FUNCTION_ARGS)
 	ak_need_argument(fcinfo, 0, "audit_id");
 	audit_id = PG_GETARG_INT64(0);
 	ak_await_sequencer((Datum) 0);
-	snapshot = ak_answer_snapshot();
+	snapshot = ak_answer_snapshot(false);
 	if (!read_entry(audit_id, snapshot, &leaf, &workspace))
 		ak_not_found(errmsg("entry " INT64_FORMAT " does not exist", audit_id));
 
@@ -348,7 +348,7 @@ ak_audit_consistency_proof(PG_FUNCTION_ARGS)
 
 	ak_need_argument(fcinfo, 1, "old_size");
 	ak_await_sequencer((Datum) 0);
-	snapshot = ak_answer_snapshot();
+	snapshot = ak_answer_snapshot(false);
 	ak_tree_begin(&reader, workspace, snapshot);
 	present = ak_tree_size(&reader);
 	new_size = size_argument(fcinfo, 2, "new_size", present);
