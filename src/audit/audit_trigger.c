@@ -252,7 +252,7 @@ time_of_change(Relation rel, const AkRow *old, const AkRow *new)
 Datum
 ak_audit(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = ak_trigger_data(fcinfo, "audit",
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "audit", AK_ON_CHANGE,
 											AK_TABLE_BIT(AK_KEY) | AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API) |
 												AK_TABLE_BIT(AK_TEAM_MEMBER) | AK_TABLE_BIT(AK_ACCESS));
 	Relation rel = trigdata->tg_relation;

@@ -138,7 +138,7 @@ Datum
 ak_guard_log(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata =
-		ak_trigger_data(fcinfo, "guard_log",
+		ak_trigger_data(fcinfo, "guard_log", AK_BEFORE | AK_ON_CHANGE,
 						AK_TABLE_BIT(AK_AUDIT_LOG) | AK_TABLE_BIT(AK_AUDIT_TREE) | AK_TABLE_BIT(AK_AUDIT_SIZE));
 	bool is_entry = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_AUDIT_LOG);
 
@@ -182,7 +182,8 @@ ak_entry_arrived(PG_FUNCTION_ARGS)
 	/* the (sub)transaction in which both were looked at, and where the sequence is */
 	static TransactionId looked_in = InvalidTransactionId;
 	static int64 last_number;
-	TriggerData *trigdata = ak_trigger_data(fcinfo, "entry_arrived", AK_TABLE_BIT(AK_AUDIT_LOG));
+	TriggerData *trigdata =
+		ak_trigger_data(fcinfo, "entry_arrived", AK_BEFORE | AK_ON_INSERT, AK_TABLE_BIT(AK_AUDIT_LOG));
 	TransactionId xid;
 	AkCaller caller;
 	AkRow row;

@@ -51,18 +51,32 @@ is_table_of(Relation rel, int tables)
 	return false;
 }
 
+/* Returns true if a row trigger fires when it should (AK_BEFORE and the like). */
+static bool
+fires_when(TriggerEvent event, int when)
+{
+	int fired = TRIGGER_FIRED_BY_INSERT(event)   ? AK_ON_INSERT
+				: TRIGGER_FIRED_BY_UPDATE(event) ? AK_ON_UPDATE
+												 : AK_ON_DELETE;
+
+	return (when & fired) != 0 && ((when & AK_BEFORE) != 0) == TRIGGER_FIRED_BEFORE(event);
+}
+
 /*
  * Checks that a function was called as a row trigger of one of these tables
- * (AK_TABLE_BIT of each), and returns its data.  Raises 39P01.
+ * (AK_TABLE_BIT of each), before or after the changes for which it is made
+ * (AK_BEFORE and the like), and returns its data.  Raises 39P01.
  */
 TriggerData *
-ak_trigger_data(FunctionCallInfo fcinfo, const char *name, int tables)
+ak_trigger_data(FunctionCallInfo fcinfo, const char *name, int when, int tables)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) ||
 		!is_table_of(trigdata->tg_relation, tables))
 		ak_no_trigger_call(name, "a row trigger of its table");
+	if (!fires_when(trigdata->tg_event, when))
+		ak_no_trigger_call(name, "a row trigger of the same time and events as its own");
 	return trigdata;
 }
 

@@ -29,7 +29,14 @@ typedef struct AkRow
 #define AK_VALUE(row, column)   ((row)->values[AttrNumberGetAttrOffset(column)])
 #define AK_IS_NULL(row, column) ((row)->nulls[AttrNumberGetAttrOffset(column)])
 
-extern TriggerData *ak_trigger_data(FunctionCallInfo fcinfo, const char *name, int tables);
+/* When a row trigger fires: without AK_BEFORE, after the row is written */
+#define AK_BEFORE    1
+#define AK_ON_INSERT 2
+#define AK_ON_UPDATE 4
+#define AK_ON_DELETE 8
+#define AK_ON_CHANGE (AK_ON_INSERT | AK_ON_UPDATE | AK_ON_DELETE)
+
+extern TriggerData *ak_trigger_data(FunctionCallInfo fcinfo, const char *name, int when, int tables);
 extern void ak_row_begin(AkRow *row, Relation rel);
 extern void ak_row_read(AkRow *row, Relation rel, HeapTuple tuple);
 extern void ak_trigger_rows(const TriggerData *trigdata, AkRow rows[2], AkRow **old, AkRow **new);

@@ -366,7 +366,8 @@ drop_surplus(const char *workspace, int archive_limit, StringInfo evicted)
 Datum
 ak_archive_limit(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = ak_trigger_data(fcinfo, "archive_limit", AK_TABLE_BIT(AK_KEY) | AK_TABLE_BIT(AK_WORKSPACE));
+	TriggerData *trigdata =
+		ak_trigger_data(fcinfo, "archive_limit", AK_ON_UPDATE, AK_TABLE_BIT(AK_KEY) | AK_TABLE_BIT(AK_WORKSPACE));
 	Relation rel = trigdata->tg_relation;
 	StringInfoData evicted;
 	char *workspace;

@@ -313,7 +313,7 @@ guard_update(const AkRow *old, AkRow *new)
 Datum
 ak_guard_key(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_key", AK_TABLE_BIT(AK_KEY));
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_key", AK_BEFORE | AK_ON_CHANGE, AK_TABLE_BIT(AK_KEY));
 	AkRow rows[2];
 	AkRow *old;
 	AkRow *new;
@@ -349,7 +349,7 @@ ak_guard_key(PG_FUNCTION_ARGS)
 Datum
 ak_unique_hash(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = ak_trigger_data(fcinfo, "unique_hash", AK_TABLE_BIT(AK_KEY));
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "unique_hash", AK_ON_INSERT | AK_ON_UPDATE, AK_TABLE_BIT(AK_KEY));
 	const AkAction *action = ak_action_on(trigdata->tg_relation);
 	bytea *hash;
 	AkRow rows[2];

@@ -78,7 +78,8 @@ latest_attempts(TimestampTz now)
 Datum
 ak_guard_report(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_report", AK_TABLE_BIT(AK_REPORT));
+	TriggerData *trigdata =
+		ak_trigger_data(fcinfo, "guard_report", AK_BEFORE | AK_ON_INSERT | AK_ON_UPDATE, AK_TABLE_BIT(AK_REPORT));
 	AkRow row;
 	int column = Anum_report_state;
 	Datum held = CStringGetTextDatum("held");

@@ -316,7 +316,7 @@ static const struct
 Datum
 ak_guard_row(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_row",
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "guard_row", AK_BEFORE | AK_ON_CHANGE,
 											AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API) |
 												AK_TABLE_BIT(AK_TEAM_MEMBER) | AK_TABLE_BIT(AK_ACCESS));
 	Relation rel = trigdata->tg_relation;
@@ -352,7 +352,8 @@ ak_make_way(PG_FUNCTION_ARGS)
 								{TEXTOID},
 								NULL};
 	static AkQuery api = {"DELETE FROM apikeys.api WHERE api = $1 AND audit_id = 0", 1, {TEXTOID}, NULL};
-	TriggerData *trigdata = ak_trigger_data(fcinfo, "make_way", AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API));
+	TriggerData *trigdata = ak_trigger_data(fcinfo, "make_way", AK_BEFORE | AK_ON_INSERT,
+											AK_TABLE_BIT(AK_WORKSPACE) | AK_TABLE_BIT(AK_API));
 	bool is_api = RelationGetRelid(trigdata->tg_relation) == ak_relid(AK_API);
 	AkAction action = {.table = is_api ? AK_API : AK_WORKSPACE, .verb = AK_VERB_MAKE_WAY};
 	AkCaller caller;

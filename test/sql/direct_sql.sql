@@ -232,6 +232,19 @@ SELECT pg_temp.refused($$INSERT INTO other VALUES (1)$$);
 DROP TRIGGER t ON other;
 CREATE TRIGGER t BEFORE INSERT ON other FOR EACH ROW EXECUTE FUNCTION apikeys_internal.guard_log();
 SELECT pg_temp.refused($$INSERT INTO other VALUES (1)$$);
+-- and at the time and for the changes for which they are made: archive_limit() for a new row crashed
+CREATE FUNCTION pg_temp.misplaced(trigger text, call text) RETURNS SETOF text LANGUAGE plpgsql AS
+$$ BEGIN
+	EXECUTE 'CREATE TRIGGER zz ' || format(trigger, 'apikeys_internal');
+	RETURN QUERY SELECT trigger || ': ' || r FROM pg_temp.refused(call) AS r;
+	EXECUTE 'DROP TRIGGER zz ON ' || split_part(split_part(trigger, ' ON ', 2), ' ', 1);
+END $$;
+SELECT pg_temp.misplaced(t || ' FOR EACH ROW EXECUTE FUNCTION %s.' || f || '()', $$SELECT apikeys.create_key('misplaced', '{data}')$$) FROM (VALUES
+	('BEFORE INSERT ON apikeys.key', 'archive_limit'), ('AFTER INSERT ON apikeys.key', 'archive_limit'), ('BEFORE INSERT ON apikeys.key', 'audit'),
+	('BEFORE INSERT ON apikeys.key', 'unique_hash'), ('AFTER INSERT ON apikeys.key', 'guard_key'), ('AFTER INSERT ON apikeys.audit_log', 'guard_log'), ('AFTER INSERT ON apikeys.audit_log', 'entry_arrived')) AS m (t, f);
+SELECT pg_temp.misplaced('BEFORE UPDATE ON apikeys.workspace FOR EACH ROW EXECUTE FUNCTION %s.archive_limit()', $$SELECT apikeys.update_workspace('default', 'x')$$);
+SELECT pg_temp.misplaced('AFTER INSERT ON apikeys.api FOR EACH ROW EXECUTE FUNCTION %s.' || f || '()', $$SELECT apikeys.register_api('misplaced')$$) FROM unnest('{make_way,guard_row}'::text[]) AS f;
+SELECT pg_temp.misplaced('AFTER INSERT ON apikeys_internal.report FOR EACH ROW EXECUTE FUNCTION %s.guard_report()', $$SELECT apikeys.email_audit_logs('ann@example.com')$$);
 DROP TRIGGER t ON other;
 CREATE TRIGGER t BEFORE INSERT ON other FOR EACH ROW EXECUTE FUNCTION apikeys_internal.make_way();
 SELECT pg_temp.refused($$INSERT INTO other VALUES (1)$$);
