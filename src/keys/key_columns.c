@@ -159,17 +159,45 @@ normalize_networks(AkRow *row)
 		ak_row_set(row, Anum_key_allowed_cidrs, ak_array(elements, count, CIDROID));
 }
 
-/* Raises 22023 if a text in metadata is not valid in the encoding of the database. */
+/* Raises 22023. */
+pg_noreturn static void
+refuse_large_metadata(void)
+{
+	ak_bad_argument("metadata", errmsg("metadata is too large"),
+					errdetail("At most %d bytes are allowed.", METADATA_MAX));
+}
+
+/*
+ * Raises 22023 if metadata has a text that is not valid in the encoding of the
+ * database, or is too large.  The digits of its numbers count as they are written: 1e131071
+ * takes 14 bytes in the table, and 131 kB wherever the entry is read.
+ */
 static void
-check_metadata_texts(Jsonb *metadata)
+check_metadata(Jsonb *metadata)
 {
 	JsonbIterator *it = JsonbIteratorInit(&metadata->root);
 	JsonbValue value;
 	JsonbIteratorToken token;
+	size_t digits = 0;
 
+	if (VARSIZE(metadata) > METADATA_MAX)
+		refuse_large_metadata();
 	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
-		if ((token == WJB_KEY || token == WJB_VALUE || token == WJB_ELEM) && value.type == jbvString)
+	{
+		if (token != WJB_KEY && token != WJB_VALUE && token != WJB_ELEM)
+			continue;
+		if (value.type == jbvString)
 			ak_check_encoding("metadata", "metadata", value.val.string.val, value.val.string.len);
+		else if (value.type == jbvNumeric)
+		{
+			char *number = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
+
+			digits += strlen(number);
+			pfree(number);
+			if (digits > METADATA_MAX)
+				refuse_large_metadata();
+		}
+	}
 }
 
 /* No metadata is {}, and JSON's null, which some clients send for a value that they do not have. */
@@ -182,11 +210,8 @@ normalize_metadata(const AkRow *old, AkRow *row)
 	if ((JB_ROOT_IS_OBJECT(metadata) && JB_ROOT_COUNT(metadata) == 0) ||
 		(JB_ROOT_IS_SCALAR(metadata) && JsonbExtractScalar(&metadata->root, &scalar) && scalar.type == jbvNull))
 		ak_row_clear(row, Anum_key_metadata);
-	else if (VARSIZE(metadata) > METADATA_MAX)
-		ak_bad_argument("metadata", errmsg("metadata is too large"),
-						errdetail("At most %d bytes are allowed.", METADATA_MAX));
 	else if (old == NULL || ak_column_changed(old, row, Anum_key_metadata))
-		check_metadata_texts(metadata);
+		check_metadata(metadata);
 }
 
 /* Returns the hash of a key; NULL if that is none, which only a row can have that was written with the triggers off. */

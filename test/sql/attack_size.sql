@@ -67,6 +67,9 @@ SELECT array_length(allowed_cidrs, 1) FROM apikeys.create_key('Networks', '{data
 -- metadata: 1 MB, and deep
 SELECT pg_column_size(metadata) > 900000 FROM apikeys.create_key('Metadata', '{data}', metadata => to_jsonb((SELECT string_agg(md5(i::text), '') FROM generate_series(1, 30000) AS i)));
 SELECT pg_temp.refusal('apikeys.create_key(''a'', ''{data}'', metadata => to_jsonb(repeat($1, 1100000)))', '-');
+-- as it is written: a number of 14 bytes may have 131,072 digits
+SELECT pg_temp.refusal('apikeys.create_key(''a'', ''{data}'', metadata => (SELECT jsonb_agg(1e131071) FROM generate_series(1, 9)))', '-');
+SELECT name FROM apikeys.create_key('Digits', '{data}', metadata => (SELECT jsonb_agg(1e131071) FROM generate_series(1, 7)));
 SELECT name FROM apikeys.create_key('Deep', '{data}', metadata => (repeat('[', 1000) || repeat(']', 1000))::jsonb);
 -- numbers
 SELECT pg_temp.refusal(format('apikeys.regenerate_key(%L, $1::interval)', :'key_id'), i) FROM unnest('{-1 day,300000 years,178000000 years,-178000000 years}'::text[]) AS i;
