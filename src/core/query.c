@@ -9,6 +9,11 @@
  * no name or operator of our SQL can mean an object of somebody else.  The same path
  * applies to users' triggers on our tables, which run with the owner's rights there.
  *
+ * Nor is anything less than a NOTICE sent to the client in a section: with
+ * debug_print_plan, a setting that every role has, PostgreSQL would show the plan of
+ * our SQL, and with it what statistics, which are of all tenants, estimate for the
+ * value that was asked for.
+ *
  * Validation has no owner section: it runs no SQL.  Elsewhere, restricting
  * search_path costs 1 to 2 us a section, within the noise of create_key() and
  * update_key() (40 and 54 us), and nothing in a section within another.
@@ -46,18 +51,23 @@ static int section_count = 0;
 static int sections_allocated = 0;
 
 /*
- * Restricts search_path, if it is not so already or if "always".  Returns the
- * GUC nest level for restore_path(); 0: none.
+ * Restricts search_path, if it is not so already or if "always", and for a role that
+ * is no superuser what is sent to the client.  Returns the GUC nest level for
+ * restore_path(); 0: none.
  */
 static int
 restrict_path(bool always)
 {
+	bool quiet = client_min_messages < NOTICE && !superuser();
 	int guc_level;
 
-	if (!always && strcmp(namespace_search_path, AK_SAFE_PATH) == 0)
+	if (!always && !quiet && strcmp(namespace_search_path, AK_SAFE_PATH) == 0)
 		return 0;
 	guc_level = NewGUCNestLevel();
 	RestrictSearchPath_compat();
+	if (quiet)
+		(void) set_config_option("client_min_messages", "notice", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+								 false);
 	return guc_level;
 }
 

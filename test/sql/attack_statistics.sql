@@ -98,6 +98,13 @@ SET ROLE regress_ak_one;
 SELECT * FROM pg_temp.leaks();
 SET ROLE regress_ak_two;
 SELECT * FROM pg_temp.leaks();
+-- nor is the plan of our own SQL shown, whose estimates are by the statistics of all tenants
+CREATE FUNCTION pg_temp.show_plans() RETURNS text LANGUAGE sql AS $$ SELECT left(set_config('debug_print_plan', 'on', true) || set_config('client_min_messages', 'log', true), 0) $$;
+SELECT count(*) FROM pg_temp.show_plans() AS s, apikeys.list_keys(team => 'rival team' || s) AS a, apikeys.list_keys(owner => 'rival owner' || s) AS b;
+SELECT cardinality(actors) FROM pg_temp.show_plans() AS s, apikeys.audit_filters('acme' || s);
+SELECT count(*) FROM pg_temp.show_plans() AS s, apikeys.audit_feed(0, 'acme' || s, max_rows => 0);
+SELECT state FROM pg_temp.show_plans() AS s, apikeys.update_key(apikeys.key_id('acme key 11' || s), owner => 'rival owner');
+SHOW client_min_messages;
 -- who may see all finds it all the same, and what is read is counted
 RESET ROLE;
 SET client_min_messages = error;
