@@ -504,6 +504,12 @@ ak_sequence_audit_logs(PG_FUNCTION_ARGS)
 	{
 		CHECK_FOR_INTERRUPTS();
 		XactIsoLevel = XACT_READ_COMMITTED;
+		/*
+		 * Until the batch has committed, nothing is sent to the client: by not reading it, the client could keep
+		 * the lock.  PostgreSQL's own messages of a commit, with debug5, come while it is held.
+		 */
+		(void) set_config_option("client_min_messages", "error", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
+								 false);
 		ak_owner_begin(&caller, AK_TO_LOG);
 		more = take_batch(&from, true, true);
 		if (!more)

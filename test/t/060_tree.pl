@@ -198,6 +198,11 @@ foreach my $case (
 
 	like($stderr, $expected, "sequence_audit_logs() is refused $what");
 }
+# A client that reads nothing keeps no lock: while it is held, nothing is sent. Of three commits, with debug5, those are told that
+# come before and after it, and the one of SET.
+sql("SELECT name FROM apikeys.create_key('unread', '{data}')");
+my $messages = ($node->psql('postgres', 'SET client_min_messages = debug5; CALL apikeys.sequence_audit_logs()'))[2];
+is(scalar(() = $messages =~ /CommitTransaction/g), 3, 'nothing is sent to the client before a batch has committed');
 sql("SELECT name FROM apikeys.create_key('rr', '{data}')");
 foreach my $level ('repeatable read', 'serializable')
 {
