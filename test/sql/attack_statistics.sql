@@ -23,7 +23,11 @@ BEGIN
 END $$;
 SELECT pg_temp.act(w, n::text || c) FROM generate_series(1, 3) AS n, unnest('{acme,bolt,rival,bolt,acme}'::text[]) WITH ORDINALITY AS o (w, c) \g /dev/null
 COMMIT;
+-- and so many keys of one team and owner that it matters for a plan
+SELECT count(k) FROM unnest('{acme,rival}'::text[]) AS w, generate_series(1, CASE w WHEN 'acme' THEN 1000 ELSE 2000 END) AS i,
+	LATERAL apikeys.create_key(w || ' many ' || i, '{data}', w, owner => w || ' owner' || CASE w WHEN 'acme' THEN (i % 5)::text ELSE '' END, team => w || ' team') AS k \g /dev/null
 CALL apikeys.sequence_audit_logs();
+VACUUM ANALYZE apikeys.key;
 SELECT audit_id AS theirs FROM apikeys.audit_logs WHERE workspace = 'rival' AND key_id IS NOT NULL OFFSET 1 LIMIT 1 \gset
 
 -- What an expression reads of our tables and indexes, when it is computed the second time.
@@ -59,6 +63,7 @@ INSERT INTO probe VALUES
 	('apikeys.list_keys(search => $)', 'rival key 13', 'rivak key 13'),
 	('apikeys.list_keys(team => $, state => ''all'')', 'rival team', 'rivak team'),
 	('apikeys.list_keys(owner => $)', 'rival owner', 'rivak owner'),
+	('apikeys.list_keys(owner => $, order_by => ''name'')', 'rival owner', 'rivak owner'),
 	('apikeys.list_keys(workspace => $)', 'rival', 'rivak'),
 	('apikeys.search_audit_logs($)', 'rival actor', 'rivak actor'),
 	('apikeys.search_audit_logs(workspace => $)', 'rival', 'rivak'),
