@@ -391,12 +391,15 @@ work_pending(void)
 	return false;
 }
 
-/* Waits for the latch, at most until a job is due or for LOOK_MS. */
+/*
+ * Waits for the latch, at most until a job is due or for LOOK_MS.  Not if a job was
+ * woken: whatever the jobs waited for may have reset the latch.
+ */
 static void
 worker_wait(void)
 {
 	AkTicks now = ak_ticks();
-	AkTicks until = now + AK_TICKS_OF_MS(LOOK_MS);
+	AkTicks until = ak_worker_is_woken() ? now : now + AK_TICKS_OF_MS(LOOK_MS);
 
 	if (!RecoveryInProgress())
 		for (int i = 0; i < AK_JOB_COUNT; i++)
@@ -424,7 +427,7 @@ turn_is_over(void)
 			return false;
 	if (CountDBBackends(MyDatabaseId) > 1 || work_pending())
 		return ak_worker_hand_over(job_due);
-	return !run_jobs(true) || ak_worker_unregister(true);
+	return ak_worker_unregister(true);
 }
 
 /* The worker's main loop.  Returns 1 if the worker was terminated, 0 if it is no longer needed. */
@@ -465,16 +468,19 @@ worker_work(void)
 
 		/* exit after LINGER_MS alone and without work, but not on a standby, where counts wait for the promotion */
 		now = ak_ticks();
-		if (turn_is_over())
-			return 0;
 		if (CountDBBackends(MyDatabaseId) > 1 || work_pending() || RecoveryInProgress())
 			alone_since = AK_TICKS_NEVER;
 		else if (alone_since == AK_TICKS_NEVER)
 			alone_since = now;
-		else if (now >= alone_since + AK_TICKS_OF_MS(LINGER_MS))
+		if (turn_is_over() || (alone_since != AK_TICKS_NEVER && now >= alone_since + AK_TICKS_OF_MS(LINGER_MS) &&
+							   ak_worker_unregister(true)))
 		{
-			if (!run_jobs(true) || ak_worker_unregister(true))
-				return 0;
+			/*
+			 * After the role has been given up: sessions that ended before left their
+			 * counts to this worker, and those that end from now on flush them.
+			 */
+			(void) run_jobs(true);
+			return 0;
 		}
 		worker_wait();
 	}
@@ -482,7 +488,8 @@ worker_work(void)
 
 /*
  * The last flush after SIGTERM.  At a shutdown, all backends get SIGTERM at the same
- * time, and each counts requests until it ends.
+ * time, and each counts requests until it ends.  Those that take longer than
+ * LAST_WAIT_MS flush their counts themselves: the role is given up first.
  */
 static void
 last_round(void)
@@ -491,6 +498,7 @@ last_round(void)
 
 	while (CountDBBackends(MyDatabaseId) > 1 && ak_ticks() < until && !database_wanted())
 		pg_usleep(10000L);
+	(void) ak_worker_unregister(false);
 	if (!database_wanted())
 		(void) run_jobs(true);
 }

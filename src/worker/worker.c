@@ -539,6 +539,18 @@ ak_worker_take_wakes(void)
 	return woken;
 }
 
+/* Returns true if a job was woken since the last ak_worker_take_wakes(). */
+bool
+ak_worker_is_woken(void)
+{
+	bool woken;
+
+	LWLockAcquire(&the_anchor->lock, LW_SHARED);
+	woken = my_entry->woken != 0;
+	LWLockRelease(&the_anchor->lock);
+	return woken;
+}
+
 /*
  * ------------------------------------------------------------ the launcher
  */

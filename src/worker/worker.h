@@ -126,6 +126,7 @@ extern bool ak_worker_hand_over(const AkTicks *job_due);
 extern bool ak_worker_unregister(bool unless_woken);
 extern void ak_worker_succeed(void);
 extern uint32 ak_worker_take_wakes(void);
+extern bool ak_worker_is_woken(void);
 
 /* The plan; in worker.c */
 extern const AkWorkerPlan *ak_worker_plan;

@@ -9,7 +9,7 @@ use AkTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_node('main', conf => "apikeys.max_workers = 2\napikeys.flush_interval = '1s'\nmax_worker_processes = 8\n");
+my $node = new_node('main', conf => "apikeys.max_workers = 2\napikeys.flush_interval = '1s'\nmax_worker_processes = 8\nmax_prepared_transactions = 1\n");
 my $workers = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'";
 my @databases = map { "db$_" } 1 .. 6;
 my (%key, %made);
@@ -114,6 +114,39 @@ validate($_, 5) foreach @databases;
 $node->stop('fast');
 $node->start;
 is(in_tables(), all_made(), 'a stop after short sessions loses nothing');
+
+#
+# Whoever counted while there was a worker left the counts to it. It flushes them before it serves another database, although a session
+# stays that has nothing to do with the extension.
+#
+@sessions = map { session($node, $_) } @databases[ 0, 1 ];
+$_->run('SELECT 1') foreach @sessions;
+sub worker_of { return "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'apikeys worker' AND datname = '$_[0]'"; }
+validate('db1', 1);
+ok(wait_for_round($node, 'db1'), 'the worker is in one database');
+validate('db1', 10);
+validate('db2', 1);
+ok(wait_for($node, 'postgres', worker_of('db2')), 'and goes to another');
+$_->quit foreach @sessions;
+$node->stop('fast');
+$node->start;
+is(in_tables(), all_made(), 'a stop after that loses nothing');
+
+#
+# Nor does it lose what is counted while a worker does its last work, which waits for a lock here.
+#
+validate('db1', 1);
+ok(wait_for_round($node, 'db1'), 'there is a worker');
+query($node, 'db1', "BEGIN; LOCK TABLE apikeys.audit_tree; PREPARE TRANSACTION 'p'");
+validate('db2', 1);
+ok(wait_for($node, 'postgres', 'SELECT (' . worker_of('db1') . " AND wait_event_type = 'Lock') OR (" . worker_of('db2') . ')'), 'it is about to leave');
+validate('db1', 10);
+wait_for($node, 'postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = 'db1'});
+query($node, 'db1', "ROLLBACK PREPARED 'p'");
+ok(wait_for($node, 'postgres', worker_of('db2')), 'the other one has its turn');
+$node->stop('fast');
+$node->start;
+is(in_tables(), all_made(), 'a stop after that loses nothing');
 
 #
 # Preloaded, all databases have their turn; those without the extension are forgotten.
