@@ -224,36 +224,66 @@ write_checkpoint(const AkSigningKeys *keys, AkTreeReader *reader, Datum workspac
 	ak_run_as_owner(AK_TO_LOG, &query, args, NULL, AK_SEE_LATEST);
 }
 
-/* Writes the checkpoints that are due: of trees that changed since the last, which is old enough. */
+/*
+ * Two statements over the trees that changed since their last checkpoint, which is
+ * old enough: $1 and $2 are the times between which it is not.
+ */
+#define NOT_LOGGED_LATELY                                                                                              \
+	"NOT EXISTS (SELECT 1 FROM (SELECT l.size, l.logged_at FROM apikeys.audit_size l WHERE l.workspace = s.workspace " \
+	"AND l.logged_at IS NOT NULL ORDER BY l.size DESC LIMIT 1) AS l WHERE l.size = s.size OR l.logged_at BETWEEN $1 AND $2)"
+
+/* Runs one of these statements.  SPI is connected, as the owner. */
+static void
+query_due(AkQuery *query)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Datum args[2] = {TimestampTzGetDatum(now - ak_guc_audit_checkpoint_interval * INT64CONST(1000)),
+					 TimestampTzGetDatum(now)};
+
+	ak_query(query, args, NULL, AK_SEE_LATEST);
+}
+
+/* Notes the sizes of the checkpoints that are due.  SPI is connected, as the owner. */
+static void
+note_due_sizes(void)
+{
+	static AkQuery query = {"INSERT INTO apikeys.audit_size (workspace, size) SELECT s.workspace, s.size "
+							"FROM apikeys_internal.tree_sizes s WHERE " NOT_LOGGED_LATELY " ON CONFLICT DO NOTHING",
+							2,
+							{TIMESTAMPTZOID, TIMESTAMPTZOID},
+							NULL};
+	int nest_level = ak_begin_index_plans();
+
+	/* see mark_sizes() in sequencer.c */
+	ak_lock_all(AK_AUDIT_TREE, ExclusiveLock);
+	query_due(&query);
+	AtEOXact_GUC(true, nest_level);
+}
+
+/* Writes the checkpoints that are due, of the last size that was noted.  SPI is connected, as the owner. */
 static void
 write_checkpoints(void)
 {
 	static AkQuery due = {
-		"SELECT s.workspace, s.size FROM apikeys_internal.tree_sizes s WHERE NOT EXISTS (SELECT 1 FROM (SELECT a.size, a.logged_at "
-		"FROM apikeys.audit_size a WHERE a.workspace = s.workspace AND a.logged_at IS NOT NULL "
-		"ORDER BY a.size DESC LIMIT 1) AS l WHERE l.size = s.size OR l.logged_at BETWEEN $1 AND $2)",
+		"SELECT s.workspace, s.size FROM (SELECT w.workspace, (SELECT max(a.size) FROM apikeys.audit_size a "
+		"WHERE a.workspace = w.workspace) AS size FROM apikeys_internal.tree_sizes w) AS s "
+		"WHERE s.size IS NOT NULL AND " NOT_LOGGED_LATELY,
 		2,
 		{TIMESTAMPTZOID, TIMESTAMPTZOID},
 		NULL};
-	TimestampTz now = GetCurrentTimestamp();
-	Datum args[2] = {TimestampTzGetDatum(now - ak_guc_audit_checkpoint_interval * INT64CONST(1000)),
-					 TimestampTzGetDatum(now)};
 	int nest_level = ak_begin_index_plans();
-	Snapshot snapshot;
 	SPITupleTable *found;
-	AkTreeReader reader;
 	uint64 count;
 
-	/* see mark_sizes() in sequencer.c */
-	ak_lock_all(AK_AUDIT_TREE, ExclusiveLock);
-	ak_query(&due, args, NULL, AK_SEE_LATEST);
+	query_due(&due);
 	found = SPI_tuptable;
 	count = SPI_processed;
 	if (count > 0)
 	{
 		AkSigningKeys *keys = ak_signing_keys();
+		Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+		AkTreeReader reader;
 
-		snapshot = RegisterSnapshot(GetLatestSnapshot());
 		ak_tree_begin(&reader, "", snapshot);
 		for (uint64 i = 0; i < count; i++)
 		{
@@ -269,15 +299,23 @@ write_checkpoints(void)
 	AtEOXact_GUC(true, nest_level);
 }
 
-/* The worker's job "checkpoint log": apikeys.audit_checkpoint_interval. */
+/*
+ * The worker's job "checkpoint log": apikeys.audit_checkpoint_interval.  In two
+ * transactions: what is in the server log cannot be rolled back, and a purge spares
+ * only sizes that are committed.
+ */
 AkJobNext
 ak_checkpoint_log_job(void)
 {
-	if (ak_guc_audit_checkpoint_interval > 0 && ak_job_begin())
+	static void (*const steps[])(void) = {note_due_sizes, write_checkpoints};
+
+	for (int i = 0; i < (int) lengthof(steps); i++)
 	{
+		if (ak_guc_audit_checkpoint_interval <= 0 || !ak_job_begin())
+			break;
 		/* the publisher's server log has those of its trees */
 		if (!ak_is_subscriber())
-			write_checkpoints();
+			steps[i]();
 		ak_job_commit();
 	}
 	return (AkJobNext){.delay_ms =
