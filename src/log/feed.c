@@ -30,6 +30,7 @@
 #include "core/errors.h"
 #include "core/query.h"
 #include "log/tree.h"
+#include "worker/worker.h"
 
 PG_FUNCTION_INFO_V1(ak_audit_feed);
 
@@ -173,6 +174,8 @@ ak_audit_feed(PG_FUNCTION_ARGS)
 	if (max_rows < 0)
 		ak_bad_argument("max_rows", errmsg("max_rows must not be negative"));
 	InitMaterializedSRF_compat(fcinfo);
+	/* so that entries get their numbers, also of a server that crashed before they had them */
+	(void) ak_worker_ensure();
 
 	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
