@@ -10,7 +10,7 @@
 
 #include "utils/snapshot.h"
 
-extern void ak_await_sequencer(Datum workspaces);
-extern Snapshot ak_answer_snapshot(bool keys);
+extern Snapshot ak_await_entries(bool keys);
+extern Snapshot ak_await_checkpoints(Datum workspaces);
 
 #endif /* AK_AWAIT_H */

@@ -111,9 +111,19 @@ put_checkpoint(ReturnSetInfo *rsinfo, AkTreeReader *reader, const AkSigningKeys 
 	pfree(tree);
 }
 
-/* Returns the workspaces that have a tree and that the caller may audit, or NULL for the given one. */
+/* Returns the workspaces to make checkpoints of: the given one, or all that the caller may audit; 0: all. */
 static Datum
 checkpoint_workspaces(FunctionCallInfo fcinfo)
+{
+	if (!PG_ARGISNULL(0))
+		return ak_text_array_of(CStringGetTextDatum(audited_workspace(text_to_cstring(PG_GETARG_TEXT_PP(0)))));
+	ak_require_anywhere(AK_AUDIT);
+	return ak_sees_everywhere(AK_AUDIT) ? (Datum) 0 : ak_visible_workspaces(AK_AUDIT);
+}
+
+/* Returns the workspaces that have a tree, under a snapshot. */
+static Datum
+workspaces_with_trees(Snapshot snapshot)
 {
 	static AkQuery query = {
 		"SELECT COALESCE(array_agg(workspace ORDER BY workspace), '{}') FROM apikeys_internal.tree_sizes",
@@ -125,14 +135,9 @@ checkpoint_workspaces(FunctionCallInfo fcinfo)
 	bool isnull;
 	Datum all;
 
-	if (!PG_ARGISNULL(0))
-		return ak_text_array_of(CStringGetTextDatum(audited_workspace(text_to_cstring(PG_GETARG_TEXT_PP(0)))));
-	ak_require_anywhere(AK_AUDIT);
-	if (!ak_sees_everywhere(AK_AUDIT))
-		return ak_visible_workspaces(AK_AUDIT);
 	ak_owner_begin(&caller, AK_TO_READ);
 	SPI_connect();
-	ak_query(&query, NULL, NULL, AK_SEE_TRANSACTION);
+	ak_query_snapshot(&query, NULL, snapshot);
 	all = ak_query_result(0, 1, &isnull);
 	MemoryContextSwitchTo(context);
 	all = PointerGetDatum(PG_DETOAST_DATUM_COPY(all));
@@ -160,12 +165,9 @@ ak_audit_checkpoint(PG_FUNCTION_ARGS)
 	Datum *names;
 	int count;
 
-	ak_await_sequencer(workspaces);
-	if (PG_ARGISNULL(0) && ak_sees_everywhere(AK_AUDIT))
-		workspaces = checkpoint_workspaces(fcinfo);
-	names = ak_text_elements(workspaces, &count);
+	snapshot = ak_await_checkpoints(workspaces);
+	names = ak_text_elements(workspaces != 0 ? workspaces : workspaces_with_trees(snapshot), &count);
 	InitMaterializedSRF_compat(fcinfo);
-	snapshot = ak_answer_snapshot(false);
 	ak_tree_begin(&reader, "", snapshot);
 	for (int i = 0; i < count; i++)
 	{
@@ -292,8 +294,7 @@ ak_audit_inclusion_proof(PG_FUNCTION_ARGS)
 	ak_require_anywhere(AK_AUDIT);
 	ak_need_argument(fcinfo, 0, "audit_id");
 	audit_id = PG_GETARG_INT64(0);
-	ak_await_sequencer((Datum) 0);
-	snapshot = ak_answer_snapshot(false);
+	snapshot = ak_await_entries(false);
 	if (!read_entry(audit_id, snapshot, &leaf, &workspace))
 		ak_not_found(errmsg("entry " INT64_FORMAT " does not exist", audit_id));
 
@@ -347,8 +348,7 @@ ak_audit_consistency_proof(PG_FUNCTION_ARGS)
 	uint64 present;
 
 	ak_need_argument(fcinfo, 1, "old_size");
-	ak_await_sequencer((Datum) 0);
-	snapshot = ak_answer_snapshot(false);
+	snapshot = ak_await_entries(false);
 	ak_tree_begin(&reader, workspace, snapshot);
 	present = ak_tree_size(&reader);
 	new_size = size_argument(fcinfo, 2, "new_size", present);

@@ -470,7 +470,7 @@ ak_purge_audit_logs(PG_FUNCTION_ARGS)
 
 	ak_refuse_read_only(fcinfo);
 	/* what is not in the tree yet would stay */
-	ak_await_sequencer((Datum) 0);
+	UnregisterSnapshot(ak_await_entries(false));
 	ak_refuse_prepare("purge_audit_logs");
 	ak_lock_object(AK_AUDIT_SIZE, workspace, ExclusiveLock);
 	ak_owner_begin(&caller, AK_TO_LOG);

@@ -426,8 +426,7 @@ ak_verify_audit_logs(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1))
 		given = read_checkpoints(PG_GETARG_DATUM(1), &given_count);
 	v.everywhere = PG_ARGISNULL(0) && ak_sees_everywhere(AK_AUDIT);
-	ak_await_sequencer((Datum) 0);
-	v.snapshot = ak_answer_snapshot(true);
+	v.snapshot = ak_await_entries(true);
 	make_logs(&v, audited_workspaces(fcinfo, v.snapshot, given, given_count));
 	give_checkpoints(&v, given, given_count);
 	InitMaterializedSRF_compat(fcinfo);

@@ -487,5 +487,64 @@ my $size = sql("SELECT max(position) + 1 FROM apikeys.audit_tree WHERE workspace
 ok(wait_for($node, 'postgres', "SELECT count(*) FROM apikeys.audit_size WHERE workspace = 'w3' AND size = $size AND logged_at IS NOT NULL", '1'), 'its checkpoint is logged');
 like(slurp_file($node->logfile), qr{LOG: .*checkpoint of the audit log\n\tapikeys/\d+/\d+/workspace/w3\n\t$size\n\t\S{44}\n\tsystem=\d+ database=postgres timeline=1\n}, 'in the server log');
 
+#
+# A purge spares the sizes of checkpoints: those that are given are noted, or it is told that they are not.
+#
+my $ask = "SET client_min_messages = notice; SELECT size FROM apikeys.audit_checkpoint('w4')";
+my $is_noted = "SELECT count(*) FROM apikeys.audit_size WHERE workspace = 'w4' AND size =";
+$blocker = session($node, 'postgres');
+$blocker->run('BEGIN; LOCK TABLE apikeys.audit_size IN SHARE MODE');
+sql("SELECT name FROM apikeys.create_key('not noted', '{data}', 'w4')");
+my (undef, $given, $unnoted) = $node->psql('postgres', $ask);
+is(sql("$is_noted $given"), '0', 'a size could not be noted');
+like($unnoted, qr/^psql:.*NOTICE:  the size of a checkpoint is not noted\n.*DETAIL:.*\n.*HINT: .*CALL apikeys.sequence_audit_logs/s, 'and that is told');
+$blocker->run('ROLLBACK');
+$blocker->quit;
+sql("SELECT name FROM apikeys.create_key('noted', '{data}', 'w4')");
+for (1 .. 60)
+{
+	# as long as the worker rests from its failures
+	(undef, $given, $unnoted) = $node->psql('postgres', $ask);
+	last if $unnoted eq '';
+}
+is(sql("$is_noted $given"), '1', 'afterwards it is');
+
+# Those in the server log are noted before they are there: what is logged cannot be rolled back.
+sql('CREATE DATABASE anchored');
+install_in($node, 'anchored');
+$node->safe_psql('anchored', <<'SQL');
+SELECT apikeys.create_workspace('aa'), apikeys.create_workspace('zz');
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused: %', NEW.logged_at; END $$;
+CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON apikeys.audit_size FOR EACH ROW WHEN (NEW.workspace = 'zz' AND NEW.logged_at IS NOT NULL) EXECUTE FUNCTION refuse();
+SQL
+$before = -s $node->logfile;
+$node->safe_psql('anchored', "SELECT apikeys.create_key('one', '{data}', w) FROM unnest('{aa,zz}'::text[]) AS w");
+my $logged;
+for (1 .. 1800)
+{
+	$logged = slurp_file($node->logfile, $before);
+	last if $logged =~ m{\tapikeys/\d+/\d+/workspace/aa\n\t\d+\n} && $logged =~ /ERROR:  refused/;
+	select undef, undef, undef, 0.1;
+}
+like($logged, qr/ERROR:  refused: 20/, 'a checkpoint is logged, and the transaction fails');
+$node->safe_psql('anchored', "SELECT apikeys.create_key('two', '{data}', 'aa')");
+ok(wait_for($node, 'anchored', "SELECT count(*) FROM apikeys.audit_log l LEFT JOIN apikeys.audit_tree t USING (audit_id) WHERE t.audit_id IS NULL;", '0'), 'its tree grows');
+$node->safe_psql('anchored', 'DROP TRIGGER refuse ON apikeys.audit_size');
+ok(wait_for($node, 'anchored', "SELECT count(*) FROM apikeys.audit_size WHERE workspace = 'zz' AND logged_at IS NOT NULL;", '1'), 'the next one succeeds');
+my %sizes = map { $_ => 1 } slurp_file($node->logfile, $before) =~ m{workspace/aa\n\t(\d+)\n}g;
+is($node->safe_psql('anchored', "SELECT count(*) FROM apikeys.audit_size WHERE workspace = 'aa' AND size IN (" . join(', ', keys %sizes) . ')'), scalar(keys %sizes),
+	'every size in the log is noted: ' . join ' ', sort keys %sizes);
+
+#
+# Who does nothing but read the feed gets the entries that a server without a worker left behind.
+#
+$node->append_conf('postgresql.conf', "max_worker_processes = 0\n");
+$node->restart;
+my $seen = sql('SELECT max(sequence) FROM apikeys.audit_tree');
+sql("SELECT name FROM apikeys.create_key('left behind', '{data}', 'w4')");
+$node->append_conf('postgresql.conf', "max_worker_processes = 8\n");
+$node->restart;
+ok(wait_for($node, 'postgres', "SELECT count(*) FROM apikeys.audit_feed($seen) WHERE key_name = 'left behind'", '1'), 'the feed gives what a server without a worker left behind');
+
 $node->stop;
 done_testing();
