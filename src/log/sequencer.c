@@ -87,6 +87,13 @@ typedef struct AkTaken
 	uint8 leaf[AK_HASH_LEN];
 } AkTaken;
 
+/* A run, which takes batch after batch; one inside another is possible, of another job */
+typedef struct AkSequencerRun
+{
+	int64 from;   /* where the next batch begins; 0: this is the first */
+	bool derived; /* the pending rows were derived in this run: see "After a restore" */
+} AkSequencerRun;
+
 /* See "Where a search begins"; in TopMemoryContext */
 static struct
 {
@@ -324,13 +331,13 @@ append_leaves(const AkTaken *taken, int count)
 
 /*
  * Takes a batch of entries into the trees, in the present transaction: at the
- * beginning of a run ("*from" is 0), those from the bound on, or "all", and then
- * from where the last batch ended.  "called": by the procedure.  Returns true if
- * there may be another one.  SPI is connected, as the owner.  The caller commits,
- * and then calls batch_committed().
+ * beginning of a run, those from the bound on, or "all", and then from where the
+ * last batch ended.  "called": by the procedure.  Returns true if there may be
+ * another one.  SPI is connected, as the owner.  The caller commits, and then calls
+ * batch_committed().
  */
 static bool
-take_batch(int64 *from, bool all, bool called)
+take_batch(AkSequencerRun *run, bool all, bool called)
 {
 	/* no join with unnest(): the planner may take the few rows of old statistics first, and compare each with all of $1 */
 	static AkQuery forget = {"DELETE FROM apikeys_internal.audit_pending WHERE audit_id = ANY ($1)",
@@ -338,7 +345,6 @@ take_batch(int64 *from, bool all, bool called)
 							 {INT8ARRAYOID},
 							 NULL};
 	static AkQuery derived_all = {"DELETE FROM apikeys_internal.audit_pending WHERE audit_id = 0", 0, {0}, NULL};
-	static bool derived; /* in this run */
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "apikeys sequencer", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old;
 	ArrayBuildState *done;
@@ -349,28 +355,30 @@ take_batch(int64 *from, bool all, bool called)
 
 	Assert(!IsolationUsesXactSnapshot());
 	ak_lock_all(AK_AUDIT_TREE, ExclusiveLock);
+	/* a subscriber takes over what its publisher sequenced */
+	if (ak_is_subscriber())
+		return false;
 	old = MemoryContextSwitchTo(context);
 	nest_level = ak_begin_index_plans();
 	if (bound.generation != ak_catalog_generation() ||
-		(*from == 0 && (all || ak_ticks() - bound.since > AK_TICKS_OF_MS(BOUND_MS))))
+		(run->from == 0 && (all || ak_ticks() - bound.since > AK_TICKS_OF_MS(BOUND_MS))))
 		reset_bound();
 	bound.next = bound.from;
-	if (*from == 0)
+	if (run->from == 0)
 	{
-		derived = false;
-		*from = bound.from;
+		run->from = bound.from;
 		/* before rows are read: what those transactions have left is seen then */
 		bound.ended = bound.noted > 0 && noted_ended();
 	}
 
-	taken = read_pending(*from, &last, &count, &done);
+	taken = read_pending(run->from, &last, &count, &done);
 	/* asked afterwards: a row that has been read is there, and row 0 does not stay behind it */
-	if (!derived && must_derive(called))
+	if (!run->derived && must_derive(called))
 	{
 		derive_pending();
-		derived = true;
-		*from = bound.from;
-		taken = read_pending(*from, &last, &count, &done);
+		run->derived = true;
+		run->from = bound.from;
+		taken = read_pending(run->from, &last, &count, &done);
 	}
 	if (count > 0)
 	{
@@ -384,16 +392,18 @@ take_batch(int64 *from, bool all, bool called)
 		ak_query(&forget, args, NULL, AK_SEE_LATEST);
 	}
 	if (last != 0)
-		*from = last + 1;
+		run->from = last + 1;
 	else
 	{
 		/* the run has read all rows from the bound on */
-		if (derived)
+		if (run->derived)
 			ak_query(&derived_all, NULL, NULL, AK_SEE_LATEST);
 		if (bound.ended)
 			bound.next = Max(bound.from, bound.noted + 1);
 		if (bound.ended || bound.noted == 0)
 			note_numbers();
+		/* of a run around this one, they are others now */
+		bound.ended = false;
 	}
 	AtEOXact_GUC(true, nest_level);
 	MemoryContextSwitchTo(old);
@@ -432,15 +442,14 @@ mark_sizes(void)
 static bool
 run_batches(bool all)
 {
-	int64 from = 0;
+	AkSequencerRun run = {.from = 0};
 	bool more = true;
 
 	while (more)
 	{
 		if (ak_worker_must_stop() || !ak_job_begin())
 			return false;
-		/* a subscriber takes over what its publisher sequenced */
-		more = !ak_is_subscriber() && take_batch(&from, all, false);
+		more = take_batch(&run, all, false);
 		ak_job_commit();
 		batch_committed();
 	}
@@ -484,7 +493,7 @@ Datum
 ak_sequence_audit_logs(PG_FUNCTION_ARGS)
 {
 	AkCaller caller;
-	int64 from = 0;
+	AkSequencerRun run = {.from = 0};
 	bool more = true;
 
 	ak_require_anywhere(AK_AUDIT);
@@ -511,7 +520,7 @@ ak_sequence_audit_logs(PG_FUNCTION_ARGS)
 		(void) set_config_option("client_min_messages", "error", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
 								 false);
 		ak_owner_begin(&caller, AK_TO_LOG);
-		more = take_batch(&from, true, true);
+		more = take_batch(&run, true, true);
 		if (!more)
 			mark_sizes();
 		ak_owner_end(&caller);
