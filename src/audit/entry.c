@@ -19,6 +19,7 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "replication/logicalworker.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
@@ -179,7 +180,7 @@ ak_entry_arrived(PG_FUNCTION_ARGS)
 							 {0},
 							 NULL};
 	static AkQuery reached = {"SELECT last_value FROM apikeys_internal.audit_id_seq", 0, {0}, NULL};
-	/* the (sub)transaction in which both were looked at, and where the sequence is */
+	/* the (sub)transaction in which row 0 was looked at, and what the sequence has at least */
 	static TransactionId looked_in = InvalidTransactionId;
 	static int64 last_number;
 	TriggerData *trigdata =
@@ -195,22 +196,28 @@ ak_entry_arrived(PG_FUNCTION_ARGS)
 	audit_id = DatumGetInt64(AK_VALUE(&row, Anum_audit_log_audit_id));
 	xid = GetCurrentTransactionId();
 	ak_owner_begin(&caller, AK_TO_LOG);
+	SPI_connect();
 	if (looked_in != xid)
 	{
-		bool isnull;
-
-		SPI_connect();
 		ak_query(&derive, NULL, NULL, AK_SEE_LATEST);
-		ak_query(&reached, NULL, NULL, AK_SEE_LATEST);
-		last_number = DatumGetInt64(ak_query_result(0, 1, &isnull));
-		SPI_finish();
+		last_number = 0;
 		looked_in = xid;
 	}
 	if (last_number < audit_id)
 	{
-		DirectFunctionCall2(setval_oid, ObjectIdGetDatum(ak_relid(AK_AUDIT_ID_SEQ)), Int64GetDatum(audit_id));
-		last_number = audit_id;
+		Oid sequence = ak_relid(AK_AUDIT_ID_SEQ);
+		bool isnull;
+
+		/* another worker may bring entries, too, and setval() is no part of a transaction: the sequence must not go back */
+		LockRelationOid(sequence, ShareUpdateExclusiveLock);
+		ak_query(&reached, NULL, NULL, AK_SEE_LATEST);
+		last_number = DatumGetInt64(ak_query_result(0, 1, &isnull));
+		if (last_number < audit_id)
+			DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(audit_id));
+		last_number = Max(last_number, audit_id);
+		UnlockRelationOid(sequence, ShareUpdateExclusiveLock);
 	}
+	SPI_finish();
 	ak_owner_end(&caller);
 	return PointerGetDatum(trigdata->tg_trigtuple);
 }
