@@ -365,9 +365,9 @@ ak_quota_at_end(bool committed)
 		AkLimit *item = quota_figures[i].origin;
 
 		SpinLockAcquire(&item->mutex);
-		/* not if the item has begun another period, or was reused */
+		/* not if the item has begun another period, was reused, or was given up and made anew from the table of before */
 		if (memcmp(&item->id, &copy->id, sizeof(copy->id)) == 0 && item->period == copy->period &&
-			item->since == copy->since && item->flushed == copy->flushed)
+			item->since == copy->since && item->flushed == copy->flushed && item->used >= copy->used)
 		{
 			item->used += quota_figures[i].in_table - copy->used;
 			item->flushed = quota_figures[i].in_table;
