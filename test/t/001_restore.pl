@@ -345,6 +345,7 @@ like($err, qr/key "CAFÉ" already exists in workspace "default"/, 'LC_CTYPE C: n
 $node->safe_psql('bare', q{SELECT apikeys.create_workspace('other');
 	SELECT FROM apikeys.create_key('CAFÉ', '{data}', 'other'), apikeys.archive_key(apikeys.key_id('Café', 'default'));
 	SELECT FROM apikeys.create_key('CAFÉ', '{data}')});
+query($node, 'bare', 'CALL apikeys.sequence_audit_logs()');
 my $bare = contents($node, 'bare');
 foreach my $locale ('C.UTF-8', (grep { /^(tr_TR|az_AZ)\.utf-?8$/i } split /\n/, `locale -a`))
 {

@@ -220,7 +220,7 @@ same_contents($there, $here, 'the standby');
 	like($standby->safe_psql('postgres', $log_metrics), qr/^apikeys_audit_entries_total [1-9]\d*, apikeys_audit_pending_entries 0$/,
 		'metrics: the log, and no age of a checkpoint where none is written');
 	is($standby->safe_psql('postgres', $log_metrics), $primary->safe_psql('postgres', $log_metrics), 'the same as on the primary');
-	is($standby->safe_psql('postgres', "SELECT labels ->> 'state' FROM apikeys.metrics() WHERE name = 'apikeys_worker'"), 'waiting for promotion',
+	ok(wait_for($standby, 'postgres', "SELECT labels ->> 'state' FROM apikeys.metrics() WHERE name = 'apikeys_worker'", 'waiting for promotion'),
 		'and a worker, which is no sign of anything wrong');
 }
 $primary->safe_psql('postgres', "BEGIN; SELECT apikeys.create_key('prepared', '{data}', 'acme'); PREPARE TRANSACTION 'p'");

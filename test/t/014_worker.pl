@@ -37,8 +37,10 @@ SKIP: {
 }
 $other->quit;
 
+# A worker that runs its jobs from now on.  The first statement starts one if the last one has left, for want of work.
 sub restart_worker
 {
+	$node->psql('postgres', 'SELECT worker FROM apikeys.status()');
 	query($node, 'postgres', "SELECT count(pg_terminate_backend(pid, 180000)) FROM pg_stat_activity WHERE backend_type = 'apikeys worker'");
 	return;
 }

@@ -307,9 +307,12 @@ $publisher->safe_psql('postgres', "CREATE SUBSCRIPTION back CONNECTION '" . $hei
 $heir->wait_for_catchup('back');
 $heir->append_conf('postgresql.conf', "apikeys.flush_interval = '1h'\n");
 $heir->restart;
-# its worker has run
-$heir->safe_psql('postgres', "SELECT apikeys.add_team_member('ann', 'platform')");
-ok(wait_for($heir, 'postgres', "$outside;", '0'), "the heir's worker has run");
+# a worker that has run does nothing for an hour
+my $stays = session($heir, 'postgres');
+$stays->run("SELECT apikeys.add_team_member('ann', 'platform')");
+ok(wait_for_round($heir, 'postgres'), "the heir's worker has run");
+sequence($heir, 'postgres');
+$stays->quit;
 $heir->safe_psql('postgres', "SET apikeys.actor = 'heir'; SELECT apikeys.create_key('again', '{data}')");
 $heir->wait_for_catchup('back');
 is($heir->safe_psql('postgres', "$outside AND actor = 'heir'"), '1', 'the heir has not taken it in');
