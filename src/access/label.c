@@ -240,8 +240,8 @@ ak_check_length(const char *argument, const char *what, const char *text, int ma
 /*
  * Raises 22023 for a text that is not 1 to max characters long, not valid in the
  * encoding of the database, or contains control or invisible characters, or what
- * looks like a secret.  The text is
- * that of an argument or column; "what" names it in the message.
+ * looks like a secret.  The text is that of an argument or column; "what" names it in
+ * the message.
  */
 void
 ak_check_text(const char *argument, const char *what, const char *text, int max)
