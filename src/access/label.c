@@ -21,6 +21,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -50,24 +51,57 @@ as_utf8(const char *text, int len, int *encoding)
 }
 
 /*
- * Returns true if a text is valid in the encoding of the database.  One that came as a
- * value is.  One that came as a setting at the start of a session need not be, and a
- * role's name may be of another database: in a table, it would make a dump that
+ * Returns a text in UTF-8, which may be the text itself; in a database of SQL_ASCII it
+ * is.  Returns NULL if it is not valid in the encoding of the database, or has a
+ * character that has no equivalent in UTF-8.
+ */
+const char *
+ak_text_utf8(const char *text, int len)
+{
+	int encoding = GetDatabaseEncoding();
+	Oid conversion;
+	char *utf8;
+	Size size;
+
+	if (!pg_verifymbstr(text, len, true))
+		return NULL;
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII || len == 0)
+		return text;
+	conversion = FindDefaultConversionProc(encoding, PG_UTF8);
+	if (!OidIsValid(conversion))
+		return NULL;
+	size = (Size) len * MAX_CONVERSION_GROWTH + 1;
+	utf8 = palloc(size);
+	if (pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8, (unsigned char *) unconstify(char *, text), len,
+									  (unsigned char *) utf8, size, true) == len)
+		return utf8;
+	pfree(utf8);
+	return NULL;
+}
+
+/*
+ * Returns true if a text can be stored: it is valid in the encoding of the database,
+ * and has an equivalent in UTF-8, in which rows are sealed.  A text that came as a
+ * value is valid.  One that came as a setting at the start of a session need not be,
+ * and a role's name may be of another database: in a table, it would make a dump that
  * cannot be restored.
  */
 bool
 ak_text_valid(const char *text, int len)
 {
-	return pg_verifymbstr(text, len, true);
+	return ak_text_utf8(text, len) != NULL;
 }
 
-/* Raises 22023 for a text that is not. */
+/* Raises 22023 for a text that cannot be stored. */
 void
 ak_check_encoding(const char *argument, const char *what, const char *text, int len)
 {
-	if (!ak_text_valid(text, len))
-		ak_bad_argument(argument,
-						errmsg("%s is not valid in the encoding of the database, %s", what, GetDatabaseEncodingName()));
+	if (ak_text_valid(text, len))
+		return;
+	if (pg_verifymbstr(text, len, true))
+		ak_bad_argument(argument, errmsg("%s has a character that has no equivalent in UTF-8", what));
+	ak_bad_argument(argument,
+					errmsg("%s is not valid in the encoding of the database, %s", what, GetDatabaseEncodingName()));
 }
 
 /*

@@ -11,6 +11,7 @@
 #define AK_LABEL_MAX   100  /* characters of a name, a team, an actor */
 #define AK_TRIMMED_MAX 1000 /* characters of a name that is looked for; decomposed, it is longer than the name */
 
+extern const char *ak_text_utf8(const char *text, int len);
 extern bool ak_text_valid(const char *text, int len);
 extern void ak_check_encoding(const char *argument, const char *what, const char *text, int len);
 extern char *ak_role_name(Oid role);

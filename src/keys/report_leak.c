@@ -182,10 +182,13 @@ act_on_leak(const AkAlert *alert)
 static void
 append_answer(StringInfo answer, const AkAlert *alert, bool ours)
 {
-	char *utf8 = pg_server_to_any(alert->token, strlen(alert->token), PG_UTF8);
+	const char *utf8 = ak_text_utf8(alert->token, strlen(alert->token));
 	uint8 hash[AK_HASH_LEN];
 	char hex[2 * AK_HASH_LEN + 1];
 
+	/* where it has no UTF-8, of the token as it came */
+	if (utf8 == NULL)
+		utf8 = alert->token;
 	if (!ak_sha256(utf8, strlen(utf8), hash))
 		ak_hash_failed();
 	hex[hex_encode((const char *) hash, AK_HASH_LEN, hex)] = '\0';

@@ -53,6 +53,19 @@ SELECT apikeys.act_as('＝鍵', '鍵', '192.0.2.7');
 SELECT name FROM apikeys.create_key('＝', '{data}');
 COMMIT;
 SELECT regexp_replace(l, '^[^,]*', 'time') FROM apikeys.export_audit_logs(teams => '{鍵}') AS l;
+-- a character that has no equivalent in UTF-8 is in no entry, and an alert that has it is heard
+CREATE TEMP TABLE odd AS SELECT convert_from('\xfefe', 'EUC_JP') AS c;
+SELECT key, key_id FROM apikeys.create_key('leaked', '{data}') \gset
+SELECT jsonb_path_query_array(apikeys.report_leak(jsonb_build_array(jsonb_build_object('token', :'key', 'url', c, 'source', 'git'),
+	jsonb_build_object('token', c))), '$[*].label') AS labels FROM odd;
+SELECT state, (SELECT changes -> 'leak' FROM apikeys.audit_logs l WHERE l.key_id = k.key_id ORDER BY audit_id DESC LIMIT 1) AS leak FROM apikeys.key_details(:'key_id') AS k;
+SELECT v.code FROM odd, apikeys.validate_key(c, c, c) AS v;
+DO $$
+BEGIN
+	PERFORM apikeys.create_key('odd', '{data}', team => c) FROM odd;
+EXCEPTION WHEN invalid_parameter_value OR untranslatable_character THEN
+	RAISE NOTICE 'refused with %', SQLSTATE;
+END $$;
 SELECT pg_temp.wrong();
 
 \c regress_ak_ascii
