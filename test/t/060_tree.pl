@@ -495,6 +495,7 @@ my $is_noted = "SELECT count(*) FROM apikeys.audit_size WHERE workspace = 'w4' A
 $blocker = session($node, 'postgres');
 $blocker->run('BEGIN; LOCK TABLE apikeys.audit_size IN SHARE MODE');
 sql("SELECT name FROM apikeys.create_key('not noted', '{data}', 'w4')");
+ok(wait_for($node, 'postgres', "SELECT count(*) FROM apikeys.audit_log l JOIN apikeys.audit_tree t USING (audit_id) WHERE l.key_name = 'not noted'", '1'), 'a tree grows');
 my (undef, $given, $unnoted) = $node->psql('postgres', $ask);
 is(sql("$is_noted $given"), '0', 'a size could not be noted');
 like($unnoted, qr/^psql:.*NOTICE:  the size of a checkpoint is not noted\n.*DETAIL:.*\n.*HINT: .*CALL apikeys.sequence_audit_logs/s, 'and that is told');
