@@ -98,15 +98,17 @@ SELECT pg_temp.wrong();
 CREATE ROLE regress_ak_manager LOGIN;
 SELECT apikeys.grant_access('regress_ak_manager', 'manage');
 SELECT key_id FROM apikeys.create_key('Key', '{data}') \gset
-\set as_manager 'user=regress_ak_manager dbname=' :main
+\set here 'dbname=' :main
 \set options `printf -- '-c apikeys.actor=zo\351abc'`
 \setenv PGOPTIONS :options
-\c -reuse-previous=off :as_manager
+\c -reuse-previous=off :here
+SET SESSION AUTHORIZATION regress_ak_manager;
 \set VERBOSITY terse
 SELECT apikeys.disable_key(:'key_id');
 \set options `printf -- '-c apikeys.team=zo\377 -c other.setting=zo\377'`
 \setenv PGOPTIONS :options
-\c -reuse-previous=off :as_manager
+\c -reuse-previous=off :here
+SET SESSION AUTHORIZATION regress_ak_manager;
 SELECT apikeys.disable_key(:'key_id');
 SET apikeys.team = 'team';
 \set VERBOSITY default
@@ -119,8 +121,9 @@ SELECT call, pg_temp.refusal(replace(call, '$1', $$current_setting('other.settin
 SELECT code FROM apikeys.validate_key(current_setting('other.setting'), NULL, current_setting('other.setting'));
 \set options `printf -- '-c other.setting=zo\351'`
 \setenv PGOPTIONS :options
-\set as_role `printf 'user=regress_ak_zo\351'` ' dbname=' :main
-\c -reuse-previous=off :as_role
+\c -reuse-previous=off :here
+-- a name that no client of this database can write
+SELECT count(set_config('session_authorization', rolname, false)) FROM pg_roles WHERE rolname >= 'regress_ak_zo' AND rolname < 'regress_ak_zp';
 SELECT created_by FROM apikeys.create_key('of a role', '{data}');
 SELECT actor, db_user, activity FROM apikeys.audit_logs LIMIT 1;
 \set VERBOSITY terse
