@@ -484,20 +484,18 @@ class World:
         self.may("admin", everywhere=True)
         check((workspace is None, "22004"), (workspace not in self.workspaces, "42704"), (workspace == "default", "55000"),
               (any(k.workspace == workspace and k.state != "archived" for k in self.keys.values()), "2BP01"))
-        members, gone = [t for t in self.teams if t[1] == workspace], []
-        if members:  # at the first one, the caller is still of his team
-            self.note("Teams", "Delete", workspace)
-            gone = ["Teams"] * (len(members) - 1)
+        members = [t for t in self.teams if t[1] == workspace]
+        grants = [g for g in self.grants if g[2] == workspace]
+        # all tell the team that the caller has before it goes
+        for entity in ["Teams"] * len(members) + ["Access"] * len(grants) + ["Workspaces"]:
+            self.note(entity, "Delete", workspace)
         for member in members:
             del self.teams[member]
-        for grant in [g for g in self.grants if g[2] == workspace]:
-            gone.append("Access")
+        for grant in grants:
             del self.grants[grant]
         for key_id in self.archive.pop(workspace):
             del self.keys[key_id]
         del self.workspaces[workspace]
-        for entity in gone + ["Workspaces"]:
-            self.note(entity, "Delete", workspace)
 
     def team_mistakes(self, actor, workspace):
         return [(actor is None, "22004"), (actor == "", "22023")] + self.out_of_reach(workspace, "admin")
