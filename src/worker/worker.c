@@ -437,11 +437,10 @@ ak_worker_hand_over(const AkTicks *job_due)
 	return gone;
 }
 
-/* Starts a successor of this process, which was terminated.  While the server stops, it does not start. */
+/* Starts a successor of this process, which was terminated and has given up its role.  While the server stops, it does not start. */
 void
 ak_worker_succeed(void)
 {
-	(void) ak_worker_unregister(false);
 	(void) start_or_wake(MyDatabaseId, 0);
 }
 
